@@ -1,0 +1,1 @@
+"""What a policy file says: model, parsing, lossless document, variables, resolving, deciding."""

@@ -1,0 +1,97 @@
+"""The immutable model of one policy file, every part with the place where it stands.
+
+Values here are named tuples, not dataclasses: ``paddock run`` stands in front of every start of a service, and the
+dataclasses module alone costs more than the interpreter's own start.
+"""
+
+from typing import NamedTuple
+
+from editor.landlock.rights import RightSet
+
+
+class Location(NamedTuple):
+    """A place in a policy file; ``line`` and ``column`` count from 1, ``column`` in characters."""
+
+    file: str
+    line: int
+    column: int
+
+
+class Variable(NamedTuple):
+    """One ``[[variable]]`` table; several tables may share a name, their literals unite."""
+
+    name: str
+    literals: tuple[str, ...]
+    location: Location
+
+
+class RulesetTable(NamedTuple):
+    """One ``[[ruleset]]`` table: the names as written (groups included) and what they stand for."""
+
+    index: int
+    handled_access_fs: tuple[str, ...]
+    handled_access_net: tuple[str, ...]
+    scoped: tuple[str, ...]
+    handled_fs: RightSet
+    handled_net: RightSet
+    scopes: RightSet
+    location: Location
+
+
+class ParentPath(NamedTuple):
+    """One string of a rule's ``parent`` list, variables not expanded, and where it stands."""
+
+    template: str
+    location: Location
+
+
+class PathRule(NamedTuple):
+    """One ``[[path_beneath]]`` table. ``allowed_access`` is as written, ``rights`` what it stands for."""
+
+    index: int
+    allowed_access: tuple[str, ...]
+    rights: RightSet
+    parents: tuple[ParentPath, ...]
+    location: Location
+
+
+class PortEntry(NamedTuple):
+    """One number of a rule's ``port`` list, and where it stands."""
+
+    port: int
+    location: Location
+
+
+class PortRule(NamedTuple):
+    """One ``[[net_port]]`` table. ``allowed_access`` is as written, ``rights`` what it stands for."""
+
+    index: int
+    allowed_access: tuple[str, ...]
+    rights: RightSet
+    ports: tuple[PortEntry, ...]
+    location: Location
+
+
+class Policy(NamedTuple):
+    """One policy file, parsed and checked, nothing resolved against this machine.
+
+    ``handled_fs``, ``handled_net`` and ``scoped`` already hold what rules add: what a rule allows is handled.
+    """
+
+    file: str
+    abi: int | None
+    variables: tuple[Variable, ...]
+    rulesets: tuple[RulesetTable, ...]
+    path_rules: tuple[PathRule, ...]
+    port_rules: tuple[PortRule, ...]
+    handled_fs: RightSet
+    handled_net: RightSet
+    scoped: RightSet
+
+
+class RuleRef(NamedTuple):
+    """The place that a verdict points to: ``rule`` is what stands there, such as ``path_beneath "/usr"``."""
+
+    file: str
+    line: int
+    rule: str

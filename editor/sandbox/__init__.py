@@ -1,0 +1,1 @@
+"""Running a command inside a policy and seeing what it touched."""

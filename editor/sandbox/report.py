@@ -1,0 +1,118 @@
+"""What a run touched: one row an access, added up, and the report that holds them. Keys are the JSON's."""
+
+from collections.abc import Iterable
+from typing import Any, Literal, NamedTuple
+
+from editor.landlock.rights import NO_RIGHTS, RightSet, in_order
+from editor.policy.model import RuleRef
+
+Verdict = Literal["allowed", "denied", "failed", "uncontrolled"]
+Mode = Literal["enforce", "observe"]
+
+
+class Access(NamedTuple):
+    """One kind of access that a program attempted, ``count`` times.
+
+    ``path`` is what the program asked for, absolute; ``object`` what the rights were checked on (for ``make_*``,
+    ``remove_*`` and ``refer`` the directory). ``confirmed`` is what the kernel's audit said: None where it was not
+    asked. ``reason`` is one sentence for a person, empty for a plain allowance.
+    """
+
+    verdict: Verdict
+    rights: RightSet
+    missing: RightSet
+    path: str | None
+    object: str | None
+    port: int | None
+    syscall: str
+    errno: str | None
+    process: str
+    pid: int
+    count: int
+    decided_by: tuple[RuleRef, ...] = ()
+    confirmed: bool | None = None
+    reason: str = ""
+    predicted: bool = False
+
+    def key(self) -> tuple[object, ...]:
+        """What makes two accesses the same row: everything but pid, count and confirmation."""
+        return (
+            self.verdict,
+            self.rights,
+            self.missing,
+            self.path,
+            self.object,
+            self.port,
+            self.syscall,
+            self.errno,
+            self.process,
+        )
+
+    def to_json(self) -> dict[str, Any]:
+        """The object that ``paddock test --format json`` prints for this access."""
+        return {
+            "verdict": self.verdict,
+            "rights": in_order(self.rights),
+            "missing": in_order(self.missing),
+            "path": self.path,
+            "object": self.object,
+            "port": self.port,
+            "syscall": self.syscall,
+            "errno": self.errno,
+            "process": self.process,
+            "pid": self.pid,
+            "count": self.count,
+            "decided_by": [ref._asdict() for ref in self.decided_by],
+            "confirmed": self.confirmed,
+            "reason": self.reason,
+            "predicted": self.predicted,
+        }
+
+    @classmethod
+    def from_json(cls, data: dict[str, Any]) -> "Access":
+        """The inverse of ``to_json``."""
+        return cls(
+            **{
+                **data,
+                "rights": frozenset(data["rights"]),
+                "missing": frozenset(data["missing"]) or NO_RIGHTS,
+                "decided_by": tuple(RuleRef(**ref) for ref in data["decided_by"]),
+            }
+        )
+
+
+class AbiUsed(NamedTuple):
+    """The ABI that the kernel has, and the one that was enforced (lower with ``--abi``)."""
+
+    kernel: int
+    enforced: int
+
+
+class Report(NamedTuple):
+    """A whole run. ``exit_code`` is as a shell counts it (128+n for signal n), ``notes`` are sentences for a person."""
+
+    policy: str
+    command: tuple[str, ...]
+    mode: Mode
+    abi: AbiUsed
+    exit_code: int
+    duration_s: float
+    accesses: tuple[Access, ...]
+    notes: tuple[str, ...] = ()
+
+    def counts(self) -> dict[str, int]:
+        """How many accesses (not rows) had each verdict."""
+        totals = {"allowed": 0, "denied": 0, "failed": 0, "uncontrolled": 0}
+        for access in self.accesses:
+            totals[access.verdict] += access.count
+        return totals
+
+
+def add_up(accesses: Iterable[Access]) -> tuple[Access, ...]:
+    """Accesses with the same key as one row, counts summed, in the order of their first appearance."""
+    rows: dict[tuple[object, ...], Access] = {}
+    for access in accesses:
+        key = access.key()
+        seen = rows.get(key)
+        rows[key] = access if seen is None else seen._replace(count=seen.count + access.count)
+    return tuple(rows.values())

@@ -1,0 +1,1 @@
+"""Textual screens: they lay out widgets and tie them to the workspace."""
