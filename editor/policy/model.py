@@ -26,9 +26,9 @@ class Variable(NamedTuple):
 
 
 class RulesetTable(NamedTuple):
-    """One ``[[ruleset]]`` table: the names as written (groups included) and what they stand for."""
+    """One ``[[ruleset]]`` table (``number`` counts from 0): the names as written (groups included) and what they stand for."""
 
-    index: int
+    number: int
     handled_access_fs: tuple[str, ...]
     handled_access_net: tuple[str, ...]
     scoped: tuple[str, ...]
@@ -46,9 +46,9 @@ class ParentPath(NamedTuple):
 
 
 class PathRule(NamedTuple):
-    """One ``[[path_beneath]]`` table. ``allowed_access`` is as written, ``rights`` what it stands for."""
+    """One ``[[path_beneath]]`` table (``number`` counts from 0). ``allowed_access`` is as written, ``rights`` what it stands for."""
 
-    index: int
+    number: int
     allowed_access: tuple[str, ...]
     rights: RightSet
     parents: tuple[ParentPath, ...]
@@ -63,9 +63,9 @@ class PortEntry(NamedTuple):
 
 
 class PortRule(NamedTuple):
-    """One ``[[net_port]]`` table. ``allowed_access`` is as written, ``rights`` what it stands for."""
+    """One ``[[net_port]]`` table (``number`` counts from 0). ``allowed_access`` is as written, ``rights`` what it stands for."""
 
-    index: int
+    number: int
     allowed_access: tuple[str, ...]
     rights: RightSet
     ports: tuple[PortEntry, ...]

@@ -1,9 +1,9 @@
-"""What a run touched: one row an access, added up, and the report that holds them. Keys are the JSON's."""
+"""What a run touched: one row an access, added up, and the report that holds them."""
 
 from collections.abc import Iterable
 from typing import Any, Literal, NamedTuple
 
-from editor.landlock.rights import NO_RIGHTS, RightSet, in_order
+from editor.landlock.rights import RightSet, in_order
 from editor.policy.model import RuleRef
 
 Verdict = Literal["allowed", "denied", "failed", "uncontrolled"]
@@ -11,9 +11,9 @@ Mode = Literal["enforce", "observe"]
 
 
 class Access(NamedTuple):
-    """One kind of access that a program attempted, ``count`` times.
+    """One kind of access that a program attempted, ``times`` times.
 
-    ``path`` is what the program asked for, absolute; ``object`` what the rights were checked on (for ``make_*``,
+    ``path`` is what the program asked for, absolute; ``object_path`` what the rights were checked on (for ``make_*``,
     ``remove_*`` and ``refer`` the directory). ``confirmed`` is what the kernel's audit said: None where it was not
     asked. ``reason`` is one sentence for a person, empty for a plain allowance.
     """
@@ -22,13 +22,13 @@ class Access(NamedTuple):
     rights: RightSet
     missing: RightSet
     path: str | None
-    object: str | None
+    object_path: str | None
     port: int | None
     syscall: str
     errno: str | None
     process: str
     pid: int
-    count: int
+    times: int
     decided_by: tuple[RuleRef, ...] = ()
     confirmed: bool | None = None
     reason: str = ""
@@ -41,7 +41,7 @@ class Access(NamedTuple):
             self.rights,
             self.missing,
             self.path,
-            self.object,
+            self.object_path,
             self.port,
             self.syscall,
             self.errno,
@@ -55,13 +55,13 @@ class Access(NamedTuple):
             "rights": in_order(self.rights),
             "missing": in_order(self.missing),
             "path": self.path,
-            "object": self.object,
+            "object": self.object_path,
             "port": self.port,
             "syscall": self.syscall,
             "errno": self.errno,
             "process": self.process,
             "pid": self.pid,
-            "count": self.count,
+            "count": self.times,
             "decided_by": [ref._asdict() for ref in self.decided_by],
             "confirmed": self.confirmed,
             "reason": self.reason,
@@ -72,12 +72,21 @@ class Access(NamedTuple):
     def from_json(cls, data: dict[str, Any]) -> "Access":
         """The inverse of ``to_json``."""
         return cls(
-            **{
-                **data,
-                "rights": frozenset(data["rights"]),
-                "missing": frozenset(data["missing"]) or NO_RIGHTS,
-                "decided_by": tuple(RuleRef(**ref) for ref in data["decided_by"]),
-            }
+            verdict=data["verdict"],
+            rights=frozenset(data["rights"]),
+            missing=frozenset(data["missing"]),
+            path=data["path"],
+            object_path=data["object"],
+            port=data["port"],
+            syscall=data["syscall"],
+            errno=data["errno"],
+            process=data["process"],
+            pid=data["pid"],
+            times=data["count"],
+            decided_by=tuple(RuleRef(**ref) for ref in data["decided_by"]),
+            confirmed=data["confirmed"],
+            reason=data["reason"],
+            predicted=data["predicted"],
         )
 
 
@@ -104,7 +113,7 @@ class Report(NamedTuple):
         """How many accesses (not rows) had each verdict."""
         totals = {"allowed": 0, "denied": 0, "failed": 0, "uncontrolled": 0}
         for access in self.accesses:
-            totals[access.verdict] += access.count
+            totals[access.verdict] += access.times
         return totals
 
 
@@ -114,5 +123,5 @@ def add_up(accesses: Iterable[Access]) -> tuple[Access, ...]:
     for access in accesses:
         key = access.key()
         seen = rows.get(key)
-        rows[key] = access if seen is None else seen._replace(count=seen.count + access.count)
+        rows[key] = access if seen is None else seen._replace(times=seen.times + access.times)
     return tuple(rows.values())

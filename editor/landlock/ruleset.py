@@ -1,0 +1,195 @@
+"""From plain values to a ruleset in the kernel: cut down to the ABI at hand, built, enforced.
+
+Best effort is the field's rule (a policy for a newer kernel still protects on an older one), but never in silence:
+whatever could not be enforced or granted comes back as a note.
+"""
+
+import errno
+import os
+import stat
+from typing import Any, Literal, NamedTuple
+
+from editor.landlock import kernel
+from editor.landlock.rights import FILE_RIGHTS, RIGHTS, RightSet, in_order, rights_of, to_mask
+
+NoteKind = Literal["abi_lost", "missing_path", "not_for_file", "unreadable"]
+
+
+class PathGrant(NamedTuple):
+    """Rights on the hierarchy below ``path``, which may be relative to the working directory of who builds."""
+
+    path: str
+    rights: RightSet
+
+
+class PortGrant(NamedTuple):
+    """Rights on one port."""
+
+    port: int
+    rights: RightSet
+
+
+class RulesetSpec(NamedTuple):
+    """Everything that a ruleset says, as values; can be sent to another process as JSON."""
+
+    handled_fs: RightSet
+    handled_net: RightSet
+    scoped: RightSet
+    paths: tuple[PathGrant, ...]
+    ports: tuple[PortGrant, ...]
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain JSON values; ``from_json`` is the inverse."""
+        return {
+            "handled_fs": in_order(self.handled_fs),
+            "handled_net": in_order(self.handled_net),
+            "scoped": in_order(self.scoped),
+            "paths": [[grant.path, in_order(grant.rights)] for grant in self.paths],
+            "ports": [[grant.port, in_order(grant.rights)] for grant in self.ports],
+        }
+
+    @classmethod
+    def from_json(cls, data: dict[str, Any]) -> "RulesetSpec":
+        """The spec that ``to_json`` wrote."""
+        return cls(
+            frozenset(data["handled_fs"]),
+            frozenset(data["handled_net"]),
+            frozenset(data["scoped"]),
+            tuple(PathGrant(path, frozenset(rights)) for path, rights in data["paths"]),
+            tuple(PortGrant(port, frozenset(rights)) for port, rights in data["ports"]),
+        )
+
+
+class Note(NamedTuple):
+    """Something of a spec that is not enforced or granted as written. ``message`` is a whole sentence.
+
+    ``subject`` is the path or port of the rule, empty where the ruleset as a whole is meant.
+    """
+
+    kind: NoteKind
+    subject: str
+    rights: RightSet
+    message: str
+
+
+class BuiltRuleset(NamedTuple):
+    """A ruleset in the kernel. ``fd`` is None where nothing of the spec can be enforced at ``abi``.
+
+    ``spec`` is what is enforced, after everything that ``notes`` lists was dropped.
+    """
+
+    fd: int | None
+    abi: int
+    spec: RulesetSpec
+    notes: tuple[Note, ...]
+
+
+def _lost_message(rights: RightSet, abi: int) -> str:
+    wanted = ", ".join(f"{name} (ABI {RIGHTS[name].abi})" for name in in_order(rights))
+    return f"Not restricted at ABI {abi}, which does not know: {wanted}."
+
+
+def degrade(spec: RulesetSpec, abi: int) -> tuple[RulesetSpec, tuple[Note, ...]]:
+    """``spec`` without what ``abi`` does not know, and one note that lists it (none where nothing was lost).
+
+    Rules that are left without a right are dropped. Dropping ``refer`` does not permit anything: an ABI 1 kernel
+    always denies it.
+    """
+    fs, net, scoped = rights_of("fs", abi), rights_of("net", abi), rights_of("scope", abi)
+    lost = (spec.handled_fs - fs) | (spec.handled_net - net) | (spec.scoped - scoped)
+    paths = (PathGrant(grant.path, grant.rights & fs) for grant in spec.paths)
+    ports = (PortGrant(grant.port, grant.rights & net) for grant in spec.ports)
+    kept = RulesetSpec(
+        spec.handled_fs & fs,
+        spec.handled_net & net,
+        spec.scoped & scoped,
+        tuple(grant for grant in paths if grant.rights),
+        tuple(grant for grant in ports if grant.rights),
+    )
+    notes: list[Note] = []
+    if lost - {"refer"}:
+        notes.append(Note("abi_lost", "", lost - {"refer"}, _lost_message(lost - {"refer"}, abi)))
+    if "refer" in lost:
+        message = f"Moving files between directories stays denied everywhere at ABI {abi}: refer came with ABI 2."
+        notes.append(Note("abi_lost", "", frozenset({"refer"}), message))
+    return kept, tuple(notes)
+
+
+def _open_failed(grant: PathGrant, error: OSError) -> Note:
+    if error.errno in (errno.ENOENT, errno.ENOTDIR):
+        return Note("missing_path", grant.path, grant.rights, "The path does not exist: its rule grants nothing.")
+    return Note("unreadable", grant.path, grant.rights, f"{error.strerror}: the rule of this path grants nothing.")
+
+
+def _add_path(ruleset_fd: int, grant: PathGrant) -> tuple[PathGrant | None, Note | None]:
+    """What of ``grant`` is in the kernel now (None: nothing), and what there is to say about the rest."""
+    try:
+        parent_fd = os.open(grant.path, os.O_PATH | os.O_CLOEXEC)
+    except (OSError, ValueError) as error:  # ValueError: a NUL in the path
+        failure = error if isinstance(error, OSError) else OSError(errno.EINVAL, "A path cannot hold a NUL")
+        return None, _open_failed(grant, failure)
+    try:
+        note = None
+        rights = grant.rights
+        if not stat.S_ISDIR(os.fstat(parent_fd).st_mode) and rights - FILE_RIGHTS:
+            dropped = rights - FILE_RIGHTS
+            rights &= FILE_RIGHTS
+            names = ", ".join(in_order(dropped))
+            note = Note("not_for_file", grant.path, dropped, f"Not a directory: {names} cannot be granted on it.")
+        if not rights:
+            return None, note
+        try:
+            kernel.add_path_rule(ruleset_fd, parent_fd, to_mask(rights))
+        except kernel.LandlockError as error:
+            if error.errno != errno.EBADFD:
+                raise
+            return None, Note("unreadable", grant.path, rights, "Files of this kind cannot be named by a rule.")
+        return PathGrant(grant.path, rights), note
+    finally:
+        os.close(parent_fd)
+
+
+def build(spec: RulesetSpec, abi: int | None = None) -> BuiltRuleset:
+    """Build ``spec`` in the kernel, as far as the kernel's ABI, or the older ``abi`` to simulate, goes.
+
+    Rule paths are opened here, O_PATH and following symlinks: a rule belongs to what they lead to at this moment.
+    Raises LandlockUnavailable where the kernel has no Landlock, LandlockError for any other refusal. The caller closes
+    ``fd``.
+    """
+    kernel_abi = kernel.query_abi()
+    used = kernel_abi if abi is None else min(abi, kernel_abi)
+    kept, notes = degrade(spec, used)
+    if not (kept.handled_fs or kept.handled_net or kept.scoped):
+        return BuiltRuleset(None, used, kept, notes)
+    ruleset_fd = kernel.create_ruleset(
+        to_mask(kept.handled_fs), to_mask(kept.handled_net), to_mask(kept.scoped), kernel_abi
+    )
+    paths: list[PathGrant] = []
+    path_notes: list[Note] = []
+    try:
+        for grant in kept.paths:
+            added, note = _add_path(ruleset_fd, grant)
+            if added is not None:
+                paths.append(added)
+            if note is not None:
+                path_notes.append(note)
+        for port_grant in kept.ports:
+            kernel.add_port_rule(ruleset_fd, port_grant.port, to_mask(port_grant.rights))
+    except BaseException:
+        os.close(ruleset_fd)
+        raise
+    return BuiltRuleset(ruleset_fd, used, kept._replace(paths=tuple(paths)), (*notes, *path_notes))
+
+
+def enforce(built: BuiltRuleset, flags: int = 0) -> None:
+    """Put the calling thread under ``built``, for good. no_new_privs is set in any case. Raises LandlockError.
+
+    ``flags`` are ``kernel.LOG_*`` bits; those that the kernel's ABI does not know are left out, since they change
+    logging only.
+    """
+    kernel.set_no_new_privs()
+    if built.fd is None:
+        return
+    kernel_abi = kernel.query_abi()
+    known = sum(1 << flag.bit for flag in kernel.RESTRICT_FLAGS if flag.abi <= kernel_abi)
+    kernel.restrict_self(built.fd, flags & known)
