@@ -26,7 +26,7 @@ class Variable(NamedTuple):
 
 
 class RulesetTable(NamedTuple):
-    """One ``[[ruleset]]`` table (``number`` counts from 0): the names as written (groups included) and what they stand for."""
+    """One ``[[ruleset]]`` table, the ``number``th from 0: names as written, groups included, and what they stand for."""
 
     number: int
     handled_access_fs: tuple[str, ...]
@@ -46,7 +46,10 @@ class ParentPath(NamedTuple):
 
 
 class PathRule(NamedTuple):
-    """One ``[[path_beneath]]`` table (``number`` counts from 0). ``allowed_access`` is as written, ``rights`` what it stands for."""
+    """One ``[[path_beneath]]`` table, the ``number``th from 0.
+
+    ``allowed_access`` is as written, ``rights`` what it stands for.
+    """
 
     number: int
     allowed_access: tuple[str, ...]
@@ -63,7 +66,10 @@ class PortEntry(NamedTuple):
 
 
 class PortRule(NamedTuple):
-    """One ``[[net_port]]`` table (``number`` counts from 0). ``allowed_access`` is as written, ``rights`` what it stands for."""
+    """One ``[[net_port]]`` table, the ``number``th from 0.
+
+    ``allowed_access`` is as written, ``rights`` what it stands for.
+    """
 
     number: int
     allowed_access: tuple[str, ...]

@@ -1,0 +1,123 @@
+"""Run as a program: restrict itself by the ruleset on standard input, try operations, print each one's errno name.
+
+Input: {"spec": RulesetSpec as JSON or null (control run), "abi": number or null, "operations": [[name, argument...]]}.
+Output: a JSON list, an errno name or null an operation. Restricting cannot be undone, hence a process of its own.
+"""
+
+import ctypes
+import errno
+import fcntl
+import json
+import os
+import socket
+import stat
+import sys
+from collections.abc import Callable
+
+from editor.landlock.ruleset import RulesetSpec, build, enforce
+
+_libc = ctypes.CDLL(None, use_errno=True)
+
+
+def _open(path: str, flags: int) -> None:
+    os.close(os.open(path, flags, 0o600))
+
+
+def _execute(path: str) -> None:
+    child = os.fork()
+    if child == 0:
+        try:
+            os.execv(path, [path])  # noqa: S606 - running it is the question
+        except OSError as error:
+            os._exit(error.errno or 255)
+    code = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+    if code:
+        raise OSError(code, os.strerror(code))
+
+
+def _truncate(path: str) -> None:
+    os.truncate(path, 0)
+
+
+def _ioctl_dev(path: str) -> None:
+    device = os.open(path, os.O_RDONLY)
+    try:
+        # An ioctl that no device knows: ENOTTY comes from the driver, EACCES from Landlock before it.
+        fcntl.ioctl(device, 0x5F5F, 0)
+    except OSError as error:
+        if error.errno != errno.ENOTTY:
+            raise
+    finally:
+        os.close(device)
+
+
+def _make_socket(path: str) -> None:
+    with socket.socket(socket.AF_UNIX) as server:
+        server.bind(path)
+
+
+def _bind(port: int) -> None:
+    with socket.socket() as server:
+        server.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        server.bind(("127.0.0.1", port))
+
+
+def _connect(port: int) -> None:
+    with socket.socket() as client:
+        client.connect(("127.0.0.1", port))
+
+
+def _connect_abstract(name: str) -> None:
+    with socket.socket(socket.AF_UNIX) as client:
+        client.connect("\0" + name)
+
+
+def _mount(path: str) -> None:
+    if _libc.mount(b"none", os.fsencode(path), b"tmpfs", 0, None) != 0:
+        code = ctypes.get_errno()
+        raise OSError(code, os.strerror(code))
+
+
+OPERATIONS: dict[str, Callable[..., None]] = {
+    "execute": _execute,
+    "write_file": lambda path: _open(path, os.O_WRONLY),
+    "read_file": lambda path: _open(path, os.O_RDONLY),
+    "read_dir": lambda path: _open(path, os.O_RDONLY | os.O_DIRECTORY),
+    "remove_dir": os.rmdir,
+    "remove_file": os.unlink,
+    "make_char": lambda path: os.mknod(path, 0o600 | stat.S_IFCHR, os.makedev(1, 3)),
+    "make_dir": os.mkdir,
+    "make_reg": lambda path: os.mknod(path, 0o600 | stat.S_IFREG),
+    "make_sock": _make_socket,
+    "make_fifo": lambda path: os.mknod(path, 0o600 | stat.S_IFIFO),
+    "make_block": lambda path: os.mknod(path, 0o600 | stat.S_IFBLK, os.makedev(7, 0)),
+    "make_sym": lambda path: os.symlink("target", path),
+    "refer": os.rename,
+    "truncate": _truncate,
+    "ioctl_dev": _ioctl_dev,
+    "bind_tcp": _bind,
+    "connect_tcp": _connect,
+    "abstract_unix_socket": _connect_abstract,
+    "signal": lambda pid: os.kill(pid, 0),
+    "mount": _mount,
+}
+
+
+def main() -> None:
+    """Read the request, restrict, attempt, answer."""
+    request = json.load(sys.stdin)
+    if request["spec"] is not None:
+        enforce(build(RulesetSpec.from_json(request["spec"]), request["abi"]))
+    results: list[str | None] = []
+    for name, *arguments in request["operations"]:
+        try:
+            OPERATIONS[name](*arguments)
+        except OSError as error:
+            results.append(errno.errorcode[error.errno or 0])
+        else:
+            results.append(None)
+    json.dump(results, sys.stdout)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,235 @@
+"""Rulesets against the real kernel: every right at every ABI that can be simulated here, notes, and errors."""
+
+import json
+import os
+import socket
+import subprocess
+import sys
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from editor.landlock import kernel
+from editor.landlock.rights import FS_RIGHTS, LATEST_ABI, RIGHTS, in_order, rights_of
+from editor.landlock.ruleset import PathGrant, PortGrant, RulesetSpec, build, degrade
+
+KERNEL_ABI = kernel.query_abi()
+ALL_FS, ALL_NET, ALL_SCOPES = rights_of("fs"), rights_of("net"), rights_of("scope")
+
+
+def attempt(spec: RulesetSpec | None, operations: list[list[Any]], abi: int | None = None) -> list[str | None]:
+    """Each operation's errno name (None: it worked) in a process restricted by ``spec``."""
+    request = {"spec": spec and spec.to_json(), "abi": abi, "operations": operations}
+    done = subprocess.run(
+        [sys.executable, "-m", "tests.landlock.attempt"],
+        input=json.dumps(request),
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    results: list[str | None] = json.loads(done.stdout)
+    return results
+
+
+def everything_but(right: str, paths: tuple[str, ...]) -> RulesetSpec:
+    """All of fs handled, and all of it granted on ``paths`` but ``right``."""
+    return RulesetSpec(ALL_FS, frozenset(), frozenset(), tuple(PathGrant(path, ALL_FS - {right}) for path in paths), ())
+
+
+@pytest.fixture
+def tree(tmp_path: Any) -> Iterator[str]:
+    """A directory with a file, a directory with a file, an empty directory, and a program."""
+    root = str(tmp_path)
+    for name in ("file", "gone"):
+        with open(f"{root}/{name}", "w", encoding="ascii") as file:
+            file.write("content")
+    os.mkdir(f"{root}/dir")
+    os.mkdir(f"{root}/empty")
+    yield root
+
+
+def operation_for(right: str, root: str) -> list[Any]:
+    """An operation that needs ``right`` in ``root`` and nothing else that is not granted there."""
+    return {
+        "execute": ["execute", "/bin/true"],
+        "write_file": ["write_file", f"{root}/file"],
+        "read_file": ["read_file", f"{root}/file"],
+        "read_dir": ["read_dir", root],
+        "remove_dir": ["remove_dir", f"{root}/empty"],
+        "remove_file": ["remove_file", f"{root}/gone"],
+        "refer": ["refer", f"{root}/file", f"{root}/dir/file"],
+        "truncate": ["truncate", f"{root}/file"],
+        "ioctl_dev": ["ioctl_dev", "/dev/null"],
+    }.get(right, [right, f"{root}/new"])
+
+
+NEEDS_ROOT = {"make_char", "make_block"}
+
+
+@pytest.mark.parametrize("abi", range(1, KERNEL_ABI + 1))
+@pytest.mark.parametrize("right", [right.name for right in FS_RIGHTS if right.abi <= KERNEL_ABI])
+def test_a_right_is_denied_from_the_abi_on_that_brought_it(right: str, abi: int, tree: str) -> None:
+    if right in NEEDS_ROOT and os.geteuid() != 0:
+        pytest.skip(f"{right}: only root may make device files")
+    operation = operation_for(right, tree)
+    expected = None
+    if right == "refer":
+        expected = "EXDEV"  # denied by any fs ruleset, even one that cannot name it
+    elif RIGHTS[right].abi <= abi:
+        expected = "EACCES"
+    assert attempt(everything_but(right, ("/",)), [operation], abi) == [expected]
+
+
+@pytest.mark.parametrize("right", [right.name for right in FS_RIGHTS if right.abi <= KERNEL_ABI])
+def test_control_the_same_operation_works_when_granted(right: str, tree: str) -> None:
+    if right in NEEDS_ROOT and os.geteuid() != 0:
+        pytest.skip(f"{right}: only root may make device files")
+    granted = RulesetSpec(ALL_FS, frozenset(), frozenset(), (PathGrant("/", ALL_FS),), ())
+    assert attempt(granted, [operation_for(right, tree)]) == [None]
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+    return port
+
+
+@pytest.mark.skipif(KERNEL_ABI < 4, reason="TCP rights came with ABI 4")
+def test_ports_are_denied_but_where_granted() -> None:
+    granted, other = free_port(), free_port()
+    spec = RulesetSpec(frozenset(), ALL_NET, frozenset(), (), (PortGrant(granted, frozenset({"bind_tcp"})),))
+    operations = [["bind_tcp", granted], ["bind_tcp", other], ["connect_tcp", granted]]
+    assert attempt(spec, operations) == [None, "EACCES", "EACCES"]
+    assert attempt(spec, operations, abi=3) == [None, None, "ECONNREFUSED"]
+    assert attempt(None, operations) == [None, None, "ECONNREFUSED"]
+
+
+@pytest.mark.skipif(KERNEL_ABI < 6, reason="scopes came with ABI 6")
+def test_scopes_deny_with_eperm() -> None:
+    spec = RulesetSpec(frozenset(), frozenset(), ALL_SCOPES, (), ())
+    with socket.socket(socket.AF_UNIX) as server:
+        name = f"paddock-{os.getpid()}"
+        server.bind("\0" + name)
+        server.listen(1)
+        operations: list[list[Any]] = [["signal", os.getpid()], ["abstract_unix_socket", name]]
+        assert attempt(spec, operations) == ["EPERM", "EPERM"]
+        assert attempt(None, operations) == [None, None]
+
+
+@pytest.mark.root
+@pytest.mark.skipif(os.geteuid() != 0, reason="mounting needs root")
+def test_mounting_is_eperm_whatever_is_granted(tree: str) -> None:
+    granted = RulesetSpec(
+        frozenset({"execute"}), frozenset(), frozenset(), (PathGrant("/", frozenset({"execute"})),), ()
+    )
+    assert attempt(granted, [["mount", f"{tree}/dir"]]) == ["EPERM"]
+
+
+def test_notes_name_what_a_rule_could_not_grant(tree: str) -> None:
+    wanted = frozenset({"read_file", "read_dir", "make_reg"})
+    spec = RulesetSpec(
+        ALL_FS,
+        frozenset(),
+        frozenset(),
+        (
+            PathGrant(f"{tree}/file", wanted),
+            PathGrant(f"{tree}/file", frozenset({"read_dir"})),
+            PathGrant(f"{tree}/nowhere", wanted),
+            PathGrant(f"{tree}/file/below", wanted),
+            PathGrant(tree, wanted),
+            PathGrant("/proc/self/ns/net", frozenset({"read_file"})),
+            PathGrant("a\0b", wanted),
+        ),
+        (),
+    )
+    built = build(spec)
+    assert built.fd is not None
+    os.close(built.fd)
+    notes = [(note.kind, note.subject, note.rights) for note in built.notes if note.kind != "abi_lost"]
+    assert notes == [
+        ("not_for_file", f"{tree}/file", {"read_dir", "make_reg"}),
+        ("not_for_file", f"{tree}/file", {"read_dir"}),
+        ("missing_path", f"{tree}/nowhere", wanted),
+        ("missing_path", f"{tree}/file/below", wanted),
+        ("unreadable", "/proc/self/ns/net", {"read_file"}),
+        ("unreadable", "a\0b", wanted),
+    ]
+    assert built.spec.paths == (PathGrant(f"{tree}/file", frozenset({"read_file"})), PathGrant(tree, wanted))
+
+
+def test_a_file_rule_with_a_directory_right_is_refused_by_the_kernel(tree: str) -> None:
+    """What ``build`` works around: the whole call fails, not just the right that does not fit."""
+    ruleset = kernel.create_ruleset(1 << 2 | 1 << 3, 0, 0, KERNEL_ABI)
+    parent = os.open(f"{tree}/file", os.O_PATH)
+    with pytest.raises(kernel.LandlockError, match="this object cannot hold it"):
+        kernel.add_path_rule(ruleset, parent, 1 << 2 | 1 << 3)
+    os.close(parent)
+    os.close(ruleset)
+
+
+def test_nothing_left_to_enforce_is_no_ruleset_and_a_note() -> None:
+    built = build(RulesetSpec(frozenset(), ALL_NET, ALL_SCOPES, (), ()), abi=3)
+    assert built.fd is None
+    assert [note.kind for note in built.notes] == ["abi_lost"]
+    assert "bind_tcp (ABI 4)" in built.notes[0].message
+
+
+def test_sixteen_layers_are_the_limit() -> None:
+    script = (
+        "from editor.landlock import kernel\n"
+        "kernel.set_no_new_privs()\n"
+        "for layer in range(17):\n"
+        "    try: kernel.restrict_self(kernel.create_ruleset(1, 0, 0, kernel.query_abi()))\n"
+        "    except kernel.LandlockError as error: print(layer, error.strerror)\n"
+    )
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+    assert done.stdout == "16 landlock_restrict_self: 16 layers are already stacked on this process\n"
+
+
+def test_without_no_new_privs_an_ordinary_process_is_told_so() -> None:
+    script = (
+        "import os\n"
+        "if os.geteuid() == 0: os.setgid(65534); os.setuid(65534)\n"
+        "try: kernel.restrict_self(kernel.create_ruleset(1, 0, 0, kernel.query_abi()))\n"
+        "except kernel.LandlockError as error: print(error.strerror)\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", "from editor.landlock import kernel\n" + script],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert done.stdout == "landlock_restrict_self: no_new_privs is not set\n"
+
+
+names = st.frozensets(st.sampled_from(in_order(ALL_FS)))
+nets = st.frozensets(st.sampled_from(in_order(ALL_NET)))
+specs = st.builds(
+    RulesetSpec,
+    names,
+    nets,
+    st.frozensets(st.sampled_from(in_order(ALL_SCOPES))),
+    st.lists(st.builds(PathGrant, st.sampled_from(["/", "/usr", "x\udcff"]), names)).map(tuple),
+    st.lists(st.builds(PortGrant, st.integers(0, 65535), nets)).map(tuple),
+)
+
+
+@given(specs)
+def test_a_spec_survives_json(spec: RulesetSpec) -> None:
+    assert RulesetSpec.from_json(json.loads(json.dumps(spec.to_json()))) == spec
+
+
+@given(specs, st.integers(1, LATEST_ABI), st.integers(1, LATEST_ABI))
+def test_degrading_is_idempotent_and_loses_only_what_is_newer(spec: RulesetSpec, abi: int, other: int) -> None:
+    kept, notes = degrade(spec, abi)
+    assert degrade(kept, abi) == (kept, ())
+    lost = frozenset().union(*(note.rights for note in notes))
+    assert lost == {right for right in spec.handled_fs | spec.handled_net | spec.scoped if RIGHTS[right].abi > abi}
+    assert degrade(kept, other)[0] == degrade(spec, min(abi, other))[0]
+    assert all(path.rights for path in kept.paths)
+    assert all(port.rights for port in kept.ports)
