@@ -26,7 +26,7 @@ class Variable(NamedTuple):
 
 
 class RulesetTable(NamedTuple):
-    """One ``[[ruleset]]`` table, the ``number``th from 0: names as written, groups included, and what they stand for."""
+    """One ``[[ruleset]]`` table, the ``number``th from 0: names as written, groups included, and their meaning."""
 
     number: int
     handled_access_fs: tuple[str, ...]
