@@ -1,4 +1,4 @@
-"""What a policy means on this machine: variables expanded, equal paths united, and every path identified by its inode."""
+"""What a policy means on this machine: variables expanded, equal paths united, every path identified by its inode."""
 
 import os
 import stat
@@ -178,7 +178,8 @@ def resolve(policy: Policy, *, base: str | None = None) -> ResolvedPolicy:
         base=directory,
         rulesets=tuple(
             GrantRef(
-                RuleRef(policy.file, table.location.line, "ruleset"), table.handled_fs | table.handled_net | table.scopes
+                RuleRef(policy.file, table.location.line, "ruleset"),
+                table.handled_fs | table.handled_net | table.scopes,
             )
             for table in policy.rulesets
         ),

@@ -103,19 +103,22 @@ def expand(template: str | tuple[Token, ...], variables: Mapping[str, Iterable[s
         return ()
     if len(tokens) == 1 and isinstance(tokens[0], str):
         return (tokens[0],)
-    choices: list[list[str]] = []
-    count = 1
+    count_paths(tokens, variables)
+    choices = [[token] if isinstance(token, str) else sorted(set(variables[token.name])) for token in tokens]
+    return tuple(dict.fromkeys("".join(parts) for parts in product(*choices)))
+
+
+def count_paths(tokens: tuple[Token, ...], variables: Mapping[str, Iterable[str]]) -> int:
+    """How many texts ``expand`` makes of ``tokens`` at most, without making them. Raises TemplateError as it does."""
+    count = 1 if tokens else 0
     for token in tokens:
         if isinstance(token, str):
-            choices.append([token])
             continue
         if token.name not in variables:
             message = f"the variable '{token.name}' is not defined"
             raise TemplateError(message, position=token.position, name=token.name)
-        literals = sorted(set(variables[token.name]))
-        choices.append(literals)
-        count *= len(literals)
+        count *= len(set(variables[token.name]))
         if count > MAX_PATHS:
             message = f"the variables of this path multiply to more than {MAX_PATHS} paths"
             raise TemplateError(message, position=token.position, name=token.name)
-    return tuple(dict.fromkeys("".join(parts) for parts in product(*choices)))
+    return count
