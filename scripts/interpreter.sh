@@ -1,0 +1,14 @@
+#!/bin/sh
+# Prints the Python that the virtual environment is made from: 3.11 or later, able to make one.
+# The system's own comes first: one in somebody's home directory could not be run by the other users of the tests.
+set -eu
+
+for python in /usr/bin/python3 "$(command -v python3 || true)"; do
+    [ -x "$python" ] || continue
+    if "$python" -c 'import sys, ensurepip, venv; sys.exit(sys.version_info < (3, 11))' 2>/dev/null; then
+        echo "$python"
+        exit 0
+    fi
+done
+echo "Paddock needs Python 3.11 or later with its venv module (Debian: apt-get install python3-venv)." >&2
+exit 1

@@ -1,0 +1,55 @@
+"""What every test shares: which capabilities it needs, and what happens where one is missing.
+
+A test says what it needs with a marker: ``root``, ``audit``, ``tmux``, or ``program("gcc", ...)``. Where that is missing
+the test is skipped with the reason, except in continuous integration (``CI`` is set), where it fails: there, a skip
+would hide a check that nobody runs. An ordinary user cannot become root, so for them ``root`` and ``audit`` always skip.
+"""
+
+import contextlib
+import os
+import shutil
+import socket
+import struct
+
+import pytest
+
+_NETLINK_AUDIT = 9
+_AUDIT_GET = 1000
+_NLM_F_REQUEST = 1
+_IS_ROOT = os.geteuid() == 0
+_IN_CI = bool(os.environ.get("CI"))
+
+
+def _audit_answers() -> bool:
+    """Whether the kernel's audit subsystem answers this process (asking for its status needs CAP_AUDIT_CONTROL)."""
+    with contextlib.suppress(OSError), socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, _NETLINK_AUDIT) as audit:
+        audit.settimeout(2)
+        audit.send(struct.pack("=IHHII", 16, _AUDIT_GET, _NLM_F_REQUEST, 1, 0))
+        kind = struct.unpack_from("=IH", audit.recv(4096))[1]
+        return bool(kind == _AUDIT_GET)
+    return False
+
+
+def _missing(item: pytest.Item) -> list[str]:
+    """What the test's markers ask for and this process does not have."""
+    lacks = []
+    if (item.get_closest_marker("root") or item.get_closest_marker("audit")) and not _IS_ROOT:
+        lacks.append("root")
+    elif item.get_closest_marker("audit") and not _audit_answers():
+        lacks.append("the kernel's audit")
+    programs = [name for marker in item.iter_markers("program") for name in marker.args]
+    if item.get_closest_marker("tmux"):
+        programs.append("tmux")
+    lacks += [name for name in programs if shutil.which(name) is None]
+    return lacks
+
+
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    """Skip, or in continuous integration fail, a test whose needs are not met."""
+    lacks = _missing(item)
+    if not lacks:
+        return
+    reason = f"needs {', '.join(lacks)}"
+    if _IN_CI and lacks != ["root"]:
+        pytest.fail(f"{reason}: nothing may be skipped in continuous integration", pytrace=False)
+    pytest.skip(reason)
