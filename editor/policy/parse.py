@@ -95,6 +95,11 @@ def read_text(path: str) -> str:
     except (OSError, ValueError) as error:  # ValueError: a NUL in the path
         reason = (error.strerror or str(error)) if isinstance(error, OSError) else str(error)
         raise PolicyError(f"cannot be read: {reason}", file=path) from error
+    return decode(data, path)
+
+
+def decode(data: bytes, path: str) -> str:
+    """The text of a policy file's content. Raises PolicyError where it is larger than MAX_BYTES or not UTF-8."""
     if len(data) > MAX_BYTES:
         raise PolicyError(f"larger than {MAX_BYTES >> 20} MiB: not a policy", file=path)
     try:
