@@ -1,0 +1,1 @@
+"""The open draft: saving, watching, undo, conflicts."""
