@@ -1,8 +1,8 @@
 """What every test shares: which capabilities it needs, and what happens where one is missing.
 
-A test says what it needs with a marker: ``root``, ``audit``, ``tmux``, or ``program("gcc", ...)``. Where that is missing
-the test is skipped with the reason, except in continuous integration (``CI`` is set), where it fails: there, a skip
-would hide a check that nobody runs. An ordinary user cannot become root, so for them ``root`` and ``audit`` always skip.
+A test says what it needs with a marker: ``root``, ``audit``, ``tmux``, or ``program("gcc", ...)``. Where that is
+missing the test is skipped with the reason, except in continuous integration (``CI`` is set), where it fails: there, a
+skip would hide a check that nobody runs. An ordinary user cannot become root: for them ``root`` and ``audit`` skip.
 """
 
 import contextlib
