@@ -121,23 +121,25 @@ def read_policy(path: str) -> Policy:
     return parse_policy(text, path, format_of(path, text))
 
 
-def parse_policy(text: str, file: str, format: Format) -> Policy:
-    """The policy that ``text`` says. ``file`` is only for places and messages.
+def parse_policy(text: str, file: str, format: Format, root: Node | None = None) -> Policy:
+    """The policy that ``text`` says. ``file`` is only for places and messages, ``root`` is the text located already.
 
     Raises PolicyError, the first one by its place, for a text that is not a valid configuration.
     """
-    policy, problems = parse_leniently(text, file, format)
+    policy, problems = parse_leniently(text, file, format, root)
     if problems:
         raise problems[0]
     return policy
 
 
-def parse_leniently(text: str, file: str, format: Format) -> tuple[Policy, tuple[PolicyError, ...]]:
+def parse_leniently(
+    text: str, file: str, format: Format, root: Node | None = None
+) -> tuple[Policy, tuple[PolicyError, ...]]:
     """What can be understood of ``text``, and everything that is wrong with it in the order of its places.
 
     Raises PolicyError only where the text is not TOML or JSON at all.
     """
-    reader = _Reader(text, file, format, locate(text, format, file))
+    reader = _Reader(text, file, format, locate(text, format, file) if root is None else root)
     policy = reader.policy()
     return policy, tuple(sorted(reader.problems, key=lambda problem: (problem.line, problem.column)))
 
