@@ -21,6 +21,7 @@ want python3-venv can_make_venvs
 case $goal in
     run) ;;
     test)
+        want ca-certificates test -e /etc/ssl/certs/ca-certificates.crt
         want curl have curl                       # sample policy: downloader
         want gcc have gcc                         # sample policy: C compile
         want git have git                         # sample policy: git in a work tree
@@ -32,6 +33,7 @@ case $goal in
         want strace have strace                   # benchmark: what tracing costs with it
         want tmux have tmux                       # drives the real program in a real terminal
         want util-linux have setpriv              # repeats the tests as an ordinary user
+        want util-linux have unshare              # sample policies: a network of their own
         ;;
     screenshots)
         want fonts-dejavu-core test -e /usr/share/fonts/truetype/dejavu/DejaVuSansMono.ttf

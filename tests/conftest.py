@@ -1,15 +1,18 @@
 """What every test shares: which capabilities it needs, and what happens where one is missing.
 
-A test says what it needs with a marker: ``root``, ``audit``, ``tmux``, or ``program("gcc", ...)``. Where that is
-missing the test is skipped with the reason, except in continuous integration (``CI`` is set), where it fails: there, a
-skip would hide a check that nobody runs. An ordinary user cannot become root: for them ``root`` and ``audit`` skip.
+A test says what it needs with a marker: ``root``, ``audit``, ``tmux``, ``namespaces``, or ``program("gcc", ...)``.
+Where that is missing the test is skipped with the reason, except in continuous integration (``CI`` is set), where it
+fails: there, a skip would hide a check that nobody runs. An ordinary user cannot become root: for them, tests that need
+root skip in any case.
 """
 
 import contextlib
+import functools
 import os
 import shutil
 import socket
 import struct
+import subprocess
 
 import pytest
 
@@ -20,6 +23,7 @@ _IS_ROOT = os.geteuid() == 0
 _IN_CI = bool(os.environ.get("CI"))
 
 
+@functools.cache
 def _audit_answers() -> bool:
     """Whether the kernel's audit subsystem answers this process (asking for its status needs CAP_AUDIT_CONTROL)."""
     with contextlib.suppress(OSError), socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, _NETLINK_AUDIT) as audit:
@@ -30,6 +34,16 @@ def _audit_answers() -> bool:
     return False
 
 
+@functools.cache
+def _can_unshare() -> bool:
+    """Whether this process can have a network of its own; an ordinary user needs user namespaces for it."""
+    as_user = [] if _IS_ROOT else ["--map-root-user"]
+    return (
+        subprocess.run(["unshare", "--net", "--mount", *as_user, "true"], capture_output=True, check=False).returncode
+        == 0
+    )
+
+
 def _missing(item: pytest.Item) -> list[str]:
     """What the test's markers ask for and this process does not have."""
     lacks = []
@@ -37,6 +51,8 @@ def _missing(item: pytest.Item) -> list[str]:
         lacks.append("root")
     elif item.get_closest_marker("audit") and not _audit_answers():
         lacks.append("the kernel's audit")
+    if item.get_closest_marker("namespaces") and not _can_unshare():
+        lacks.append("network namespaces")
     programs = [name for marker in item.iter_markers("program") for name in marker.args]
     if item.get_closest_marker("tmux"):
         programs.append("tmux")

@@ -1,0 +1,1 @@
+"""The sample policies, each with the real program that it is for."""

@@ -1,0 +1,249 @@
+"""Every sample policy with the real program that it is for: nothing needed is denied, and what is forbidden is."""
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+import tomllib
+from collections.abc import Iterator
+from typing import Any, NamedTuple
+
+import pytest
+
+from editor.landlock.rights import rights_of
+from editor.policy.parse import read_policy
+from tests.samples.harness import SAMPLES, denied, policy_path, run_under
+
+NAMES = (
+    "c-compile",
+    "downloader",
+    "git-work-tree",
+    "no-network-build",
+    "python-venv",
+    "read-only-shell",
+    "ssh-keygen",
+    "static-web-server",
+)
+
+
+class Place(NamedTuple):
+    """Where a program runs: ``work`` is its working directory, ``home`` a directory that no policy grants."""
+
+    work: str
+    home: str
+
+
+@pytest.fixture
+def place() -> Iterator[Place]:
+    """Not below /tmp, which some of the policies grant."""
+    root = tempfile.mkdtemp(prefix="paddock-sample-", dir="/var/tmp")
+    found = Place(os.path.join(root, "work"), os.path.join(root, "home"))
+    os.mkdir(found.work)
+    os.mkdir(found.home)
+    yield found
+    shutil.rmtree(root)
+
+
+def write(path: str, text: str) -> None:
+    with open(path, "w", encoding="utf-8") as file:
+        file.write(text)
+
+
+HELLO = '#include <stdio.h>\nint main(void) { puts("hello"); return 0; }\n'
+
+
+def test_the_samples_are_these() -> None:
+    assert sorted(os.listdir(SAMPLES)) == [f"{name}.toml" for name in NAMES]
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_sample_says_what_it_is_for_and_how_to_try_it(name: str) -> None:
+    with open(policy_path(name), encoding="utf-8") as file:
+        head = file.read().split("\n\n", 1)[0].splitlines()
+    assert all(line.startswith("#") for line in head)
+    assert head[0].endswith(".") and len(head[0]) > 40
+    assert sum(line.startswith("# Try: ") for line in head) == 1
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_sample_restricts_all_that_landlock_can(name: str) -> None:
+    policy = read_policy(policy_path(name))
+    assert policy.abi == 10
+    assert policy.handled_fs == rights_of("fs", 10)
+    assert policy.handled_net == rights_of("net", 10)
+    assert policy.scoped == rights_of("scope", 10)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_sample_grants_no_hierarchy_wholesale(name: str) -> None:
+    with open(policy_path(name), "rb") as file:
+        rules = tomllib.load(file)["path_beneath"]
+    for rule in rules:
+        assert not {"/", "/home", "/root", "/var", "/dev"} & set(rule["parent"])
+        assert not [right for right in rule["allowed_access"] if right.startswith("abi.")]
+
+
+def test_read_only_shell(place: Place) -> None:
+    report = run_under(
+        "read-only-shell", ("sh", "-c", "cat /etc/hostname; touch /tmp/x"), cwd=place.work, home=place.home
+    )
+    with open("/etc/hostname", encoding="utf-8") as file:
+        assert file.read() in report["output"]
+    assert denied(report) == [(("make_reg",), "/tmp")]
+    (touch,) = [access for access in report["accesses"] if access["verdict"] == "denied"]
+    assert (touch["path"], touch["errno"], touch["process"]) == ("/tmp/x", "EACCES", "touch")
+    (read,) = [access for access in report["accesses"] if access["path"] == "/etc/hostname"]
+    assert (read["verdict"], read["rights"], read["missing"]) == ("allowed", ["read_file"], [])
+    (rule,) = read["decided_by"]
+    with open(policy_path("read-only-shell"), encoding="utf-8") as file:
+        assert '"/etc"' in file.read().splitlines()[rule["line"] - 1]
+    assert not os.path.exists("/tmp/x")
+
+
+def test_read_only_shell_looks_around(place: Place) -> None:
+    script = "ls -l /usr /etc /var/log . && head -1 /proc/meminfo && id && df / && : >/dev/null"
+    report = run_under("read-only-shell", ("sh", "-c", script), cwd=place.work, home=place.home)
+    assert (report["exit_code"], denied(report)) == (0, [])
+
+
+@pytest.mark.program("gcc")
+def test_c_compile(place: Place) -> None:
+    write(os.path.join(place.work, "hello.c"), HELLO)
+    report = run_under(
+        "c-compile", ("gcc", "-g", "-O2", "-o", "hello", "hello.c", "-lm"), cwd=place.work, home=place.home
+    )
+    assert (report["exit_code"], denied(report)) == (0, [])
+    done = subprocess.run([os.path.join(place.work, "hello")], capture_output=True, text=True, check=True)
+    assert done.stdout == "hello\n"
+    outside = os.path.join(place.home, "hello")
+    report = run_under("c-compile", ("gcc", "-o", outside, "hello.c"), cwd=place.work, home=place.home)
+    assert report["exit_code"] != 0
+    assert denied(report) == [(("make_reg",), place.home)]
+
+
+@pytest.mark.program("git")
+def test_git_work_tree(place: Place) -> None:
+    write(os.path.join(place.work, "file"), "content\n")
+    os.mkdir(os.path.join(place.work, "dir"))
+    script = (
+        "git init -q && git add file && git commit -q -m one && git mv file dir/file && git commit -q -m two"
+        " && git checkout -q -b side HEAD~1 && git merge -q master && git gc -q && git clone -q . copy"
+        " && git log --format=%s && git status --short"
+    )
+    who = {f"GIT_{role}_{what}": "a@b.example" for role in ("AUTHOR", "COMMITTER") for what in ("NAME", "EMAIL")}
+    settings = {"GIT_CONFIG_COUNT": "1", "GIT_CONFIG_KEY_0": "init.defaultBranch", "GIT_CONFIG_VALUE_0": "master"}
+    report = run_under("git-work-tree", ("sh", "-c", script), cwd=place.work, home=place.home, **who, **settings)
+    assert (report["exit_code"], denied(report)) == (0, []), report["output"]
+    assert "two\none\n" in report["output"]
+    report = run_under(
+        "git-work-tree", ("git", "config", "--global", "alias.x", "!id"), cwd=place.work, home=place.home, **who
+    )
+    assert report["exit_code"] != 0
+    assert denied(report) == [(("make_reg",), place.home)]
+
+
+def test_python_in_a_virtual_environment(place: Place) -> None:
+    subprocess.run(["/usr/bin/python3", "-m", "venv", "--without-pip", ".venv"], cwd=place.work, check=True)
+    (library,) = os.listdir(os.path.join(place.work, ".venv", "lib"))
+    package = os.path.join(place.work, ".venv", "lib", library, "site-packages", "installed.py")
+    write(package, "import json, ssl\nANSWER = json.loads('42')\n")
+    write(os.path.join(place.work, "script.py"), "import sys, installed\nprint(installed.ANSWER, sys.prefix)\n")
+    python = (".venv/bin/python", "-B")
+    report = run_under("python-venv", (*python, "script.py"), cwd=place.work, home=place.home)
+    assert (report["exit_code"], denied(report)) == (0, [])
+    assert f"42 {place.work}/.venv\n" in report["output"]
+    write(os.path.join(place.work, "bad.py"), "import os\nopen('out', 'w')\n")
+    report = run_under("python-venv", (*python, "bad.py"), cwd=place.work, home=place.home)
+    assert (report["exit_code"], denied(report)) == (1, [(("make_reg",), place.work)])
+    write(os.path.join(place.work, "bad.py"), "import os\nos.execv('/usr/bin/id', ['id'])\n")
+    report = run_under("python-venv", (*python, "bad.py"), cwd=place.work, home=place.home)
+    assert (report["exit_code"], denied(report)) == (1, [(("execute",), "/usr/bin/id")])
+
+
+@pytest.mark.program("ssh-keygen")
+def test_ssh_keygen(place: Place) -> None:
+    keygen = ("ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", "key")
+    report = run_under("ssh-keygen", keygen, cwd=place.work, home=place.home)
+    assert (report["exit_code"], denied(report)) == (0, [])
+    key = os.path.join(place.work, "key")
+    assert sorted(os.listdir(place.work)) == ["key", "key.pub"]
+    with open(key, encoding="ascii") as file:
+        before = file.read()
+    report = run_under("ssh-keygen", keygen, cwd=place.work, home=place.home, answer="y\n")
+    assert "Overwrite (y/n)?" in report["output"]
+    assert (report["exit_code"], denied(report)) == (1, [(("truncate",), key)])
+    report = run_under("ssh-keygen", (*keygen[:-1], "../home/key"), cwd=place.work, home=place.home)
+    assert report["exit_code"] != 0
+    assert denied(report) == [(("make_reg",), place.home)]
+    with open(key, encoding="ascii") as file:
+        assert file.read() == before
+
+
+@pytest.mark.program("gcc", "make")
+def test_no_network_build(place: Place) -> None:
+    write(os.path.join(place.work, "hello.c"), HELLO)
+    write(
+        os.path.join(place.work, "Makefile"),
+        'all: hello\n\t./hello >output\n\trm "$$(mktemp)"\n\tinstall -D hello stage/bin/hello\n\tmv stage/bin/hello .\n'
+        "\tln -s hello link\nfetch:\n"
+        "\tpython3 -c 'import socket; socket.create_connection((\"127.0.0.1\", 443))'\n",
+    )
+    report = run_under("no-network-build", ("make", "-j2"), cwd=place.work, home=place.home)
+    assert (report["exit_code"], denied(report)) == (0, []), report["output"]
+    with open(os.path.join(place.work, "output"), encoding="ascii") as file:
+        assert file.read() == "hello\n"
+    report = run_under("no-network-build", ("make", "fetch"), cwd=place.work, home=place.home)
+    assert (report["exit_code"], denied(report)) == (2, [(("connect_tcp",), 443)])
+
+
+def in_namespaces(scenario: str, directory: str) -> dict[str, Any]:
+    """What ``tests.samples.network`` printed; an ordinary user needs a user namespace for it."""
+    as_user = [] if os.geteuid() == 0 else ["--map-root-user"]
+    command = [
+        "unshare",
+        "--net",
+        "--mount",
+        *as_user,
+        sys.executable,
+        "-m",
+        "tests.samples.network",
+        scenario,
+        directory,
+    ]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
+    assert done.returncode == 0, done.stderr
+    result: dict[str, Any] = json.loads(done.stdout)
+    return result
+
+
+@pytest.mark.namespaces
+def test_static_web_server(place: Place) -> None:
+    result = in_namespaces("web", os.path.dirname(place.work) + "/home")
+    report = result["report"]
+    assert result["pages"]["/"] == [200, "the index\n"]
+    assert "entry.txt" in result["pages"]["/list/"][1]
+    assert result["pages"]["/leak"][0] == 404
+    assert report["exit_code"] == 0, result["output"]
+    assert denied(report) == [(("read_file",), "/etc/passwd")]
+    (bound,) = [access for access in report["accesses"] if access["port"] == 8080]
+    assert (bound["verdict"], bound["rights"]) == ("allowed", ["bind_tcp"])
+
+
+@pytest.mark.namespaces
+@pytest.mark.program("curl", "openssl")
+def test_downloader(place: Place) -> None:
+    result = in_namespaces("download", place.home)
+    reports = result["reports"]
+    assert result["files"] == {"page": "the page\n", "second": "the page\n"}
+    for name in ("https", "dns_over_tcp"):
+        assert (reports[name]["exit_code"], denied(reports[name])) == (0, []), reports[name]["output"]
+    ports = {
+        (access["port"], *access["rights"]): access["verdict"]
+        for access in reports["dns_over_tcp"]["accesses"]
+        if access["rights"] == ["connect_tcp"]
+    }
+    assert ports == {(53, "connect_tcp"): "allowed", (443, "connect_tcp"): "allowed"}
+    assert reports["http"]["exit_code"] == 7
+    assert denied(reports["http"]) == [(("connect_tcp",), 80)]
