@@ -1,0 +1,1 @@
+"""Measurements against goals, run by ``make bench``; not part of the tests."""

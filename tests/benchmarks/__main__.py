@@ -1,0 +1,20 @@
+"""``make bench``: measures, prints a table with the goals, and exits with status 1 where one is missed."""
+
+import subprocess
+import sys
+
+from tests.benchmarks import first_screen, start
+from tests.benchmarks.report import table
+
+
+def main() -> int:
+    """Measure everything, one after the other."""
+    rows = [first_screen.measure(), start.measure()]
+    print(table(rows), flush=True)
+    print("\nTracing, against strace:", flush=True)
+    tracing = subprocess.run([sys.executable, "-m", "tests.benchmarks.tracer_speed"], check=False).returncode
+    return int(tracing != 0 or any(row.ratio > row.goal for row in rows))
+
+
+if __name__ == "__main__":
+    sys.exit(main())

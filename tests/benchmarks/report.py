@@ -1,0 +1,40 @@
+"""Rows of the benchmark table, and fair timing of two things against each other."""
+
+import statistics
+from collections.abc import Callable, Iterable
+from typing import NamedTuple
+
+
+class Row(NamedTuple):
+    """One measurement: medians in seconds of Paddock and of what it is measured against; ``goal`` is the ratio."""
+
+    what: str
+    against: str
+    baseline_s: float
+    measured_s: float
+    goal: float
+
+    @property
+    def ratio(self) -> float:
+        """How many times as long Paddock takes."""
+        return self.measured_s / self.baseline_s
+
+
+def alternate(baseline: Callable[[], float], measured: Callable[[], float], rounds: int) -> tuple[float, float]:
+    """The medians of both, called in turn so that a busy machine slows both; the first call of each is not counted."""
+    baseline()
+    measured()
+    pairs = [(baseline(), measured()) for _ in range(rounds)]
+    return statistics.median(pair[0] for pair in pairs), statistics.median(pair[1] for pair in pairs)
+
+
+def table(rows: Iterable[Row]) -> str:
+    """The rows as text."""
+    lines = [f"{'':24} {'against':24} {'baseline':>10} {'paddock':>10} {'ratio':>7} {'goal':>7}"]
+    for row in rows:
+        verdict = "met" if row.ratio <= row.goal else "MISSED"
+        lines.append(
+            f"{row.what:24} {row.against:24} {row.baseline_s * 1000:7.1f} ms {row.measured_s * 1000:7.1f} ms"
+            f" {row.ratio:6.2f}x {row.goal:6.2f}x {verdict}"
+        )
+    return "\n".join(lines)
