@@ -1,0 +1,100 @@
+"""A policy file as a person edits it: its text, what it means, and edits that change nothing else in it."""
+
+from typing import NamedTuple
+
+from editor.landlock.rights import RightSet
+from editor.policy.edits import Edit, EditError
+from editor.policy.errors import PolicyError
+from editor.policy.locate import Format, Node, locate
+from editor.policy.meaning import intended, meaning_of, newly_handled
+from editor.policy.model import Policy
+from editor.policy.parse import parse_policy
+from editor.policy.planning import plan
+from editor.policy.splice import Splice, inverted, spliced
+from editor.policy.surgery import carry_out
+
+# The last version that brought rights before ABI 9; kernels since 6.12 (the first long-term one with it) know it.
+NEW_POLICY_ABI = 6
+
+
+def new_policy_text(abi: int = NEW_POLICY_ABI) -> str:
+    """The text of a policy that denies everything that Landlock version ``abi`` can deny, to be filled with rules."""
+    handled = ['handled_access_fs = ["abi.all"]']
+    handled += ['handled_access_net = ["abi.all"]'] if abi >= 4 else []
+    handled += ['scoped = ["abi.all"]'] if abi >= 6 else []
+    lines = [
+        "# Landlock policy. What is handled is denied unless a rule grants it.",
+        f"abi = {abi}",
+        "",
+        "[[ruleset]]",
+        *handled,
+        "",
+        "# A rule grants rights on everything beneath its parents:",
+        "#",
+        "# [[path_beneath]]",
+        '# allowed_access = ["abi.read_execute"]',
+        '# parent = ["/usr"]',
+        "",
+    ]
+    return "\n".join(lines)
+
+
+NEW_POLICY_TEXT = new_policy_text()
+
+
+class PolicyDocument(NamedTuple):
+    """The text of one policy file with its meaning; never changed, an edit makes a new one.
+
+    ``root`` is where everything stands in the text.
+    """
+
+    text: str
+    file: str
+    format: Format
+    policy: Policy
+    root: Node
+
+    @classmethod
+    def parse(cls, text: str, file: str, format: Format) -> "PolicyDocument":
+        """The document of ``text``; ``file`` is for messages. Raises PolicyError where it is not a valid policy."""
+        root = locate(text, format, file)
+        return cls(text, file, format, parse_policy(text, file, format, root), root)
+
+    def apply(self, edit: Edit) -> "PolicyDocument":
+        """The document after ``edit``. Raises EditError with a sentence where it cannot be done."""
+        return self.change(edit).after
+
+    def change(self, edit: Edit) -> "Change":
+        """What ``edit`` changes; nothing where it holds already.
+
+        Only the lists and tables that must change are touched. The new text is parsed, and its meaning compared to what
+        the edit should lead to. Raises EditError with a sentence where the edit is impossible.
+        """
+        steps = plan(self.policy, edit)
+        splices = carry_out(self.text, self.format, self.root, steps) if steps else ()
+        if not splices:
+            return Change(self, self, ())
+        try:
+            after = PolicyDocument.parse(spliced(self.text, splices), self.file, self.format)
+        except PolicyError as error:
+            raise EditError(f"This edit would leave a policy that cannot be read: {error.message}.") from error
+        if meaning_of(after.policy) != intended(meaning_of(self.policy), edit):
+            raise EditError("This edit would change more than it says; edit the text instead.")
+        return Change(self, after, splices)
+
+
+class Change(NamedTuple):
+    """One edit carried out: the document before and after, and the parts of the text that were replaced."""
+
+    before: PolicyDocument
+    after: PolicyDocument
+    splices: tuple[Splice, ...]
+
+    def inverted(self) -> "Change":
+        """The change back: the same bytes as before."""
+        return Change(self.after, self.before, inverted(self.splices))
+
+    @property
+    def newly_handled(self) -> RightSet:
+        """What the change restricts everywhere that was not restricted before; see `meaning.newly_handled`."""
+        return newly_handled(self.before.policy, self.after.policy)

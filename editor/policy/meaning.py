@@ -1,0 +1,97 @@
+"""What a policy means, without its text: which path and port gets which rights, and what is handled.
+
+An edit is checked against this: `intended` says on values alone what the edit should lead to, and the edited text,
+parsed anew, must mean the same.
+"""
+
+from collections.abc import Mapping
+from typing import NamedTuple
+
+from editor.landlock.rights import NO_RIGHTS, RightSet
+from editor.policy.edits import Edit, GrantPath, GrantPort, SetHandled, SetPathRights, SetPortRights, kind_of
+from editor.policy.model import Policy
+from editor.policy.resolve import path_key
+from editor.policy.variables import expand
+
+
+class Meaning(NamedTuple):
+    """What a policy means. Paths are `path_key` spellings with variables expanded; no entry has an empty set."""
+
+    paths: Mapping[str, RightSet]
+    ports: Mapping[int, RightSet]
+    handled_fs: RightSet
+    handled_net: RightSet
+    scoped: RightSet
+    abi: int | None
+    variables: Mapping[str, frozenset[str]]
+
+
+def meaning_of(policy: Policy) -> Meaning:
+    """The meaning of ``policy``. Raises TemplateError only for a policy that ``parse_policy`` would not have made."""
+    variables = variables_of(policy)
+    paths: dict[str, RightSet] = {}
+    for rule in policy.path_rules:
+        if rule.rights:
+            for parent in rule.parents:
+                for path in expand(parent.template, variables):
+                    key = path_key(path)
+                    paths[key] = paths.get(key, NO_RIGHTS) | rule.rights
+    ports: dict[int, RightSet] = {}
+    for port_rule in policy.port_rules:
+        if port_rule.rights:
+            for entry in port_rule.ports:
+                ports[entry.port] = ports.get(entry.port, NO_RIGHTS) | port_rule.rights
+    return Meaning(paths, ports, policy.handled_fs, policy.handled_net, policy.scoped, policy.abi, variables)
+
+
+def variables_of(policy: Policy) -> dict[str, frozenset[str]]:
+    """The literals of each variable, the tables of one name united."""
+    variables: dict[str, frozenset[str]] = {}
+    for variable in policy.variables:
+        variables[variable.name] = variables.get(variable.name, frozenset()).union(variable.literals)
+    return variables
+
+
+def intended(before: Meaning, edit: Edit) -> Meaning:
+    """What a policy that means ``before`` must mean after ``edit``: nothing else changes.
+
+    In particular handled rights stay handled when their last grant goes; a right that is granted becomes handled.
+    """
+    if isinstance(edit, SetPathRights | GrantPath):
+        key = path_key(edit.path)
+        rights = edit.rights | before.paths.get(key, NO_RIGHTS) if isinstance(edit, GrantPath) else edit.rights
+        return before._replace(
+            paths={
+                **{path: own for path, own in before.paths.items() if path != key},
+                **({key: rights} if rights else {}),
+            },
+            handled_fs=before.handled_fs | rights,
+        )
+    if isinstance(edit, SetPortRights | GrantPort):
+        rights = edit.rights | before.ports.get(edit.port, NO_RIGHTS) if isinstance(edit, GrantPort) else edit.rights
+        others = {port: own for port, own in before.ports.items() if port != edit.port}
+        return before._replace(
+            ports={**others, **({edit.port: rights} if rights else {})}, handled_net=before.handled_net | rights
+        )
+    if isinstance(edit, SetHandled):
+        if kind_of(edit) == "fs":
+            return before._replace(handled_fs=_switched(before.handled_fs, edit.right, edit.on))
+        return before._replace(handled_net=_switched(before.handled_net, edit.right, edit.on))
+    return before._replace(scoped=_switched(before.scoped, edit.scope, edit.on))
+
+
+def newly_handled(before: Policy, after: Policy) -> RightSet:
+    """The rights and scopes that ``after`` restricts everywhere and ``before`` did not.
+
+    Granting a right that was not handled makes it handled, so such a grant also takes the right away everywhere else:
+    callers should tell.
+    """
+    return (
+        (after.handled_fs - before.handled_fs)
+        | (after.handled_net - before.handled_net)
+        | (after.scoped - before.scoped)
+    )
+
+
+def _switched(names: RightSet, name: str, on: bool) -> RightSet:
+    return names | {name} if on else names - {name}

@@ -1,0 +1,133 @@
+"""Replacing parts of a text, and only these: what every edit of a policy file comes down to."""
+
+from collections.abc import Collection, Iterable, Iterator, Sequence
+from typing import NamedTuple
+
+from editor.policy.locate import Span
+
+
+class Splice(NamedTuple):
+    """At the character offset ``start`` of a text, ``inserted`` stands instead of ``removed`` from now on."""
+
+    start: int
+    removed: str
+    inserted: str
+
+    @property
+    def end(self) -> int:
+        """Where the replaced part ends, exclusive, in the text before."""
+        return self.start + len(self.removed)
+
+
+def spliced(text: str, splices: Iterable[Splice]) -> str:
+    """``text`` with ``splices`` carried out: in order of their places, none overlapping another."""
+    parts = []
+    position = 0
+    for splice in splices:
+        parts += [text[position : splice.start], splice.inserted]
+        position = splice.end
+    return "".join([*parts, text[position:]])
+
+
+def inverted(splices: Iterable[Splice]) -> tuple[Splice, ...]:
+    """The splices that lead back, for the text that ``splices`` made."""
+    shift = 0
+    back = []
+    for splice in splices:
+        back.append(Splice(splice.start + shift, splice.inserted, splice.removed))
+        shift += len(splice.inserted) - len(splice.removed)
+    return tuple(back)
+
+
+def difference(start: int, before: str, after: str) -> Splice:
+    """The splice that makes ``after`` of ``before``, which stands at offset ``start``, without their common ends."""
+    shorter = min(len(before), len(after))
+    head = next((at for at in range(shorter) if before[at] != after[at]), shorter)
+    tail = next((at for at in range(shorter - head) if before[-1 - at] != after[-1 - at]), shorter - head)
+    return Splice(start + head, before[head : len(before) - tail], after[head : len(after) - tail])
+
+
+class OverlapError(Exception):
+    """Two splices want the same part of the text."""
+
+
+def in_order(splices: Iterable[Splice]) -> tuple[Splice, ...]:
+    """``splices`` sorted by place; deletions that touch become one. Raises OverlapError where others overlap."""
+    result: list[Splice] = []
+    for splice in sorted(
+        (each for each in splices if each.removed != each.inserted), key=lambda each: (each.start, each.end)
+    ):
+        last = result[-1] if result else None
+        if last is None or splice.start >= last.end:
+            result.append(splice)
+        elif not last.inserted and not splice.inserted:
+            result[-1] = last._replace(removed=last.removed + splice.removed[last.end - splice.start :])
+        else:
+            raise OverlapError
+    return tuple(result)
+
+
+def edit_sequence(
+    text: str,
+    outer: Span,
+    items: Sequence[Span],
+    remove: Collection[int],
+    insert: Sequence[tuple[int, str]],
+    *,
+    comma: str,
+) -> Iterator[Splice]:
+    """Splices that remove and insert elements between brackets, where nothing but blanks stands between elements.
+
+    ``outer`` covers the brackets, ``insert`` holds (number of the element that it goes before, text), ``comma`` is what
+    separates elements where there is no example in the text. At least one element must be left.
+    """
+    opening = text[outer.start + 1 : items[0].start] if items else ""
+    if len(items) > 1:
+        comma = text[items[0].end : items[1].start]
+    elif "\n" in opening:
+        comma = "," + opening
+    kept = [at for at in range(len(items)) if at not in remove]
+    if not kept:
+        start, end = (items[0].start, items[-1].end) if items else (outer.start + 1, outer.end - 1)
+        yield Splice(start, text[start:end], comma.join(new for _, new in insert))
+        return
+    for at in range(kept[0], len(items)):
+        if at in remove:
+            yield _deletion(text, items[at - 1].end, items[at].end)
+    if kept[0]:
+        yield _deletion(text, items[0].start, items[kept[0]].start)
+    for at, new in insert:
+        before = [number for number in kept if number < at]
+        if before:
+            yield Splice(items[before[-1]].end, "", comma + new)
+        else:
+            yield Splice(items[kept[0]].start, "", new + comma)
+
+
+def _deletion(text: str, start: int, end: int) -> Splice:
+    return Splice(start, text[start:end], "")
+
+
+def line_start(text: str, offset: int) -> int:
+    """Where the line that holds ``offset`` starts."""
+    return text.rfind("\n", 0, offset) + 1
+
+
+def line_end(text: str, offset: int) -> int:
+    """Where the line that holds ``offset`` ends, its line break not included."""
+    end = text.find("\n", offset)
+    if end < 0:
+        return len(text)
+    return end - 1 if end > offset and text[end - 1] == "\r" else end
+
+
+def indentation(text: str, offset: int) -> str:
+    """The blanks before ``offset`` in its line where there is nothing else before it; else the line's own."""
+    line = text[line_start(text, offset) : offset]
+    return line[: len(line) - len(line.lstrip(" \t"))]
+
+
+def newline_of(text: str) -> str:
+    """The line break that ``text`` uses, by its first one."""
+    end = text.find("\n")
+    return "\r\n" if end > 0 and text[end - 1] == "\r" else "\n"
