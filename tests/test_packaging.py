@@ -1,0 +1,92 @@
+"""The wheel: what is in it, and that the command works from it alone."""
+
+import email
+import os
+import re
+import subprocess
+import sys
+import zipfile
+from collections.abc import Iterator
+
+import pytest
+
+from editor import __version__
+
+TREE = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
+
+
+@pytest.fixture(scope="module")
+def wheel(tmp_path_factory: pytest.TempPathFactory) -> str:
+    """The wheel, built from the tree."""
+    directory = str(tmp_path_factory.mktemp("wheel"))
+    command = [*(sys.executable, "-m", "pip", "wheel", "--quiet", "--no-deps"), "--no-build-isolation"]
+    subprocess.run([*command, "--wheel-dir", directory, TREE], check=True, timeout=120)
+    (name,) = os.listdir(directory)
+    return os.path.join(directory, name)
+
+
+@pytest.fixture(scope="module")
+def installed(wheel: str, tmp_path_factory: pytest.TempPathFactory) -> str:
+    """The programs' directory of a virtual environment with the wheel and nothing else, not even its dependencies."""
+    environment = str(tmp_path_factory.mktemp("clean") / "venv")
+    subprocess.run([sys.executable, "-m", "venv", "--without-pip", environment], check=True, timeout=120)
+    programs = os.path.join(environment, "bin")
+    pip = [sys.executable, "-m", "pip", "--python", os.path.join(programs, "python"), "install", "--quiet"]
+    subprocess.run([*pip, "--no-deps", "--no-index", wheel], check=True, timeout=120)
+    return programs
+
+
+def tree_files(directory: str) -> Iterator[str]:
+    """The files below ``directory`` of the tree that belong to a package, by their path in the tree."""
+    for parent, directories, names in os.walk(os.path.join(TREE, directory)):
+        directories[:] = [name for name in directories if name != "__pycache__" and not name.startswith(".")]
+        yield from (os.path.relpath(os.path.join(parent, name), TREE) for name in names)
+
+
+def test_the_wheel_holds_the_packages_the_samples_and_the_licences(wheel: str) -> None:
+    with zipfile.ZipFile(wheel) as archive:
+        held = set(archive.namelist())
+    metadata = f"paddock-{__version__}.dist-info"
+    code = {*tree_files("editor"), *tree_files("widgets")}
+    samples = {f"editor/{path}" for path in tree_files("sample_policies")}
+    assert len(code) > 20
+    assert len(samples) == 8
+    described = {f"{metadata}/{name}" for name in ("METADATA", "RECORD", "WHEEL", "entry_points.txt")}
+    licences = {f"{metadata}/licenses/{name}" for name in ("LICENSE-APACHE", "LICENSE-MIT")}
+    assert held == code | samples | described | licences
+
+
+def test_the_wheel_describes_itself(wheel: str) -> None:
+    with zipfile.ZipFile(wheel) as archive:
+        metadata = email.message_from_bytes(archive.read(f"paddock-{__version__}.dist-info/METADATA"))
+    assert (metadata["Name"], metadata["Version"]) == ("paddock", __version__)
+    assert metadata["License-Expression"] == "Apache-2.0 OR MIT"
+    assert metadata["Requires-Python"] == ">=3.11"
+    needs = sorted(re.split("[<>=]", line)[0] for line in metadata.get_all("Requires-Dist", []))
+    assert needs == ["textual", "tomlkit", "watchdog"]
+
+
+def run(*command: str, cwd: str) -> subprocess.CompletedProcess[str]:
+    """Run ``command`` away from the tree, which must not be what is imported."""
+    return subprocess.run(command, cwd=cwd, capture_output=True, text=True, timeout=60, check=False)
+
+
+def test_the_command_works_from_the_wheel(installed: str, tmp_path: os.PathLike[str]) -> None:
+    cwd = os.fspath(tmp_path)
+    for command in (["paddock"], ["python", "-m", "editor"]):
+        done = run(os.path.join(installed, command[0]), *command[1:], "--version", cwd=cwd)
+        assert (done.returncode, done.stdout) == (0, f"paddock {__version__}\n"), done.stderr
+
+
+def test_a_verb_needs_nothing_but_the_wheel(installed: str, tmp_path: os.PathLike[str]) -> None:
+    cwd = os.fspath(tmp_path)
+    find = "import editor, os; print(os.path.join(os.path.dirname(editor.__file__), 'sample_policies'))"
+    samples = run(os.path.join(installed, "python"), "-c", find, cwd=cwd).stdout.strip()
+    assert not samples.startswith(TREE)
+    policy = os.path.join(samples, "read-only-shell.toml")
+    done = run(os.path.join(installed, "paddock"), "run", policy, "--", "cat", "/etc/hostname", cwd=cwd)
+    with open("/etc/hostname", encoding="utf-8") as file:
+        assert (done.returncode, done.stdout) == (0, file.read()), done.stderr
+    done = run(os.path.join(installed, "paddock"), "run", policy, "--", "touch", "file", cwd=cwd)
+    assert done.returncode == 1
+    assert not os.listdir(cwd)
