@@ -5,7 +5,7 @@ import stat
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from editor.landlock.rights import NO_RIGHTS, RightSet
-from editor.policy.model import Policy, RuleRef
+from editor.policy.model import ParentPath, Policy, RuleRef
 from editor.policy.variables import expand
 
 if TYPE_CHECKING:
@@ -103,6 +103,11 @@ def path_key(path: str) -> str:
     return ("/" if path.startswith("/") else "") + "/".join(kept)
 
 
+def path_ref(parent: ParentPath) -> RuleRef:
+    """The place that a verdict by ``parent``'s rule points to."""
+    return RuleRef(parent.location.file, parent.location.line, f'path_beneath "{parent.template}"')
+
+
 def _identify(path: str) -> tuple[str | None, Identity | None, bool | None]:
     try:
         status = os.stat(path)
@@ -145,8 +150,7 @@ def resolve(policy: Policy, *, base: str | None = None) -> ResolvedPolicy:
         for parent in rule.parents:
             for path in expand(parent.template, variables):
                 entry = gathered.setdefault(path_key(path), _Gathered(path))
-                shown = RuleRef(policy.file, parent.location.line, f'path_beneath "{parent.template}"')
-                entry.refs.append(GrantRef(shown, rule.rights))
+                entry.refs.append(GrantRef(path_ref(parent), rule.rights))
                 if parent.template not in entry.templates:
                     entry.templates.append(parent.template)
 

@@ -1,0 +1,30 @@
+"""`decide` against the kernel itself, on random trees, policies and operations.
+
+PADDOCK_ORACLE_CASES sets how many operations are compared (20,000 take some minutes), PADDOCK_ORACLE_SEED repeats a run.
+As an ordinary user everything runs but mounts and device files, which need root.
+"""
+
+import json
+import os
+import secrets
+import subprocess
+import sys
+from typing import Any
+
+CASES = int(os.environ.get("PADDOCK_ORACLE_CASES", "3000"))
+
+
+def test_decide_predicts_what_the_kernel_does() -> None:
+    seed = int(os.environ.get("PADDOCK_ORACLE_SEED", "0")) or secrets.randbelow(2**31)
+    command = [sys.executable, "-m", "tests.policy.kernel_oracle", str(seed), str(CASES)]
+    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=60 + CASES / 20)
+    print(f"PADDOCK_ORACLE_SEED={seed}")  # pytest shows it when the test fails
+    assert done.returncode == 0, done.stderr
+    result: dict[str, Any] = json.loads(done.stdout)
+    assert result["disagreements"] == [], json.dumps(result["disagreements"][0], indent=1)
+    # A run in which the kernel allowed or denied nearly everything would prove nothing.
+    assert result["compared"] >= CASES
+    assert 0.2 * CASES < result["denied"] < 0.8 * CASES
+    reached = set(result["tally"])
+    assert {"rename EXDEV", "rename EACCES", "rename allowed", "link EXDEV", "link allowed"} <= reached
+    assert {"open EACCES", "open allowed", "signal EPERM", "abstract EPERM", "connect_tcp EACCES"} <= reached
