@@ -1,0 +1,84 @@
+"""Landlock Config in JSON: the same as in TOML with camel case keys, and without comments."""
+
+from collections.abc import Iterable
+
+from editor.exchange import Exported, Loss, Source
+from editor.exchange.spelling import count_comments, quoted, unknown_elsewhere
+from editor.policy.model import Policy
+
+_WIDTH = 100  # of a line before a list is written one value a line
+
+
+def export(policy: Policy, source: Source | None = None) -> Exported:
+    """``policy`` as JSON, variables and groups as they are written; comments of ``source`` are lost."""
+    if source is not None and source.format == "json":
+        return Exported(source.text, unknown_elsewhere(policy))
+    lost = list(unknown_elsewhere(policy))
+    comments = count_comments(source) if source is not None else 0
+    if comments:
+        one = comments == 1
+        lost.append(
+            Loss(f"{comments} comment{'' if one else 's'}: JSON has no place for {'it' if one else 'them'}.", False)
+        )
+    return Exported(_written(policy), tuple(lost))
+
+
+def _written(policy: Policy) -> str:
+    sections = [] if policy.abi is None else [f'  "abi": {policy.abi}']
+    sections += _section(
+        "variable",
+        ((f'"name": {_string(variable.name)}', _list("literal", variable.literals)) for variable in policy.variables),
+    )
+    sections += _section(
+        "ruleset",
+        (
+            (
+                _list("handledAccessFs", table.handled_access_fs),
+                _list("handledAccessNet", table.handled_access_net),
+                _list("scoped", table.scoped),
+            )
+            for table in policy.rulesets
+        ),
+    )
+    sections += _section(
+        "pathBeneath",
+        (
+            (_list("allowedAccess", rule.allowed_access), _list("parent", (each.template for each in rule.parents)))
+            for rule in policy.path_rules
+        ),
+    )
+    sections += _section(
+        "netPort",
+        (
+            (
+                _list("allowedAccess", rule.allowed_access),
+                f'"port": [{", ".join(str(each.port) for each in rule.ports)}]',
+            )
+            for rule in policy.port_rules
+        ),
+    )
+    return "{\n" + ",\n".join(sections) + "\n}\n"
+
+
+def _section(key: str, tables: Iterable[tuple[str, ...]]) -> list[str]:
+    """``key`` with its list of objects, as one member of the whole; nothing where there is no object."""
+    objects = []
+    for members in tables:
+        lines = ",\n".join(f"      {member}" for member in members if member)
+        objects.append(f"    {{\n{lines}\n    }}")
+    return [f'  "{key}": [\n' + ",\n".join(objects) + "\n  ]"] if objects else []
+
+
+def _string(text: str) -> str:
+    return quoted(text, wide=False)
+
+
+def _list(key: str, values: Iterable[str]) -> str:
+    """``"key": [...]``, nothing where there is no value: the format knows no empty list."""
+    strings = [_string(value) for value in values]
+    if not strings:
+        return ""
+    line = f'"{key}": [{", ".join(strings)}]'
+    if len(line) <= _WIDTH:
+        return line
+    return f'"{key}": [\n' + ",\n".join(f"        {string}" for string in strings) + "\n      ]"

@@ -1,0 +1,56 @@
+"""Landlock Config in TOML. A policy that was read from TOML is exported as the text itself, comments and all."""
+
+from collections.abc import Iterable
+
+from editor.exchange import Exported, Source
+from editor.exchange.spelling import quoted, unknown_elsewhere
+from editor.policy.model import Policy
+
+_WIDTH = 100  # of a line before a list is written one value a line
+
+
+def export(policy: Policy, source: Source | None = None) -> Exported:
+    """``policy`` as TOML, variables and groups as they are written."""
+    text = source.text if source is not None and source.format == "toml" else _written(policy)
+    return Exported(text, unknown_elsewhere(policy))
+
+
+def _written(policy: Policy) -> str:
+    blocks = [] if policy.abi is None else [f"abi = {policy.abi}\n"]
+    blocks += [
+        _table("variable", (f"name = {_string(variable.name)}", _list("literal", variable.literals)))
+        for variable in policy.variables
+    ]
+    for table in policy.rulesets:
+        lists = (
+            _list("handled_access_fs", table.handled_access_fs),
+            _list("handled_access_net", table.handled_access_net),
+            _list("scoped", table.scoped),
+        )
+        blocks.append(_table("ruleset", lists))
+    for rule in policy.path_rules:
+        parents = _list("parent", (parent.template for parent in rule.parents))
+        blocks.append(_table("path_beneath", (_list("allowed_access", rule.allowed_access), parents)))
+    for port_rule in policy.port_rules:
+        ports = f"port = [{', '.join(str(entry.port) for entry in port_rule.ports)}]"
+        blocks.append(_table("net_port", (_list("allowed_access", port_rule.allowed_access), ports)))
+    return "\n".join(blocks)
+
+
+def _string(text: str) -> str:
+    return quoted(text, wide=True)
+
+
+def _table(name: str, members: Iterable[str]) -> str:
+    return f"[[{name}]]\n" + "".join(f"{member}\n" for member in members if member)
+
+
+def _list(key: str, values: Iterable[str]) -> str:
+    """``key = [...]``, nothing where there is no value: the format knows no empty list."""
+    strings = [_string(value) for value in values]
+    if not strings:
+        return ""
+    line = f"{key} = [{', '.join(strings)}]"
+    if len(line) <= _WIDTH:
+        return line
+    return f"{key} = [\n" + "".join(f"    {string},\n" for string in strings) + "]"

@@ -1,0 +1,13 @@
+"""What a policy means, as canonical JSON: groups and variables expanded, nothing dropped for this machine."""
+
+import json
+
+from editor.exchange import Exported, Source
+from editor.policy.model import Policy
+from editor.policy.resolve import resolve
+
+
+def export(policy: Policy, source: Source | None = None) -> Exported:
+    """The canonical JSON of ``policy``. It is not a form that a policy is written in, so nothing counts as lost."""
+    del source
+    return Exported(json.dumps(resolve(policy).canonical(), indent=2) + "\n", ())

@@ -1,0 +1,99 @@
+"""What the Landlock Config formats have in common: strings, and what other readers of them do not know."""
+
+import unicodedata
+
+from editor.exchange import Loss, Source
+from editor.landlock.rights import RIGHTS, in_order
+from editor.policy.locate import Node, locate
+from editor.policy.model import Policy
+
+# landlockconfig's parser (src/parser.rs) and schema know the rights up to ioctl_dev, two for TCP, and both scopes.
+_REFERENCE_LACKS = frozenset({"resolve_unix", "bind_udp", "connect_send_udp"})
+_REFERENCE_ABI = min(RIGHTS[name].abi for name in _REFERENCE_LACKS) - 1
+
+_SHORT = {"\b": "\\b", "\t": "\\t", "\n": "\\n", "\f": "\\f", "\r": "\\r", '"': '\\"', "\\": "\\\\"}
+# As in editor.escape: characters that move the cursor, hide or reorder what a reader sees.
+_UNSAFE = frozenset({"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"})
+
+
+def quoted(text: str, *, wide: bool) -> str:
+    """``text`` as a string that TOML and JSON both read; what could deceive an eye is escaped.
+
+    ``wide``: characters above U+FFFF that need an escape are written as TOML's ``\\UXXXXXXXX``, otherwise as JSON's
+    pair of surrogates.
+    """
+    if text.isascii() and text.isprintable() and '"' not in text and "\\" not in text:
+        return f'"{text}"'
+    return '"' + "".join(_escaped(character, wide=wide) for character in text) + '"'
+
+
+def _escaped(character: str, *, wide: bool) -> str:
+    if character in _SHORT:
+        return _SHORT[character]
+    if unicodedata.category(character) not in _UNSAFE:
+        return character
+    code = ord(character)
+    if code <= 0xFFFF:
+        return f"\\u{code:04x}"
+    if wide:
+        return f"\\U{code:08x}"
+    return f"\\u{0xD800 + ((code - 0x10000) >> 10):04x}\\u{0xDC00 + (code & 0x3FF):04x}"
+
+
+def unknown_elsewhere(policy: Policy) -> tuple[Loss, ...]:
+    """What the reference implementation will not make of ``policy``: nothing of this is cut out of the text."""
+    losses = []
+    written = {name for table in policy.rulesets for name in (*table.handled_access_fs, *table.handled_access_net)}
+    written |= {name for rule in policy.path_rules for name in rule.allowed_access}
+    written |= {name for port_rule in policy.port_rules for name in port_rule.allowed_access}
+    if newer := written & _REFERENCE_LACKS:
+        losses.append(
+            Loss(
+                f"{', '.join(in_order(newer))}: written by kernel name; landlockconfig does not know "
+                f"{'this name' if len(newer) == 1 else 'these names'} yet and refuses the file.",
+                False,
+            )
+        )
+    everything = policy.handled_fs | policy.handled_net
+    through_groups = everything & _REFERENCE_LACKS - newer
+    if through_groups and policy.abi is not None and policy.abi > _REFERENCE_ABI:
+        losses.append(
+            Loss(
+                f"{', '.join(in_order(through_groups))}: part of a group at abi = {policy.abi}; a launcher that "
+                "knows fewer rights leaves that unrestricted, as on an older kernel.",
+                False,
+            )
+        )
+    return tuple(losses)
+
+
+def count_comments(source: Source) -> int:
+    """How many comments a TOML text has."""
+    if source.format != "toml" or "#" not in source.text:
+        return 0
+    quoted_spans: list[tuple[int, int]] = []
+    pending: list[Node] = [locate(source.text, "toml", "")]
+    while pending:
+        node = pending.pop()
+        if node.kind == "string":
+            quoted_spans.append((node.span.start, node.span.end))
+        pending += node.items
+        for field in node.fields:
+            quoted_spans.append((field.key_span.start, field.key_span.end))
+            pending.append(field.node)
+    quoted_spans.sort()
+    count = position = 0
+    spans = iter(quoted_spans)
+    span = next(spans, None)
+    while (found := source.text.find("#", position)) >= 0:
+        while span is not None and span[1] <= found:
+            span = next(spans, None)
+        if span is not None and span[0] <= found:
+            position = span[1]
+            continue
+        count += 1
+        end = source.text.find("\n", found)
+        if end < 0:
+            break
+        position = end
+    return count
