@@ -1,0 +1,219 @@
+"""Following a path as the traced process would: its root, its working directory, its /proc/self, its descriptors.
+
+The walk is done name by name, because handing the whole path to the kernel would look it up as the tracer: absolute
+links would leave a chroot, and /proc/self would be someone else.
+"""
+
+import errno
+import os
+import re
+import stat
+from typing import NamedTuple
+
+from editor.policy.decide import Entry
+
+_MAX_LINKS = 40  # MAXSYMLINKS in include/linux/namei.h
+AT_FDCWD = -100
+
+# Links of /proc that lead to an open object and not to a name.
+_MAGIC_PARENT = re.compile(r"/proc/\d+/(?:task/\d+/)?(?:fd|map_files|ns)")
+_MAGIC_LINK = re.compile(r"/proc/\d+/(?:task/\d+/)?(?:cwd|root|exe)")
+_DELETED = " (deleted)"
+
+
+class Place(NamedTuple):
+    """Where a path leads. Names are as the traced process sees them.
+
+    ``asked`` is absolute, as asked for (no link followed, ``..`` kept). ``real`` has no symbolic link left in it; None
+    where a directory on the way is missing or closed to the tracer. ``parent`` is the real directory that holds the
+    last name. ``entry`` is the object's type and inode, None where there is none. ``special`` says that the object is
+    in no directory: a pipe, a socket, a memory file. ``problem`` is the errno that stopped the walk, 0 otherwise.
+    ``bound`` says that the answer holds for this process only, since the way led through its own /proc files.
+    """
+
+    asked: str
+    real: str | None
+    parent: str | None
+    entry: Entry | None
+    special: bool = False
+    problem: int = 0
+    bound: bool = False
+
+    @property
+    def mode(self) -> int | None:
+        """The object's ``st_mode``, None where there is none."""
+        return None if self.entry is None else self.entry.mode
+
+    @property
+    def is_dir(self) -> bool:
+        """Whether an existing directory is meant."""
+        return self.entry is not None and stat.S_ISDIR(self.entry.mode)
+
+
+def _entry(status: os.stat_result) -> Entry:
+    return Entry(status.st_mode, (status.st_dev, status.st_ino))
+
+
+class View:
+    """How one thread sees the filesystem: where its root is, and which prefix makes the tracer see the same.
+
+    ``root`` is the host's name of the root directory, empty for the host's own. ``prefix`` goes before every path that
+    the tracer itself looks up: empty, or /proc/PID/root where the thread is in another mount namespace or a chroot.
+    """
+
+    __slots__ = ("prefix", "root")
+
+    def __init__(self, root: str, prefix: str) -> None:
+        self.root = root
+        self.prefix = prefix
+
+    def host(self, path: str) -> str:
+        """The host's name for ``path`` of this view."""
+        return self.root + path if self.root else path
+
+    def from_host(self, path: str) -> str:
+        """The name in this view for a path of the host, unchanged where it is outside."""
+        if not self.root or not path.startswith(self.root):
+            return path
+        rest = path[len(self.root) :]
+        if not rest:
+            return "/"
+        return rest if rest.startswith("/") else path
+
+
+HOST = View("", "")
+
+
+def view_of(tid: int, own_namespace: tuple[int, int]) -> View:
+    """The view of thread ``tid``. ``own_namespace`` is (st_dev, st_ino) of the tracer's /proc/self/ns/mnt."""
+    try:
+        root = os.readlink(f"/proc/{tid}/root")
+        status = os.stat(f"/proc/{tid}/ns/mnt")
+    except OSError:
+        return HOST
+    same = (status.st_dev, status.st_ino) == own_namespace
+    if root == "/":
+        root = ""
+    if same and not root:
+        return HOST
+    return View(root, f"/proc/{tid}/root")
+
+
+def tidy(path: str) -> str:
+    """``path`` without the parts that mean nothing: doubled slashes, ``.``, a slash at the end."""
+    if "//" not in path and "/." not in path and not (path.endswith("/") and len(path) > 1):
+        return path
+    kept = [name for name in path.split("/") if name and name != "."]
+    return "/" + "/".join(kept)
+
+
+def without_deleted(path: str) -> str:
+    """The name that a removed file had, from what /proc shows of it."""
+    return path.removesuffix(_DELETED)
+
+
+class Walker:
+    """Follows paths, and remembers the directories that it has been to until ``forget`` is called."""
+
+    def __init__(self) -> None:
+        self._directories: dict[tuple[str, str], str] = {}
+
+    def forget(self) -> None:
+        """Drop what is remembered: something in the tree may have changed."""
+        self._directories.clear()
+
+    def walk(self, view: View, path: str, process: int, *, follow: bool) -> Place:
+        """Follow the absolute ``path`` of ``view`` for ``process`` (what /proc/self is to it)."""
+        asked = tidy(path)
+        directory_wanted = path.endswith(("/", "/."))
+        head, _, name = asked.rpartition("/")
+        if not name:
+            return self._look(view, "/", None, asked)
+        parent = None
+        if name != "..":
+            parent = self._directories.get((view.prefix, head)) if head else ""
+        if parent is None:
+            return self._slow(view, asked, process, follow or directory_wanted)
+        real = f"{parent}/{name}"
+        try:
+            status = os.lstat(view.prefix + real)
+        except OSError as error:
+            return self._absent(asked, real, parent, error)
+        if stat.S_ISLNK(status.st_mode) and (follow or directory_wanted):
+            return self._slow(view, asked, process, True)
+        return Place(asked, real, parent or "/", _entry(status))
+
+    @staticmethod
+    def _absent(asked: str, real: str, parent: str, error: OSError) -> Place:
+        if error.errno == errno.ENOENT:
+            return Place(asked, real, parent or "/", None)
+        if error.errno == errno.ENAMETOOLONG and len(os.fsencode(real.rpartition("/")[2])) <= 255:
+            # Only the tracer's own, absolute spelling is too long: the name may well be there.
+            return Place(asked, real, parent or "/", None, problem=error.errno)
+        return Place(asked, None, None, None, problem=error.errno or 0)
+
+    @staticmethod
+    def _look(view: View, real: str, parent: str | None, asked: str, *, bound: bool = False) -> Place:
+        try:
+            status = os.stat(view.prefix + real)
+        except OSError as error:
+            return Place(asked, None, None, None, problem=error.errno or 0)
+        return Place(asked, real, parent or "/", _entry(status), bound=bound)
+
+    def _slow(self, view: View, asked: str, process: int, follow: bool) -> Place:
+        names = [name for name in reversed(asked.split("/")) if name]
+        here = ""  # the real path so far, empty for the root
+        links = 0
+        own_process = False
+        while names:
+            name = names.pop()
+            if name == "..":
+                here = here.rpartition("/")[0]
+                continue
+            real = f"{here}/{name}"
+            try:
+                status = os.lstat(view.prefix + real)
+            except OSError as error:
+                if names:
+                    return Place(asked, None, None, None, problem=error.errno or 0, bound=own_process)
+                return self._absent(asked, real, here, error)._replace(bound=own_process)
+            if stat.S_ISLNK(status.st_mode) and (names or follow):
+                links += 1
+                if links > _MAX_LINKS:
+                    return Place(asked, None, None, None, problem=errno.ELOOP)
+                if real in ("/proc/self", "/proc/thread-self"):
+                    own_process = True
+                    target = str(process) if real == "/proc/self" else f"{process}/task/{process}"
+                else:
+                    try:
+                        target = os.readlink(view.prefix + real)
+                    except OSError as error:
+                        return Place(asked, None, None, None, problem=error.errno or 0)
+                    if _MAGIC_PARENT.fullmatch(here) or _MAGIC_LINK.fullmatch(real):
+                        target = view.from_host(target)
+                        if not names or not target.startswith("/"):
+                            return self._magic(view, real, target, asked)
+                        own_process = True
+                if target.startswith("/"):
+                    here = ""
+                names += [part for part in reversed(target.split("/")) if part and part != "."]
+                continue
+            if names and not stat.S_ISDIR(status.st_mode):
+                return Place(asked, None, None, None, problem=errno.ENOTDIR, bound=own_process)
+            if not names:
+                if links == 0 and ".." not in asked:
+                    self._directories[(view.prefix, asked.rpartition("/")[0])] = here
+                return Place(asked, real, here or "/", _entry(status), bound=own_process)
+            here = real
+        return self._look(view, here or "/", here.rpartition("/")[0] or "/", asked, bound=own_process)
+
+    @staticmethod
+    def _magic(view: View, link: str, target: str, asked: str) -> Place:
+        try:
+            entry = _entry(os.stat(view.prefix + link))
+        except OSError as error:
+            return Place(asked, None, None, None, problem=error.errno or 0, bound=True)
+        if not target.startswith("/") or target.startswith("/memfd:"):
+            return Place(asked, target, None, entry, special=True, bound=True)
+        real = without_deleted(target)
+        return Place(asked, real, real.rpartition("/")[0] or "/", entry, bound=True)

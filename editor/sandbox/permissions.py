@@ -1,0 +1,128 @@
+"""Would file permissions refuse this as well? Asked only of a call that the kernel has refused.
+
+A tracer of the same user asks the kernel (faccessat with the effective ids); for a process with other ids or
+capabilities the mode bits are read here. Access control lists are seen only in the first way.
+"""
+
+import os
+import stat
+from typing import NamedTuple
+
+from editor.landlock.rights import RightSet
+
+_CAP_DAC_OVERRIDE = 1
+_CAP_DAC_READ_SEARCH = 2
+
+_READING: RightSet = frozenset({"read_file", "read_dir"})
+_WRITING: RightSet = frozenset({"write_file", "truncate", "resolve_unix"})
+_EXECUTING: RightSet = frozenset({"execute"})
+
+
+class Credentials(NamedTuple):
+    """Who a thread is to the filesystem: filesystem ids, all groups, effective capabilities as a mask."""
+
+    uid: int
+    gid: int
+    groups: frozenset[int]
+    capabilities: int
+
+    def has(self, capability: int) -> bool:
+        """Whether an effective capability is there (ids of a user namespace are not translated)."""
+        return bool(self.capabilities >> capability & 1)
+
+
+def credentials(tid: int | str) -> Credentials | None:
+    """The credentials of a thread (``"self"``: the caller), None where it is gone."""
+    try:
+        with open(f"/proc/{tid}/status", "rb") as file:
+            fields = dict(line.split(b":\t", 1) for line in file.read().splitlines() if b":\t" in line)
+        return Credentials(
+            int(fields[b"Uid"].split()[3]),
+            int(fields[b"Gid"].split()[3]),
+            frozenset(int(group) for group in fields[b"Groups"].split()),
+            int(fields[b"CapEff"], 16),
+        )
+    except (OSError, KeyError, ValueError):
+        return None
+
+
+def wanted_mask(rights: RightSet) -> int:
+    """The access(2) mask that ``rights`` on an object amount to; changing a directory needs write and search."""
+    mask = 0
+    if rights & _READING:
+        mask |= os.R_OK
+    if rights & _WRITING:
+        mask |= os.W_OK
+    if rights & _EXECUTING:
+        mask |= os.X_OK
+    if rights - _READING - _WRITING - _EXECUTING - {"ioctl_dev"}:
+        mask |= os.W_OK | os.X_OK
+    return mask
+
+
+def _by_mode(status: os.stat_result, mask: int, who: Credentials) -> bool:
+    mode = status.st_mode
+    if who.has(_CAP_DAC_OVERRIDE):
+        return not mask & os.X_OK or stat.S_ISDIR(mode) or bool(mode & 0o111)
+    if who.has(_CAP_DAC_READ_SEARCH) and not mask & os.W_OK and (stat.S_ISDIR(mode) or not mask & os.X_OK):
+        return True
+    if status.st_uid == who.uid:
+        granted = mode >> 6
+    elif status.st_gid == who.gid or status.st_gid in who.groups:
+        granted = mode >> 3
+    else:
+        granted = mode
+    return mask & ~granted & 7 == 0
+
+
+class PermissionJudge:
+    """Answers for the threads of one run."""
+
+    def __init__(self) -> None:
+        self._own = credentials("self")
+
+    def refuses(self, tid: int, path: str, rights: RightSet) -> bool:
+        """Whether file permissions alone would refuse ``rights`` on ``path`` to ``tid``; False where it is unknown.
+
+        ``path`` is without symbolic links.
+        """
+        mask = wanted_mask(rights)
+        who = credentials(tid)
+        if who is None or not path:
+            return False
+        if who == self._own:
+            try:
+                os.lstat(path)
+            except PermissionError:
+                return True  # a directory on the way may not be searched
+            except OSError:
+                return False
+            return bool(mask) and not os.access(path, mask, effective_ids=True)
+        try:
+            above = os.path.dirname(path)
+            while len(above) > 1:
+                if not _by_mode(os.stat(above), os.X_OK, who):
+                    return True
+                above = os.path.dirname(above)
+            return not _by_mode(os.stat(path), mask, who)
+        except OSError:
+            return False
+
+
+def same_mount(one: str, other: str) -> bool:
+    """Whether two directories are on one mount: rename(2) and link(2) between mounts fail with EXDEV by themselves."""
+    return _mount_id(one) == _mount_id(other)
+
+
+def _mount_id(path: str) -> bytes | None:
+    try:
+        descriptor = os.open(path, os.O_PATH | os.O_CLOEXEC)
+    except OSError:
+        return None
+    try:
+        with open(f"/proc/self/fdinfo/{descriptor}", "rb") as file:
+            return next((line for line in file if line.startswith(b"mnt_id:")), None)
+    except OSError:
+        return None
+    finally:
+        os.close(descriptor)

@@ -1,0 +1,191 @@
+"""The tracing calls of the kernel through ctypes: ptrace(2), process_vm_readv(2), pidfd_getfd(2).
+
+PyDLL is used on purpose: the tracer has one thread, and keeping the interpreter lock saves two atomic operations in
+each of the hundred thousands of calls of a run.
+"""
+
+import ctypes
+import errno
+import os
+import struct
+from typing import NamedTuple
+
+CONT = 7
+SYSCALL = 24
+GETEVENTMSG = 0x4201
+SEIZE = 0x4206
+INTERRUPT = 0x4207
+LISTEN = 0x4208
+_GET_SYSCALL_INFO = 0x420E
+
+EVENT_FORK = 1
+EVENT_VFORK = 2
+EVENT_CLONE = 3
+EVENT_EXEC = 4
+EVENT_SECCOMP = 7
+EVENT_STOP = 128
+
+# SYSGOOD | FORK | VFORK | CLONE | EXEC | SECCOMP | EXITKILL (include/uapi/linux/ptrace.h). The last one makes the
+# kernel kill everything that is traced as soon as the tracer is gone, however it went.
+OPTIONS = 0x1 | 0x2 | 0x4 | 0x8 | 0x10 | 0x80 | 0x100000
+
+SYSCALL_STOP_SIGNAL = 5 | 0x80
+_OP_EXIT = 2
+_OP_SECCOMP = 3
+_SYS_PIDFD_GETFD = 438
+_PAGE = 4096
+_FIRST_READ = 256  # most names are shorter: one read of one page's part is enough
+
+_libc = ctypes.PyDLL(None, use_errno=True)
+_ptrace = _libc.ptrace
+_ptrace.restype = ctypes.c_long
+_ptrace.argtypes = (ctypes.c_long, ctypes.c_long, ctypes.c_ulong, ctypes.c_ulong)
+_readv = _libc.process_vm_readv
+_readv.restype = ctypes.c_ssize_t
+_readv.argtypes = (
+    ctypes.c_long,
+    ctypes.c_ulong,
+    ctypes.c_ulong,
+    ctypes.c_ulong,
+    ctypes.c_ulong,
+    ctypes.c_ulong,
+)
+_writev = _libc.process_vm_writev
+_writev.restype = ctypes.c_ssize_t
+_writev.argtypes = _readv.argtypes
+_libc.syscall.restype = ctypes.c_long
+
+_info = bytearray(88)
+_info_address = ctypes.addressof(ctypes.c_char.from_buffer(_info))
+_entry = struct.Struct("=I16xQ6Q")  # from offset 4: arch, (ip, sp), nr, args
+_exit = struct.Struct("=q")  # at offset 24: rval
+_message = (ctypes.c_ulong * 1)()
+_message_address = ctypes.addressof(_message)
+
+_BUFFER_SIZE = 1 << 16
+_buffer = bytearray(_BUFFER_SIZE)
+_buffer_address = ctypes.addressof(ctypes.c_char.from_buffer(_buffer))
+_vectors = bytearray(32)
+_local_vector = ctypes.addressof(ctypes.c_char.from_buffer(_vectors))
+_remote_vector = _local_vector + 16
+_pack_vectors = struct.Struct("=QQQQ").pack_into
+
+
+class Gone(ProcessLookupError):
+    """The traced thread died, or is not stopped any more, before it could be asked."""
+
+
+class BadMemory(OSError):
+    """The traced process has no memory at that address (the kernel says EFAULT to it as well)."""
+
+
+class Call(NamedTuple):
+    """A system call as it begins: instruction set (``AUDIT_ARCH_*``), number, and its six arguments, unsigned."""
+
+    arch: int
+    number: int
+    arguments: tuple[int, ...]
+
+
+def _request(request: int, tid: int, address: int = 0, data: int = 0) -> int:
+    result: int = _ptrace(request, tid, address, data)
+    if result < 0:
+        code = ctypes.get_errno()
+        if code == errno.ESRCH:
+            raise Gone(code, os.strerror(code))
+        raise OSError(code, f"ptrace: {os.strerror(code)}")
+    return result
+
+
+def seize(pid: int) -> None:
+    """Trace ``pid`` without stopping it. Raises OSError (EPERM where tracing it is not permitted)."""
+    _request(SEIZE, pid, 0, OPTIONS)
+
+
+def resume(request: int, tid: int, signal: int = 0) -> None:
+    """Let a stopped thread go on (CONT, SYSCALL or LISTEN), delivering ``signal`` if any. A dead one is no error."""
+    if _ptrace(request, tid, 0, signal) < 0 and ctypes.get_errno() != errno.ESRCH:
+        raise OSError(ctypes.get_errno(), f"ptrace: {os.strerror(ctypes.get_errno())}")
+
+
+def event_message(tid: int) -> int:
+    """What belongs to the event stop of ``tid``: the new thread's id, or the former one for an exec. Raises Gone."""
+    _request(GETEVENTMSG, tid, 0, _message_address)
+    return int(_message[0])
+
+
+def entered_call(tid: int) -> Call:
+    """The call that ``tid`` is about to make, at its seccomp stop. Raises Gone."""
+    if _ptrace(_GET_SYSCALL_INFO, tid, 88, _info_address) < 0 or _info[0] != _OP_SECCOMP:
+        raise Gone(errno.ESRCH, "not at a seccomp stop")
+    arch, number, *arguments = _entry.unpack_from(_info, 4)
+    return Call(arch, number, tuple(arguments))
+
+
+def call_result(tid: int) -> int:
+    """What the call of ``tid`` returned (minus an errno where it failed), at its exit stop. Raises Gone."""
+    if _ptrace(_GET_SYSCALL_INFO, tid, 88, _info_address) < 0 or _info[0] != _OP_EXIT:
+        raise Gone(errno.ESRCH, "not at an exit stop")
+    result: int = _exit.unpack_from(_info, 24)[0]
+    return result
+
+
+def _transfer(move: object, pid: int, address: int, size: int) -> int:
+    _pack_vectors(_vectors, 0, _buffer_address, size, address & 0xFFFFFFFFFFFFFFFF, size)
+    result: int = move(pid, _local_vector, 1, _remote_vector, 1, 0)  # type: ignore[operator]  # a ctypes function
+    if result >= 0:
+        return result
+    code = ctypes.get_errno()
+    if code == errno.ESRCH:
+        raise Gone(code, os.strerror(code))
+    raise BadMemory(code, os.strerror(code))
+
+
+def read_memory(pid: int, address: int, size: int) -> bytes:
+    """``size`` bytes (at most 64 KiB) of the process's memory, fewer where it ends. Raises BadMemory, Gone."""
+    got = _transfer(_readv, pid, address, min(size, _BUFFER_SIZE))
+    return bytes(_buffer[:got])
+
+
+def write_memory(pid: int, address: int, data: bytes) -> None:
+    """Put ``data`` (at most 64 KiB) into the process's memory. Raises BadMemory, Gone."""
+    _buffer[: len(data)] = data
+    if _transfer(_writev, pid, address, len(data)) != len(data):
+        raise BadMemory(errno.EFAULT, os.strerror(errno.EFAULT))
+
+
+def read_string(pid: int, address: int, limit: int = _PAGE) -> bytes:
+    """The NUL-terminated string at ``address``, at most ``limit`` bytes of it. Raises BadMemory, Gone."""
+    size = min(_FIRST_READ, _PAGE - (address & (_PAGE - 1)), limit)
+    got = _transfer(_readv, pid, address, size)
+    end = _buffer.find(0, 0, got)
+    if end >= 0:
+        return bytes(_buffer[:end])
+    parts = [bytes(_buffer[:got])]
+    length = got
+    while length < limit and got:
+        # Never across a page in one go: the next one may not be mapped.
+        size = min(_PAGE - ((address + length) & (_PAGE - 1)), limit - length)
+        got = _transfer(_readv, pid, address + length, size)
+        end = _buffer.find(0, 0, got)
+        if end >= 0:
+            parts.append(bytes(_buffer[:end]))
+            break
+        parts.append(bytes(_buffer[:got]))
+        length += got
+    return b"".join(parts)
+
+
+def copy_descriptor(pid: int, descriptor: int) -> int:
+    """A copy of another process's file descriptor (pidfd_getfd(2), Linux 5.6), close-on-exec. Raises OSError."""
+    pidfd = os.pidfd_open(pid)
+    try:
+        copied: int = _libc.syscall(
+            ctypes.c_long(_SYS_PIDFD_GETFD), ctypes.c_int(pidfd), ctypes.c_int(descriptor), ctypes.c_uint(0)
+        )
+        if copied < 0:
+            code = ctypes.get_errno()
+            raise OSError(code, f"pidfd_getfd: {os.strerror(code)}")
+        return copied
+    finally:
+        os.close(pidfd)

@@ -1,0 +1,388 @@
+"""Starting a run and listening to it: the side of the tester that the screen and the command line hold.
+
+The command runs under a tracer process of its own (``editor.sandbox.tracer``). Here are only pipes: a run can neither
+block nor crash who started it, and when that process is gone the tracer ends everything that it started.
+"""
+
+import contextlib
+import fcntl
+import json
+import os
+import select
+import struct
+import subprocess
+import sys
+import termios
+import threading
+import time
+from typing import Any, Literal, NamedTuple
+
+from editor.landlock.rights import LATEST_ABI
+from editor.policy.resolve import ResolvedPolicy
+from editor.sandbox.report import AbiUsed, Access, Mode, Report
+from editor.sandbox.wire import Spec
+
+Stream = Literal["stdout", "stderr", "tty"]
+
+_CHUNK = 1 << 16
+# Isolated and without site packages: the directory that a person works in must not decide which code runs, and
+# starting is faster.
+_BOOT = (
+    "import sys; sys.path.insert(0, sys.argv[1]); from editor.sandbox.tracer import main; sys.exit(main(sys.argv[2:]))"
+)
+_TRACER_LOST = 125
+
+
+class RunRequest(NamedTuple):
+    """What to run, and how.
+
+    ``env`` None: this process's own environment, as it was given. ``stdin``, ``stdout``, ``stderr`` are descriptors
+    that the command gets; None means for input /dev/null, for output a pipe whose bytes come as ``Output`` events.
+    With ``pty`` each None means a new terminal instead, of ``size`` (rows, columns). The command stays in the caller's
+    session (so that the terminal's keys reach it) where ``stdin`` is given, else it gets a session of its own.
+    ``timeout`` is in seconds. ``confirm``: compare denials with the kernel's audit; True turns audit on for the run,
+    None uses it where it is on and readable, False does not ask.
+    """
+
+    resolved: ResolvedPolicy
+    command: tuple[str, ...]
+    mode: Mode = "enforce"
+    abi: int | None = None
+    cwd: str = ""
+    env: dict[str, str] | None = None
+    stdin: int | None = None
+    stdout: int | None = None
+    stderr: int | None = None
+    timeout: float | None = None
+    pty: bool = False
+    size: tuple[int, int] = (24, 80)
+    confirm: bool | None = None
+
+
+class Output(NamedTuple):
+    """Bytes that the command wrote."""
+
+    stream: Stream
+    data: bytes
+
+
+class Touched(NamedTuple):
+    """An access; ``access.times`` is the increase since the last event with the same ``access.key()``."""
+
+    access: Access
+
+
+class Notice(NamedTuple):
+    """A sentence for the person."""
+
+    text: str
+
+
+class Finished(NamedTuple):
+    """The run is over, nothing of it is left, and this is the last event."""
+
+    report: Report
+
+
+Event = Output | Touched | Notice | Finished
+
+
+def original_environment() -> dict[str, str]:
+    """This process's environment without what the Python interpreter added to it when it started.
+
+    In the C locale Python sets LC_CTYPE for itself (PEP 538); programs would sort and print differently with it.
+    """
+    env = dict(os.environ)
+    if env.get("LC_CTYPE") == "C.UTF-8":
+        try:
+            with open("/proc/self/environ", "rb") as file:
+                given = file.read().split(b"\0")
+        except OSError:
+            return env
+        if not any(variable.startswith(b"LC_CTYPE=") for variable in given):
+            del env["LC_CTYPE"]
+    return env
+
+
+class Run:
+    """A run under way. ``stop``, ``write`` and ``resize`` may be called from any thread, the rest from one."""
+
+    def __init__(
+        self, request: RunRequest, process: "subprocess.Popen[bytes]", pipes: "_Pipes", descriptors: "_Descriptors"
+    ) -> None:
+        self._request = request
+        self._process = process
+        self._events, self._control, self._errors = pipes
+        self._outputs = descriptors.outputs
+        self._terminal = descriptors.terminal
+        self._partial = b""
+        self._rows: dict[int, Access] = {}
+        self._notes: list[str] = []
+        self._outcome: tuple[int, float, AbiUsed] | None = None
+        self._report: Report | None = None
+        self._lock = threading.Lock()
+        self._began = time.monotonic()
+        self._poller = select.epoll()
+        for descriptor in (self._events, *self._outputs):
+            os.set_blocking(descriptor, False)
+            self._poller.register(descriptor, select.EPOLLIN)
+
+    @property
+    def report(self) -> Report | None:
+        """The whole report, None as long as the run goes on."""
+        return self._report
+
+    def fileno(self) -> int:
+        """A descriptor that is readable when ``read_events`` has something. Not valid after ``Finished``."""
+        return self._poller.fileno()
+
+    def read_events(self) -> list[Event]:
+        """What happened since the last call, without waiting; ``Finished`` comes once, last."""
+        if self._report is not None:
+            return []
+        found: list[Event] = []
+        ended = False
+        for descriptor, _ in self._poller.poll(0):
+            if descriptor == self._events:
+                ended = self._read_tracer(found) or ended
+            else:
+                self._read_output(descriptor, found)
+        if ended:
+            self._finish(found)
+        return found
+
+    def wait(self) -> Report:
+        """Block until the run is over. Output that is not connected elsewhere is read and dropped."""
+        while self._report is None:
+            select.select([self._poller.fileno()], [], [])
+            self.read_events()
+        return self._report
+
+    def stop(self) -> None:
+        """End the whole tree: SIGTERM, and SIGKILL for what is left after a moment. ``Finished`` follows."""
+        with self._lock, contextlib.suppress(OSError):  # over already
+            if self._control >= 0:
+                os.write(self._control, b"stop")
+
+    def write(self, data: bytes) -> None:
+        """Type ``data`` into the command's terminal. Raises OSError where there is none, or it takes nothing more."""
+        with self._lock:
+            if self._terminal is None:
+                raise OSError("the command has no terminal of its own")
+            while data:
+                data = data[os.write(self._terminal, data) :]
+
+    def resize(self, rows: int, columns: int) -> None:
+        """Tell the command's terminal its size; nothing happens where it has none."""
+        with self._lock, contextlib.suppress(OSError):
+            if self._terminal is not None:
+                _set_size(self._terminal, (rows, columns))
+
+    # Reading
+
+    def _read_output(self, descriptor: int, found: list[Event]) -> bool:
+        """One piece of output; False when there is none left for now."""
+        try:
+            data = os.read(descriptor, _CHUNK)
+        except BlockingIOError:
+            return False
+        except OSError:  # EIO: the last process has closed the terminal
+            data = b""
+        if data:
+            found.append(Output(self._outputs[descriptor], data))
+            return True
+        self._poller.unregister(descriptor)
+        self._close_output(descriptor)
+        return False
+
+    def _close_output(self, descriptor: int) -> None:
+        with self._lock:
+            del self._outputs[descriptor]
+            if descriptor == self._terminal:
+                self._terminal = None
+            os.close(descriptor)
+
+    def _read_tracer(self, found: list[Event]) -> bool:
+        """What the tracer said; True when it has said everything."""
+        try:
+            data = os.read(self._events, _CHUNK)
+        except BlockingIOError:
+            return False
+        if not data:
+            return True
+        *lines, self._partial = (self._partial + data).split(b"\n")
+        for line in lines:
+            self._understand(json.loads(line), found)
+        return False
+
+    def _understand(self, event: dict[str, Any], found: list[Event]) -> None:
+        if "more" in event:
+            for number, increase in event["more"]:
+                known = self._rows[number]
+                self._rows[number] = known._replace(times=known.times + increase)
+                found.append(Touched(known._replace(times=increase)))
+        elif "row" in event:
+            access = Access.from_json(event["access"])
+            self._rows[event["row"]] = access
+            found.append(Touched(access))
+        elif "confirmed" in event:
+            for number, confirmed in event["confirmed"]:
+                self._rows[number] = self._rows[number]._replace(confirmed=confirmed)
+                found.append(Touched(self._rows[number]._replace(times=0)))
+        elif "notice" in event:
+            self._note(event["notice"], found)
+        elif "failed" in event:
+            self._note(event["failed"]["message"], found)
+            self._outcome = (int(event["failed"]["code"]), 0.0, AbiUsed(*event["failed"]["abi"]))
+        else:
+            done = event["finished"]
+            self._outcome = (int(done["exit_code"]), float(done["duration_s"]), AbiUsed(*done["abi"]))
+
+    def _note(self, text: str, found: list[Event]) -> None:
+        self._notes.append(text)
+        found.append(Notice(text))
+
+    def _finish(self, found: list[Event]) -> None:
+        status = self._process.wait()
+        # Nothing of the run is alive: what the pipes still hold is all that will ever come.
+        for descriptor in list(self._outputs):
+            while self._read_output(descriptor, found):
+                pass
+            if descriptor in self._outputs:
+                self._poller.unregister(descriptor)
+                self._close_output(descriptor)
+        if self._outcome is None:
+            how = f"signal {-status}" if status < 0 else f"exit status {status}"
+            self._note(f"The tracer ended unexpectedly ({how}); everything it had started was killed.", found)
+            said = _last_line(self._errors)
+            if said:
+                self._note(said, found)
+            self._outcome = (_TRACER_LOST, time.monotonic() - self._began, AbiUsed(0, self._request.abi or LATEST_ABI))
+        with self._lock:
+            os.close(self._control)
+            self._control = -1
+        os.close(self._events)
+        os.close(self._errors)
+        self._poller.close()
+        code, duration, abi = self._outcome
+        self._report = Report(
+            policy=self._request.resolved.file,
+            command=self._request.command,
+            mode=self._request.mode,
+            abi=abi,
+            exit_code=code,
+            duration_s=duration,
+            accesses=tuple(self._rows.values()),
+            notes=tuple(self._notes),
+        )
+        found.append(Finished(self._report))
+
+
+class _Pipes(NamedTuple):
+    """Our ends: what the tracer tells, what it is told, and where its interpreter writes when it breaks."""
+
+    events: int
+    control: int
+    errors: int
+
+
+def _last_line(descriptor: int) -> str:
+    data = os.pread(descriptor, _CHUNK, 0)
+    lines = data.decode("utf-8", "replace").strip().splitlines()
+    return lines[-1] if lines else ""
+
+
+def _set_size(terminal: int, size: tuple[int, int]) -> None:
+    fcntl.ioctl(terminal, termios.TIOCSWINSZ, struct.pack("HHHH", *size, 0, 0))
+
+
+class _Descriptors:
+    """The descriptors of a run that is being started: the command's, and our ends of them."""
+
+    def __init__(self, request: RunRequest) -> None:
+        self.theirs: list[int] = []
+        self.outputs: dict[int, Stream] = {}
+        self.terminal: int | None = None
+        self._terminal_end = -1
+        given = (request.stdin, request.stdout, request.stderr)
+        if request.pty and None in given:
+            self.terminal, self._terminal_end = os.openpty()
+            _set_size(self.terminal, request.size)
+            self.outputs[self.terminal] = "tty"
+        for position, descriptor in enumerate(given):
+            self.theirs.append(self._for(position, descriptor))
+        if self._terminal_end >= 0:
+            os.close(self._terminal_end)
+
+    def _for(self, position: int, descriptor: int | None) -> int:
+        if descriptor is not None:
+            return fcntl.fcntl(descriptor, fcntl.F_DUPFD_CLOEXEC, 3)
+        if self._terminal_end >= 0:
+            return fcntl.fcntl(self._terminal_end, fcntl.F_DUPFD_CLOEXEC, 3)
+        if position == 0:
+            return os.open(os.devnull, os.O_RDONLY)
+        ours, theirs = os.pipe()
+        self.outputs[ours] = "stdout" if position == 1 else "stderr"
+        return theirs
+
+    def close(self) -> None:
+        """Close everything, the run did not start."""
+        for descriptor in (*self.theirs, *self.outputs):
+            os.close(descriptor)
+
+
+def start(request: RunRequest) -> Run:
+    """Start a run. Safe in a program with threads: nothing is forked here but by ``subprocess``.
+
+    Problems of the command itself (not found, refused) come as events and an exit status of 125 to 127. Raises OSError
+    where not even the tracer can be started, ValueError for an empty command or one with a NUL in it.
+    """
+    if not request.command or not request.command[0]:
+        raise ValueError("there is no command to run")
+    if any("\0" in word for word in request.command):
+        raise ValueError("a command cannot hold a NUL")
+    descriptors = _Descriptors(request)
+    request_read, request_write = os.pipe()
+    events_read, events_write = os.pipe()
+    control_read, control_write = os.pipe()
+    errors = os.memfd_create("tracer-errors")
+    spec = Spec(
+        resolved=request.resolved,
+        command=request.command,
+        mode=request.mode,
+        abi=request.abi,
+        cwd=os.path.abspath(request.cwd or "."),
+        env=request.env if request.env is not None else original_environment(),
+        stdin=descriptors.theirs[0],
+        stdout=descriptors.theirs[1],
+        stderr=descriptors.theirs[2],
+        session=request.stdin is None,
+        terminal=descriptors.terminal is not None and request.stdin is None,
+        timeout=request.timeout,
+        # The kernel ties it to the starting thread: only the main thread lives as long as the process.
+        die_with_parent=threading.current_thread() is threading.main_thread(),
+        confirm=request.confirm,
+    )
+    try:
+        process = subprocess.Popen(
+            [
+                sys.executable, "-I", "-S", "-X", f"utf8={sys.flags.utf8_mode}", "-c", _BOOT,
+                os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__)))),
+                str(request_read), str(events_write), str(control_read),
+            ],
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            stderr=errors,
+            pass_fds=(request_read, events_write, control_read, *descriptors.theirs),
+        )  # fmt: skip
+    except BaseException:
+        descriptors.close()
+        for descriptor in (request_read, request_write, events_read, events_write, control_read, control_write, errors):
+            os.close(descriptor)
+        raise
+    for descriptor in (request_read, events_write, control_read, *descriptors.theirs):
+        os.close(descriptor)
+    run = Run(request, process, _Pipes(events_read, control_write, errors), descriptors)
+    with contextlib.suppress(BrokenPipeError), open(request_write, "w", encoding="ascii") as file:
+        file.write(spec.to_text())  # the tracer reads it at once; should it be dead, its end is the first event
+    return run

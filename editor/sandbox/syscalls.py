@@ -1,0 +1,290 @@
+"""System call numbers, for the calls that a run traces: x86_64, the 32-bit calls of x86_64, and aarch64.
+
+Source: the kernel's arch/x86/entry/syscalls/syscall_64.tbl and syscall_32.tbl, and include/uapi/asm-generic/unistd.h.
+A name missing from a table does not exist there (aarch64 has only the ``*at`` calls).
+"""
+
+import os
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import NamedTuple
+
+# include/uapi/linux/audit.h: what seccomp and PTRACE_GET_SYSCALL_INFO call an instruction set.
+AUDIT_ARCH_X86_64 = 0xC000003E
+AUDIT_ARCH_I386 = 0x40000003
+AUDIT_ARCH_AARCH64 = 0xC00000B7
+X32_BIT = 0x40000000
+
+_X86_64: Mapping[str, int] = MappingProxyType(
+    {
+        "open": 2,
+        "ioctl": 16,
+        "connect": 42,
+        "sendto": 44,
+        "sendmsg": 46,
+        "bind": 49,
+        "clone": 56,
+        "execve": 59,
+        "kill": 62,
+        "truncate": 76,
+        "ftruncate": 77,
+        "chdir": 80,
+        "fchdir": 81,
+        "rename": 82,
+        "mkdir": 83,
+        "rmdir": 84,
+        "creat": 85,
+        "link": 86,
+        "unlink": 87,
+        "symlink": 88,
+        "chmod": 90,
+        "fchmod": 91,
+        "chown": 92,
+        "fchown": 93,
+        "lchown": 94,
+        "ptrace": 101,
+        "rt_sigqueueinfo": 129,
+        "utime": 132,
+        "mknod": 133,
+        "pivot_root": 155,
+        "prctl": 157,
+        "chroot": 161,
+        "mount": 165,
+        "umount2": 166,
+        "setxattr": 188,
+        "lsetxattr": 189,
+        "fsetxattr": 190,
+        "removexattr": 197,
+        "lremovexattr": 198,
+        "fremovexattr": 199,
+        "tkill": 200,
+        "tgkill": 234,
+        "utimes": 235,
+        "openat": 257,
+        "mkdirat": 258,
+        "mknodat": 259,
+        "fchownat": 260,
+        "futimesat": 261,
+        "unlinkat": 263,
+        "renameat": 264,
+        "linkat": 265,
+        "symlinkat": 266,
+        "fchmodat": 268,
+        "unshare": 272,
+        "utimensat": 280,
+        "rt_tgsigqueueinfo": 297,
+        "open_by_handle_at": 304,
+        "sendmmsg": 307,
+        "setns": 308,
+        "process_vm_readv": 310,
+        "process_vm_writev": 311,
+        "renameat2": 316,
+        "seccomp": 317,
+        "execveat": 322,
+        "pidfd_send_signal": 424,
+        "io_uring_setup": 425,
+        "open_tree": 428,
+        "move_mount": 429,
+        "fsmount": 432,
+        "clone3": 435,
+        "openat2": 437,
+        "mount_setattr": 442,
+        "landlock_restrict_self": 446,
+        "fchmodat2": 452,
+        "setxattrat": 463,
+        "removexattrat": 466,
+    }
+)
+_I386: Mapping[str, int] = MappingProxyType(
+    {
+        "open": 5,
+        "creat": 8,
+        "link": 9,
+        "unlink": 10,
+        "execve": 11,
+        "chdir": 12,
+        "mknod": 14,
+        "chmod": 15,
+        "lchown": 16,
+        "mount": 21,
+        "umount": 22,
+        "ptrace": 26,
+        "utime": 30,
+        "kill": 37,
+        "rename": 38,
+        "mkdir": 39,
+        "rmdir": 40,
+        "umount2": 52,
+        "ioctl": 54,
+        "chroot": 61,
+        "symlink": 83,
+        "truncate": 92,
+        "ftruncate": 93,
+        "fchmod": 94,
+        "fchown": 95,
+        "socketcall": 102,
+        "clone": 120,
+        "fchdir": 133,
+        "prctl": 172,
+        "rt_sigqueueinfo": 178,
+        "chown": 182,
+        "truncate64": 193,
+        "ftruncate64": 194,
+        "lchown32": 198,
+        "fchown32": 207,
+        "chown32": 212,
+        "pivot_root": 217,
+        "setxattr": 226,
+        "lsetxattr": 227,
+        "fsetxattr": 228,
+        "removexattr": 235,
+        "lremovexattr": 236,
+        "fremovexattr": 237,
+        "tkill": 238,
+        "tgkill": 270,
+        "utimes": 271,
+        "openat": 295,
+        "mkdirat": 296,
+        "mknodat": 297,
+        "fchownat": 298,
+        "futimesat": 299,
+        "unlinkat": 301,
+        "renameat": 302,
+        "linkat": 303,
+        "symlinkat": 304,
+        "fchmodat": 306,
+        "unshare": 310,
+        "utimensat": 320,
+        "rt_tgsigqueueinfo": 335,
+        "open_by_handle_at": 342,
+        "sendmmsg": 345,
+        "setns": 346,
+        "process_vm_readv": 347,
+        "process_vm_writev": 348,
+        "renameat2": 353,
+        "seccomp": 354,
+        "execveat": 358,
+        "bind": 361,
+        "connect": 362,
+        "sendto": 369,
+        "sendmsg": 370,
+        "utimensat_time64": 412,
+        "pidfd_send_signal": 424,
+        "io_uring_setup": 425,
+        "open_tree": 428,
+        "move_mount": 429,
+        "fsmount": 432,
+        "clone3": 435,
+        "openat2": 437,
+        "mount_setattr": 442,
+        "landlock_restrict_self": 446,
+        "fchmodat2": 452,
+        "setxattrat": 463,
+        "removexattrat": 466,
+    }
+)
+_AARCH64: Mapping[str, int] = MappingProxyType(
+    {
+        "setxattr": 5,
+        "lsetxattr": 6,
+        "fsetxattr": 7,
+        "removexattr": 14,
+        "lremovexattr": 15,
+        "fremovexattr": 16,
+        "ioctl": 29,
+        "mknodat": 33,
+        "mkdirat": 34,
+        "unlinkat": 35,
+        "symlinkat": 36,
+        "linkat": 37,
+        "renameat": 38,
+        "umount2": 39,
+        "mount": 40,
+        "pivot_root": 41,
+        "truncate": 45,
+        "ftruncate": 46,
+        "chdir": 49,
+        "fchdir": 50,
+        "chroot": 51,
+        "fchmod": 52,
+        "fchmodat": 53,
+        "fchownat": 54,
+        "fchown": 55,
+        "openat": 56,
+        "utimensat": 88,
+        "unshare": 97,
+        "ptrace": 117,
+        "kill": 129,
+        "tkill": 130,
+        "tgkill": 131,
+        "rt_sigqueueinfo": 138,
+        "prctl": 167,
+        "bind": 200,
+        "connect": 203,
+        "sendto": 206,
+        "sendmsg": 211,
+        "clone": 220,
+        "execve": 221,
+        "rt_tgsigqueueinfo": 240,
+        "open_by_handle_at": 265,
+        "setns": 268,
+        "sendmmsg": 269,
+        "process_vm_readv": 270,
+        "process_vm_writev": 271,
+        "renameat2": 276,
+        "seccomp": 277,
+        "execveat": 281,
+        "utimensat_time64": 412,
+        "pidfd_send_signal": 424,
+        "io_uring_setup": 425,
+        "open_tree": 428,
+        "move_mount": 429,
+        "fsmount": 432,
+        "clone3": 435,
+        "openat2": 437,
+        "mount_setattr": 442,
+        "landlock_restrict_self": 446,
+        "fchmodat2": 452,
+        "setxattrat": 463,
+        "removexattrat": 466,
+    }
+)
+
+_ABIS: Mapping[int, Mapping[str, int]] = MappingProxyType(
+    {AUDIT_ARCH_X86_64: _X86_64, AUDIT_ARCH_I386: _I386, AUDIT_ARCH_AARCH64: _AARCH64}
+)
+
+
+class Machine(NamedTuple):
+    """A processor: its own instruction set, and the older one whose calls its kernel also takes (None: not decoded)."""
+
+    native: int
+    compat: int | None
+
+
+_MACHINES: Mapping[str, Machine] = MappingProxyType(
+    {"x86_64": Machine(AUDIT_ARCH_X86_64, AUDIT_ARCH_I386), "aarch64": Machine(AUDIT_ARCH_AARCH64, None)}
+)
+
+
+class UnsupportedMachine(RuntimeError):
+    """This processor has no system call table here."""
+
+
+def machine(name: str = "") -> Machine:
+    """The machine called ``name`` as uname(2) names it; this one where empty. Raises UnsupportedMachine."""
+    wanted = name or os.uname().machine
+    found = _MACHINES.get(wanted)
+    if found is None:
+        raise UnsupportedMachine(f"commands cannot be traced on {wanted}: only x86_64 and aarch64 are known")
+    return found
+
+
+def numbers(arch: int) -> Mapping[str, int]:
+    """Name to number for the instruction set ``arch`` (an ``AUDIT_ARCH_*``). Raises KeyError for an unknown one."""
+    return _ABIS[arch]
+
+
+def names(arch: int) -> dict[int, str]:
+    """Number to name, the inverse of ``numbers``."""
+    return {number: name for name, number in _ABIS[arch].items()}

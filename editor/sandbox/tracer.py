@@ -1,0 +1,770 @@
+"""The process that watches a run: starts the command inside the policy, follows every process it starts, and reports.
+
+Run as ``python -m editor.sandbox.tracer REQUEST EVENTS CONTROL`` by the runner, with three descriptors: the request
+(``wire.Spec``, read to its end), events (JSON lines out), and control (``stop`` comes in; its end means that whoever
+started this is gone).
+
+It has one thread and one loop: wait for a stop of a traced thread, note it, let the thread go on. Two stops for a call
+that is worth seeing: one before it, from the seccomp filter, and one after it, with the kernel's answer. All other
+calls run at full speed.
+"""
+
+import ctypes
+import errno
+import fcntl
+import gc
+import os
+import signal
+import stat
+import sys
+import termios
+import time
+from typing import Any, NoReturn
+
+from editor.landlock import kernel, ruleset
+from editor.landlock.rights import LATEST_ABI
+from editor.policy.decide import Decider, Entry
+from editor.sandbox import decode, ptrace, seccomp, syscalls
+from editor.sandbox.channel import Channel
+from editor.sandbox.decode import Attempt
+from editor.sandbox.execchain import Image, ImageReader
+from editor.sandbox.paths import AT_FDCWD, HOST, Place, View, Walker, view_of, without_deleted
+from editor.sandbox.rows import Row, Rows
+from editor.sandbox.verdict import Judge, Who
+from editor.sandbox.wire import Spec
+
+# Looking again this often before sleeping: a thread that was let go on comes back in some 20 microseconds, and being
+# woken costs more than that (100,000 opens: 11.3 s when sleeping at once, 4.2 s so).
+_SPINS = 200
+_FLUSH_S = 0.06
+_GRACE_S = 0.6  # between asking processes to end and killing them
+_GIVE_UP_S = 5.0  # a killed process that still is not gone hangs in the kernel
+_STRING_LIMIT = 4096
+_WALL = 0x40000000
+_STOPPING = frozenset({signal.SIGSTOP, signal.SIGTSTP, signal.SIGTTIN, signal.SIGTTOU})
+_PR_SET_PDEATHSIG = 1
+_PR_SET_NAME = 15
+_NEW_TASK = frozenset({ptrace.EVENT_FORK, ptrace.EVENT_VFORK, ptrace.EVENT_CLONE})
+_MAX_NOTICED_FAILURES = 20
+
+
+class Task:
+    """One traced thread, and what a decoder asks about it (``decode.Scene``)."""
+
+    __slots__ = (
+        "_cwd",
+        "_generation",
+        "_name",
+        "_process",
+        "caller",
+        "pending",
+        "pointer_size",
+        "tid",
+        "tracer",
+        "view",
+    )
+
+    def __init__(self, tracer: "Tracer", tid: int) -> None:
+        self.tracer = tracer
+        self.tid = tid
+        self.pending: Attempt | None = None
+        self.caller = ""  # the name before a call that executes a program
+        self.pointer_size = 8
+        self.view: View = HOST
+        self._process = 0
+        self._name = ""
+        self._cwd = ""
+        self._generation = -1
+
+    @property
+    def process(self) -> int:
+        """The process that the thread belongs to."""
+        if not self._process:
+            self._process = self.tid
+            try:
+                with open(f"/proc/{self.tid}/status", "rb") as file:
+                    for line in file:
+                        if line.startswith(b"Tgid:"):
+                            self._process = int(line[5:])
+                            break
+            except OSError:
+                pass  # just died: its own number is all there is
+        return self._process
+
+    @property
+    def comm(self) -> str:
+        """The process's name."""
+        if not self._name:
+            self._name = self.process_name(self.process) or "?"
+        return self._name
+
+    def renamed(self) -> None:
+        """The name is another one from now on: a program was executed, or gave itself one."""
+        self._name = ""
+
+    def look_around(self) -> str:
+        """The working directory in the thread's view, asked again when something may have changed it."""
+        if self._generation != self.tracer.generation:
+            self._generation = self.tracer.generation
+            self.view = view_of(self.tid, self.tracer.own_namespace)
+            try:
+                self._cwd = self.view.from_host(os.readlink(f"/proc/{self.tid}/cwd"))
+            except OSError:
+                self._cwd = "/"
+        return self._cwd
+
+    def text(self, address: int) -> str:
+        return os.fsdecode(ptrace.read_string(self.tid, address, _STRING_LIMIT))
+
+    def memory(self, address: int, size: int) -> bytes:
+        return ptrace.read_memory(self.tid, address, size)
+
+    def set_memory(self, address: int, data: bytes) -> None:
+        ptrace.write_memory(self.tid, address, data)
+
+    def place(self, directory: int, path: str, *, follow: bool, cacheable: bool = False) -> Place:
+        del cacheable
+        cwd = self.look_around()
+        if path.startswith("/"):
+            return self.tracer.walker.walk(self.view, path, self.process, follow=follow)
+        if directory == AT_FDCWD:
+            base, link = cwd, f"/proc/{self.tid}/cwd"
+        else:
+            link = f"/proc/{self.tid}/fd/{directory}"
+            try:
+                base = self.view.from_host(os.readlink(link))
+            except OSError as error:
+                return Place(path, None, None, None, problem=error.errno or 0, bound=True)
+        if not path or not base.startswith("/"):
+            return Place(base, None, None, None, problem=errno.ENOENT, bound=True)
+        place = self.tracer.walker.walk(self.view, f"{base}/{path}", self.process, follow=follow)
+        if place.problem == errno.ENAMETOOLONG:
+            place = self._place_by_descriptor(place, link, path, follow=follow)
+        return place._replace(bound=True) if directory != AT_FDCWD else place
+
+    @staticmethod
+    def _place_by_descriptor(place: Place, link: str, path: str, *, follow: bool) -> Place:
+        """Look up a name whose absolute spelling is longer than the kernel takes in one piece."""
+        try:
+            base = os.open(link, os.O_PATH | os.O_CLOEXEC)
+        except OSError:
+            return place
+        real = place.asked
+        parent = real.rpartition("/")[0] or "/"
+        try:
+            status = os.stat(path, dir_fd=base, follow_symlinks=follow)
+        except OSError as error:
+            if error.errno == errno.ENOENT:
+                return Place(place.asked, real, parent, None)
+            return place
+        finally:
+            os.close(base)
+        return Place(place.asked, real, parent, Entry(status.st_mode, (status.st_dev, status.st_ino)))
+
+    def descriptor(self, number: int) -> Place:
+        self.look_around()
+        link = f"/proc/{self.tid}/fd/{number}"
+        try:
+            target = self.view.from_host(os.readlink(link))
+            status = os.stat(link)
+        except OSError as error:
+            return Place(f"descriptor {number}", None, None, None, problem=error.errno or 0, bound=True)
+        entry = Entry(status.st_mode, (status.st_dev, status.st_ino))
+        if not target.startswith("/") or target.startswith("/memfd:"):
+            return Place(target, target, None, entry, special=True, bound=True)
+        real = without_deleted(target) if not status.st_nlink else target
+        return Place(real, real, real.rpartition("/")[0] or "/", entry, bound=True)
+
+    def image(self, seen: str) -> Image:
+        return self.tracer.images.read(seen)
+
+    def socket(self, number: int) -> tuple[int, int, int] | None:
+        import _socket  # noqa: PLC0415 a C module that only programs with sockets need
+
+        try:
+            copy = ptrace.copy_descriptor(self.process, number)
+        except OSError:
+            return None
+        try:
+            found = _socket.socket(fileno=copy)
+        except OSError:
+            os.close(copy)
+            return None
+        kinds = int(found.family), int(found.type), int(found.proto)
+        found.close()
+        return kinds
+
+    def process_name(self, pid: int) -> str:
+        try:
+            with open(f"/proc/{pid}/comm", "rb") as file:
+                return os.fsdecode(file.read().rstrip(b"\n"))
+        except OSError:
+            return ""
+
+
+class Tracer:
+    """One run."""
+
+    def __init__(self, spec: Spec, channel: Channel, control: int) -> None:
+        self.spec = spec
+        self.channel = channel
+        self.walker = Walker()
+        self.images = ImageReader()
+        self.generation = 0
+        status = os.stat("/proc/self/ns/mnt")
+        self.own_namespace = (status.st_dev, status.st_ino)
+        self._control = control
+        self._machine = syscalls.machine()
+        self._names = {
+            arch: syscalls.names(arch) for arch in (self._machine.native, self._machine.compat) if arch is not None
+        }
+        self._tasks: dict[int, Task] = {}
+        self._addresses: set[str] = set()
+        self._attempts: dict[tuple[object, ...], Attempt] = {}
+        self._rows = Rows()
+        self._root = 0
+        self._exit_code: int | None = None
+        self._killing = False
+        self._deadline: float | None = None  # of the run, then of its ending
+        self._ending = ""
+        self._failures = 0
+        self._failure = -1  # where the forked process says why it could not become the command
+        self._kernel_abi = 0
+        self._abi = 0
+        self._started = time.monotonic()
+        self._next_flush = self._started + _FLUSH_S
+        self._built: ruleset.BuiltRuleset | None = None
+        self._decider: Decider
+        self._judge: Judge
+
+    # decode's and verdict's questions
+
+    def inside_process(self, pid: int) -> bool:
+        """Whether a process belongs to the run."""
+        return pid in self._tasks
+
+    def inside_address(self, name: str) -> bool:
+        """Whether an abstract socket address was made by the run."""
+        return name in self._addresses
+
+    # Starting
+
+    def prepare(self) -> None:
+        """Build the ruleset. Raises LandlockError where the kernel does not take it."""
+        spec = self.spec
+        try:
+            self._kernel_abi = kernel.query_abi()
+        except kernel.LandlockUnavailable:
+            if spec.mode == "enforce":
+                raise
+        wanted = min(self._kernel_abi or LATEST_ABI, LATEST_ABI)
+        self._abi = wanted if spec.abi is None else min(spec.abi, wanted)
+        if spec.mode == "enforce":
+            self._built = ruleset.build(spec.resolved.ruleset(), spec.abi)
+            for note in self._built.notes:
+                self.channel.notice(f"{note.subject}: {note.message}" if note.subject else note.message)
+        self._decider = Decider(spec.resolved, self._abi)
+        self._judge = Judge(self._decider, spec.mode, self._abi, self, self.channel.notice)
+
+    def start(self, signals_before: set[signal.Signals]) -> None:
+        """Start the command; it is traced before it runs its first instruction. Raises OSError."""
+        spec = self.spec
+        program = find_program(spec.command[0], spec.env, spec.cwd)
+        restricted = spec.resolved.handled_fs | spec.resolved.handled_net | spec.resolved.scoped
+        code = seccomp.program(self._machine, decode.traced_calls(restricted))
+        go_read, go_write = os.pipe()
+        failure_read, failure_write = os.pipe()
+        pid = os.fork()
+        if pid == 0:
+            child = _Child(spec, program, self._built, code, signals_before)
+            child.run(go_read, go_write, failure_write)
+        self._root = pid
+        os.close(go_read)
+        os.close(failure_write)
+        try:
+            ptrace.seize(pid)
+        except OSError:
+            os.kill(pid, signal.SIGKILL)
+            os.waitpid(pid, 0)
+            raise
+        self._tasks[pid] = Task(self, pid)
+        self._started = time.monotonic()
+        if spec.timeout is not None:
+            self._deadline = self._started + spec.timeout
+        os.set_inheritable(failure_read, False)
+        os.set_blocking(failure_read, False)
+        self._failure = failure_read
+        os.write(go_write, b"g")
+        os.close(go_write)
+        for fd in {spec.stdin, spec.stdout, spec.stderr}:
+            os.close(fd)
+
+    # The loop
+
+    def run(self) -> None:
+        """Follow the run until nothing of it is left."""
+        waitpid, flags = os.waitpid, os.WNOHANG | _WALL
+        handled = 0
+        while True:
+            try:
+                for _ in range(_SPINS):
+                    tid, status = waitpid(-1, flags)
+                    if tid:
+                        break
+            except ChildProcessError:
+                break
+            if tid:
+                self._stopped(tid, status)
+                handled += 1
+                if not handled & 31:
+                    self._tend()
+                continue
+            now = self._tend()
+            if self._ending == "given up":
+                break
+            until = self._next_flush if self._rows.waiting or not self.channel.idle else now + 1.0
+            if self._deadline is not None:
+                until = min(until, self._deadline)
+            woken = signal.sigtimedwait(_WAKING, max(until - now, 0.001))
+            if woken is not None and woken.si_signo != signal.SIGCHLD:
+                self._listen(asked=woken.si_signo == signal.SIGTERM)
+        self._flush()
+
+    def _tend(self) -> float:
+        """What has to be done from time to time: telling, forgetting, ending."""
+        now = time.monotonic()
+        if now >= self._next_flush:
+            self._next_flush = now + _FLUSH_S
+            self._listen()
+            self._flush()
+            # What others than the traced processes change is seen with this delay at most.
+            self._forget()
+        if self._deadline is not None and now >= self._deadline:
+            self._next_step(now)
+        return now
+
+    def _flush(self) -> None:
+        self.channel.push()
+        if self.channel.idle:
+            self.channel.send(self._rows.tell())
+
+    def _forget(self) -> None:
+        self.generation += 1
+        self.walker.forget()
+        self._attempts.clear()
+        self._decider.forget()
+
+    def _listen(self, *, asked: bool = False) -> None:
+        """Hear whether the run is to be stopped, by who started it or by a signal to this process."""
+        if asked or signal.sigtimedwait({signal.SIGTERM}, 0) is not None:
+            self.stop()
+        try:
+            word = os.read(self._control, 64)
+        except BlockingIOError:
+            return
+        if word:
+            self.stop()
+        elif not self._killing:  # nobody is there any more
+            self._kill()
+
+    # Ending
+
+    def stop(self) -> None:
+        """Ask every process to end, and kill what is left after the grace."""
+        if self._ending in ("", "lingering"):
+            self._ending = "asked"
+            self._deadline = time.monotonic() + _GRACE_S
+            self._signal_all(signal.SIGTERM)
+            self._signal_all(signal.SIGCONT)
+
+    def _kill(self) -> None:
+        self._killing = True
+        self._ending = "killed"
+        self._deadline = time.monotonic() + _GIVE_UP_S
+        self._signal_all(signal.SIGKILL)
+
+    def _next_step(self, now: float) -> None:
+        if self._ending == "":
+            self.channel.notice(f"The run was stopped after {self.spec.timeout:g} seconds.")
+            self.stop()
+        elif self._ending == "lingering":
+            names = sorted({task.comm for task in self._tasks.values()})
+            shown = ", ".join(names[:5]) + (", ..." if len(names) > 5 else "")
+            self.channel.notice(f"Processes that outlived the command were ended: {shown}.")
+            self.stop()
+        elif self._ending == "asked":
+            self._kill()
+        else:
+            self.channel.notice("Some killed processes hang in the kernel; they will go when it lets them.")
+            self._ending = "given up"
+            self._deadline = now + _GIVE_UP_S
+
+    def _signal_all(self, number: signal.Signals) -> None:
+        for tid in list(self._tasks):
+            try:
+                os.kill(tid, number)
+            except OSError:
+                continue  # gone, or about to be
+
+    # Stops
+
+    def _stopped(self, tid: int, status: int) -> None:
+        if not os.WIFSTOPPED(status):
+            self._ended(tid, status)
+            return
+        task = self._tasks.get(tid)
+        if task is None:
+            task = self._tasks[tid] = Task(self, tid)
+            if self._killing:
+                self._signal_all(signal.SIGKILL)
+        event = status >> 16
+        number = status >> 8 & 0xFF
+        try:
+            if event == ptrace.EVENT_SECCOMP:
+                self._entering(task)
+            elif number == ptrace.SYSCALL_STOP_SIGNAL:
+                self._leaving(task)
+            elif event == 0:
+                ptrace.resume(ptrace.SYSCALL if task.pending else ptrace.CONT, tid, number)
+            elif event == ptrace.EVENT_STOP and number in _STOPPING:
+                ptrace.resume(ptrace.LISTEN, tid)
+            else:
+                if event in _NEW_TASK:
+                    self._born(task, event)
+                elif event == ptrace.EVENT_EXEC:
+                    task = self._executed(task)
+                ptrace.resume(ptrace.SYSCALL if task.pending else ptrace.CONT, tid)
+        except ptrace.Gone:
+            return  # killed meanwhile: its end is reported next
+
+    def _ended(self, tid: int, status: int) -> None:
+        self._tasks.pop(tid, None)
+        if tid != self._root:
+            return
+        self._exit_code = os.WEXITSTATUS(status) if os.WIFEXITED(status) else 128 + os.WTERMSIG(status)
+        if not self._ending:
+            self._ending = "lingering"
+            self._deadline = time.monotonic() + _GRACE_S
+
+    def _born(self, parent: Task, event: int) -> None:
+        tid = ptrace.event_message(parent.tid)
+        child = self._tasks.setdefault(tid, Task(self, tid))
+        if event != ptrace.EVENT_CLONE:
+            child._process = tid  # not a thread, for certain
+
+    def _executed(self, task: Task) -> Task:
+        former = ptrace.event_message(task.tid)
+        if former != task.tid:  # another thread than the first did it, and is now the whole process
+            survivor = self._tasks.pop(former, None)
+            if survivor is not None:
+                survivor.tid = task.tid
+                self._tasks[task.tid] = task = survivor
+        task.renamed()
+        return task
+
+    def _entering(self, task: Task) -> None:
+        call = ptrace.entered_call(task.tid)
+        attempt = None
+        try:
+            attempt = self._decode(task, call)
+        except ptrace.BadMemory:
+            attempt = Attempt("plain")  # the kernel says EFAULT as well, before it looks at anything
+        except ptrace.Gone:
+            raise
+        except Exception as error:  # whatever a program passes, tracing goes on and says what it missed
+            self._missed(task, call, error)
+        task.pending = attempt
+        if attempt is not None:
+            task.caller = task.comm if attempt.kind == "exec" else ""
+        ptrace.resume(ptrace.CONT if attempt is None else ptrace.SYSCALL, task.tid)
+
+    def _missed(self, task: Task, call: ptrace.Call, error: Exception) -> None:
+        self._failures += 1
+        if self._failures <= _MAX_NOTICED_FAILURES:
+            self.channel.notice(
+                f"One call of {task.comm} could not be read ({self._name_of(call)}: {type(error).__name__}: {error})."
+            )
+
+    def _name_of(self, call: ptrace.Call) -> str:
+        return self._names.get(call.arch, {}).get(call.number, f"call {call.number}")
+
+    def _decode(self, task: Task, call: ptrace.Call) -> Attempt | None:
+        names = self._names.get(call.arch)
+        number = call.number
+        if names is None:
+            self.channel.notice(f"{task.comm} makes 32-bit system calls, which cannot be shown on this processor.")
+            return None
+        if call.arch == syscalls.AUDIT_ARCH_X86_64 and number & syscalls.X32_BIT:
+            self.channel.notice(f"{task.comm} makes x32 system calls, which are not shown.")
+            return None
+        name = names.get(number)
+        task.pointer_size = 4 if call.arch == syscalls.AUDIT_ARCH_I386 else 8
+        arguments = call.arguments
+        if name == "openat":
+            return self._decode_open(task, name, decode.signed(arguments[0]), arguments[1], arguments[2])
+        if name == "open":
+            return self._decode_open(task, name, AT_FDCWD, arguments[0], arguments[1])
+        if name is None or name == "clone":
+            return None
+        if name == "prctl":
+            if task.tid == task.process:
+                task.renamed()
+            return None
+        attempt = decode.DECODERS[name](task, arguments)
+        if attempt is not None and not attempt.syscall:
+            attempt.syscall = name
+        return attempt
+
+    def _decode_open(self, task: Task, name: str, directory: int, address: int, flags: int) -> Attempt:
+        raw = ptrace.read_string(task.tid, address, _STRING_LIMIT)
+        key: tuple[object, ...] | None = None
+        if raw[:1] == b"/":
+            task.look_around()
+            key = (name, flags, raw, task.view.prefix)
+        elif directory == AT_FDCWD:
+            key = (name, flags, raw, task.look_around(), task.view.prefix)
+        attempt = self._attempts.get(key) if key is not None else None
+        if attempt is None:
+            attempt = decode.open_at(task, directory, os.fsdecode(raw), flags)
+            attempt.syscall = name
+            if key is not None and attempt.cacheable:
+                self._attempts[key] = attempt
+        return attempt
+
+    def _leaving(self, task: Task) -> None:
+        attempt = task.pending
+        task.pending = None
+        if attempt is None:
+            ptrace.resume(ptrace.CONT, task.tid)
+            return
+        result = ptrace.call_result(task.tid)
+        error = min(0, result)
+        comm = task.caller or task.comm
+        known = attempt.results.get((error, comm))
+        if known is None:
+            known = self._judged(task, attempt, result, comm)
+            # A refusal may depend on who asks, who is not part of what makes two attempts the same.
+            if attempt.cacheable and error not in (-errno.EACCES, -errno.EPERM):
+                attempt.results[error, comm] = known
+        ptrace.resume(ptrace.CONT, task.tid)
+        for row in known:
+            self._rows.count(row)
+        if error == 0:
+            self._succeeded(attempt)
+        if attempt.note:
+            self.channel.notice(attempt.note)
+
+    def _judged(self, task: Task, attempt: Attempt, result: int, comm: str) -> tuple[Row, ...]:
+        who = Who(task.tid, task.process, comm)
+        try:
+            if attempt.late and result >= 0:
+                opened = task.descriptor(result)
+                attempt.wants = tuple(
+                    want._replace(asked=opened.asked, object_path=opened.real, entry=opened.entry, problem=0)
+                    for want in attempt.wants
+                )
+            accesses = self._judge.rows(attempt, result, who)
+        except ptrace.Gone:
+            raise
+        except Exception as error:  # one call that cannot be judged must not end the run
+            self._failures += 1
+            self.channel.notice(
+                f"One call of {who.comm} could not be judged ({attempt.syscall}: {type(error).__name__}: {error})."
+            )
+            return ()
+        return tuple(self._rows.find(access) for access in accesses)
+
+    def _succeeded(self, attempt: Attempt) -> None:
+        if attempt.bound_name:
+            self._addresses.add(attempt.bound_name)
+        if attempt.tree_changes or attempt.moves:
+            self._forget()
+        elif attempt.changes:
+            for path in attempt.changes:
+                self._decider.forget(path)
+            self._attempts.clear()
+
+    # The end
+
+    def outcome(self) -> dict[str, Any]:
+        """The last event."""
+        try:
+            said = os.read(self._failure, 4096)
+        except BlockingIOError:
+            said = b""
+        if said:
+            self.channel.notice(f"The command was not started: {said.decode('utf-8', 'replace')}.")
+        if self._failures:
+            self.channel.notice(f"{self._failures} calls could not be shown.")
+        if self._rows.overflowed:
+            self.channel.notice("More different accesses than can be listed: the last ones are added up without paths.")
+        return {
+            "finished": {
+                "exit_code": 125 if self._exit_code is None else self._exit_code,
+                "duration_s": round(time.monotonic() - self._started, 6),
+                "abi": [self._kernel_abi, self._abi],
+            }
+        }
+
+    def not_run(self, code: int, message: str) -> dict[str, Any]:
+        """The last event of a run that did not come about."""
+        return {"failed": {"code": code, "message": message, "abi": [self._kernel_abi, self._abi]}}
+
+
+class NotStarted(Exception):
+    """The command was not started; ``code`` is the exit status that env(1) has for it."""
+
+    def __init__(self, code: int, message: str) -> None:
+        super().__init__(message)
+        self.code = code
+
+
+def find_program(name: str, env: dict[str, str], cwd: str) -> str:
+    """The file that ``name`` means, looked up in the command's own PATH as execvp(3) does. Raises NotStarted."""
+    if "/" in name:
+        candidates = [name]
+    else:
+        candidates = [os.path.join(entry or ".", name) for entry in env.get("PATH", os.defpath).split(":")]
+    refused = ""
+    for candidate in candidates:
+        path = os.path.join(cwd, candidate)
+        try:
+            status = os.stat(path)
+        except PermissionError:
+            refused = refused or f"{candidate}: Permission denied"
+            continue
+        except (OSError, ValueError):
+            continue
+        if stat.S_ISDIR(status.st_mode):
+            refused = refused or f"{candidate}: Is a directory"
+        elif not os.access(path, os.X_OK, effective_ids=True):
+            refused = refused or f"{candidate}: Permission denied"
+        else:
+            return candidate
+    if refused:
+        raise NotStarted(126, refused)
+    raise NotStarted(127, f"{name}: command not found" if "/" not in name else f"{name}: No such file or directory")
+
+
+class _Child:
+    """The forked process on its way to becoming the command."""
+
+    def __init__(
+        self,
+        spec: Spec,
+        program: str,
+        built: ruleset.BuiltRuleset | None,
+        code: bytes,
+        signals_before: set[signal.Signals],
+    ) -> None:
+        self._spec = spec
+        self._program = program
+        self._built = built
+        self._code = code
+        self._signals_before = signals_before
+
+    def run(self, go_read: int, go_write: int, failure: int) -> NoReturn:
+        """Become the command, or end with env(1)'s exit status for the reason why not."""
+        code = 125
+        try:
+            os.close(go_write)
+            if os.read(go_read, 1) == b"g":  # traced from here on
+                self._settle()
+                code = self._execute(failure)
+        except BaseException as error:  # whatever it is, it must not run the tracer's code
+            os.write(failure, f"{self._spec.command[0]}: {error}".encode("utf-8", "backslashreplace")[:4000])
+        finally:
+            os._exit(code)
+
+    def _settle(self) -> None:
+        spec = self._spec
+        if spec.session:
+            os.setsid()
+        for target, descriptor in enumerate((spec.stdin, spec.stdout, spec.stderr)):
+            os.dup2(descriptor, target, inheritable=True)
+        if spec.terminal:
+            fcntl.ioctl(0, termios.TIOCSCTTY, 0)
+        os.chdir(spec.cwd)
+        for number in _CHANGED_SIGNALS:
+            signal.signal(number, signal.SIG_DFL)
+        for number in _INHERITED_IGNORED:
+            signal.signal(number, signal.SIG_IGN)
+        signal.pthread_sigmask(signal.SIG_SETMASK, self._signals_before)
+        libc = ctypes.CDLL(None)
+        # The first call of the run is the command's own execve: it goes under the command's name.
+        libc.prctl(_PR_SET_NAME, os.fsencode(os.path.basename(self._program))[:15], 0, 0, 0)
+
+    def _execute(self, failure: int) -> int:
+        spec = self._spec
+        if self._built is not None:
+            ruleset.enforce(self._built, kernel.LOG_NEW_EXEC_ON)
+        else:
+            kernel.set_no_new_privs()
+        seccomp.install(self._code)
+        try:
+            try:
+                os.execve(self._program, spec.command, spec.env)  # noqa: S606 running programs is the job
+            except OSError as error:
+                if error.errno != errno.ENOEXEC:
+                    raise
+                os.execve("/bin/sh", ("/bin/sh", self._program, *spec.command[1:]), spec.env)  # noqa: S606 as execvp(3) does
+        except OSError as error:
+            os.write(failure, f"{spec.command[0]}: {error.strerror}".encode("utf-8", "backslashreplace")[:4000])
+            return 127 if error.errno == errno.ENOENT else 126
+
+
+# What this process changes for itself, and the command must not inherit.
+_IGNORED_HERE = (signal.SIGINT, signal.SIGQUIT, signal.SIGTSTP, signal.SIGHUP, signal.SIGTTIN, signal.SIGTTOU)
+_CHANGED_SIGNALS = (signal.SIGPIPE, signal.SIGXFSZ, *_IGNORED_HERE)
+_INHERITED_IGNORED: list[signal.Signals] = []
+_WAKING = frozenset({signal.SIGCHLD, signal.SIGIO, signal.SIGTERM})
+
+
+def _own_signals() -> set[signal.Signals]:
+    """Let signals of the terminal pass by, and be woken by the ones that matter. Gives the mask from before."""
+    # SIGPIPE and SIGXFSZ are always ignored by Python: that does not tell what was before.
+    _INHERITED_IGNORED.extend(
+        number for number in _IGNORED_HERE if signal.signal(number, signal.SIG_IGN) == signal.SIG_IGN
+    )
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, _WAKING)
+    return {signal.Signals(number) for number in before}
+
+
+def _run(tracer: Tracer, signals_before: set[signal.Signals]) -> dict[str, Any]:
+    """The whole run; its last event."""
+    try:
+        tracer.prepare()
+        tracer.start(signals_before)
+        tracer.run()
+    except NotStarted as error:
+        return tracer.not_run(error.code, str(error))
+    except kernel.LandlockError as error:
+        return tracer.not_run(125, error.strerror or str(error))
+    except OSError as error:
+        return tracer.not_run(125, str(error))
+    return tracer.outcome()
+
+
+def main(arguments: list[str]) -> int:
+    """One run from its request to its last event. The exit status tells only whether the tracer itself worked."""
+    request, events, control = (int(argument) for argument in arguments)
+    for descriptor in (request, events, control):
+        os.set_inheritable(descriptor, False)
+    signals_before = _own_signals()
+    gc.set_threshold(200_000, 50, 50)  # next to nothing here is cyclic, and a full collection walks all rows
+    os.set_blocking(control, False)
+    fcntl.fcntl(control, fcntl.F_SETOWN, os.getpid())
+    fcntl.fcntl(control, fcntl.F_SETFL, fcntl.fcntl(control, fcntl.F_GETFL) | os.O_ASYNC)
+    channel = Channel(events, control)
+    with open(request, encoding="ascii") as file:
+        spec = Spec.from_text(file.read())
+    for descriptor in (spec.stdin, spec.stdout, spec.stderr):
+        os.set_inheritable(descriptor, False)
+    if spec.die_with_parent:
+        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
+    channel.finish(_run(Tracer(spec, channel, control), signals_before))
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

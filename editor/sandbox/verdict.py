@@ -1,0 +1,293 @@
+"""From what a call wanted and what the kernel answered to rows of the report.
+
+The result is always the kernel's. The policy is asked only for the reason: which rules let it pass, or whether they
+explain the error. Where both cannot be told apart (file permissions come first for some calls) the row says so.
+"""
+
+import errno
+from collections.abc import Callable
+from typing import NamedTuple, Protocol
+
+from editor.landlock.rights import NO_RIGHTS, RIGHTS, RightSet, rights_of
+from editor.policy.decide import Decider, Decision
+from editor.sandbox.decode import Attempt, Want
+from editor.sandbox.permissions import PermissionJudge, same_mount
+from editor.sandbox.report import Access, Mode, Verdict
+
+# A signal interrupted the call; the kernel repeats it, or the program sees EINTR (include/linux/errno.h).
+_RESTARTS = range(512, 517)
+
+# A connection that failed after Landlock had let it pass (the check comes first, see hook_socket_connect).
+_AFTER_CONNECT = frozenset(
+    {
+        errno.EINPROGRESS, errno.ECONNREFUSED, errno.ETIMEDOUT, errno.EHOSTUNREACH, errno.ENETUNREACH, errno.EALREADY,
+        errno.ECONNRESET, errno.EAGAIN, errno.EINTR, errno.EADDRINUSE, errno.EADDRNOTAVAIL,
+    }
+)  # fmt: skip
+
+_LANDLOCK_ERRORS = {
+    "open": frozenset({errno.EACCES}),
+    "exec": frozenset({errno.EACCES}),
+    "carried": frozenset({errno.EACCES}),
+    "directory": frozenset({errno.EACCES, errno.EXDEV}),
+    "network": frozenset({errno.EACCES}),
+    "scope": frozenset({errno.EPERM}),
+    "topology": frozenset({errno.EPERM}),
+    "trace": frozenset({errno.EPERM}),
+    "plain": frozenset[int](),
+}
+
+_OTHER = (
+    "neither the policy nor file permissions explain this:"
+    " a mount option, another security module or a nested sandbox may"
+)
+_PERMISSIONS = "file permissions refuse it"
+
+
+class Who(NamedTuple):
+    """Who made a call: thread, process, and the process's name (comm)."""
+
+    tid: int
+    pid: int
+    comm: str
+
+
+class _Outcome(NamedTuple):
+    """One call: what it wanted, the errno that it got (0: none), who made it."""
+
+    attempt: Attempt
+    error: int
+    who: Who
+
+
+class Inside(Protocol):
+    """What is inside the sandbox, for predicting scopes."""
+
+    def inside_process(self, pid: int) -> bool:
+        """Whether a process belongs to the run."""
+
+    def inside_address(self, name: str) -> bool:
+        """Whether an abstract socket address was made by the run."""
+
+
+class Judge:
+    """Makes rows for one run. ``notice`` takes sentences about what does not fit together."""
+
+    def __init__(self, decider: Decider, mode: Mode, abi: int, inside: Inside, notice: Callable[[str], None]) -> None:
+        self._decider = decider
+        self._abi = abi
+        self._observing = mode == "observe"
+        self._inside = inside
+        self._notice = notice
+        self._permissions = PermissionJudge()
+        resolved = decider.resolved
+        self._restricts_files = bool(resolved.handled_fs & rights_of("fs", abi))
+        self._enforces = bool(
+            self._restricts_files
+            or resolved.handled_net & rights_of("net", abi)
+            or resolved.scoped & rights_of("scope", abi)
+        )
+
+    def rows(self, attempt: Attempt, result: int, who: Who) -> tuple[Access, ...]:
+        """The rows for one call that returned ``result`` (minus an errno where it failed)."""
+        error = -result if -4096 < result < 0 else 0
+        if error in _RESTARTS:
+            error = errno.EINTR
+        if not attempt.wants:
+            return ()
+        decisions = self._decide(attempt)
+        outcome = _Outcome(attempt, error, who)
+        if self._observing:
+            return self._observed(outcome, decisions)
+        if not error or (attempt.kind == "network" and error in _AFTER_CONNECT):
+            pairs = zip(attempt.wants, decisions, strict=True)
+            return tuple(self._passed(outcome, want, decision) for want, decision in pairs)
+        return self._refused(outcome, decisions)
+
+    # The policy's view
+
+    def _decide(self, attempt: Attempt) -> tuple[Decision, ...]:
+        if attempt.refer is not None:
+            return self._decide_refer(attempt)
+        return tuple(self._decide_one(want) for want in attempt.wants)
+
+    def _decide_one(self, want: Want) -> Decision:
+        if want.unchecked or not want.rights:
+            return Decision(True, NO_RIGHTS, (), want.unchecked, want.rights, None)
+        name = next(iter(want.rights))
+        kind = RIGHTS[name].kind
+        if kind == "net":
+            return self._decider.port(want.port or 0, name)
+        if kind == "scope":
+            decision = self._decider.scope(name)
+            if not decision.allowed and self._is_inside(want):
+                return Decision(True, NO_RIGHTS, decision.decided_by, "inside the sandbox", NO_RIGHTS, None)
+            return decision
+        if want.object_path is None:
+            return Decision(True, NO_RIGHTS, (), "", NO_RIGHTS, None)
+        return self._decider.file(want.object_path, want.rights, follow=False)
+
+    def _is_inside(self, want: Want) -> bool:
+        if want.process:
+            return self._inside.inside_process(want.process)
+        return want.asked is not None and self._inside.inside_address(want.asked)
+
+    def _decide_refer(self, attempt: Attempt) -> tuple[Decision, ...]:
+        refer = attempt.refer
+        assert refer is not None  # noqa: S101 for the type checker: the caller has looked
+        whole = self._decider.refer(
+            refer.old_dir, refer.new_dir, refer.moved, refer.replaced, removes=refer.removes, exchange=refer.exchange
+        )
+        if whole.allowed:
+            return tuple(
+                whole._replace(uncontrolled=whole.uncontrolled & want.rights, object=want.object_path)
+                for want in attempt.wants
+            )
+        lacking = dict(whole.lacking)
+        return tuple(
+            whole._replace(
+                allowed=want.object_path not in lacking,
+                missing=lacking.get(want.object_path or "", NO_RIGHTS),
+                uncontrolled=whole.uncontrolled & want.rights,
+                reason=whole.reason if want.object_path in lacking else "",
+            )
+            for want in attempt.wants
+        )
+
+    # Rows
+
+    def _row(
+        self, outcome: _Outcome, want: Want, verdict: Verdict, reason: str, decision: Decision | None = None
+    ) -> Access:
+        attempt, error, who = outcome
+        return Access(
+            verdict=verdict,
+            rights=want.rights,
+            missing=decision.missing if decision is not None and verdict == "denied" else NO_RIGHTS,
+            path=want.asked,
+            object_path=want.object_path,
+            port=want.port,
+            syscall=attempt.syscall,
+            errno=errno.errorcode.get(error, str(error)) if error else None,
+            process=who.comm,
+            pid=who.pid,
+            times=1,
+            decided_by=decision.decided_by if decision is not None else (),
+            reason=reason,
+            predicted=self._observing,
+        )
+
+    def _newer(self, rights: RightSet) -> bool:
+        return all(RIGHTS[name].abi > self._abi for name in rights)
+
+    def _passed(self, outcome: _Outcome, want: Want, decision: Decision) -> Access:
+        """A call that Landlock let pass: the kernel says so, or this is what is expected of it (observing)."""
+        attempt = outcome.attempt
+        if not want.rights:
+            return self._row(outcome, want, "uncontrolled", attempt.why)
+        if want.unchecked or self._newer(want.rights):
+            return self._row(outcome, want, "uncontrolled", decision.reason)
+        if decision.allowed:
+            return self._row(outcome, want, "allowed", decision.reason, decision)
+        if attempt.kind == "scope":
+            reason = "the other side is inside the sandbox"
+        elif attempt.kind == "carried":
+            reason = "the descriptor was opened outside the sandbox, and keeps what it could do"
+        else:
+            reason = f"the kernel allowed it, although by the policy {decision.reason}"
+            self._notice(
+                f"The kernel allowed {attempt.syscall} on {want.object_path or want.port}, "
+                f"although by the policy {decision.reason}."
+            )
+        return self._row(outcome, want, "allowed", reason, decision._replace(decided_by=()))
+
+    def _observed(self, outcome: _Outcome, decisions: tuple[Decision, ...]) -> tuple[Access, ...]:
+        attempt, error, _ = outcome
+        if error and not (attempt.kind == "network" and error in _AFTER_CONNECT):
+            return self._refused(outcome, decisions)
+        rows = []
+        for want, decision in zip(attempt.wants, decisions, strict=True):
+            if attempt.kind == "topology" and self._restricts_files:
+                rows.append(self._row(outcome._replace(error=errno.EPERM), want, "denied", attempt.why))
+            elif decision.allowed:
+                rows.append(self._passed(outcome, want, decision))
+            else:
+                code = getattr(errno, decision.errno or "", errno.EACCES)
+                rows.append(self._row(outcome._replace(error=code), want, "denied", decision.reason, decision))
+        return tuple(rows)
+
+    def _refused(self, outcome: _Outcome, decisions: tuple[Decision, ...]) -> tuple[Access, ...]:
+        attempt, error, _ = outcome
+        explained = error in _LANDLOCK_ERRORS[attempt.kind] and not self._observing
+        if explained and attempt.kind in ("topology", "trace"):
+            enforced = self._restricts_files if attempt.kind == "topology" else self._enforces
+            if enforced:
+                return (self._row(outcome, attempt.wants[0], "denied", attempt.why),)
+        if explained and attempt.refer is not None and any(not decision.allowed for decision in decisions):
+            return self._refused_refer(outcome, decisions)
+        rows: list[Access] = []
+        denied = [explained and not decision.allowed for decision in decisions]
+        for position, (want, decision) in enumerate(zip(attempt.wants, decisions, strict=True)):
+            if denied[position]:
+                rows.append(self._explained(outcome, want, decision))
+                break
+            if self._stopped_here(outcome, want, later=any(denied[position:])):
+                rows.append(self._failed(outcome, want))
+                break
+            rows.append(self._passed(outcome._replace(error=0), want, decision))
+        else:
+            rows[-1] = self._failed(outcome, attempt.wants[-1])
+        return tuple(rows)
+
+    def _stopped_here(self, outcome: _Outcome, want: Want, *, later: bool) -> bool:
+        """Whether a refusal is about this object, on which no rule explains it, and not about a later one of the call.
+
+        ``later`` says that on a later one the policy does explain it.
+        """
+        if outcome.error == errno.EACCES and (later or outcome.attempt.kind == "exec"):
+            return not want.seen or self._permissions.refuses(outcome.who.tid, want.seen, want.rights)
+        if outcome.error == errno.ENOENT and outcome.attempt.kind == "exec":
+            return want.entry is None
+        return True
+
+    def _explained(self, outcome: _Outcome, want: Want, decision: Decision) -> Access:
+        attempt, _, who = outcome
+        refuses = bool(want.seen) and self._permissions.refuses(who.tid, want.seen, want.rights)
+        if not refuses:
+            return self._row(outcome, want, "denied", decision.reason, decision)
+        if attempt.kind == "directory" or want.new:
+            # What changes a directory is put to Landlock before the file permissions (fs/namei.c): it said no.
+            reason = f"{decision.reason}; {_PERMISSIONS} as well"
+            return self._row(outcome, want, "denied", reason, decision)
+        reason = f"{_PERMISSIONS}, before the policy is asked; the policy would deny it too: {decision.reason}"
+        return self._row(outcome, want, "failed", reason)
+
+    def _refused_refer(self, outcome: _Outcome, decisions: tuple[Decision, ...]) -> tuple[Access, ...]:
+        attempt, error, _ = outcome
+        if error == errno.EXDEV and len(attempt.wants) > 1 and not same_mount(*(want.seen for want in attempt.wants)):
+            reason = "the two directories are on different mounts"
+            return (self._row(outcome, attempt.wants[-1], "failed", reason),)
+        return tuple(
+            self._passed(outcome._replace(error=0), want, decision)
+            if decision.allowed
+            else self._row(outcome, want, "denied", decision.reason, decision)
+            for want, decision in zip(attempt.wants, decisions, strict=True)
+        )
+
+    def _failed(self, outcome: _Outcome, want: Want) -> Access:
+        attempt, error, who = outcome
+        reason = ""
+        if error in (errno.EACCES, errno.EPERM):
+            if want.problem == errno.EACCES:
+                reason = "a directory on the way may not be searched: file permissions refuse it"
+            elif want.seen and self._permissions.refuses(who.tid, want.seen, want.rights):
+                reason = _PERMISSIONS
+            elif attempt.kind == "plain":
+                reason = attempt.why
+            elif attempt.kind in ("open", "exec", "directory"):
+                reason = _OTHER
+        elif error == errno.EXDEV and attempt.refer is not None:
+            reason = "the two directories are on different mounts"
+        elif error == errno.EINTR:
+            reason = "interrupted by a signal"
+        return self._row(outcome, want, "failed", reason)

@@ -1,0 +1,96 @@
+"""What travels between the runner and the tracer: the request one way, events the other way, as JSON.
+
+Names that are not UTF-8 travel as lone surrogates, which JSON's ``\\u`` escapes keep.
+"""
+
+import json
+from typing import Any, NamedTuple
+
+from editor.landlock.rights import RightSet, in_order
+from editor.policy.model import RuleRef
+from editor.policy.resolve import GrantRef, ResolvedPath, ResolvedPolicy, ResolvedPort
+from editor.sandbox.report import Mode
+
+
+class Spec(NamedTuple):
+    """All that a tracer needs to know. Descriptors are numbers in the tracer; ``events`` and ``control`` are pipes.
+
+    ``session`` gives the command a session of its own; with ``terminal`` its standard input becomes that session's
+    controlling terminal. ``die_with_parent`` ties the tracer to the thread that started it. ``confirm``: True turns the
+    kernel's audit on for the run, None uses it where it is on, False leaves it alone.
+    """
+
+    resolved: ResolvedPolicy
+    command: tuple[str, ...]
+    mode: Mode
+    abi: int | None
+    cwd: str
+    env: dict[str, str]
+    stdin: int
+    stdout: int
+    stderr: int
+    session: bool
+    terminal: bool
+    timeout: float | None
+    die_with_parent: bool
+    confirm: bool | None = None
+
+    def to_text(self) -> str:
+        """One line of JSON; ``from_text`` is the inverse."""
+        data = self._asdict()
+        data["resolved"] = _policy_out(self.resolved)
+        return json.dumps(data, separators=(",", ":"))
+
+    @classmethod
+    def from_text(cls, text: str) -> "Spec":
+        """The request that ``to_text`` wrote. Raises ValueError, KeyError or TypeError for anything else."""
+        data: dict[str, Any] = json.loads(text)
+        data["resolved"] = _policy_in(data["resolved"])
+        data["command"] = tuple(data["command"])
+        return cls(**data)
+
+
+def _refs_out(refs: tuple[GrantRef, ...]) -> list[Any]:
+    return [[*grant.ref, in_order(grant.rights)] for grant in refs]
+
+
+def _refs_in(data: list[Any]) -> tuple[GrantRef, ...]:
+    return tuple(GrantRef(RuleRef(file, line, rule), frozenset(rights)) for file, line, rule, rights in data)
+
+
+def _policy_out(policy: ResolvedPolicy) -> dict[str, Any]:
+    plain = policy._asdict()
+    for name in ("handled_fs", "handled_net", "scoped"):
+        plain[name] = in_order(plain[name])
+    plain["paths"] = [
+        {**path._asdict(), "rights": in_order(path.rights), "refs": _refs_out(path.refs)} for path in policy.paths
+    ]
+    plain["ports"] = [[port.port, in_order(port.rights), _refs_out(port.refs)] for port in policy.ports]
+    plain["rulesets"] = _refs_out(policy.rulesets)
+    return plain
+
+
+def _policy_in(data: dict[str, Any]) -> ResolvedPolicy:
+    values = dict(data)
+    for name in ("handled_fs", "handled_net", "scoped"):
+        values[name] = frozenset(values[name])
+    values["paths"] = tuple(_path_in(path) for path in data["paths"])
+    values["ports"] = tuple(
+        ResolvedPort(port, frozenset(rights), _refs_in(refs)) for port, rights, refs in data["ports"]
+    )
+    values["rulesets"] = _refs_in(data["rulesets"])
+    return ResolvedPolicy(**values)
+
+
+def _path_in(data: dict[str, Any]) -> ResolvedPath:
+    rights: RightSet = frozenset(data["rights"])
+    identity = tuple(data["identity"]) if data["identity"] is not None else None
+    return ResolvedPath(
+        path=data["path"],
+        rights=rights,
+        refs=_refs_in(data["refs"]),
+        templates=tuple(data["templates"]),
+        target=data["target"],
+        identity=identity,
+        is_dir=data["is_dir"],
+    )
