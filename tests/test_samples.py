@@ -159,7 +159,7 @@ def test_python_in_a_virtual_environment(place: Place) -> None:
     assert (report["exit_code"], denied(report)) == (1, [(("make_reg",), place.work)])
     write(os.path.join(place.work, "bad.py"), "import os\nos.execv('/usr/bin/id', ['id'])\n")
     report = run_under("python-venv", (*python, "bad.py"), cwd=place.work, home=place.home)
-    assert (report["exit_code"], denied(report)) == (1, [(("execute",), "/usr/bin/id")])
+    assert (report["exit_code"], denied(report)) == (1, [(("execute", "read_file"), "/usr/bin/id")])
 
 
 @pytest.mark.program("ssh-keygen")
