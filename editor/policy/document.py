@@ -1,14 +1,15 @@
 """A policy file as a person edits it: its text, what it means, and edits that change nothing else in it."""
 
+import json
 from typing import NamedTuple
 
-from editor.landlock.rights import RightSet
+from editor.landlock.rights import RightSet, rights_of
 from editor.policy.edits import Edit, EditError
 from editor.policy.errors import PolicyError
 from editor.policy.locate import Format, Node, locate
 from editor.policy.meaning import intended, meaning_of, newly_handled
 from editor.policy.model import Policy
-from editor.policy.parse import parse_policy
+from editor.policy.parse import KEYS, parse_policy
 from editor.policy.planning import plan
 from editor.policy.splice import Splice, inverted, spliced
 from editor.policy.surgery import carry_out
@@ -17,17 +18,20 @@ from editor.policy.surgery import carry_out
 NEW_POLICY_ABI = 6
 
 
-def new_policy_text(abi: int = NEW_POLICY_ABI) -> str:
+def new_policy_text(abi: int = NEW_POLICY_ABI, format: Format = "toml") -> str:
     """The text of a policy that denies everything that Landlock version ``abi`` can deny, to be filled with rules."""
-    handled = ['handled_access_fs = ["abi.all"]']
-    handled += ['handled_access_net = ["abi.all"]'] if abi >= 4 else []
-    handled += ['scoped = ["abi.all"]'] if abi >= 6 else []
+    keys = KEYS[format]
+    handled = [keys.handled_access_fs]
+    handled += [keys.handled_access_net] if rights_of("net", abi) else []
+    handled += [keys.scoped] if rights_of("scope", abi) else []
+    if format == "json":
+        return json.dumps({keys.abi: abi, keys.ruleset: [{key: ["abi.all"] for key in handled}]}, indent=2) + "\n"
     lines = [
         "# Landlock policy. What is handled is denied unless a rule grants it.",
         f"abi = {abi}",
         "",
         "[[ruleset]]",
-        *handled,
+        *(f'{key} = ["abi.all"]' for key in handled),
         "",
         "# A rule grants rights on everything beneath its parents:",
         "#",

@@ -33,7 +33,8 @@ def meaning_of(policy: Policy) -> Meaning:
     for rule in policy.path_rules:
         if rule.rights:
             for parent in rule.parents:
-                for path in expand(parent.template, variables):
+                plain = parent.template and "$" not in parent.template
+                for path in (parent.template,) if plain else expand(parent.template, variables):
                     key = path_key(path)
                     paths[key] = paths.get(key, NO_RIGHTS) | rule.rights
     ports: dict[int, RightSet] = {}

@@ -10,6 +10,7 @@ from collections.abc import Callable, Collection, Sequence
 from typing import NamedTuple
 
 from editor.policy.edits import EditError
+from editor.policy.errors import PolicyError
 from editor.policy.locate import Field, Node, Span, locate
 from editor.policy.planning import AddMember, AddTable, ChangeList, Key, RemoveMember, RemoveTable, Section, Step, Value
 from editor.policy.splice import Splice, difference, edit_sequence, indentation, line_end, line_start, newline_of
@@ -198,6 +199,8 @@ _BLANK_LINES = re.compile(r"(?:[ \t]*\r?\n)*+")
 _BLANK_BEFORE = re.compile(r"(?:^|\n)[ \t]*\r?\n\Z")
 # Comment lines up to a blank line or the end; those right above something else belong to that.
 _COMMENT_LINES = re.compile(r"((?:\r?\n[ \t]*#[^\r\n]*)++)(?=\r?\n[ \t]*(?:\r?\n|\Z)|\Z)")
+# Blanks before the first element of a list in one line.
+_PADDING = re.compile(r"\[([ \t]*)(?![ \t\r\n#])")
 _COMMA = re.compile(r"(?:[ \t\r\n]++|#[^\n]*+)*+,")
 
 
@@ -233,40 +236,47 @@ def edit_array(text: str, remove: Collection[int], insert: Sequence[tuple[int, s
     import tomlkit  # noqa: PLC0415
     from tomlkit.exceptions import TOMLKitError  # noqa: PLC0415
 
-    before = locate(f"v={text}", "toml", "").fields[0].node
+    length = len(_array(text).items)
     try:
-        document = tomlkit.parse(f"v={text}")
+        # tomlkit 0.15 loses the comma between an element without one and what it adds behind a comment.
+        document = tomlkit.parse(f"v={_with_last_comma(text, wanted=True)}")
         array = document["v"]
         assert isinstance(array, tomlkit.items.Array)  # noqa: S101 the text is one
-        for at in range(len(before.items), -1, -1):
+        for at in range(length, -1, -1):
             for place, new in reversed(insert):
                 if place == at:
                     array.insert(at, tomlkit.value(new))
             if at - 1 in remove:
                 del array[at - 1]
         after = document.as_string().removeprefix("v=")
-    except TOMLKitError as error:
-        raise EditError(f"The list cannot be edited in place: {error}") from error
-    return _tidied(text, after)
-
-
-def _tidied(before: str, after: str) -> str:
-    """``after`` with the end of ``before``: a comma behind the last element or none, and blanks inside the brackets."""
-    wanted, _ = _last_comma(before)
-    comma, end = _last_comma(after)
-    if wanted and not comma:
-        after = after[:end] + "," + after[end:]
-    elif comma and not wanted:
-        after = after[: comma - 1] + after[comma:]
-    padding = re.match(r"\[([ \t]*)(?![ \t\r\n#])", before)
+        after = _with_last_comma(after, wanted=_last_comma(text) > 0)
+    except (TOMLKitError, PolicyError) as error:
+        raise EditError("This list is laid out in a way that cannot be edited in place; edit the text.") from error
+    padding = _PADDING.match(text)
     if padding and "\n" not in after:
-        after = "[" + padding[1] + after[1:].lstrip(" \t")
+        return "[" + padding[1] + after[1:].lstrip(" \t")
     return after
 
 
-def _last_comma(text: str) -> tuple[int, int]:
-    """Where the comma behind the last element ends (0: there is none), and where that element ends."""
-    node = locate(f"v={text}", "toml", "").fields[0].node
-    end = node.items[-1].span.end - 2 if node.items else 1
-    match = _COMMA.match(text, end)
-    return match.end() if match else 0, end
+def _array(text: str) -> Node:
+    return locate(f"v={text}", "toml", "").fields[0].node
+
+
+def _end_of_elements(text: str) -> int:
+    items = _array(text).items
+    return items[-1].span.end - len("v=") if items else 0
+
+
+def _last_comma(text: str) -> int:
+    """Where the comma behind the last element of the TOML array ``text`` ends; 0 where there is none."""
+    end = _end_of_elements(text)
+    match = _COMMA.match(text, end) if end else None
+    return match.end() if match else 0
+
+
+def _with_last_comma(text: str, *, wanted: bool) -> str:
+    """The TOML array ``text`` with or without a comma behind its last element."""
+    comma, end = _last_comma(text), _end_of_elements(text)
+    if wanted and end and not comma:
+        return f"{text[:end]},{text[end:]}"
+    return text[: comma - 1] + text[comma:] if comma and not wanted else text
