@@ -164,3 +164,161 @@ def json_texts() -> st.SearchStrategy[str]:
         st.booleans(),
         st.sampled_from(["", "\n", " \t\r\n"]),
     )
+
+
+# Policies
+
+PATHS = [
+    "/", "/usr", "/usr/", "/tmp", "/etc", "//etc", "/a/./b", ".", "./x", "..", "/a/../b", "/one", "/one/x", "/two",
+    "/deux", "/dollar$", "/${one}", "/quo'te\"", "/back\\slash", "/new\nline", "/é🐎", "/bell\x07\x7f", "/a # b",
+    "/ü,]}",
+]  # fmt: skip
+TEMPLATES = [
+    *(path.replace("$", "$$") for path in PATHS),
+    "${one}", "${one}/x", "${two}", "${two}/y", "/lone$", "${none}", "${one}/../${two}", "",
+]  # fmt: skip
+FS = [
+    "execute", "write_file", "read_file", "read_dir", "make_reg", "refer", "truncate", "ioctl_dev", "resolve_unix",
+]  # fmt: skip
+NET = ["bind_tcp", "connect_tcp", "bind_udp"]
+SCOPED = ["abstract_unix_socket", "signal"]
+PORTS = [0, 22, 80, 443, 65535]
+CAMEL = {
+    "handled_access_fs": "handledAccessFs",
+    "handled_access_net": "handledAccessNet",
+    "path_beneath": "pathBeneath",
+    "net_port": "netPort",
+    "allowed_access": "allowedAccess",
+}
+
+
+def _some(names: list[Any], groups: list[str]) -> st.SearchStrategy[list[Any]]:
+    return st.lists(st.sampled_from([*names, *groups]), min_size=1, max_size=4)
+
+
+@st.composite
+def policies(draw: Draw) -> dict[str, Any]:
+    """The content of a policy with TOML's names, as plain values."""
+    content: dict[str, Any] = {}
+    groups: list[str] = []
+    every: list[str] = []
+    if draw(st.booleans()):
+        content["abi"] = draw(st.integers(1, 12))
+        groups, every = ["abi.all", "abi.read_execute", "abi.read_write"], ["abi.all"]
+    content["variable"] = [
+        {"name": "one", "literal": ["/one"]},
+        {"name": "two", "literal": ["/two", "/deux"]},
+        {"name": "none"},
+    ]
+    handled = {
+        "handled_access_fs": _some(FS, groups),
+        "handled_access_net": _some(NET, every),
+        "scoped": _some(SCOPED, every),
+    }
+    keys = st.lists(st.sampled_from(sorted(handled)), min_size=1, unique=True)
+    rulesets = keys.flatmap(lambda names: st.fixed_dictionaries({name: handled[name] for name in names}))
+    rules = st.fixed_dictionaries({"allowed_access": _some(FS, groups), "parent": _some(TEMPLATES, [])})
+    ports = st.fixed_dictionaries({"allowed_access": _some(NET, every), "port": _some(PORTS, [])})
+    sections = {"ruleset": (rulesets, 2), "path_beneath": (rules, 4), "net_port": (ports, 3)}
+    for section, (tables, most) in sections.items():
+        if size := draw(st.integers(0, most)):
+            content[section] = draw(st.lists(tables, min_size=size, max_size=size))
+    templates = json.dumps(content.get("path_beneath", []))
+    if "${" not in templates.replace("$$", "") and len(content) > 2 and draw(st.booleans()):
+        del content["variable"]
+    return content
+
+
+class Layout:
+    """One way of writing TOML, held for a whole file as people do, with exceptions now and then."""
+
+    def __init__(self, draw: Draw) -> None:
+        self.draw = draw
+        self.notes = 0
+        self.equals = draw(st.sampled_from([" = ", " = ", "=", "  ="]))
+        self.style = draw(st.integers(0, 6))
+        self.indent = draw(st.sampled_from(["", "", "  ", "\t"]))
+
+    def note(self) -> str:
+        """A comment line that no edit may touch."""
+        self.notes += 1
+        return f"# note {self.notes}."
+
+    def array(self, values: list[Any]) -> str:
+        style = self.style if self.draw(st.integers(0, 3)) else self.draw(st.integers(0, 7))
+        if style == 7:
+            return render(self.draw, values)
+        single = style in (1, 5)
+        texts = [
+            f"'{value}'" if single and isinstance(value, str) and value.isprintable() and "'" not in value
+            else json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007f")
+            for value in values
+        ]  # fmt: skip
+        if style == 2:
+            return "[" + ", ".join(texts) + ",]"
+        if style == 3:
+            return "[ " + ",".join(texts) + " ]"
+        if style == 4:
+            return "[\n" + "".join(f"    {text}, # why {at}\n" for at, text in enumerate(texts)) + "]"
+        if style == 5:
+            return "[\n\t# first\n\t" + ",\n\t# next\n\t".join(texts) + "\n\t]"
+        if style == 6:
+            return "[ # head\n  " + "\n, ".join(texts) + "\n  ]"
+        return "[" + ", ".join(texts) + "]"
+
+    def value(self, value: Any) -> str:
+        if isinstance(value, list):
+            return self.array(value)
+        return json.dumps(value)
+
+    def pairs(self, table: dict[str, Any]) -> list[str]:
+        keys = sorted(table, reverse=self.draw(st.booleans()))
+        return [f"{self.quoted(key)}{self.equals}{self.value(table[key])}" for key in keys]
+
+    def quoted(self, key: str) -> str:
+        return key if self.draw(st.integers(0, 5)) else f'"{key}"'
+
+    def document(self, content: dict[str, Any]) -> str:
+        lines: list[str] = []
+        tables: list[list[str]] = []
+        for section, value in content.items():
+            if section == "abi":
+                lines += [self.note()] * self.draw(st.integers(0, 1)) + [f"abi = {value}"]
+            elif self.draw(st.integers(0, 3)):
+                for table in value:
+                    pairs = [self.indent + pair for pair in self.pairs(table)]
+                    remark = self.draw(st.sampled_from(["", "", " # remark"]))
+                    tables.append([f"{self.indent}[[{self.quoted(section)}]]{remark}", *pairs])
+            else:
+                inline = ["{ " + ", ".join(self.pairs(table)) + " }" for table in value]
+                gap = self.draw(st.sampled_from(["", " ", "\n  "]))
+                trailing = self.draw(st.sampled_from(["", ","]))
+                lines.append(f"{section} = [{gap}" + f",{gap or ' '}".join(inline) + trailing + gap + "]")
+        tables = self.draw(st.permutations(tables))
+        for table in tables:
+            if self.draw(st.integers(0, 4)):
+                lines.append("")
+            lines += [self.note() for _ in range(self.draw(st.integers(0, 2)))]
+            lines += table
+            lines += [self.note()] * self.draw(st.sampled_from([0, 0, 0, 1]))
+        text: str = "\n".join(lines) + self.draw(st.sampled_from(["\n", "", "\n\n", "\n# note end."]))
+        return text.replace("\n", "\r\n") if self.draw(st.booleans()) else text
+
+
+@st.composite
+def policy_texts(draw: Draw) -> tuple[str, str]:
+    """A valid policy's text in one of many layouts, and its format."""
+    content = draw(policies())
+    if draw(st.integers(0, 2)):
+        return Layout(draw).document(content), "toml"
+    camel: Any = {
+        CAMEL.get(key, key): [{CAMEL.get(name, name): own for name, own in table.items()} for table in value]
+        if isinstance(value, list)
+        else value
+        for key, value in content.items()
+    }
+    if draw(st.integers(0, 4)) == 0 and "netPort" not in camel:
+        camel["netPort"] = None
+    indent, separators = draw(st.sampled_from([(2, None), (4, None), ("\t", None), (None, None), (None, (",", ":"))]))
+    text = json.dumps(camel, indent=indent, separators=separators, ensure_ascii=draw(st.booleans()))
+    return text + draw(st.sampled_from(["", "\n"])), "json"
