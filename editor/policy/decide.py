@@ -454,10 +454,12 @@ class Decider:
             reason = f"refer is not granted on {' nor on '.join(where)}"
         else:
             gained, giver, taker = (gained1, target, source) if gained1 else (gained2, source, target)
-            reason = (
-                f"by the move the file would gain {_listed(in_order(gained))}, which {printable(giver.path)} grants"
-                f" and {printable(taker.path)} does not"
-            )
+            reason = f"by the move the file would gain {_listed(in_order(gained))}"
+            if gained <= taker.rights:
+                # Given on both sides, but only by a rule on /, which the comparison has not seen on this mount.
+                reason += ": on this mount the kernel does not count the rule on / for that"
+            else:
+                reason += f", which {printable(giver.path)} grants and {printable(taker.path)} does not"
         missing = wanted1 | wanted2 or gained1 | gained2
         return Decision(
             False, missing, refs, reason, uncontrolled, "EACCES" if eacces else "EXDEV", target.path, lacking

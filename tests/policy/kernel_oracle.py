@@ -221,7 +221,9 @@ def random_operation(rng: random.Random, tree: Tree, ports: tuple[int, ...]) -> 
             head, _, tail = path.rpartition("/")
             return f"{head}//./{tail}"
         if style < 0.2 and tree.directories[1:]:
-            return f"{rng.choice(tree.directories[1:])}/../" + path if "/" not in path else path
+            # ".." of a symbolic link is the parent of what it leads to.
+            detour = rng.choice([*tree.directories[1:], *tree.others])
+            return f"{detour}/../{rng.choice([path, os.path.basename(path)])}"
         return path
 
     kind = rng.choice(_KINDS)

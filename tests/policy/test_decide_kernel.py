@@ -1,6 +1,7 @@
 """`decide` against the kernel itself, on random trees, policies and operations.
 
-PADDOCK_ORACLE_CASES sets how many operations are compared (20,000 take some minutes), PADDOCK_ORACLE_SEED repeats a run.
+PADDOCK_ORACLE_CASES sets how many operations are compared (20,000 take about a minute), PADDOCK_ORACLE_SEED repeats a
+run.
 As an ordinary user everything runs but mounts and device files, which need root.
 """
 
