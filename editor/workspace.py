@@ -1,0 +1,495 @@
+"""The open draft: one document, its history, the file it came from, and the last report; tells others what changed.
+
+The document is the only truth. Policy, resolved policy and decider are derived from it, all at once: whoever reads
+them between two edits sees one state, never a mixture. Methods may be called in any thread, one at a time (a lock sees
+to it); subscribers are called in that thread.
+"""
+
+import os
+import threading
+from collections.abc import Callable
+from typing import Literal, NamedTuple
+
+from editor.escape import printable
+from editor.exchange import Exported, Source, export_as
+from editor.history import History
+from editor.landlock.abi import KernelState, probe
+from editor.landlock.rights import FILE_RIGHTS, LATEST_ABI, NO_RIGHTS, RightSet, group_rights, in_order
+from editor.policy.decide import Decider
+from editor.policy.document import NEW_POLICY_ABI, PolicyDocument, new_policy_text
+from editor.policy.edits import (
+    Edit,
+    GrantPath,
+    GrantPort,
+    SetHandled,
+    SetPathRights,
+    SetPortRights,
+    SetScope,
+)
+from editor.policy.errors import PolicyError
+from editor.policy.meaning import newly_handled
+from editor.policy.model import Policy
+from editor.policy.parse import decode, format_of
+from editor.policy.resolve import ResolvedPath, ResolvedPolicy, resolve
+from editor.sandbox.report import Report
+from editor.saving import Saved, SaveError, read_file, write_file, write_new
+from editor.watching import Watcher
+
+What = Literal["document", "disk", "conflict", "problem", "report", "saved", "path"]
+Change = frozenset[What]
+
+# landlockconfig, which most launchers read policies with, knows no higher one.
+_HIGHEST_ABI_OF_NEW = 9
+
+LEVELS: tuple[str, ...] = ("none", "read", "read+execute", "read+write", "all")
+
+
+class Conflict(NamedTuple):
+    """The file changed on disk while the draft has unsaved edits. ``problem`` says why ``theirs`` cannot be taken."""
+
+    theirs: str
+    problem: PolicyError | None
+
+
+class Applied(NamedTuple):
+    """What an edit did: a label for it, and the rights and scopes that it made newly handled, so denied elsewhere."""
+
+    label: str
+    newly_handled: RightSet
+    changed: bool
+
+
+class _State(NamedTuple):
+    document: PolicyDocument
+    resolved: ResolvedPolicy
+    decider: Decider
+
+
+def describe(edit: Edit) -> str:
+    """A short label of an edit for the history and for notifications."""
+    match edit:
+        case SetPathRights(path=path, rights=rights) if not rights:
+            return f"remove {printable(path)}"
+        case SetPathRights(path=path, rights=rights):
+            return f"set {_listed(rights)} on {printable(path)}"
+        case GrantPath(path=path, rights=rights):
+            return f"grant {_listed(rights)} on {printable(path)}"
+        case SetPortRights(port=port, rights=rights) if not rights:
+            return f"remove port {port}"
+        case SetPortRights(port=port, rights=rights):
+            return f"set {_listed(rights)} on port {port}"
+        case GrantPort(port=port, rights=rights):
+            return f"grant {_listed(rights)} on port {port}"
+        case SetHandled(right=name, on=on):
+            return f"{'handle' if on else 'no longer handle'} {name}"
+        case SetScope(scope=name, on=on):
+            return f"{'add' if on else 'remove'} scope {name}"
+    raise AssertionError(edit)
+
+
+def _listed(rights: RightSet) -> str:
+    names = in_order(rights)
+    return ", ".join(names) if len(names) <= 3 else f"{names[0]} and {len(names) - 1} more"
+
+
+def level_rights(level: str, abi: int, is_dir: bool) -> RightSet:
+    """What a step of the tree stands for at ``abi``: Landlock Config's groups, cut down to what a file can hold."""
+    rights = {
+        "none": NO_RIGHTS,
+        "read": frozenset({"read_file", "read_dir"}),
+        "read+execute": frozenset({"read_file", "read_dir", "execute"}),
+        "read+write": group_rights("abi.read_write", "fs", abi),
+        "all": group_rights("abi.all", "fs", abi),
+    }[level]
+    return rights if is_dir else rights & FILE_RIGHTS
+
+
+def next_level(now: RightSet, abi: int, is_dir: bool, step: Literal[1, -1]) -> str:
+    """The level after (or before) rights ``now``; from a mixture that is no level, the next that holds more (less)."""
+    sets = [level_rights(level, abi, is_dir) for level in LEVELS]
+    if now in sets:
+        return LEVELS[(sets.index(now) + step) % len(LEVELS)]
+    if step == 1:
+        return next((level for level, rights in zip(LEVELS, sets, strict=True) if rights > now), "none")
+    return next((level for level, rights in zip(LEVELS[::-1], sets[::-1], strict=True) if rights < now), "none")
+
+
+def _new_text(file: str, abi: int) -> str:
+    """The smallest useful policy in the format that the file's name asks for: all is handled, nothing is granted."""
+    if format_of(file) == "toml":
+        return new_policy_text(abi)
+    lists = ["handledAccessFs", *(["handledAccessNet"] if abi >= 4 else []), *(["scoped"] if abi >= 6 else [])]
+    members = ",\n".join(f'      "{key}": ["abi.all"]' for key in lists)
+    return f'{{\n  "abi": {abi},\n  "ruleset": [\n    {{\n{members}\n    }}\n  ]\n}}\n'
+
+
+class Workspace:
+    """One policy file, opened. Use ``Workspace.open``; ``close`` ends the watch."""
+
+    def __init__(self, path: str, text: str, on_disk: bytes | None, kernel: KernelState, abi: int) -> None:
+        self._lock = threading.RLock()
+        self._subscribers: list[Callable[[Change], None]] = []
+        self._watcher: Watcher | None = None
+        self.kernel = kernel
+        """What the kernel says of Landlock; asked once."""
+        self.abi = abi
+        """The ABI that verdicts are made for: the kernel's, or the older one to simulate."""
+        self._path = path
+        self._base: str | None = text
+        self._on_disk = on_disk
+        self._seen = on_disk
+        self._state = self._derive(PolicyDocument.parse(text, path, format_of(path, text)))
+        self._history = History(text)
+        self._problem: PolicyError | None = None
+        self._conflict: Conflict | None = None
+        self._report: Report | None = None
+
+    @classmethod
+    def open(cls, path: str, *, abi: int | None = None) -> "Workspace":
+        """Open the policy file ``path``; where there is none, a new draft that handles everything and grants nothing.
+
+        ``abi`` simulates an older kernel. Raises PolicyError for a file that cannot be read or does not parse.
+        """
+        kernel = probe()
+        enforced = kernel.effective_abi or LATEST_ABI
+        enforced = enforced if abi is None else min(enforced, abi)
+        data = _read(path)
+        if data is None:
+            abi_of_new = min(kernel.effective_abi or NEW_POLICY_ABI, _HIGHEST_ABI_OF_NEW)
+            return cls(path, _new_text(path, abi_of_new), None, kernel, enforced)
+        return cls(path, decode(data, path), data, kernel, enforced)
+
+    # What is derived
+
+    def _derive(self, document: PolicyDocument) -> _State:
+        resolved = resolve(document.policy)
+        return _State(document, resolved, Decider(resolved, self.abi))
+
+    @property
+    def path(self) -> str:
+        """The policy file, as it was named."""
+        return self._path
+
+    @property
+    def document(self) -> PolicyDocument:
+        """The draft's text with its policy."""
+        return self._state.document
+
+    @property
+    def policy(self) -> Policy:
+        """What the draft says."""
+        return self._state.document.policy
+
+    @property
+    def resolved(self) -> ResolvedPolicy:
+        """What the draft means on this machine."""
+        return self._state.resolved
+
+    @property
+    def decider(self) -> Decider:
+        """Answers what the draft would allow."""
+        return self._state.decider
+
+    @property
+    def policy_abi(self) -> int:
+        """The ABI whose rights a step of the tree uses: the file's own, else the enforced one."""
+        return min(self.policy.abi or self.abi, LATEST_ABI)
+
+    def rule_at(self, path: str) -> ResolvedPath | None:
+        """The policy's own path that names exactly the place ``path`` (absolute), whatever way it is written."""
+        wanted = os.path.normpath(path)
+        resolved = self._state.resolved
+        for each in resolved.paths:
+            if each.path and os.path.normpath(resolved.absolute(each.path)) == wanted:
+                return each
+        return None
+
+    # What happened
+
+    @property
+    def edited(self) -> bool:
+        """Whether the draft differs from the text that was last read or written."""
+        return self._state.document.text != self._base
+
+    @property
+    def dirty(self) -> bool:
+        """Whether something would be lost by leaving: unsaved edits, or a file that is gone from disk."""
+        return self.edited or self.gone
+
+    @property
+    def is_new(self) -> bool:
+        """Whether the file was never on disk."""
+        return self._on_disk is None
+
+    @property
+    def gone(self) -> bool:
+        """Whether the file was there and is there no more."""
+        return self._on_disk is not None and self._seen is None
+
+    @property
+    def problem(self) -> PolicyError | None:
+        """Why the file as it is on disk now cannot be shown; the last good policy is shown instead."""
+        return self._problem
+
+    @property
+    def conflict(self) -> Conflict | None:
+        """The change on disk that unsaved edits stand against."""
+        return self._conflict
+
+    @property
+    def report(self) -> Report | None:
+        """The last run."""
+        return self._report
+
+    @property
+    def undo_label(self) -> str | None:
+        """What undo would take back."""
+        return self._history.undo_label
+
+    @property
+    def redo_label(self) -> str | None:
+        """What redo would do again."""
+        return self._history.redo_label
+
+    @property
+    def can_undo(self) -> bool:
+        """Whether there is an edit to take back."""
+        return self._history.undo_label is not None
+
+    @property
+    def can_redo(self) -> bool:
+        """Whether there is an edit to do again."""
+        return self._history.redo_label is not None
+
+    def subscribe(self, callback: Callable[[Change], None]) -> Callable[[], None]:
+        """Call ``callback`` after every change, in the thread that made it. Returns the way to end that."""
+        self._subscribers.append(callback)
+        return lambda: self._subscribers.remove(callback)
+
+    def _tell(self, *what: What) -> None:
+        change = frozenset(what)
+        for callback in tuple(self._subscribers):
+            callback(change)
+
+    # Editing
+
+    def apply(self, *edits: Edit) -> Applied:
+        """Change the draft by all of ``edits`` as one step of the history, or not at all.
+
+        Raises EditError, with a sentence, for the first one that cannot be done.
+        """
+        with self._lock:
+            before = self._state.document
+            document = before
+            for edit in edits:
+                document = document.apply(edit)
+            label = "; ".join(describe(edit) for edit in edits)
+            if document.text == before.text:
+                return Applied(label, NO_RIGHTS, False)
+            self._adopt(document)
+            self._history.push(document.text, label)
+            newly = newly_handled(before.policy, document.policy)
+        self._after_edit()
+        return Applied(label, newly, True)
+
+    def step(self, path: str, direction: Literal[1, -1]) -> Applied:
+        """Move the rule on ``path`` (absolute) one level on: none, read, read+execute, read+write, all.
+
+        Raises EditError, as ``apply``.
+        """
+        with self._lock:
+            rule = self.rule_at(path)
+            now = rule.rights if rule is not None else NO_RIGHTS
+            is_dir = os.path.isdir(path) or not os.path.exists(path)
+            level = next_level(now, self.policy_abi, is_dir, direction)
+            rights = level_rights(level, self.policy_abi, is_dir)
+            applied = self.apply(SetPathRights(rule.path if rule is not None else path, rights))
+        return applied._replace(label=f"{level} on {printable(path)}")
+
+    def undo(self) -> str | None:
+        """Take the last edit back: its label, None where there is none."""
+        return self._travel(back=True)
+
+    def redo(self) -> str | None:
+        """Do the edit again that was taken back last: its label, None where there is none."""
+        return self._travel(back=False)
+
+    def _travel(self, *, back: bool) -> str | None:
+        with self._lock:
+            if not (self.can_undo if back else self.can_redo):
+                return None
+            label = self._history.undo() if back else self._history.redo()
+            self._adopt_text(self._history.text)
+        self._after_edit()
+        return label
+
+    def _adopt(self, document: PolicyDocument) -> None:
+        self._state = self._derive(document)
+
+    def _adopt_text(self, text: str) -> None:
+        self._adopt(PolicyDocument.parse(text, self._path, format_of(self._path, text)))
+
+    def _after_edit(self) -> None:
+        # An edit can end a conflict: the draft says what the disk says.
+        if self._conflict is not None and self._conflict.theirs == self._state.document.text:
+            self.disk_changed()
+        self._tell("document")
+
+    def refresh(self) -> None:
+        """Look at the filesystem again: a rule belongs to what its path leads to now."""
+        with self._lock:
+            self._adopt(self._state.document)
+        self._tell("document")
+
+    # The file
+
+    def watch(self) -> None:
+        """Follow changes of the file on disk from now on."""
+        watcher = Watcher(self._path, self.disk_changed, seen=self._seen)
+        self._watcher, before = watcher, self._watcher
+        if before is not None:
+            before.stop()
+        watcher.start()
+
+    def close(self) -> None:
+        """End the watch."""
+        if self._watcher is not None:
+            self._watcher.stop()
+            self._watcher = None
+
+    def disk_changed(self) -> None:
+        """Read the file again: take it in where there are no unsaved edits, else there is a conflict.
+
+        A file that cannot be read or does not parse leaves the draft as it is and becomes the ``problem``.
+        """
+        with self._lock:
+            before = self._state, self._problem, self._conflict, self.dirty
+            self._take_in_disk()
+            after = self._state, self._problem, self._conflict, self.dirty
+        changed: list[What] = ["disk"]
+        if before[0] is not after[0]:
+            changed.append("document")
+        if before[1] is not after[1]:
+            changed.append("problem")
+        if before[2] is not after[2]:
+            changed.append("conflict")
+        if len(changed) > 1 or before[3] != after[3]:
+            self._tell(*changed)
+
+    def _take_in_disk(self) -> None:
+        try:
+            data = _read(self._path)
+        except PolicyError as error:
+            self._problem = error
+            return
+        self._seen = data
+        if data == self._on_disk:
+            self._problem = self._conflict = None
+            return
+        if data is None:
+            self._conflict = None
+            self._problem = PolicyError("is gone from disk", file=self._path, hint="saving writes it anew")
+            return
+        try:
+            text = decode(data, self._path)
+            document = PolicyDocument.parse(text, self._path, format_of(self._path, text))
+        except PolicyError as error:
+            if self.edited:
+                self._conflict = Conflict(data.decode(errors="replace"), error)
+            self._problem = error
+            return
+        self._problem = None
+        if text != self._state.document.text and self.edited:
+            self._conflict = Conflict(text, None)
+            return
+        self._accept(document, data, "reload from disk")
+
+    def _accept(self, document: PolicyDocument, data: bytes, label: str) -> None:
+        self._conflict = None
+        self._base = document.text
+        self._on_disk = data
+        if document.text != self._state.document.text:
+            self._adopt(document)
+            self._history.push(document.text, label)
+
+    def keep_mine(self) -> None:
+        """End the conflict in favour of the draft: saving will replace what is on disk."""
+        with self._lock:
+            if self._conflict is None:
+                return
+            self._on_disk = self._seen
+            self._base = self._conflict.theirs
+            self._conflict = self._problem = None
+        self._tell("conflict", "problem")
+
+    def take_theirs(self) -> None:
+        """End the conflict in favour of the file on disk; undo brings the draft back.
+
+        Raises PolicyError where the file does not parse, and changes nothing then.
+        """
+        with self._lock:
+            if self._conflict is None:
+                return
+            if self._conflict.problem is not None:
+                raise self._conflict.problem
+            text = self._conflict.theirs
+            document = PolicyDocument.parse(text, self._path, format_of(self._path, text))
+            self._accept(document, text.encode(), "take the file on disk")
+        self._tell("conflict", "document", "disk")
+
+    def save(self, *, follow_symlink: bool = False, force: bool = False) -> Saved:
+        """Write the draft to its file.
+
+        Raises SymlinkedPolicy (ask, then ``follow_symlink``), ChangedOnDisk (there is a conflict; ``force`` writes all
+        the same), SaveError.
+        """
+        with self._lock:
+            text = self._state.document.text
+            data = text.encode()
+            expected = None if self.gone else self._on_disk
+            saved = write_file(self._path, data, expected=expected, follow_symlink=follow_symlink, force=force)
+            self._written(text, data)
+        self._tell("saved", "problem", "conflict")
+        return saved
+
+    def save_as(self, path: str, *, overwrite: bool = False, follow_symlink: bool = False) -> Saved:
+        """Write the draft to another file, which is the policy's file from then on. Raises AlreadyThere, SaveError."""
+        with self._lock:
+            text = self._state.document.text
+            data = text.encode()
+            if format_of(path, text) != self._state.document.format:
+                raise SaveError(f"{printable(path)} names another format: saving keeps it, exporting translates.")
+            saved = write_new(path, data, overwrite=overwrite, follow_symlink=follow_symlink)
+            self._path = path
+            self._adopt_text(text)
+            self._written(text, data)
+        if self._watcher is not None:
+            self.watch()
+        self._tell("saved", "path", "problem", "conflict", "document")
+        return saved
+
+    def _written(self, text: str, data: bytes) -> None:
+        self._base = text
+        self._on_disk = self._seen = data
+        self._problem = None
+        self._conflict = None
+
+    def export(self, name: str) -> Exported:
+        """The draft in the format ``name`` of ``editor.exchange``, and what was lost. Raises KeyError."""
+        document = self._state.document
+        return export_as(name, document.policy, Source(document.text, document.format))
+
+    # Runs
+
+    def set_report(self, report: Report | None) -> None:
+        """Keep the report of the last run."""
+        self._report = report
+        self._tell("report")
+
+
+def _read(path: str) -> bytes | None:
+    try:
+        return read_file(path)
+    except (OSError, ValueError) as error:  # ValueError: a NUL in the path
+        reason = (error.strerror or str(error)) if isinstance(error, OSError) else str(error)
+        raise PolicyError(f"cannot be read: {reason}", file=path) from error

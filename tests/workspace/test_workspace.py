@@ -1,0 +1,478 @@
+"""The open draft: edits, undo, saving, and what happens when the file changes under it."""
+
+import os
+import threading
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from editor.landlock.rights import RightSet, rights_of
+from editor.policy.edits import EditError, GrantPath, GrantPort, SetPathRights
+from editor.policy.errors import PolicyError
+from editor.saving import ChangedOnDisk, SaveError, SymlinkedPolicy
+from editor.workspace import LEVELS, Change, Workspace, level_rights, next_level
+
+OLD = """\
+# A policy with a comment that must survive.
+abi = 6
+
+[[ruleset]]
+handled_access_fs = ["abi.all"]
+
+[[path_beneath]]
+allowed_access = ["read_file", "read_dir"]  # look only
+parent = ["/usr"]
+"""
+THEIRS = OLD.replace("/usr", "/etc")
+BROKEN = OLD.replace('"/usr"]', '"/usr"')
+
+
+class Opened:
+    """A workspace and the changes that it told."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.told: list[Change] = []
+        self.workspace = Workspace.open(str(path))
+        self.workspace.subscribe(self.told.append)
+
+    def granted(self, path: str) -> RightSet:
+        rule = self.workspace.rule_at(path)
+        return frozenset() if rule is None else rule.rights
+
+
+def dirty(workspace: Workspace) -> bool:
+    """Asked anew: mypy takes a property for a value that stays."""
+    return workspace.dirty
+
+
+def nothing(value: object) -> bool:
+    """As ``dirty``."""
+    return value is None
+
+
+@pytest.fixture
+def opened(tmp_path: Path) -> Iterator[Opened]:
+    path = tmp_path / "policy.toml"
+    path.write_text(OLD)
+    state = Opened(path)
+    yield state
+    state.workspace.close()
+
+
+def test_an_edit_changes_everything_derived_from_it(opened: Opened) -> None:
+    workspace = opened.workspace
+    assert not workspace.decider.file("/etc/hostname", frozenset({"read_file"})).allowed
+    applied = workspace.apply(GrantPath("/etc", frozenset({"read_file"})))
+    assert applied.label == "grant read_file on /etc"
+    assert workspace.decider.file("/etc/hostname", frozenset({"read_file"})).allowed
+    assert opened.granted("/etc") == {"read_file"}
+    assert dirty(workspace)
+    assert opened.told == [frozenset({"document"})]
+    assert opened.path.read_text() == OLD, "nothing is written before saving"
+
+
+def test_undo_and_redo_bring_back_the_bytes(opened: Opened) -> None:
+    workspace = opened.workspace
+    texts = [workspace.document.text]
+    for name in ("/etc", "/opt", "/var/log"):
+        workspace.apply(GrantPath(name, frozenset({"read_file"})))
+        texts.append(workspace.document.text)
+    for text in reversed(texts[:-1]):
+        assert workspace.undo() is not None
+        assert workspace.document.text == text
+    assert workspace.undo() is None
+    assert not dirty(workspace)
+    for text in texts[1:]:
+        assert workspace.redo() is not None
+        assert workspace.document.text == text
+    assert workspace.redo() is None
+
+
+def test_several_edits_are_one_step_or_none(opened: Opened) -> None:
+    workspace = opened.workspace
+    with pytest.raises(EditError):
+        workspace.apply(GrantPath("/etc", frozenset({"read_file"})), GrantPort(70_000, frozenset({"bind_tcp"})))
+    assert workspace.document.text == OLD
+    assert not workspace.can_undo
+    workspace.apply(GrantPath("/etc", frozenset({"read_file"})), GrantPort(443, frozenset({"connect_tcp"})))
+    assert workspace.undo() == "grant read_file on /etc; grant connect_tcp on port 443"
+    assert workspace.document.text == OLD
+
+
+def test_what_becomes_handled_is_told(opened: Opened) -> None:
+    applied = opened.workspace.apply(GrantPort(443, frozenset({"connect_tcp"})))
+    assert applied.newly_handled == {"connect_tcp"}
+    again = opened.workspace.apply(GrantPort(80, frozenset({"connect_tcp"})))
+    assert again.newly_handled == frozenset()
+
+
+def test_an_edit_that_holds_already_changes_nothing(opened: Opened) -> None:
+    applied = opened.workspace.apply(GrantPath("/usr", frozenset({"read_file"})))
+    assert not applied.changed
+    assert not opened.workspace.can_undo
+    assert opened.told == []
+
+
+def test_steps_go_through_the_levels_and_end_where_they_began(opened: Opened, tmp_path: Path) -> None:
+    (tmp_path / "data").mkdir()
+    path = str(tmp_path / "data")
+    seen = []
+    for _ in LEVELS:
+        opened.workspace.step(path, 1)
+        seen.append(opened.granted(path))
+    fs = rights_of("fs", 6)
+    assert seen == [
+        {"read_file", "read_dir"},
+        {"read_file", "read_dir", "execute"},
+        fs - {"execute"},
+        fs,
+        frozenset(),
+    ]
+    for _ in LEVELS:
+        opened.workspace.undo()
+    assert opened.workspace.document.text == OLD
+
+
+def test_a_file_only_gets_what_a_file_can_hold(opened: Opened) -> None:
+    file = str(opened.path)
+    assert opened.workspace.step(file, 1).label.startswith("read on ")
+    assert opened.granted(file) == {"read_file"}
+    opened.workspace.step(file, 1)
+    assert opened.granted(file) == {"read_file", "execute"}
+    opened.workspace.step(file, 1)
+    assert opened.granted(file) == {"read_file", "write_file", "truncate", "ioctl_dev"}
+
+
+def test_a_step_edits_the_rule_that_is_written_relative(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    path = tmp_path / "policy.toml"
+    path.write_text(OLD.replace("/usr", "."))
+    opened = Opened(path)
+    opened.workspace.step(str(tmp_path), 1)
+    assert opened.granted(str(tmp_path)) == {"read_file", "read_dir", "execute"}
+    assert 'parent = ["."]' in opened.workspace.document.text
+    assert str(tmp_path) not in opened.workspace.document.text
+
+
+@pytest.mark.parametrize(
+    ("now", "step", "level"),
+    [
+        ({"read_file"}, 1, "read"),
+        ({"read_file"}, -1, "none"),
+        ({"read_file", "execute"}, 1, "read+execute"),
+        ({"write_file"}, 1, "read+write"),
+        ({"execute", "write_file"}, 1, "all"),
+        ({"read_file", "read_dir", "make_reg"}, -1, "read"),
+    ],
+)
+def test_a_mixture_steps_to_the_next_level_that_holds_it(now: set[str], step: int, level: str) -> None:
+    assert next_level(frozenset(now), 6, True, 1 if step > 0 else -1) == level
+
+
+def test_levels_of_a_file_are_the_same_without_what_it_cannot_hold() -> None:
+    for level in LEVELS:
+        assert level_rights(level, 7, False) <= level_rights(level, 7, True)
+        assert "make_reg" not in level_rights(level, 7, False)
+
+
+def test_saving_writes_the_draft_and_undo_makes_it_unsaved_again(opened: Opened) -> None:
+    workspace = opened.workspace
+    workspace.apply(SetPathRights("/usr", frozenset({"execute", "read_file"})))
+    workspace.save()
+    assert not dirty(workspace)
+    assert opened.path.read_text() == workspace.document.text
+    assert "# A policy with a comment that must survive." in opened.path.read_text()
+    workspace.undo()
+    assert dirty(workspace)
+    workspace.save()
+    assert opened.path.read_bytes() == OLD.encode()
+
+
+def test_a_change_on_disk_is_taken_in_without_edits(opened: Opened) -> None:
+    opened.path.write_text(THEIRS)
+    opened.workspace.disk_changed()
+    assert opened.workspace.document.text == THEIRS
+    assert not dirty(opened.workspace)
+    assert opened.told == [frozenset({"disk", "document"})]
+    opened.workspace.undo()
+    assert opened.workspace.document.text == OLD, "what was there before the reload is not lost"
+    assert dirty(opened.workspace)
+
+
+def test_with_edits_there_is_a_conflict_and_nothing_is_lost(opened: Opened) -> None:
+    workspace = opened.workspace
+    workspace.apply(GrantPath("/opt", frozenset({"read_file"})))
+    mine = workspace.document.text
+    opened.path.write_text(THEIRS)
+    workspace.disk_changed()
+    assert workspace.document.text == mine
+    assert workspace.conflict is not None
+    assert workspace.conflict.theirs == THEIRS
+    assert frozenset({"disk", "conflict"}) in opened.told
+    with pytest.raises(ChangedOnDisk):
+        workspace.save()
+    assert opened.path.read_text() == THEIRS
+
+
+def test_taking_theirs_can_be_undone(opened: Opened) -> None:
+    workspace = opened.workspace
+    workspace.apply(GrantPath("/opt", frozenset({"read_file"})))
+    mine = workspace.document.text
+    opened.path.write_text(THEIRS)
+    workspace.disk_changed()
+    workspace.take_theirs()
+    assert workspace.document.text == THEIRS
+    assert nothing(workspace.conflict)
+    assert not dirty(workspace)
+    workspace.undo()
+    assert workspace.document.text == mine
+    assert dirty(workspace)
+
+
+def test_keeping_mine_lets_saving_replace_theirs_but_not_what_comes_after(opened: Opened) -> None:
+    workspace = opened.workspace
+    workspace.apply(GrantPath("/opt", frozenset({"read_file"})))
+    mine = workspace.document.text
+    opened.path.write_text(THEIRS)
+    workspace.disk_changed()
+    workspace.keep_mine()
+    assert nothing(workspace.conflict)
+    assert dirty(workspace)
+    opened.path.write_text(THEIRS + "# once more\n")
+    with pytest.raises(ChangedOnDisk):
+        workspace.save()
+    workspace.disk_changed()
+    assert workspace.conflict is not None
+    workspace.keep_mine()
+    workspace.save()
+    assert opened.path.read_text() == mine
+
+
+def test_a_conflict_ends_by_itself_when_the_disk_goes_back(opened: Opened) -> None:
+    workspace = opened.workspace
+    workspace.apply(GrantPath("/opt", frozenset({"read_file"})))
+    opened.path.write_text(THEIRS)
+    workspace.disk_changed()
+    opened.path.write_text(OLD)
+    workspace.disk_changed()
+    assert nothing(workspace.conflict)
+    assert dirty(workspace)
+    workspace.save()
+
+
+def test_the_same_edit_on_both_sides_is_no_conflict(opened: Opened) -> None:
+    workspace = opened.workspace
+    workspace.apply(GrantPath("/opt", frozenset({"read_file"})))
+    opened.path.write_text(workspace.document.text)
+    workspace.disk_changed()
+    assert nothing(workspace.conflict)
+    assert not dirty(workspace)
+
+
+def test_an_edit_that_arrives_at_theirs_ends_the_conflict(opened: Opened) -> None:
+    workspace = opened.workspace
+    workspace.apply(GrantPath("/opt", frozenset({"read_file"})))
+    theirs = workspace.document.text
+    workspace.apply(GrantPath("/srv", frozenset({"read_file"})))
+    opened.path.write_text(theirs)
+    workspace.disk_changed()
+    assert workspace.conflict is not None
+    workspace.undo()
+    assert nothing(workspace.conflict)
+    assert not dirty(workspace)
+
+
+def test_a_file_that_does_not_parse_leaves_the_last_good_policy(opened: Opened) -> None:
+    workspace = opened.workspace
+    opened.path.write_text(BROKEN)
+    workspace.disk_changed()
+    assert workspace.document.text == OLD
+    assert workspace.problem is not None
+    assert workspace.problem.line >= 9
+    assert workspace.problem.column > 0
+    assert str(workspace.problem).startswith(f"{opened.path}:")
+    with pytest.raises(ChangedOnDisk):
+        workspace.save()
+    opened.path.write_text(THEIRS)
+    workspace.disk_changed()
+    assert nothing(workspace.problem)
+    assert workspace.document.text == THEIRS
+
+
+def test_theirs_that_does_not_parse_cannot_be_taken(opened: Opened) -> None:
+    workspace = opened.workspace
+    workspace.apply(GrantPath("/opt", frozenset({"read_file"})))
+    mine = workspace.document.text
+    opened.path.write_text(BROKEN)
+    workspace.disk_changed()
+    assert workspace.conflict is not None
+    assert workspace.conflict.problem is not None
+    with pytest.raises(PolicyError):
+        workspace.take_theirs()
+    assert workspace.document.text == mine
+    workspace.keep_mine()
+    workspace.save()
+    assert opened.path.read_text() == mine
+    assert nothing(workspace.problem)
+
+
+def test_bytes_that_are_no_text_are_a_problem(opened: Opened) -> None:
+    opened.path.write_bytes(b"\xff\xfe")
+    opened.workspace.disk_changed()
+    assert opened.workspace.problem is not None
+    assert "UTF-8" in str(opened.workspace.problem)
+    assert opened.workspace.document.text == OLD
+
+
+def test_a_file_that_is_gone_can_be_saved_again(opened: Opened) -> None:
+    workspace = opened.workspace
+    opened.path.unlink()
+    workspace.disk_changed()
+    assert workspace.gone
+    assert dirty(workspace)
+    assert workspace.problem is not None
+    assert nothing(workspace.conflict)
+    workspace.save()
+    assert opened.path.read_text() == OLD
+    assert not dirty(workspace)
+    assert nothing(workspace.problem)
+
+
+def test_a_file_that_is_gone_and_comes_back_changed_is_taken_in(opened: Opened) -> None:
+    workspace = opened.workspace
+    opened.path.unlink()
+    workspace.disk_changed()
+    opened.path.write_text(THEIRS)
+    workspace.disk_changed()
+    assert workspace.document.text == THEIRS
+    assert nothing(workspace.problem)
+    assert not dirty(workspace)
+
+
+def test_a_missing_file_is_a_new_draft_that_denies_everything(tmp_path: Path) -> None:
+    for name in ("new.toml", "new.json"):
+        opened = Opened(tmp_path / name)
+        workspace = opened.workspace
+        assert workspace.is_new
+        assert not dirty(workspace)
+        assert not opened.path.exists()
+        assert workspace.resolved.handled_fs == rights_of("fs", workspace.policy.abi or 0)
+        assert not workspace.decider.file("/etc/hostname", frozenset({"read_file"})).allowed
+        workspace.apply(GrantPath("/usr", frozenset({"read_file"})))
+        workspace.save()
+        assert Workspace.open(str(opened.path)).document.text == workspace.document.text
+
+
+def test_a_new_file_that_somebody_else_made_meanwhile_is_not_overwritten(tmp_path: Path) -> None:
+    opened = Opened(tmp_path / "new.toml")
+    opened.workspace.apply(GrantPath("/usr", frozenset({"read_file"})))
+    opened.path.write_text(THEIRS)
+    with pytest.raises(ChangedOnDisk):
+        opened.workspace.save()
+    assert opened.path.read_text() == THEIRS
+    opened.workspace.disk_changed()
+    assert opened.workspace.conflict is not None
+
+
+def test_what_cannot_be_read_at_all_is_an_error_with_its_place(tmp_path: Path) -> None:
+    path = tmp_path / "policy.toml"
+    path.write_text(BROKEN)
+    with pytest.raises(PolicyError) as raised:
+        Workspace.open(str(path))
+    assert raised.value.line >= 9
+    with pytest.raises(PolicyError, match="directory"):
+        Workspace.open(str(tmp_path))
+
+
+def test_a_symlinked_policy_asks_first(opened: Opened, tmp_path: Path) -> None:
+    link = tmp_path / "link.toml"
+    link.symlink_to(opened.path)
+    workspace = Workspace.open(str(link))
+    workspace.apply(GrantPath("/opt", frozenset({"read_file"})))
+    with pytest.raises(SymlinkedPolicy):
+        workspace.save()
+    saved = workspace.save(follow_symlink=True)
+    assert saved.path == str(opened.path)
+    assert opened.path.read_text() == workspace.document.text
+    assert link.is_symlink()
+
+
+def test_saving_under_another_name_goes_on_there(opened: Opened, tmp_path: Path) -> None:
+    workspace = opened.workspace
+    workspace.apply(GrantPath("/opt", frozenset({"read_file"})))
+    other = tmp_path / "other.toml"
+    workspace.save_as(str(other))
+    assert opened.path.read_text() == OLD
+    assert workspace.path == str(other)
+    assert not dirty(workspace)
+    assert workspace.policy.file == str(other)
+    with pytest.raises(SaveError, match="another format"):
+        workspace.save_as(str(tmp_path / "other.json"))
+
+
+def test_exporting_tells_the_draft_not_the_file(opened: Opened) -> None:
+    opened.workspace.apply(GrantPath("/opt", frozenset({"read_file"})))
+    exported = opened.workspace.export("resolved")
+    assert '"/opt": [\n      "read_file"\n    ]' in exported.text
+    assert opened.workspace.export("landlock-toml").text == opened.workspace.document.text
+
+
+def wait_until(condition: Callable[[], bool], changed: threading.Event, seconds: float = 5) -> None:
+    """Until ``condition`` holds; ``changed`` is set whenever it is worth asking again."""
+    while not condition():
+        assert changed.wait(seconds), "it never came"
+        changed.clear()
+
+
+def test_the_watch_takes_in_what_another_program_writes(opened: Opened) -> None:
+    changed = threading.Event()
+    opened.workspace.subscribe(lambda _: changed.set())
+    opened.workspace.watch()
+    beside = opened.path.with_suffix(".new")
+    beside.write_text(THEIRS)
+    beside.rename(opened.path)
+    wait_until(lambda: opened.workspace.document.text == THEIRS, changed)
+    opened.path.write_text(BROKEN)
+    wait_until(lambda: opened.workspace.problem is not None, changed)
+    assert opened.workspace.document.text == THEIRS
+    opened.path.write_text(OLD)
+    wait_until(lambda: opened.workspace.problem is None, changed)
+    assert opened.workspace.document.text == OLD
+
+
+def test_our_own_saving_is_no_change_from_outside(opened: Opened) -> None:
+    workspace = opened.workspace
+    workspace.watch()
+    for number in range(5):
+        workspace.apply(GrantPath(f"/opt/{number}", frozenset({"read_file"})))
+        workspace.save()
+    # The watch still works after it, and what it tells next is the change from outside.
+    changed = threading.Event()
+    told: list[Change] = []
+    workspace.subscribe(told.append)
+    workspace.subscribe(lambda _: changed.set())
+    opened.path.write_text(THEIRS)
+    wait_until(lambda: workspace.document.text == THEIRS, changed)
+    assert told == [frozenset({"disk", "document"})]
+    assert nothing(workspace.conflict)
+
+
+def test_edits_from_many_threads_are_all_there(opened: Opened) -> None:
+    def edit(number: int) -> None:
+        for each in range(5):
+            opened.workspace.apply(GrantPath(f"/opt/{number}-{each}", frozenset({"read_file"})))
+
+    threads = [threading.Thread(target=edit, args=(number,)) for number in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    names = {os.path.basename(each.path) for each in opened.workspace.resolved.paths}
+    assert names == {"usr"} | {f"{number}-{each}" for number in range(4) for each in range(5)}
+    steps = 0
+    while opened.workspace.undo() is not None:
+        steps += 1
+    assert steps == 20
+    assert opened.workspace.document.text == OLD
