@@ -13,6 +13,7 @@ import socket
 import stat
 import sys
 from collections.abc import Callable
+from typing import Any
 
 from editor.landlock.ruleset import RulesetSpec, build, enforce
 
@@ -67,6 +68,27 @@ def _connect(port: int) -> None:
         client.connect(("127.0.0.1", port))
 
 
+def _bind_udp(port: int) -> None:
+    with socket.socket(type=socket.SOCK_DGRAM) as receiver:
+        receiver.bind(("127.0.0.1", port))
+
+
+def _connect_udp(port: int) -> None:
+    # Also binds the socket to a free port, which is bind_udp on port 0.
+    with socket.socket(type=socket.SOCK_DGRAM) as sender:
+        sender.connect(("127.0.0.1", port))
+
+
+def _send_udp(port: int) -> None:
+    with socket.socket(type=socket.SOCK_DGRAM) as sender:
+        sender.sendto(b"", ("127.0.0.1", port))
+
+
+def _connect_unix(path: str) -> None:
+    with socket.socket(socket.AF_UNIX) as client:
+        client.connect(path)
+
+
 def _connect_abstract(name: str) -> None:
     with socket.socket(socket.AF_UNIX) as client:
         client.connect("\0" + name)
@@ -95,12 +117,55 @@ OPERATIONS: dict[str, Callable[..., None]] = {
     "refer": os.rename,
     "truncate": _truncate,
     "ioctl_dev": _ioctl_dev,
+    "resolve_unix": _connect_unix,
     "bind_tcp": _bind,
     "connect_tcp": _connect,
+    "bind_udp": _bind_udp,
+    "connect_send_udp": _connect_udp,
+    "send_udp": _send_udp,
     "abstract_unix_socket": _connect_abstract,
     "signal": lambda pid: os.kill(pid, 0),
     "mount": _mount,
 }
+
+
+def attempt(operations: list[list[Any]]) -> list[str | None]:
+    """Try each operation (its name and arguments): its errno name, None where it worked."""
+    results: list[str | None] = []
+    for name, *arguments in operations:
+        try:
+            OPERATIONS[name](*arguments)
+        except OSError as error:
+            results.append(errno.errorcode[error.errno or 0])
+        else:
+            results.append(None)
+    return results
+
+
+def attempt_restricted(spec: RulesetSpec | None, abi: int | None, operations: list[list[Any]]) -> list[str | None]:
+    """What `attempt` gives in a forked child under ``spec``, as ``abi`` knows it. Raises RuntimeError: the child died.
+
+    For programs without threads: for others, run this module as a program.
+    """
+    reading, writing = os.pipe()
+    child = os.fork()
+    if child == 0:
+        try:
+            os.close(reading)
+            if spec is not None:
+                enforce(build(spec, abi))
+            with open(writing, "w", encoding="ascii") as stream:
+                json.dump(attempt(operations), stream)
+            os._exit(0)
+        finally:
+            os._exit(1)
+    os.close(writing)
+    with open(reading, encoding="ascii") as stream:
+        text = stream.read()
+    if os.waitpid(child, 0)[1] != 0:
+        raise RuntimeError("the restricted child failed")
+    results: list[str | None] = json.loads(text)
+    return results
 
 
 def main() -> None:
@@ -108,15 +173,7 @@ def main() -> None:
     request = json.load(sys.stdin)
     if request["spec"] is not None:
         enforce(build(RulesetSpec.from_json(request["spec"]), request["abi"]))
-    results: list[str | None] = []
-    for name, *arguments in request["operations"]:
-        try:
-            OPERATIONS[name](*arguments)
-        except OSError as error:
-            results.append(errno.errorcode[error.errno or 0])
-        else:
-            results.append(None)
-    json.dump(results, sys.stdout)
+    json.dump(attempt(request["operations"]), sys.stdout)
 
 
 if __name__ == "__main__":

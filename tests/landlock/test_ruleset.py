@@ -13,11 +13,23 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from editor.landlock import kernel
-from editor.landlock.rights import FS_RIGHTS, LATEST_ABI, RIGHTS, in_order, rights_of
+from editor.landlock.rights import FS_RIGHTS, LATEST_ABI, RIGHTS, in_order
 from editor.landlock.ruleset import PathGrant, PortGrant, RulesetSpec, build, degrade
+from tests.landlock.matrix import (
+    ALL_FS,
+    ALL_NET,
+    ALL_SCOPES,
+    NEEDS_ROOT,
+    Ports,
+    denial,
+    everything_but,
+    make_tree,
+    net_cases,
+    net_spec,
+    operation_for,
+)
 
 KERNEL_ABI = kernel.query_abi()
-ALL_FS, ALL_NET, ALL_SCOPES = rights_of("fs"), rights_of("net"), rights_of("scope")
 
 
 def attempt(spec: RulesetSpec | None, operations: list[list[Any]], abi: int | None = None) -> list[str | None]:
@@ -35,39 +47,11 @@ def attempt(spec: RulesetSpec | None, operations: list[list[Any]], abi: int | No
     return results
 
 
-def everything_but(right: str, paths: tuple[str, ...]) -> RulesetSpec:
-    """All of fs handled, and all of it granted on ``paths`` but ``right``."""
-    return RulesetSpec(ALL_FS, frozenset(), frozenset(), tuple(PathGrant(path, ALL_FS - {right}) for path in paths), ())
-
-
 @pytest.fixture
 def tree(tmp_path: Any) -> Iterator[str]:
-    """A directory with a file, a directory with a file, an empty directory, and a program."""
-    root = str(tmp_path)
-    for name in ("file", "gone"):
-        with open(f"{root}/{name}", "w", encoding="ascii") as file:
-            file.write("content")
-    os.mkdir(f"{root}/dir")
-    os.mkdir(f"{root}/empty")
-    yield root
-
-
-def operation_for(right: str, root: str) -> list[Any]:
-    """An operation that needs ``right`` in ``root`` and nothing else that is not granted there."""
-    return {
-        "execute": ["execute", "/bin/true"],
-        "write_file": ["write_file", f"{root}/file"],
-        "read_file": ["read_file", f"{root}/file"],
-        "read_dir": ["read_dir", root],
-        "remove_dir": ["remove_dir", f"{root}/empty"],
-        "remove_file": ["remove_file", f"{root}/gone"],
-        "refer": ["refer", f"{root}/file", f"{root}/dir/file"],
-        "truncate": ["truncate", f"{root}/file"],
-        "ioctl_dev": ["ioctl_dev", "/dev/null"],
-    }.get(right, [right, f"{root}/new"])
-
-
-NEEDS_ROOT = {"make_char", "make_block"}
+    """The directory that `matrix.make_tree` fills, while its socket listens."""
+    with make_tree(str(tmp_path)):
+        yield str(tmp_path)
 
 
 @pytest.mark.parametrize("abi", range(1, KERNEL_ABI + 1))
@@ -75,13 +59,7 @@ NEEDS_ROOT = {"make_char", "make_block"}
 def test_a_right_is_denied_from_the_abi_on_that_brought_it(right: str, abi: int, tree: str) -> None:
     if right in NEEDS_ROOT and os.geteuid() != 0:
         pytest.skip(f"{right}: only root may make device files")
-    operation = operation_for(right, tree)
-    expected = None
-    if right == "refer":
-        expected = "EXDEV"  # denied by any fs ruleset, even one that cannot name it
-    elif RIGHTS[right].abi <= abi:
-        expected = "EACCES"
-    assert attempt(everything_but(right, ("/",)), [operation], abi) == [expected]
+    assert attempt(everything_but(right, ("/",)), [operation_for(right, tree)], abi) == [denial(right, abi)]
 
 
 @pytest.mark.parametrize("right", [right.name for right in FS_RIGHTS if right.abi <= KERNEL_ABI])
@@ -92,21 +70,17 @@ def test_control_the_same_operation_works_when_granted(right: str, tree: str) ->
     assert attempt(granted, [operation_for(right, tree)]) == [None]
 
 
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-    return port
-
-
-@pytest.mark.skipif(KERNEL_ABI < 4, reason="TCP rights came with ABI 4")
 def test_ports_are_denied_but_where_granted() -> None:
-    granted, other = free_port(), free_port()
-    spec = RulesetSpec(frozenset(), ALL_NET, frozenset(), (), (PortGrant(granted, frozenset({"bind_tcp"})),))
-    operations = [["bind_tcp", granted], ["bind_tcp", other], ["connect_tcp", granted]]
-    assert attempt(spec, operations) == [None, "EACCES", "EACCES"]
-    assert attempt(spec, operations, abi=3) == [None, None, "ECONNREFUSED"]
-    assert attempt(None, operations) == [None, None, "ECONNREFUSED"]
+    ports = Ports()
+    cases = net_cases(ports)
+    assert {right for case in cases for _, right in case.needs} == ALL_NET
+    operations = [case.operation for case in cases]
+    granted = net_spec(tuple(need for case in cases for need in case.needs))
+    assert attempt(granted, operations) == [None] * len(cases)
+    for abi in range(1, KERNEL_ABI + 1):
+        denied = ["EACCES" if any(RIGHTS[right].abi <= abi for _, right in case.needs) else None for case in cases]
+        assert attempt(net_spec(()), operations, abi) == denied
+    ports.close()
 
 
 @pytest.mark.skipif(KERNEL_ABI < 6, reason="scopes came with ABI 6")

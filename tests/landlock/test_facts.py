@@ -1,0 +1,19 @@
+"""The tables of Landlock against the kernel of this machine."""
+
+import pytest
+
+from editor.landlock import kernel
+from editor.landlock.rights import LATEST_ABI
+from tests.landlock import facts
+
+KERNEL_ABI = kernel.query_abi()
+
+
+@pytest.mark.skipif(KERNEL_ABI > LATEST_ABI, reason="a kernel newer than the tables knows more")
+def test_the_kernel_takes_what_the_tables_say_and_refuses_the_next() -> None:
+    assert facts.check(KERNEL_ABI) == []
+
+
+@pytest.mark.skipif(KERNEL_ABI == 1, reason="there is no older version to take it for")
+def test_a_table_of_another_version_is_found_out() -> None:
+    assert facts.check(KERNEL_ABI - 1)
