@@ -2,9 +2,9 @@
 
 A test says what it needs with a marker: ``root``, ``audit``, ``tmux``, ``namespaces``, or ``program("gcc", ...)``.
 Where that is missing the test is skipped with the reason, except in continuous integration (``CI`` is set), where it
-fails: there, a skip would hide a check that nobody runs. Any other skip fails there too when root runs the tests, unless
-its reason names the kernel or an ABI: another kernel is not to be had. An ordinary user cannot become root: for them,
-tests that need root skip in any case.
+fails: there, a skip would hide a check that nobody runs. Any other skip fails there too when root runs the tests,
+unless its reason names the kernel or an ABI: another kernel is not to be had. An ordinary user cannot become root: for
+them, tests that need root skip in any case.
 """
 
 import contextlib
@@ -79,6 +79,7 @@ def pytest_runtest_makereport() -> Generator[None, pytest.TestReport, pytest.Tes
     report = yield
     if _IN_CI and _IS_ROOT and report.skipped and not hasattr(report, "wasxfail"):
         reason = report.longrepr[2] if isinstance(report.longrepr, tuple) else str(report.longrepr)
+        reason = reason.removeprefix("Skipped: ")
         if "kernel" not in reason and "ABI" not in reason:
             report.outcome = "failed"
             report.longrepr = f"{reason}: nothing may be skipped in continuous integration"
