@@ -57,8 +57,8 @@ class Want(NamedTuple):
 
     ``seen`` is the name under which the tracer can look at it. ``unchecked`` says why the kernel does not ask Landlock
     about this object, empty where it does. ``new`` tells that the object comes to be by the call itself. ``process`` is
-    who a signal is for, 0 where that is not one process. ``problem`` is the errno that kept the tracer from finding the
-    object.
+    who a signal is for or who is to be traced: 0 where that is not one process, -1 for the caller. ``problem`` is the
+    errno that kept the tracer from finding the object.
     """
 
     rights: RightSet
@@ -586,13 +586,14 @@ def _ptrace(scene: Scene, args: Args) -> Attempt | None:
     target = "its own parent" if args[0] == 0 else f"process {signed(args[1])}"
     name = scene.process_name(signed(args[1])) if args[0] else ""
     why = "tracing is no right of Landlock: a sandboxed program may trace only inside its own domain"
-    return Attempt("trace", Want(NO_RIGHTS, f"{target} ({name})" if name else target), why=why, note=note)
+    asked = f"{target} ({name})" if name else target
+    return Attempt("trace", Want(NO_RIGHTS, asked, process=signed(args[1]) if args[0] else -1), why=why, note=note)
 
 
 def _process_vm(scene: Scene, args: Args) -> Attempt:
     name = scene.process_name(signed(args[0]))
     why = "memory of other processes is no right of Landlock: it can be reached only inside the own domain"
-    return Attempt("trace", Want(NO_RIGHTS, f"process {signed(args[0])} ({name})"), why=why)
+    return Attempt("trace", Want(NO_RIGHTS, f"process {signed(args[0])} ({name})", process=signed(args[0])), why=why)
 
 
 # What Landlock has no right for

@@ -13,13 +13,14 @@ import ctypes
 import errno
 import fcntl
 import gc
+import json
 import os
 import signal
 import stat
 import sys
 import termios
 import time
-from typing import Any, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn
 
 from editor.landlock import kernel, ruleset
 from editor.landlock.rights import LATEST_ABI
@@ -29,9 +30,13 @@ from editor.sandbox.channel import Channel
 from editor.sandbox.decode import Attempt
 from editor.sandbox.execchain import Image, ImageReader
 from editor.sandbox.paths import AT_FDCWD, HOST, Place, View, Walker, view_of, without_deleted
+from editor.sandbox.permissions import credentials
 from editor.sandbox.rows import Row, Rows
 from editor.sandbox.verdict import Judge, Who
 from editor.sandbox.wire import Spec
+
+if TYPE_CHECKING:
+    from editor.sandbox.audit import AuditReader
 
 # Looking again this often before sleeping: a thread that was let go on comes back in some 20 microseconds, and being
 # woken costs more than that (100,000 opens: 11.3 s when sleeping at once, 4.2 s so).
@@ -39,6 +44,8 @@ _SPINS = 200
 _FLUSH_S = 0.06
 _GRACE_S = 0.6  # between asking processes to end and killing them
 _GIVE_UP_S = 5.0  # a killed process that still is not gone hangs in the kernel
+_AUDIT_WAIT_S = 0.3  # the kernel tells last how many denials there were, some milliseconds after the end
+_CAP_AUDIT_READ = 37
 _STRING_LIMIT = 4096
 _WALL = 0x40000000
 _STOPPING = frozenset({signal.SIGSTOP, signal.SIGTSTP, signal.SIGTTIN, signal.SIGTTOU})
@@ -227,6 +234,7 @@ class Tracer:
         self._killing = False
         self._deadline: float | None = None  # of the run, then of its ending
         self._ending = ""
+        self._audit: AuditReader | None = None
         self._failures = 0
         self._failure = -1  # where the forked process says why it could not become the command
         self._kernel_abi = 0
@@ -264,7 +272,23 @@ class Tracer:
             for note in self._built.notes:
                 self.channel.notice(f"{note.subject}: {note.message}" if note.subject else note.message)
         self._decider = Decider(spec.resolved, self._abi)
+        if spec.mode == "enforce" and spec.confirm is not False:
+            self._listen_to_audit()
         self._judge = Judge(self._decider, spec.mode, self._abi, self, self.channel.notice)
+
+    def _listen_to_audit(self) -> None:
+        own = credentials("self")
+        if own is None or not own.has(_CAP_AUDIT_READ):
+            if self.spec.confirm:
+                self.channel.notice("Denials are not confirmed: reading the kernel's audit needs CAP_AUDIT_READ.")
+            return
+        from editor.sandbox import audit  # noqa: PLC0415 only root has a use for it
+
+        try:
+            self._audit = audit.AuditReader(enable=bool(self.spec.confirm))
+        except audit.AuditUnavailable as error:
+            if self.spec.confirm:
+                self.channel.notice(f"Denials are not confirmed: {error.strerror}.")
 
     def start(self, signals_before: set[signal.Signals]) -> None:
         """Start the command; it is traced before it runs its first instruction. Raises OSError."""
@@ -344,6 +368,8 @@ class Tracer:
         return now
 
     def _flush(self) -> None:
+        if self._audit is not None:
+            self._audit.read()
         self.channel.push()
         if self.channel.idle:
             self.channel.send(self._rows.tell())
@@ -586,6 +612,36 @@ class Tracer:
 
     # The end
 
+    def _confirm(self, reader: "AuditReader") -> None:
+        """Lay the denied rows beside the kernel's records, and say where they differ."""
+        from editor.sandbox.audit import compare  # noqa: PLC0415 loaded already where there is a reader
+
+        denied = [row for row in self._rows if row.access.verdict == "denied"]
+        until = time.monotonic() + _AUDIT_WAIT_S
+        reader.read()
+        while (denied or reader.denials) and not reader.complete(self._root) and time.monotonic() < until:
+            time.sleep(0.005)
+            reader.read()
+        complete = reader.complete(self._root) and not reader.dropped()
+        found = compare([row.access for row in denied], reader.denials_of(self._root))
+        answers = [
+            [row.number, confirmed]
+            for row, confirmed in zip(denied, found.confirmed, strict=True)
+            if confirmed or complete  # a record that may have been lost proves nothing
+        ]
+        if answers:
+            self.channel.send([*self._rows.tell(), json.dumps({"confirmed": answers})])
+        if denied and not complete:
+            self.channel.notice("Some of the kernel's audit records were lost: not every denial could be confirmed.")
+        unconfirmed = sum(not confirmed for confirmed in found.confirmed) if complete else 0
+        if unconfirmed:
+            self.channel.notice(f"The kernel's audit does not know of {unconfirmed} of the denials that are listed.")
+        for denial in found.unseen:
+            where = denial.path if denial.port is None else f"port {denial.port}"
+            rights = ", ".join(sorted(denial.blockers))
+            self.channel.notice(f"The kernel's audit tells of a denial that is not listed: {rights} on {where}.")
+        reader.close()
+
     def outcome(self) -> dict[str, Any]:
         """The last event."""
         try:
@@ -594,6 +650,8 @@ class Tracer:
             said = b""
         if said:
             self.channel.notice(f"The command was not started: {said.decode('utf-8', 'replace')}.")
+        if self._audit is not None:
+            self._confirm(self._audit)
         if self._failures:
             self.channel.notice(f"{self._failures} calls could not be shown.")
         if self._rows.overflowed:

@@ -220,8 +220,8 @@ class Judge:
         attempt, error, _ = outcome
         explained = error in _LANDLOCK_ERRORS[attempt.kind] and not self._observing
         if explained and attempt.kind in ("topology", "trace"):
-            enforced = self._restricts_files if attempt.kind == "topology" else self._enforces
-            if enforced:
+            by_landlock = self._restricts_files if attempt.kind == "topology" else self._reaches_out(attempt.wants[0])
+            if by_landlock:
                 return (self._row(outcome, attempt.wants[0], "denied", attempt.why),)
         if explained and attempt.refer is not None and any(not decision.allowed for decision in decisions):
             return self._refused_refer(outcome, decisions)
@@ -238,6 +238,10 @@ class Judge:
         else:
             rows[-1] = self._failed(outcome, attempt.wants[-1])
         return tuple(rows)
+
+    def _reaches_out(self, want: Want) -> bool:
+        """Whether tracing or reading another process is what a domain forbids: inside it, it is free."""
+        return self._enforces and want.process > 0 and not self._inside.inside_process(want.process)
 
     def _stopped_here(self, outcome: _Outcome, want: Want, *, later: bool) -> bool:
         """Whether a refusal is about this object, on which no rule explains it, and not about a later one of the call.
@@ -284,6 +288,8 @@ class Judge:
                 reason = _PERMISSIONS
             elif attempt.kind == "plain":
                 reason = attempt.why
+            elif attempt.kind == "trace" and self._enforces:
+                reason = "inside the run every process is traced already, by this test"
             elif attempt.kind in ("open", "exec", "directory"):
                 reason = _OTHER
         elif error == errno.EXDEV and attempt.refer is not None:

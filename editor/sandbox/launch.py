@@ -1,0 +1,143 @@
+"""``paddock run``: put this process under a policy and become the command. Nothing watches, nothing is left behind.
+
+Everything is imported and prepared before the policy is enforced: afterwards not even Python's own files may be
+readable.
+"""
+
+import errno
+import os
+import signal
+from collections.abc import Callable
+from typing import NamedTuple, NoReturn
+
+from editor.landlock.kernel import LandlockError
+from editor.landlock.ruleset import BuiltRuleset, Note, build, enforce
+from editor.policy.model import Policy
+from editor.policy.resolve import ResolvedPolicy, resolve
+
+# As env(1): the launcher failed, the command cannot be executed, the command was not found.
+FAILED, CANNOT_EXECUTE, NOT_FOUND = 125, 126, 127
+
+_SHELL = "/bin/sh"
+
+
+class LaunchError(Exception):
+    """The command was not started. The message is a sentence, ``status`` the exit status that says so."""
+
+    def __init__(self, message: str, status: int = FAILED) -> None:
+        super().__init__(message)
+        self.status = status
+
+
+class Launch(NamedTuple):
+    """What to run. ``abi`` simulates an older kernel, ``require_abi`` is the least that the kernel must have."""
+
+    command: tuple[str, ...]
+    abi: int | None = None
+    require_abi: int | None = None
+
+
+def launch(policy: Policy, request: Launch, warn: Callable[[ResolvedPolicy, Note], None] | None) -> NoReturn:
+    """Enforce ``policy`` on this process, for good, and execute the command in its place.
+
+    ``warn`` is told, before the command starts, whatever of the policy is not enforced or granted as written. Raises
+    LaunchError where that cannot be done: never is the command started without the policy.
+    """
+    resolved = resolve(policy)
+    built = _build(resolved, request)
+    if warn is not None:
+        for note in built.notes:
+            warn(resolved, note)
+    environment = _environment()
+    shown = request.command[0] if request.command[0].isascii() else ascii(request.command[0])
+    hint = f"paddock explain {policy.file} {shown} --right execute"
+    _restore_signals()
+    try:
+        enforce(built)
+    except LandlockError as error:
+        raise LaunchError(f"the policy cannot be enforced: {error.strerror}") from error
+    _execute(request.command, environment, shown, hint)
+
+
+def _build(resolved: ResolvedPolicy, request: Launch) -> BuiltRuleset:
+    try:
+        built = build(resolved.ruleset(), request.abi)
+    except LandlockError as error:
+        raise LaunchError(f"{error.strerror}; the command was not started, since nothing would restrict it") from error
+    if request.require_abi is not None and built.abi < request.require_abi:
+        raise LaunchError(
+            f"Landlock ABI {request.require_abi} is required, and this kernel enforces ABI {built.abi}; "
+            "the command was not started"
+        )
+    if built.fd is None:
+        raise LaunchError(
+            f"nothing of this policy can be enforced at Landlock ABI {built.abi}; the command was not started, "
+            "since nothing would restrict it"
+        )
+    return built
+
+
+def _restore_signals() -> None:
+    """Give the command the dispositions that the kernel starts a program with: Python itself ignores these two."""
+    signal.signal(signal.SIGPIPE, signal.SIG_DFL)
+    signal.signal(signal.SIGXFSZ, signal.SIG_DFL)
+
+
+def _environment() -> dict[str, str]:
+    """The environment that this process was started with.
+
+    Python in the C locale sets LC_CTYPE for itself and all that it executes (PEP 538); the command never asked for it.
+    """
+    environment = dict(os.environ)
+    if environment.get("LC_CTYPE") in ("C.UTF-8", "C.utf8", "UTF-8"):
+        try:
+            with open("/proc/self/environ", "rb") as file:
+                given = file.read().split(b"\0")
+        except OSError:
+            return environment
+        if not any(entry.startswith(b"LC_CTYPE=") for entry in given):
+            del environment["LC_CTYPE"]
+    return environment
+
+
+def _execute(command: tuple[str, ...], environment: dict[str, str], shown: str, hint: str) -> NoReturn:
+    """execvp(3), told apart as env(1) does. Raises LaunchError where no program could be executed."""
+    refused: OSError | None = None
+    for path in _candidates(command[0], environment):
+        try:
+            _become(path, command, environment)
+        except (FileNotFoundError, NotADirectoryError):
+            # Also said of a program whose interpreter is missing: the file itself is there then.
+            if os.path.lexists(path) and not os.path.isdir(path) and "/" in command[0]:
+                raise LaunchError(f"cannot execute {shown}: its interpreter does not exist", NOT_FOUND) from None
+        except PermissionError as error:
+            refused = refused or error
+        except (OSError, ValueError) as error:  # ValueError: a NUL in the command
+            text = error.strerror if isinstance(error, OSError) else str(error)
+            raise LaunchError(f"cannot execute {shown}: {text}", CANNOT_EXECUTE) from error
+    if refused is not None:
+        raise LaunchError(
+            f"cannot execute {shown}: {refused.strerror}; if its file permissions allow it, the policy does not grant "
+            f"execute and read_file on it and on its interpreter ({hint})",
+            CANNOT_EXECUTE,
+        )
+    raise LaunchError(f"{shown}: command not found", NOT_FOUND)
+
+
+def _candidates(name: str, environment: dict[str, str]) -> list[str]:
+    if "/" in name:
+        return [name]
+    if not name:
+        return []
+    search = environment.get("PATH", os.defpath)
+    return [os.path.join(directory, name) for directory in search.split(":")]
+
+
+def _become(path: str, command: tuple[str, ...], environment: dict[str, str]) -> NoReturn:
+    try:
+        os.execve(path, command, environment)  # noqa: S606 executing is the job
+    except OSError as error:
+        if error.errno != errno.ENOEXEC:
+            raise
+    # A script without a first line that names its interpreter is the shell's, as execvp(3) has it.
+    os.execve(_SHELL, (_SHELL, path, *command[1:]), environment)  # noqa: S606
