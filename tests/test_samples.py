@@ -227,8 +227,8 @@ def test_static_web_server(place: Place) -> None:
     assert result["pages"]["/leak"][0] == 404
     assert report["exit_code"] == 0, result["output"]
     assert denied(report) == [(("read_file",), "/etc/passwd")]
-    (bound,) = [access for access in report["accesses"] if access["port"] == 8080]
-    assert (bound["verdict"], bound["rights"]) == ("allowed", ["bind_tcp"])
+    (bound,) = [access for access in report["accesses"] if "bind_tcp" in access["rights"]]
+    assert (bound["verdict"], bound["port"]) == ("allowed", 8080)
 
 
 @pytest.mark.namespaces
