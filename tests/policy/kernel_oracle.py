@@ -125,7 +125,9 @@ def make_tree(root: str, tree: Tree) -> None:
             with open(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o755), "wb") as file:
                 file.write(b"\0\0\0\0 not a program")
         elif kind == "symlink":
-            os.symlink(os.path.relpath(source, os.path.dirname(path)) if len(name) % 2 else source, path)
+            # Relative only downwards: moved by a rename, a link upwards could leave this copy.
+            relative = os.path.relpath(source, os.path.dirname(path))
+            os.symlink(source if relative.startswith("..") else relative, path)
         elif kind == "link":
             os.link(source, path)
         elif kind == "fifo":
@@ -165,7 +167,7 @@ def random_policy(rng: random.Random, tree: Tree, base: str, ports: tuple[int, .
     for _ in range(rng.randint(0, 6)):
         where = rng.choice([*tree.directories, *tree.directories, *tree.files, *tree.others, "missing", "a/missing"])
         spelled = rng.choice(["{}", "{}", "{}/", "./{}", "{}/.", "{}//"]).format(where) if where else ""
-        paths = [f"{base}/${{copy}}/{spelled}"]
+        paths = [f"{base}/${{copy}}/tree/{spelled}"]
         if rng.random() < 0.2:
             paths.append(rng.choice([base, "/", os.path.dirname(base), "/nothing/there"]))
         lines += ["[[path_beneath]]", f"allowed_access = {json.dumps(some(fs_names, density))}"]
@@ -523,9 +525,10 @@ def run_round(rng: random.Random, server: Server, kernel_abi: int, tally: Counte
     abi = kernel_abi if rng.random() < 0.6 else rng.randint(1, kernel_abi)
     disagreements = []
     with workspace(rng, mounts=mounts) as base:
-        roots = [f"{base}/{index:02}" for index in range(2 * COPIES)]
+        # Two levels, so that ".." of a copy's root is not shared by the copies.
+        roots = [f"{base}/{index:02}/tree" for index in range(2 * COPIES)]
         for root in roots:
-            os.mkdir(root)
+            os.makedirs(root)
             make_tree(root, tree)
         text = random_policy(rng, tree, base, server.ports)
         operations = [random_operation(rng, tree, server.ports) for _ in range(COPIES)]
