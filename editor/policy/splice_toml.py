@@ -1,7 +1,7 @@
 """Changes of a TOML policy as splices.
 
-Lists, which may hold comments and any layout, are edited through tomlkit, one list at a time. Tables and keys are lines
-of their own: they are added and removed as lines.
+A list with comments is edited through tomlkit, which knows what a comment belongs to; in any other list the gaps
+between elements are copied. Tables and keys are lines of their own: they are added and removed as lines.
 """
 
 import json
@@ -70,7 +70,7 @@ class _Surgeon:
         if isinstance(step, ChangeList):
             assert field is not None  # noqa: S101 the policy was parsed from this text
             quoted = _quoting(self.text, field.node)
-            return [self.edit_list(field.node, step.remove, [(at, quoted(value)) for at, value in step.insert])]
+            return self.edit_list(field.node, step.remove, [(at, quoted(value)) for at, value in step.insert])
         headers = _has_headers(section)
         if isinstance(step, RemoveMember):
             assert field is not None  # noqa: S101 the policy was parsed from this text
@@ -89,9 +89,15 @@ class _Surgeon:
         spans = [Span(field.key_span.start, field.node.span.end) for field in table.fields]
         return list(edit_sequence(self.text, table.span, spans, remove, insert, comma=", "))
 
-    def edit_list(self, node: Node, remove: Collection[int], insert: Sequence[tuple[int, str]]) -> Splice:
-        before = self.text[node.span.start : node.span.end]
-        return difference(node.span.start, before, edit_array(before, remove, insert))
+    def edit_list(self, node: Node, remove: Collection[int], insert: Sequence[tuple[int, str]]) -> list[Splice]:
+        text = self.text
+        spans = [item.span for item in node.items]
+        ends = [node.span.start + 1, *(span.end for span in spans)]
+        starts = [*(span.start for span in spans), node.span.end - 1]
+        if not any("#" in text[end:start] for end, start in zip(ends, starts, strict=True)):
+            return list(edit_sequence(text, node.span, spans, remove, insert, comma=", "))
+        before = text[node.span.start : node.span.end]
+        return [difference(node.span.start, before, edit_array(before, remove, insert))]
 
     # Whole tables
 
@@ -111,7 +117,7 @@ class _Surgeon:
             else:
                 items = field.node.items
                 insert = [] if table is None else [(len(items), self.inline(table, items[-1]))]
-                found.append(self.edit_list(field.node, numbers, insert))
+                found += self.edit_list(field.node, numbers, insert)
         found += [self.insertion(step, gone) for step in headed]
         return found + [self.without_lines(block.span) for block in gone]
 
@@ -199,8 +205,6 @@ _BLANK_LINES = re.compile(r"(?:[ \t]*\r?\n)*+")
 _BLANK_BEFORE = re.compile(r"(?:^|\n)[ \t]*\r?\n\Z")
 # Comment lines up to a blank line or the end; those right above something else belong to that.
 _COMMENT_LINES = re.compile(r"((?:\r?\n[ \t]*#[^\r\n]*)++)(?=\r?\n[ \t]*(?:\r?\n|\Z)|\Z)")
-# Blanks before the first element of a list in one line.
-_PADDING = re.compile(r"\[([ \t]*)(?![ \t\r\n#])")
 _COMMA = re.compile(r"(?:[ \t\r\n]++|#[^\n]*+)*+,")
 
 
@@ -249,13 +253,9 @@ def edit_array(text: str, remove: Collection[int], insert: Sequence[tuple[int, s
             if at - 1 in remove:
                 del array[at - 1]
         after = document.as_string().removeprefix("v=")
-        after = _with_last_comma(after, wanted=_last_comma(text) > 0)
+        return _with_last_comma(after, wanted=_last_comma(text) > 0)
     except (TOMLKitError, PolicyError) as error:
         raise EditError("This list is laid out in a way that cannot be edited in place; edit the text.") from error
-    padding = _PADDING.match(text)
-    if padding and "\n" not in after:
-        return "[" + padding[1] + after[1:].lstrip(" \t")
-    return after
 
 
 def _array(text: str) -> Node:
