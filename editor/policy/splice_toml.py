@@ -13,7 +13,7 @@ from editor.policy.edits import EditError
 from editor.policy.errors import PolicyError
 from editor.policy.locate import Field, Node, Span, locate
 from editor.policy.planning import AddMember, AddTable, ChangeList, Key, RemoveMember, RemoveTable, Section, Step, Value
-from editor.policy.splice import Splice, difference, edit_sequence, indentation, line_end, line_start, newline_of
+from editor.policy.splice import Splice, edit_sequence, indentation, line_end, line_start, newline_of
 
 # A new list that would make its line longer than this gets a line for each element.
 MAX_LINE = 100
@@ -97,7 +97,7 @@ class _Surgeon:
         if not any("#" in text[end:start] for end, start in zip(ends, starts, strict=True)):
             return list(edit_sequence(text, node.span, spans, remove, insert, comma=", "))
         before = text[node.span.start : node.span.end]
-        return [difference(node.span.start, before, edit_array(before, remove, insert))]
+        return [Splice(node.span.start, before, edit_array(before, remove, insert))]
 
     # Whole tables
 
@@ -241,6 +241,9 @@ def edit_array(text: str, remove: Collection[int], insert: Sequence[tuple[int, s
     from tomlkit.exceptions import TOMLKitError  # noqa: PLC0415
 
     length = len(_array(text).items)
+    if "\n" in text and "\n" not in text.replace("\r\n", ""):
+        # tomlkit 0.15 ends some lines with a line feed alone; a line break in a string is a line feed either way.
+        return edit_array(text.replace("\r\n", "\n"), remove, insert).replace("\n", "\r\n")
     try:
         # tomlkit 0.15 loses the comma between an element without one and what it adds behind a comment.
         document = tomlkit.parse(f"v={_with_last_comma(text, wanted=True)}")

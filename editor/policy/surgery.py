@@ -12,7 +12,8 @@ from editor.policy.splice import OverlapError, Splice, difference, in_order, spl
 def carry_out(text: str, format: Format, root: Node, steps: Sequence[Step]) -> tuple[Splice, ...]:
     """The splices for ``text``, located as ``root``, that do ``steps``. Raises EditError where that cannot be done."""
     try:
-        return in_order(_splices(text, format, root, steps))
+        found = in_order(_splices(text, format, root, steps))
+        return tuple(difference(*splice) for splice in found)
     except OverlapError:
         pass
     # Changes inside each other, such as to a table and to the inline array around it: one level after the other.

@@ -204,6 +204,20 @@ def test_inline_tables_get_inline_tables() -> None:
     )
 
 
+def test_rules_inside_each_other_change_together() -> None:
+    """A table goes while a list beside it, in the same array, loses an element; with comments and without."""
+    rule = '{ port = [0], allowed_access = ["bind_tcp"] }'
+    other = '{ port = [0, 22], allowed_access = ["bind_tcp"] }'
+    for gap in (" ", "\n", " # one\n", " # one\r\n"):
+        newline = "\r\n" if "\r" in gap else "\n"
+        text = f"abi = 4{newline}net_port = [{rule},{gap}{rule},{gap}{other},{gap}{rule}{gap}]"
+        after = document(text).apply(SetPortRights(0, NOTHING))
+        assert [[entry.port for entry in rule.ports] for rule in after.policy.port_rules] == [[22]]
+        assert "port = [22], allowed_access" in after.text
+        if "\r" in gap:
+            assert "\n" not in after.text.replace("\r\n", "")
+
+
 def test_a_new_table_is_written_as_its_neighbour() -> None:
     text = "[[net_port]]\r\n  port=[1]\r\n  allowed_access=['bind_tcp']"
     assert document(text).apply(GrantPort(2, frozenset({"connect_tcp"}))).text == (

@@ -291,7 +291,7 @@ class Layout:
                     tables.append([f"{self.indent}[[{self.quoted(section)}]]{remark}", *pairs])
             else:
                 inline = ["{ " + ", ".join(self.pairs(table)) + " }" for table in value]
-                gap = self.draw(st.sampled_from(["", " ", "\n  "]))
+                gap = self.draw(st.sampled_from(["", " ", "\n  ", "\n  # table\n  "]))
                 trailing = self.draw(st.sampled_from(["", ","]))
                 lines.append(f"{section} = [{gap}" + f",{gap or ' '}".join(inline) + trailing + gap + "]")
         tables = self.draw(st.permutations(tables))
