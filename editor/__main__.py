@@ -1,0 +1,8 @@
+"""``python -m editor`` is ``paddock``."""
+
+import sys
+
+from editor.cli import main
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,457 @@
+"""The ``paddock`` command: one thin function a verb; what a verb needs is imported when it is used.
+
+``paddock run`` stands in front of every start of a service: on its way nothing is imported here that it does not need,
+not even argparse.
+"""
+
+import os
+import sys
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, NamedTuple, NoReturn
+
+if TYPE_CHECKING:
+    import argparse
+
+    from editor.landlock.ruleset import Note
+    from editor.policy.model import Policy
+    from editor.policy.resolve import ResolvedPolicy
+    from editor.sandbox.report import AbiUsed
+
+_HELP = """\
+usage: paddock FILE                     open a policy on the screen (a directory: choose one)
+       paddock VERB [options] ...
+
+Paddock shows, edits and tries out Landlock policies (Landlock Config, TOML or JSON).
+
+verbs:
+  edit     open a policy on the screen
+  check    parse and lint policies
+  explain  would a path, a port or a scope be allowed, and by which rule
+  test     run a command under a policy and report what it touched
+  run      put a command under a policy, with nothing in between
+  export   write a policy in another form
+  abi      what this kernel enforces
+
+  paddock VERB --help says more. Wherever FILE is expected, --sample NAME takes a policy that
+  comes with Paddock.
+
+options:
+  --sample NAME  use a sample policy; an unknown name lists them
+  --version      print the version
+  --help         print this help
+"""
+
+# What says that Paddock itself failed: as env(1) where a command's own status is passed on.
+_FAILED = {"test": 125, "run": 125}
+_FORMATS = ("text", "json")
+
+
+class UsageError(Exception):
+    """A command line that makes no sense; ``usage`` is the line that shows how it is meant, possibly empty."""
+
+    def __init__(self, message: str, usage: str = "") -> None:
+        super().__init__(message)
+        self.usage = usage
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run ``paddock`` with ``arguments`` (by default the process's own) and return its exit status."""
+    words = list(sys.argv[1:] if arguments is None else arguments)
+    verb = ""
+    try:
+        verb, words = _verb_of(words)
+        status = VERBS[verb](words)
+        if sys.stdout is not None:
+            sys.stdout.flush()
+    except KeyboardInterrupt:
+        return 130
+    except BrokenPipeError:
+        # Whoever read our output has enough. Python would complain once more when it flushes at exit.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+        return 141
+    except Exception as error:
+        sentence = _mistake(error)
+        if sentence is None:
+            raise
+        if isinstance(error, UsageError) and error.usage:
+            sys.stderr.write(f"{error.usage}\n")
+        sys.stderr.write(f"paddock{' ' if verb else ''}{verb}: {sentence}\n")
+        return getattr(error, "status", _FAILED.get(verb, 2))
+    return status
+
+
+def _verb_of(words: list[str]) -> tuple[str, list[str]]:
+    """The verb and its words; ``paddock FILE`` is ``paddock edit FILE``."""
+    if not words:
+        raise UsageError("which policy? paddock FILE opens one, paddock --help says more.", _HELP.partition("\n\n")[0])
+    first = words[0]
+    if first in VERBS:
+        return first, words[1:]
+    if first in ("--help", "-h", "help"):
+        return "--help", []
+    if first == "--version":
+        return "--version", []
+    if first == "--sample" or first.startswith("--sample="):
+        taken = 1 if "=" in first else 2
+        if len(words) > taken and words[taken] in VERBS:
+            return words[taken], words[:taken] + words[taken + 1 :]
+        return "edit", words
+    if first.startswith("-"):
+        raise UsageError(f"there is no option {_shown(first)}; paddock --help lists them.")
+    if not (os.path.lexists(first) or "/" in first or first.endswith((".toml", ".json"))):
+        raise UsageError(
+            f"there is no verb and no file {_shown(first)}; paddock --help lists the verbs, "
+            f"paddock edit {_shown(first)} makes a new policy."
+        )
+    return "edit", words
+
+
+def _shown(text: str) -> str:
+    from editor.escape import printable  # noqa: PLC0415
+
+    return printable(text)
+
+
+def _mistake(error: Exception) -> str | None:
+    """What to tell a person of an error that is theirs or the machine's; None for one that is ours."""
+    from editor.policy.errors import PolicyError  # noqa: PLC0415
+    from editor.samples import NoSuchSample  # noqa: PLC0415
+    from editor.sandbox.launch import LaunchError  # noqa: PLC0415
+    from editor.saving import SaveError  # noqa: PLC0415
+
+    if isinstance(error, UsageError | PolicyError | NoSuchSample | LaunchError | SaveError):
+        return _shown(str(error))
+    if isinstance(error, OSError):
+        where = f"{_shown(os.fsdecode(error.filename))}: " if isinstance(error.filename, str | bytes) else ""
+        return f"{where}{error.strerror or error}"
+    return None
+
+
+# Command lines
+
+
+def _parser(verb: str, usage: str, description: str) -> "argparse.ArgumentParser":
+    import argparse  # noqa: PLC0415
+
+    class Parser(argparse.ArgumentParser):
+        def error(self, message: str) -> NoReturn:
+            raise UsageError(message, f"usage: {self.usage}")
+
+    return Parser(prog=f"paddock {verb}", usage=f"paddock {verb} {usage}", description=description, allow_abbrev=False)
+
+
+def _abi_number(text: str) -> int:
+    number = int(text)
+    if number < 1:
+        raise ValueError
+    return number
+
+
+_abi_number.__name__ = "Landlock ABI"  # argparse: "invalid Landlock ABI value: 'x'"
+
+
+def _seconds(text: str) -> float:
+    number = float(text)
+    if not 0 < number < 1e9:
+        raise ValueError
+    return number
+
+
+_seconds.__name__ = "number of seconds"
+
+
+def _add_file_options(parser: "argparse.ArgumentParser") -> None:
+    parser.add_argument("words", nargs="*", metavar="FILE", help="the policy, TOML or JSON")
+    parser.add_argument("--sample", metavar="NAME", help="use this sample policy as FILE")
+
+
+def _files(options: "argparse.Namespace", parser: "argparse.ArgumentParser", following: int = 0) -> list[str]:
+    """The policy files, and after them ``following`` further words. Raises UsageError, NoSuchSample."""
+    words: list[str] = list(options.words)
+    if options.sample is not None:
+        from editor.samples import sample_path  # noqa: PLC0415
+
+        words.insert(max(0, len(words) - following), sample_path(options.sample))
+    if len(words) < 1 + following:
+        parser.error("a policy file is missing" if not words else "something is missing after the policy file")
+    return words
+
+
+def _one_file(options: "argparse.Namespace", parser: "argparse.ArgumentParser", following: int = 0) -> list[str]:
+    words = _files(options, parser, following)
+    if len(words) > 1 + following:
+        parser.error(f"too many words: {_shown(words[-1])}")
+    return words
+
+
+def _command_of(words: list[str]) -> tuple[list[str], tuple[str, ...]]:
+    """The words before ``--`` and the command after it."""
+    if "--" not in words:
+        return words, ()
+    at = words.index("--")
+    return words[:at], tuple(words[at + 1 :])
+
+
+# The verbs
+
+
+def _help(_words: list[str]) -> int:
+    sys.stdout.write(_HELP)
+    return 0
+
+
+def _version(_words: list[str]) -> int:
+    from editor import __version__  # noqa: PLC0415
+
+    sys.stdout.write(f"paddock {__version__}\n")
+    return 0
+
+
+def _abi(words: list[str]) -> int:
+    parser = _parser("abi", "[--format text|json]", "What this kernel enforces. Status 1: Landlock is off.")
+    parser.add_argument("--format", choices=_FORMATS, default="text")
+    options = parser.parse_args(words)
+    from editor.console import Console, prepare_streams  # noqa: PLC0415
+    from editor.landlock.abi import probe  # noqa: PLC0415
+
+    prepare_streams()
+    state = probe()
+    if options.format == "json":
+        from editor.findings import kernel_json  # noqa: PLC0415
+
+        _print_json(kernel_json(state))
+    else:
+        from editor.prose import kernel_lines  # noqa: PLC0415
+
+        console = Console(sys.stdout)
+        console.write(kernel_lines(state, console))
+    return 0 if state.abi else 1
+
+
+def _check(words: list[str]) -> int:
+    parser = _parser(
+        "check",
+        "[--abi N] [--format text|json] FILE...",
+        "Parse and lint policies. Status 0: clean, 1: findings, 2: a file cannot be read or parsed.",
+    )
+    _add_file_options(parser)
+    parser.add_argument("--abi", type=_abi_number, metavar="N", help="the Landlock ABI that the policy is meant for")
+    parser.add_argument("--format", choices=_FORMATS, default="text")
+    options = parser.parse_intermixed_args(words)
+    files = _files(options, parser)
+    from editor.console import Console, prepare_streams  # noqa: PLC0415
+    from editor.findings import check_file, checked_lines  # noqa: PLC0415
+
+    prepare_streams()
+    checked = [check_file(file, options.abi) for file in files]
+    if options.format == "json":
+        _print_json({"files": [each.to_json() for each in checked]})
+    else:
+        console = Console(sys.stdout)
+        console.write(checked_lines(checked, console))
+    return max(each.status for each in checked)
+
+
+def _explain(words: list[str]) -> int:
+    parser = _parser(
+        "explain",
+        "[--right R]... [--abi N] [--format text|json] FILE TARGET",
+        "Would TARGET be allowed, and by which rule? TARGET is a path, tcp:443, tcp:https, udp:53 or scope:signal. "
+        "Status 0: allowed, 1: denied, 2: error.",
+    )
+    _add_file_options(parser)
+    parser.add_argument("--right", action="append", default=[], metavar="R", help="a right by its kernel name")
+    parser.add_argument("--abi", type=_abi_number, metavar="N", help="answer for this Landlock ABI")
+    parser.add_argument("--format", choices=_FORMATS, default="text")
+    options = parser.parse_intermixed_args(words)
+    file, text = _one_file(options, parser, following=1)
+    from editor.console import Console, prepare_streams  # noqa: PLC0415
+    from editor.explain import TargetError, explain, parse_target  # noqa: PLC0415
+    from editor.policy.parse import read_policy  # noqa: PLC0415
+
+    prepare_streams()
+    policy = read_policy(file)
+    try:
+        target = parse_target(text, tuple(options.right))
+    except TargetError as error:
+        raise UsageError(str(error)) from error
+    explanation = explain(policy, target, _abi_to_explain(policy, options.abi))
+    if options.format == "json":
+        _print_json(explanation.to_json())
+    else:
+        from editor.prose import explanation_lines  # noqa: PLC0415
+
+        console = Console(sys.stdout)
+        console.write(explanation_lines(explanation, console))
+    return 0 if explanation.allowed else 1
+
+
+def _abi_to_explain(policy: "Policy", asked: int | None) -> "AbiUsed":
+    """The ABI to answer for: the one asked for, the kernel's, or where there is none the policy's own."""
+    from editor.landlock.abi import probe  # noqa: PLC0415
+    from editor.landlock.rights import LATEST_ABI  # noqa: PLC0415
+    from editor.sandbox.report import AbiUsed  # noqa: PLC0415
+
+    state = probe()
+    return AbiUsed(state.abi, min(asked or state.abi or policy.abi or LATEST_ABI, LATEST_ABI))
+
+
+def _test(words: list[str]) -> int:
+    words, command = _command_of(words)
+    parser = _parser(
+        "test",
+        "[options] FILE -- COMMAND [ARGUMENT]...",
+        "Run COMMAND under a policy and report every access. The status is the command's own (128+n for signal n); "
+        "125: paddock failed, 126: the command cannot be executed, 127: it was not found.",
+    )
+    _add_file_options(parser)
+    parser.add_argument("--mode", choices=("enforce", "observe"), default="enforce", help="observe: only predict")
+    parser.add_argument("--abi", type=_abi_number, metavar="N", help="simulate a kernel with this Landlock ABI")
+    parser.add_argument("--timeout", type=_seconds, metavar="SECONDS", help="end the command after this long")
+    parser.add_argument("--format", choices=(*_FORMATS, "jsonl"), default="text")
+    parser.add_argument("-o", "--output", metavar="FILE", help="write the report there")
+    options = parser.parse_intermixed_args(words)
+    (file,) = _one_file(options, parser)
+    if not command:
+        parser.error("the command is missing: put it after --")
+    from editor.testing import Test, run_test  # noqa: PLC0415
+
+    return run_test(Test(file, command, options.mode, options.abi, options.timeout, options.format, options.output))
+
+
+class _RunOptions(NamedTuple):
+    """What ``paddock run`` was told."""
+
+    file: str
+    abi: int | None = None
+    require_abi: int | None = None
+    quiet: bool = False
+
+
+def _run(words: list[str]) -> int:
+    words, command = _command_of(words)
+    options = _RunOptions(words[0]) if len(words) == 1 and not words[0].startswith("-") else _run_options(words)
+    if not command:
+        raise UsageError("the command is missing: put it after --", "usage: paddock run [options] FILE -- COMMAND")
+    from editor.policy.parse import read_policy  # noqa: PLC0415
+    from editor.sandbox.launch import Launch, launch  # noqa: PLC0415
+
+    policy = read_policy(options.file)
+    launch(policy, Launch(command, options.abi, options.require_abi), None if options.quiet else _warn)
+
+
+def _run_options(words: list[str]) -> _RunOptions:
+    parser = _parser(
+        "run",
+        "[options] FILE -- COMMAND [ARGUMENT]...",
+        "Put COMMAND under a policy and become it. The status is the command's own; 125: paddock failed and the "
+        "command was not started, 126: it cannot be executed, 127: it was not found.",
+    )
+    _add_file_options(parser)
+    parser.add_argument("--abi", type=_abi_number, metavar="N", help="simulate a kernel with this Landlock ABI")
+    parser.add_argument(
+        "--require-abi", type=_abi_number, metavar="N", help="refuse to start where less is enforced than ABI N can"
+    )
+    parser.add_argument("--quiet", action="store_true", help="do not warn of what cannot be enforced or granted")
+    options = parser.parse_intermixed_args(words)
+    (file,) = _one_file(options, parser)
+    return _RunOptions(file, options.abi, options.require_abi, options.quiet)
+
+
+def _warn(resolved: "ResolvedPolicy", note: "Note") -> None:
+    """One warning of ``paddock run``, on standard error."""
+    where = ""
+    for path in resolved.paths:
+        if note.subject and resolved.absolute(path.path) == note.subject:
+            ref = path.refs[0].ref
+            where = f"{_shown(ref.file)}:{ref.line}: {_shown(path.path)}: "
+            break
+    sys.stderr.write(f"paddock run: warning: {where}{note.message}\n")
+    sys.stderr.flush()
+
+
+def _export(words: list[str]) -> int:
+    from editor.exchange import ABOUT, FORMATS, Source  # noqa: PLC0415
+
+    parser = _parser(
+        "export",
+        "--to FORMAT [-o FILE [--force]] [--allow-wider] FILE",
+        f"Write a policy in another form: {', '.join(f'{name} ({about.title})' for name, about in ABOUT.items())}. "
+        "What the form cannot say is listed on standard error. "
+        "Status 1: that would widen the policy, and nothing was written.",
+    )
+    _add_file_options(parser)
+    parser.add_argument("--to", choices=tuple(FORMATS), required=True, metavar="FORMAT", help=", ".join(FORMATS))
+    parser.add_argument("-o", "--output", metavar="FILE", help="write to this file instead of standard output")
+    parser.add_argument("--force", action="store_true", help="replace an existing file")
+    parser.add_argument("--allow-wider", action="store_true", help="write even what permits more than the policy")
+    options = parser.parse_intermixed_args(words)
+    (file,) = _one_file(options, parser)
+    from editor.policy.parse import format_of, parse_policy, read_text  # noqa: PLC0415
+
+    text = read_text(file)
+    policy = parse_policy(text, file, format_of(file, text))
+    exported = FORMATS[options.to](policy, Source(text, format_of(file, text)))
+    wider = any(loss.widens for loss in exported.lost) and not options.allow_wider
+    for loss in exported.lost:
+        sys.stderr.write(f"paddock export: {'wider: ' if loss.widens else ''}{_shown(loss.what)}\n")
+    if wider:
+        sys.stderr.write("paddock export: nothing was written; --allow-wider writes it all the same.\n")
+        return 1
+    if options.output is None:
+        sys.stdout.buffer.write(exported.text.encode())
+        return 0
+    from editor.saving import AlreadyThere, SymlinkedPolicy, write_new  # noqa: PLC0415
+
+    try:
+        saved = write_new(options.output, exported.text.encode(), overwrite=options.force)
+    except AlreadyThere as error:
+        raise UsageError(f"{error} --force replaces it.") from error
+    except SymlinkedPolicy as error:
+        raise UsageError(f"{error} Name the target itself.") from error
+    for note in saved.notes:
+        sys.stderr.write(f"paddock export: {_shown(note)}\n")
+    return 0
+
+
+def _edit(words: list[str]) -> int:
+    parser = _parser(
+        "edit", "[--root DIR] [--abi N] FILE|DIR", "Open a policy on the screen; a new file is a new policy."
+    )
+    _add_file_options(parser)
+    parser.add_argument("--root", default="/", metavar="DIR", help="where the tree of files starts (default: /)")
+    parser.add_argument("--abi", type=_abi_number, metavar="N", help="simulate a kernel with this Landlock ABI")
+    options = parser.parse_intermixed_args(words)
+    (path,) = _one_file(options, parser)
+    if not (_is_terminal(sys.stdin) and _is_terminal(sys.stdout)):
+        raise UsageError("the screen needs a terminal on standard input and output; the other verbs do not.")
+    if not os.path.isdir(options.root):
+        raise UsageError(f"{_shown(options.root)} is not a directory.")
+    from editor.app import PaddockApp  # noqa: PLC0415
+
+    app = PaddockApp(path, root=os.path.abspath(options.root), abi=options.abi)
+    app.run()
+    return app.return_code or 0
+
+
+def _is_terminal(stream: object) -> bool:
+    return bool(stream is not None and getattr(stream, "isatty", bool)())
+
+
+def _print_json(data: object) -> None:
+    import json  # noqa: PLC0415
+
+    sys.stdout.write(json.dumps(data, indent=2) + "\n")
+
+
+VERBS: dict[str, Callable[[list[str]], int]] = {
+    "--help": _help,
+    "--version": _version,
+    "abi": _abi,
+    "check": _check,
+    "edit": _edit,
+    "explain": _explain,
+    "export": _export,
+    "run": _run,
+    "test": _test,
+}

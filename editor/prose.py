@@ -1,0 +1,181 @@
+"""What the verbs find, as lines for people: aligned, with file and line, and with what to do next."""
+
+import shlex
+from collections.abc import Iterable, Sequence
+
+from editor.console import Console, columns
+from editor.escape import printable
+from editor.explain import Explanation, place
+from editor.landlock.abi import ABI_VERSIONS, KernelState
+from editor.landlock.kernel import RESTRICT_FLAGS
+from editor.landlock.rights import LATEST_ABI, RIGHTS, in_order
+from editor.policy.model import Policy, RuleRef
+from editor.sandbox.report import Access, Report, Verdict
+from editor.suggest import CannotGrant, describe, grant
+
+_MAX_SUGGESTIONS = 10
+
+_HEADINGS: tuple[tuple[Verdict, str], ...] = (
+    ("uncontrolled", "Not restricted"),
+    ("allowed", "Allowed"),
+    ("failed", "Failed for another reason than the policy"),
+    ("denied", "Denied"),
+)
+
+
+# paddock abi
+
+
+def kernel_lines(state: KernelState, console: Console) -> list[str]:
+    """What this kernel enforces."""
+    facts = [["kernel", f"Linux {state.release}"]]
+    if state.abi:
+        version = ABI_VERSIONS[state.effective_abi - 1]
+        newer = f" (newer than this program, which knows {LATEST_ABI})" if state.abi > LATEST_ABI else ""
+        facts.append(["Landlock", f"ABI {state.abi}{newer}, first in Linux {version.kernel}"])
+        fixed = [str(bit + 1) for bit in range(state.errata.bit_length()) if state.errata >> bit & 1]
+        facts.append(["errata fixed", ", ".join(fixed) if fixed else "none that the kernel tells of"])
+    else:
+        facts.append(["Landlock", console.paint(f"off: {state.problem}", "denied")])
+    lsms = ", ".join(state.lsms) if state.lsms is not None else "unknown: /sys/kernel/security is not readable"
+    facts.append(["active LSMs", lsms])
+    lines = columns(facts, indent="")
+    for title, kind in (("Filesystem rights", "fs"), ("Network rights", "net"), ("Scopes", "scope")):
+        lines += ["", console.paint(title, "bold")]
+        lines += columns(
+            [
+                [_mark(right.abi, state, console), right.name, f"ABI {right.abi}", right.meaning]
+                for right in RIGHTS.values()
+                if right.kind == kind
+            ]
+        )
+    lines += ["", console.paint("Flags of restrict_self", "bold")]
+    lines += columns(
+        [[_mark(flag.abi, state, console), flag.name, f"ABI {flag.abi}", flag.meaning] for flag in RESTRICT_FLAGS]
+    )
+    return lines
+
+
+def _mark(abi: int, state: KernelState, console: Console) -> str:
+    return "yes" if abi <= state.abi else console.paint("no ", "denied")
+
+
+# paddock explain
+
+
+def explanation_lines(explanation: Explanation, console: Console) -> list[str]:
+    """The answer, the way up the hierarchy, and what would change it."""
+    verdict = "allowed" if explanation.allowed else "denied"
+    subject = printable(explanation.target.text)
+    if all(answer.answer == "uncontrolled" for answer in explanation.answers):
+        verdict, said = "uncontrolled", "not restricted"
+    else:
+        said = verdict
+    lines = [f"{subject}: {console.paint(said, verdict)}  (Landlock ABI {explanation.abi.enforced})", ""]
+    rows = []
+    for answer in explanation.answers:
+        why = [place(ref) for ref in answer.decided_by] if answer.answer == "allowed" else []
+        if answer.reason:
+            why.append(answer.reason)
+        rows.append([answer.right, answer.answer, "; ".join(why)])
+    lines += columns(rows)
+    lines += [f"  {note}" for note in explanation.notes]
+    if explanation.levels:
+        lines += ["", "From the object up to the root:"]
+        rows = []
+        for level in explanation.levels:
+            path = printable(level.path)
+            rows += [[path, ", ".join(in_order(each.rights)), place(each.ref)] for each in level.grants]
+            if not level.grants:
+                rows.append([path, "-", ""])
+        lines += columns(rows)
+    if explanation.changes:
+        lines += ["", "What would change it:", *(f"  {sentence}" for sentence in explanation.changes)]
+    return lines
+
+
+# paddock test
+
+
+def report_lines(report: Report, policy: Policy, console: Console) -> list[str]:
+    """Everything that a run touched; what was denied, and what to do about it, comes last."""
+    lines: list[str] = []
+    counts = report.counts()
+    expected = " (expected: nothing was enforced)" if report.mode == "observe" else ""
+    for verdict, heading in _HEADINGS:
+        rows = [access for access in report.accesses if access.verdict == verdict]
+        if rows:
+            lines += [console.paint(f"{heading}: {counts[verdict]}{expected}", verdict), *_rows(rows), ""]
+    lines += [f"{console.paint('note:', 'warning')} {printable(note)}" for note in report.notes]
+    command = shlex.join(printable(word) for word in report.command)
+    abi = f"ABI {report.abi.enforced}"
+    if report.abi.enforced != report.abi.kernel:
+        abi += f" (the kernel has {report.abi.kernel or 'no Landlock'})"
+    lines.append(f"{console.paint(command, 'bold')} under {printable(report.policy)}, {abi}, {report.duration_s:.2f} s")
+    verdicts = [f"{counts[verdict]} {verdict}" for verdict, _ in reversed(_HEADINGS) if counts[verdict]]
+    lines.append(f"exit status {report.exit_code}; {', '.join(verdicts) or 'nothing touched that Landlock knows'}")
+    return lines + _suggestions(report, policy)
+
+
+def _rows(accesses: Sequence[Access]) -> list[str]:
+    """One line for all accesses that differ only in process, call or spelling."""
+    groups: dict[tuple[object, ...], list[Access]] = {}
+    for access in accesses:
+        key = (access.rights, access.object_path or access.path, access.port, access.errno, access.decided_by,
+               access.reason)  # fmt: skip
+        groups.setdefault(key, []).append(access)
+    rows = []
+    for group in groups.values():
+        first = group[0]
+        names = ", ".join(in_order(first.missing or first.rights)) or first.syscall
+        processes = ", ".join(dict.fromkeys(printable(each.process) for each in group))
+        times = sum(each.times for each in group)
+        why = [_short(ref) for ref in first.decided_by] if first.verdict == "allowed" else []
+        if first.errno and first.verdict != "allowed":
+            why.append(first.errno)
+        if first.reason:
+            why.append(first.reason)
+        asked = [path for path in dict.fromkeys(printable(each.path or "") for each in group) if path]
+        if first.verdict == "denied" and first.object_path is not None and asked != [printable(first.object_path)]:
+            why.append(f"for {', '.join(asked[:3])}{', ...' if len(asked) > 3 else ''}")
+        if any(each.confirmed is False for each in group):
+            why.append("the kernel's audit disagrees")
+        rows.append([names, _subject(first), f"{processes} x{times}", "; ".join(why)])
+    return columns(rows)
+
+
+def _subject(access: Access) -> str:
+    if access.port is not None:
+        return f"port {access.port}"
+    return printable(access.object_path or access.path or "-")
+
+
+def _short(ref: RuleRef) -> str:
+    return f"{printable(ref.file)}:{ref.line}"
+
+
+def _suggestions(report: Report, policy: Policy) -> list[str]:
+    sentences: dict[str, None] = {}
+    for access in report.accesses:
+        if access.verdict == "denied":
+            try:
+                edits = grant(access, policy, together=report.accesses)
+            except CannotGrant as error:
+                sentences[f"{_subject(access)}: {error}"] = None
+                continue
+            sentences.update(dict.fromkeys(describe(edit, access) for edit in edits))
+    if not sentences:
+        return []
+    shown = list(sentences)[:_MAX_SUGGESTIONS]
+    more = len(sentences) - len(shown)
+    return [
+        "",
+        f"To allow what was denied (paddock edit {shlex.quote(printable(report.policy))}):",
+        *(f"  {sentence}" for sentence in shown),
+        *([f"  and {more} more"] if more else []),
+    ]
+
+
+def warning_lines(verb: str, sentences: Iterable[str], console: Console) -> list[str]:
+    """Sentences that a verb says beside its result."""
+    return [f"paddock {verb}: {console.paint('warning:', 'warning')} {sentence}" for sentence in sentences]
