@@ -20,7 +20,7 @@ import stat
 import sys
 import tempfile
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from fcntl import ioctl
 from typing import Any, NamedTuple
 
@@ -113,8 +113,8 @@ def random_tree(rng: random.Random, *, mounts: bool) -> Tree:
     return Tree(tuple(steps), tuple(directories), tuple(files), tuple(others))
 
 
-def make_tree(root: str, tree: Tree) -> None:
-    """Make ``tree`` below the existing directory ``root``."""
+def make_tree(root: str, tree: Tree, server: "Server") -> None:
+    """Make ``tree`` below the existing directory ``root``; ``server`` listens on its sockets."""
     for kind, name, argument in tree.steps:
         path = os.path.join(root, name)
         source = os.path.join(root, argument)
@@ -133,7 +133,7 @@ def make_tree(root: str, tree: Tree) -> None:
         elif kind == "fifo":
             os.mkfifo(path)
         elif kind == "socket":
-            os.mknod(path, 0o600 | stat.S_IFSOCK)
+            server.listen(path)
         elif kind == "device":
             os.mknod(path, 0o600 | stat.S_IFCHR, os.makedev(1, 3))
         else:
@@ -203,7 +203,8 @@ _KINDS = (
     *("link",) * 4,
     *("mknod",) * 2,
     *("mkdir", "unlink", "rmdir", "symlink", "bind_unix", "truncate", "ftruncate", "execute", "ioctl", "list"),
-    *("bind_tcp", "connect_tcp", "abstract", "signal", "stat", "pipe"),
+    *("bind_tcp", "connect_tcp", "bind_udp", "connect_udp", "send_udp", "connect_unix", "connect_unix"),
+    *("abstract", "signal", "stat", "pipe"),
 )
 
 
@@ -244,8 +245,13 @@ def random_operation(rng: random.Random, tree: Tree, ports: tuple[int, ...]) -> 
         return Operation(kind, new(), number=rng.choice([stat.S_IFREG, stat.S_IFIFO, stat.S_IFSOCK, stat.S_IFCHR, 0]))
     if kind in ("mkdir", "symlink", "bind_unix"):
         return Operation(kind, spell(new()))
-    if kind in ("bind_tcp", "connect_tcp"):
-        return Operation(kind, number=rng.choice(ports if kind == "connect_tcp" else [*ports[1:], 0]))
+    if kind in ("bind_tcp", "bind_udp"):
+        return Operation(kind, number=rng.choice([*ports[1:], 0]))
+    if kind in ("connect_tcp", "connect_udp", "send_udp"):
+        return Operation(kind, number=rng.choice(ports))
+    if kind == "connect_unix":
+        sockets = [name for each, name, _ in tree.steps if each == "socket"]
+        return Operation(kind, spell(rng.choice(sockets)) if sockets and rng.random() < 0.9 else path)
     return Operation(kind, path)
 
 
@@ -291,7 +297,7 @@ def _attempt(operation: Operation, path: str, other: str, server: "Server") -> N
             _execute(path)
         case "bind_unix":
             with socket.socket(socket.AF_UNIX) as each:
-                _in_directory(path, each)
+                _in_directory(path, each.bind)
         case "bind_tcp":
             with socket.socket() as each:
                 each.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
@@ -299,6 +305,18 @@ def _attempt(operation: Operation, path: str, other: str, server: "Server") -> N
         case "connect_tcp":
             with socket.socket() as each:
                 each.connect(("127.0.0.1", operation.number))
+        case "bind_udp":
+            with socket.socket(type=socket.SOCK_DGRAM) as each:
+                each.bind(("127.0.0.1", operation.number))
+        case "connect_udp":
+            with socket.socket(type=socket.SOCK_DGRAM) as each:
+                each.connect(("127.0.0.1", operation.number))
+        case "send_udp":
+            with socket.socket(type=socket.SOCK_DGRAM) as each:
+                each.sendto(b"", ("127.0.0.1", operation.number))
+        case "connect_unix":
+            with socket.socket(socket.AF_UNIX) as each:
+                _in_directory(path, each.connect)
         case "abstract":
             with socket.socket(socket.AF_UNIX) as each:
                 each.connect(server.abstract)
@@ -329,11 +347,11 @@ def _attempt_opened(kind: str, path: str) -> None:
         os.close(opened)
 
 
-def _in_directory(path: str, each: socket.socket) -> None:
-    # An address holds 108 bytes only, so the socket is bound through a descriptor of its directory.
+def _in_directory(path: str, use: Callable[[str], None]) -> None:
+    # An address holds 108 bytes only, so the socket is reached through a descriptor of its directory.
     directory = os.open(os.path.dirname(path), os.O_PATH)
     try:
-        each.bind(f"/proc/self/fd/{directory}/{os.path.basename(path)}")
+        use(f"/proc/self/fd/{directory}/{os.path.basename(path)}")
     finally:
         os.close(directory)
 
@@ -391,8 +409,14 @@ def predict(operation: Operation, root: str, decider: Decider) -> Decision | Non
                 if stat.S_ISCHR(mode) or stat.S_ISBLK(mode):
                     return decider.file(path, frozenset({"read_file", "ioctl_dev"}))
             return _predict_open(os.O_RDONLY, path, decider)
-        case "bind_tcp" | "connect_tcp":
+        case "connect_unix":
+            return decider.file(path, frozenset({"resolve_unix"}))
+        case "bind_tcp" | "connect_tcp" | "bind_udp":
             return decider.port(operation.number, operation.kind)
+        case "connect_udp" | "send_udp":
+            # The socket is bound to a free port as well.
+            sent = decider.port(operation.number, "connect_send_udp")
+            return decider.port(0, "bind_udp") if sent.allowed else sent
         case "abstract":
             return decider.scope("abstract_unix_socket")
         case "signal":
@@ -448,14 +472,26 @@ class Server:
         self._tcp.bind(("127.0.0.1", 0))
         self._tcp.listen(64)
         self._tcp.setblocking(False)
+        self._udp = socket.socket(type=socket.SOCK_DGRAM)
+        self._udp.bind(self._tcp.getsockname())
+        self._listening: list[socket.socket] = []
         with socket.socket() as first, socket.socket() as second:
             first.bind(("127.0.0.1", 0))
             second.bind(("127.0.0.1", 0))
             free = (first.getsockname()[1], second.getsockname()[1])
         self.ports: tuple[int, ...] = (self._tcp.getsockname()[1], *free)
 
+    def listen(self, path: str) -> None:
+        """Make the socket ``path`` and take connections there, until the queues are drained."""
+        each = socket.socket(socket.AF_UNIX)
+        self._listening.append(each)
+        _in_directory(path, each.bind)
+        each.listen(COPIES)
+
     def drain(self) -> None:
-        """Accept what has connected, so that the queues stay short."""
+        """Accept what has connected, so that the queues stay short, and leave the sockets of the trees."""
+        while self._listening:
+            self._listening.pop().close()
         for each in (self._unix, self._tcp):
             with contextlib.suppress(BlockingIOError):
                 while True:
@@ -529,7 +565,7 @@ def run_round(rng: random.Random, server: Server, kernel_abi: int, tally: Counte
         roots = [f"{base}/{index:02}/tree" for index in range(2 * COPIES)]
         for root in roots:
             os.makedirs(root)
-            make_tree(root, tree)
+            make_tree(root, tree, server)
         text = random_policy(rng, tree, base, server.ports)
         operations = [random_operation(rng, tree, server.ports) for _ in range(COPIES)]
         # First, because rules lie on these copies too: what they lead to must not change after it was resolved.
