@@ -1,0 +1,264 @@
+"""A list of any length with a cursor, drawn a line at a time: only what is on the screen costs anything."""
+
+from abc import abstractmethod
+from collections.abc import Sequence
+from typing import ClassVar
+
+from rich.segment import Segment
+from rich.style import Style
+from textual import events
+from textual.binding import Binding, BindingType
+from textual.geometry import Region, Size
+from textual.reactive import reactive
+from textual.scroll_view import ScrollView
+from textual.strip import Strip
+
+Piece = tuple[str, str]
+"""Some text of one line, and the component class that styles it (empty: the plain style)."""
+
+
+class LineList(ScrollView, can_focus=True):
+    """Lines with a cursor, for lists too long for a widget or a node a line.
+
+    A subclass says how many lines there are (``line_count``) and draws one (``draw_line``); it calls ``lines_changed``
+    when the number changed. Lines never scroll sideways: what does not fit is elided by the subclass.
+    """
+
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("up", "cursor_up", "Up", show=False),
+        Binding("down", "cursor_down", "Down", show=False),
+        Binding("pageup", "page_up", "Page up", show=False),
+        Binding("pagedown", "page_down", "Page down", show=False),
+        Binding("home", "first", "First", show=False),
+        Binding("end", "last", "Last", show=False),
+    ]
+    """
+    | Key(s) | Description |
+    | :- | :- |
+    | up, down | Move the cursor a line. |
+    | pageup, pagedown | Move the cursor a page. |
+    | home, end | Move the cursor to the first or last line. |
+    """
+
+    COMPONENT_CLASSES: ClassVar[set[str]] = {
+        "line-list--cursor",
+        "line-list--header",
+        "line-list--hover",
+        "line-list--empty",
+    }
+    """
+    | Class | Description |
+    | :- | :- |
+    | `line-list--cursor` | The line with the cursor. |
+    | `line-list--header` | The line that stays at the top, where there is one. |
+    | `line-list--hover` | The line under the mouse. |
+    | `line-list--empty` | What is shown where there are no lines. |
+    """
+
+    DEFAULT_CSS = """
+    LineList {
+        background: $surface;
+        color: $foreground;
+        overflow-x: hidden;
+        overflow-y: auto;
+        scrollbar-size-vertical: 1;
+
+        & > .line-list--cursor {
+            color: $block-cursor-blurred-foreground;
+            background: $block-cursor-blurred-background;
+            text-style: $block-cursor-blurred-text-style;
+        }
+        & > .line-list--header {
+            color: $foreground;
+            background: $panel;
+            text-style: bold;
+        }
+        & > .line-list--hover {
+            background: $block-hover-background;
+        }
+        & > .line-list--empty {
+            color: $text-muted;
+        }
+        &:focus {
+            background-tint: $foreground 5%;
+            & > .line-list--cursor {
+                color: $block-cursor-foreground;
+                background: $block-cursor-background;
+                text-style: $block-cursor-text-style;
+            }
+        }
+    }
+    """
+
+    ALLOW_SELECT = False
+
+    HEADER_LINES: ClassVar[int] = 0
+    """How many lines at the top stay while the others scroll: 0 or 1."""
+
+    cursor: reactive[int] = reactive(-1, repaint=False)
+    """The line with the cursor, from 0; -1 where there are no lines."""
+
+    hover: reactive[int] = reactive(-1, repaint=False)
+    """The line under the mouse, or -1."""
+
+    @property
+    @abstractmethod
+    def line_count(self) -> int:
+        """How many lines there are."""
+
+    @abstractmethod
+    def draw_line(self, number: int, width: int) -> Sequence[Piece]:
+        """Line ``number`` in at most ``width`` cells; the rest of the line is left blank."""
+
+    def draw_header(self, width: int) -> Sequence[Piece]:  # noqa: ARG002
+        """The line that stays at the top; called where ``HEADER_LINES`` is 1."""
+        return ()
+
+    def draw_empty(self, width: int) -> str:  # noqa: ARG002
+        """What the first line says where there are no lines."""
+        return ""
+
+    def cursor_moved(self) -> None:
+        """Called after the cursor went to another line."""
+
+    # Size and place
+
+    def lines_changed(self) -> None:
+        """Tell that the number of lines changed; the cursor is kept within them."""
+        count = self.line_count
+        # No width: lines are drawn to fit and never scroll sideways.
+        self.virtual_size = Size(0, count + self.HEADER_LINES)
+        self.cursor = min(self.cursor, count - 1)
+        self.refresh()
+
+    @property
+    def page_lines(self) -> int:
+        """How many lines fit on the screen."""
+        return max(1, self.size.height - self.HEADER_LINES)
+
+    @property
+    def top_line(self) -> int:
+        """The first line that is on the screen."""
+        return self.scroll_offset.y
+
+    def scroll_top_to(self, line: int) -> None:
+        """Scroll, without animation, until ``line`` is the first on the screen, or as far as the lines go."""
+        self.scroll_to(y=max(0, min(line, self.line_count - self.page_lines)), animate=False, force=True)
+
+    def show_line(self, line: int) -> None:
+        """Scroll, without animation, as little as needed for ``line`` to be on the screen."""
+        if line < self.top_line:
+            self.scroll_top_to(line)
+        elif line >= self.top_line + self.page_lines:
+            self.scroll_top_to(line - self.page_lines + 1)
+
+    def refresh_item(self, number: int) -> None:
+        """Draw one line again."""
+        if 0 <= number < self.line_count:
+            y = number + self.HEADER_LINES - self.scroll_offset.y
+            if 0 <= y < self.size.height:
+                self.refresh(Region(0, y, self.size.width, 1))
+
+    def validate_cursor(self, cursor: int) -> int:
+        """Keep the cursor within the lines."""
+        return max(-1 if not self.line_count else 0, min(cursor, self.line_count - 1))
+
+    def watch_cursor(self, old: int, new: int) -> None:
+        """Show the cursor where it went."""
+        self.refresh_item(old)
+        self.refresh_item(new)
+        if new >= 0:
+            self.show_line(new)
+        if old != new:
+            self.cursor_moved()
+
+    def watch_hover(self, old: int, new: int) -> None:
+        """Show the line under the mouse."""
+        self.refresh_item(old)
+        self.refresh_item(new)
+
+    def on_resize(self) -> None:
+        """Keep the cursor on the screen when that shrinks."""
+        self.call_after_refresh(self._keep_cursor_on_screen)
+
+    def _keep_cursor_on_screen(self) -> None:
+        if self.cursor >= 0:
+            self.show_line(self.cursor)
+
+    # Drawing
+
+    def render_line(self, y: int) -> Strip:
+        """Draw what is at row ``y`` of the widget."""
+        width = self.size.width
+        plain = self.rich_style
+        if y < self.HEADER_LINES:
+            base = self.get_component_rich_style("line-list--header")
+            return self._strip(self.draw_header(width), width, base, overlay=base)
+        number = y - self.HEADER_LINES + self.scroll_offset.y
+        if number >= self.line_count:
+            text = self.draw_empty(width) if number == 0 else ""
+            return self._strip([(text, "line-list--empty")], width, plain)
+        if number == self.cursor:
+            cursor = self.get_component_rich_style("line-list--cursor")
+            return self._strip(self.draw_line(number, width), width, plain, overlay=cursor)
+        if number == self.hover:
+            plain = plain + self.get_component_rich_style("line-list--hover", partial=True)
+        return self._strip(self.draw_line(number, width), width, plain)
+
+    def _strip(self, pieces: Sequence[Piece], width: int, base: Style, overlay: Style | None = None) -> Strip:
+        segments = []
+        for text, component in pieces:
+            style = base
+            if component:
+                style += self.get_component_rich_style(component, partial=True)
+            if overlay is not None:
+                style += overlay
+            segments.append(Segment(text, style))
+        return Strip(segments).adjust_cell_length(width, base if overlay is None else base + overlay)
+
+    # Keys and mouse
+
+    def _line_at(self, event: events.MouseEvent) -> int:
+        offset = event.get_content_offset(self)
+        if offset is None or offset.y < self.HEADER_LINES:
+            return -1
+        number = offset.y - self.HEADER_LINES + self.scroll_offset.y
+        return number if number < self.line_count else -1
+
+    def on_mouse_move(self, event: events.MouseMove) -> None:
+        """Show which line the mouse is on."""
+        self.hover = self._line_at(event)
+
+    def on_leave(self) -> None:
+        """The mouse is on no line any more."""
+        self.hover = -1
+
+    def on_click(self, event: events.Click) -> None:
+        """Move the cursor to the line clicked on."""
+        number = self._line_at(event)
+        if number >= 0:
+            self.cursor = number
+
+    def action_cursor_up(self) -> None:
+        """Move the cursor up a line."""
+        self.cursor -= 1
+
+    def action_cursor_down(self) -> None:
+        """Move the cursor down a line."""
+        self.cursor += 1
+
+    def action_page_up(self) -> None:
+        """Move the cursor up a page."""
+        self.cursor -= self.page_lines - 1
+
+    def action_page_down(self) -> None:
+        """Move the cursor down a page."""
+        self.cursor += self.page_lines - 1
+
+    def action_first(self) -> None:
+        """Move the cursor to the first line."""
+        self.cursor = 0
+
+    def action_last(self) -> None:
+        """Move the cursor to the last line."""
+        self.cursor = self.line_count - 1

@@ -1,0 +1,281 @@
+"""What a command writes, as it comes: coloured, safe, bounded, and following the end."""
+
+import time
+from collections import deque
+from typing import ClassVar, Final
+
+from rich.cells import get_character_cell_size
+from rich.segment import Segment
+from rich.style import Style
+from textual.geometry import Size
+from textual.scroll_view import ScrollView
+from textual.strip import Strip
+from textual.timer import Timer
+
+from widgets.ansi import Decoder, Line
+from widgets.cells import visible
+
+MOST_LINES: Final = 5_000
+MOST_CHARACTERS: Final = 4 << 20
+"""How much is kept: what is older goes."""
+MOST_PENDING_BYTES: Final = 4 << 20
+"""How much may wait to be shown: older bytes are left out, and the pane says how many."""
+
+# Output is decoded in pieces of this size for as long at a time, then the screen gets its turn.
+_PIECE_BYTES: Final = 4 << 10
+_BUSY_S: Final = 0.012
+_EVERY_S: Final = 0.02
+
+_Row = tuple[Line, int, int]
+"""What one row of the screen shows of a line: its characters from the first to before the second number."""
+
+
+class OutputPane(ScrollView, can_focus=True):
+    """A log of output in its colours. Long lines are wrapped.
+
+    Nothing that a program writes can do more than colour text: see ``widgets.ansi``. The pane follows the end of the
+    output until a person scrolls up, and again from when they scroll to the end.
+    """
+
+    COMPONENT_CLASSES: ClassVar[set[str]] = {"output-pane--note"}
+    """
+    | Class | Description |
+    | :- | :- |
+    | `output-pane--note` | Lines that are about the output. |
+    """
+
+    DEFAULT_CSS = """
+    OutputPane {
+        height: 1fr;
+        background: $surface;
+        color: $foreground;
+        overflow-x: hidden;
+        scrollbar-size-vertical: 1;
+
+        & > .output-pane--note {
+            color: $text-muted;
+            text-style: italic;
+        }
+        &:focus {
+            background-tint: $foreground 5%;
+        }
+    }
+    """
+
+    ALLOW_SELECT = False
+
+    def __init__(
+        self, *, name: str | None = None, id: str | None = None, classes: str | None = None, disabled: bool = False
+    ) -> None:
+        super().__init__(name=name, id=id, classes=classes, disabled=disabled)
+        self._pending: deque[tuple[str, bytes]] = deque()
+        self._pending_bytes = 0
+        self._left_out = 0
+        self._timer: Timer | None = None
+        self._decoders: dict[str, Decoder] = {}
+        self._lines: list[Line] = [Line()]
+        self._heights: list[int] = [0]
+        """How many rows each line takes."""
+        self._rows: list[_Row] = []
+        self._characters = 0
+        self._wrapped_at = 0
+        self._following = True
+
+    @property
+    def text(self) -> str:
+        """All lines that are kept, without colours; what still waits to be shown is not in it."""
+        return "\n".join(line.text for line in self._lines)
+
+    @property
+    def is_busy(self) -> bool:
+        """Whether output waits to be shown."""
+        return bool(self._pending)
+
+    @property
+    def is_following(self) -> bool:
+        """Whether the pane stays at the end of the output."""
+        return self._following
+
+    def feed(self, data: bytes, stream: str = "stdout") -> None:
+        """Show ``data``, which a program wrote to ``stream``. Sequences may be split over calls."""
+        if data:
+            self._wait(stream, data)
+
+    def note(self, text: str) -> None:
+        """Show a line about the output: what was started, how it ended."""
+        self._wait("", text.encode("utf-8", "backslashreplace"))
+
+    def clear(self) -> None:
+        """Remove everything, and forget colours and sequences begun."""
+        self._pending.clear()
+        self._pending_bytes = self._left_out = self._characters = 0
+        self._decoders.clear()
+        self._lines = [Line()]
+        self._heights = [0]
+        self._rows.clear()
+        self._following = True
+        self.virtual_size = Size(0, 0)
+        self.refresh()
+
+    # Taking output in
+
+    def _wait(self, stream: str, data: bytes) -> None:
+        self._pending.append((stream, data))
+        self._pending_bytes += len(data)
+        while self._pending_bytes > MOST_PENDING_BYTES:
+            stream, data = self._pending.popleft()
+            too_much = self._pending_bytes - MOST_PENDING_BYTES
+            if not stream:  # a note: kept, it is short; but then there is nothing left to give way
+                self._pending.append((stream, data))
+                break
+            self._pending_bytes -= min(too_much, len(data))
+            self._left_out += min(too_much, len(data))
+            self._decoders.pop(stream, None)  # it was in the middle of what is left out now
+            if len(data) > too_much:
+                self._pending.appendleft((stream, data[too_much:]))
+        self._later()
+
+    def _later(self) -> None:
+        if self._timer is None and self._pending and self.is_mounted:
+            self._timer = self.set_timer(_EVERY_S, self._take_in)
+
+    def on_mount(self) -> None:
+        """Show what came before."""
+        self._later()
+
+    def _take_in(self) -> None:
+        """Decode what waits, for a moment."""
+        self._timer = None
+        until = time.monotonic() + _BUSY_S
+        first = len(self._lines) - 1
+        before = self._lines[first].length
+        if self._left_out:
+            self._add_note(f"… {self._left_out:,} bytes left out")
+            self._left_out = 0
+        while self._pending and time.monotonic() < until:
+            stream, data = self._pending.popleft()
+            if not stream:
+                self._pending_bytes -= len(data)
+                self._add_note(visible(data.decode()))
+                continue
+            if len(data) > _PIECE_BYTES:
+                self._pending.appendleft((stream, data[_PIECE_BYTES:]))
+                data = data[:_PIECE_BYTES]
+            self._pending_bytes -= len(data)
+            decoder = self._decoders.get(stream)
+            if decoder is None:
+                decoder = self._decoders[stream] = Decoder()
+            decoder.feed(data, self._lines)
+        self._characters += sum(line.length for line in self._lines[first:]) - before
+        self._spread(first)
+        self._later()
+
+    def _add_note(self, text: str) -> None:
+        if self._lines[-1].length:
+            self._lines[-1].finish()
+            self._lines.append(Line(text))
+        else:
+            self._lines[-1] = Line(text)
+        self._lines.append(Line())
+
+    def _spread(self, first: int) -> None:
+        """Wrap the lines from ``first`` on, drop what is too old, and follow the end."""
+        width = self.size.width
+        self._wrapped_at = width
+        if first < len(self._heights):
+            del self._rows[len(self._rows) - sum(self._heights[first:]) :]
+            del self._heights[first:]
+        for line in self._lines[first:]:
+            rows = _wrap(line, width) if width else []
+            self._rows += rows
+            self._heights.append(len(rows))
+        gone = self._trim()
+        self.virtual_size = Size(0, len(self._rows))
+        if self._following:
+            self.scroll_to(y=self.max_scroll_y, animate=False, force=True)
+        elif gone:
+            self.scroll_to(y=max(0, self.scroll_offset.y - gone), animate=False, force=True)
+        self.refresh()
+
+    def _trim(self) -> int:
+        """Drop the oldest lines over the bounds; returns how many rows went."""
+        lines = max(0, len(self._lines) - MOST_LINES)
+        characters = self._characters - sum(line.length for line in self._lines[:lines])
+        while characters > MOST_CHARACTERS and lines < len(self._lines) - 1:
+            characters -= self._lines[lines].length
+            lines += 1
+        if not lines:
+            return 0
+        rows = sum(self._heights[:lines])
+        del self._lines[:lines], self._heights[:lines], self._rows[:rows]
+        self._characters = characters
+        return rows
+
+    def on_resize(self) -> None:
+        """Wrap anew for another width."""
+        if self.size.width != self._wrapped_at:
+            self._spread(0)
+
+    # Scrolling
+
+    def watch_scroll_y(self, old_value: float, new_value: float) -> None:
+        """Follow the end where a person went there, and no more where they left it."""
+        super().watch_scroll_y(old_value, new_value)
+        if self._wrapped_at:
+            self._following = round(new_value) >= self.max_scroll_y
+
+    def action_scroll_end(self) -> None:
+        """Go to the end, and follow it."""
+        self._following = True
+        self.scroll_to(y=self.max_scroll_y, animate=False, force=True)
+
+    def action_scroll_home(self) -> None:
+        """Go to the start of what is kept."""
+        self.scroll_to(y=0, animate=False, force=True)
+
+    # Drawing
+
+    def render_line(self, y: int) -> Strip:
+        """Draw what is at row ``y`` of the widget."""
+        width = self.size.width
+        base = self.rich_style
+        number = self.scroll_offset.y + y
+        if number >= len(self._rows):
+            return Strip.blank(width, base)
+        line, start, end = self._rows[number]
+        if line.note:
+            base += self.get_component_rich_style("output-pane--note", partial=True)
+        return Strip(_segments(line, start, end, base)).adjust_cell_length(width, self.rich_style)
+
+
+def _segments(line: Line, start: int, end: int, base: Style) -> list[Segment]:
+    """The characters of ``line`` from ``start`` to before ``end``."""
+    segments = []
+    place = 0
+    for text, style in line.runs:
+        shown = text[max(0, start - place) : max(0, end - place)]
+        if shown:
+            segments.append(Segment(shown, base if style is None else base + style))
+        place += len(text)
+        if place >= end:
+            break
+    return segments
+
+
+def _wrap(line: Line, width: int) -> list[_Row]:
+    """``line`` in rows of at most ``width`` cells; none for one that is empty and still open at the end is drawn so."""
+    if line.length <= width and line.wider == 0:
+        return [(line, 0, line.length)]
+    text = line.text
+    if text.isascii():
+        return [(line, at, min(at + width, len(text))) for at in range(0, len(text), width)]
+    rows: list[_Row] = []
+    start = cells = 0
+    for place, char in enumerate(text):
+        wide = get_character_cell_size(char)
+        if cells + wide > width and place > start:
+            rows.append((line, start, place))
+            start, cells = place, 0
+        cells += wide
+    rows.append((line, start, len(text)))
+    return rows

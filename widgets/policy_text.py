@@ -1,0 +1,262 @@
+"""The text of a policy: line numbers, highlighting, marked lines. Read only."""
+
+import re
+from collections.abc import Iterable, Iterator
+from typing import ClassVar, Final, Literal
+
+from rich.segment import Segment
+from rich.style import Style
+from textual.cache import LRUCache
+from textual.geometry import Size
+from textual.scroll_view import ScrollView
+from textual.strip import Strip
+
+from widgets.cells import visible, width_of
+
+Language = Literal["toml", "json"]
+
+_TAB = 4
+# Lines highlighted and kept: a few screens. Highlighting is by line and lazy, so a text of any length costs the same.
+_LINES_KEPT = 1024
+
+_TOML: Final = re.compile(
+    r"""
+    (?P<comment>\#.*)
+  | (?P<header>^\s*\[\[?[^\]]*\]\]?)
+  | (?P<key>(?:"(?:\\.|[^"\\])*"|'[^']*'|[A-Za-z0-9_-]+)(?=\s*[=.](?!\d)))
+  | (?P<string>"{3}.*?(?:"{3}|$)|'{3}.*?(?:'{3}|$)|"(?:\\.|[^"\\])*"?|'[^']*'?)
+  | (?P<constant>\b(?:true|false|inf|nan)\b)
+  | (?P<number>[+-]?\b[0-9][0-9A-Za-z_.:+-]*)
+  | (?P<mark>[\[\]{},=])
+    """,
+    re.VERBOSE,
+)
+_JSON: Final = re.compile(
+    r"""
+    (?P<key>"(?:\\.|[^"\\])*"(?=\s*:))
+  | (?P<string>"(?:\\.|[^"\\])*"?)
+  | (?P<constant>\b(?:true|false|null)\b)
+  | (?P<number>-?[0-9][0-9.eE+-]*)
+  | (?P<mark>[\[\]{},:])
+    """,
+    re.VERBOSE,
+)
+# What matters for which lines begin within a string of several lines: everything that can hold its quotes.
+_TOML_LONG: Final = re.compile(
+    r"""\#[^\n]*|"{3}(?:\\.|[^\\])*?"{3}|'{3}.*?'{3}|"(?:\\.|[^"\\\n])*"?|'[^'\n]*'?""", re.DOTALL
+)
+
+
+class PolicyText(ScrollView, can_focus=True):
+    """A policy's text. Only lines on the screen are highlighted, so 100,000 lines are as quick as ten."""
+
+    COMPONENT_CLASSES: ClassVar[set[str]] = {
+        "policy-text--gutter",
+        "policy-text--gutter-marked",
+        "policy-text--marked",
+        "policy-text--comment",
+        "policy-text--header",
+        "policy-text--key",
+        "policy-text--string",
+        "policy-text--constant",
+        "policy-text--number",
+        "policy-text--mark",
+    }
+    """
+    | Class | Description |
+    | :- | :- |
+    | `policy-text--gutter` | Line numbers. |
+    | `policy-text--gutter-marked` | The number and arrow of a marked line. |
+    | `policy-text--marked` | The text of a marked line. |
+    | `policy-text--comment` | Comments. |
+    | `policy-text--header` | Headers of tables. |
+    | `policy-text--key` | Keys. |
+    | `policy-text--string` | Strings. |
+    | `policy-text--constant` | true, false, null. |
+    | `policy-text--number` | Numbers and dates. |
+    | `policy-text--mark` | Brackets, commas, equal signs. |
+    """
+
+    DEFAULT_CSS = """
+    PolicyText {
+        background: $surface;
+        color: $foreground;
+        scrollbar-size: 1 1;
+
+        & > .policy-text--gutter {
+            color: $text-disabled;
+        }
+        & > .policy-text--gutter-marked {
+            color: $text-accent;
+            text-style: bold;
+        }
+        & > .policy-text--marked {
+            background: $accent 20%;
+        }
+        & > .policy-text--comment {
+            color: $text-muted;
+            text-style: italic;
+        }
+        & > .policy-text--header {
+            color: $text-primary;
+            text-style: bold;
+        }
+        & > .policy-text--key {
+            color: $text-secondary;
+        }
+        & > .policy-text--string {
+            color: $text-success;
+        }
+        & > .policy-text--constant {
+            color: $text-accent;
+        }
+        & > .policy-text--number {
+            color: $text-warning;
+        }
+        & > .policy-text--mark {
+            color: $text-muted;
+        }
+        &:focus {
+            background-tint: $foreground 5%;
+        }
+    }
+    """
+
+    ALLOW_SELECT = False
+
+    def __init__(
+        self, *, name: str | None = None, id: str | None = None, classes: str | None = None, disabled: bool = False
+    ) -> None:
+        super().__init__(name=name, id=id, classes=classes, disabled=disabled)
+        self._text = ""
+        self._lines: list[str] = []
+        self._language: Language = "toml"
+        self._marked: frozenset[int] = frozenset()
+        self._inside: dict[int, str] = {}
+        """Lines (from 0) that begin within a TOML string of several lines, and its quotes."""
+        self._pieces: LRUCache[int, list[tuple[str, str]]] = LRUCache(_LINES_KEPT)
+
+    @property
+    def text(self) -> str:
+        """The text shown."""
+        return self._text
+
+    @property
+    def marked(self) -> frozenset[int]:
+        """The marked lines, from 1."""
+        return self._marked
+
+    def show(self, text: str, language: Language = "toml", lines: Iterable[int] = ()) -> None:
+        """Show ``text`` and mark ``lines`` (from 1).
+
+        The screen follows: to the first marked line where other lines are marked than before, else to the first line
+        that changed; it stays where it is when that is to be seen already.
+        """
+        marked = frozenset(lines)
+        follow: int | None = None
+        if text != self._text or language != self._language:
+            before = self._lines
+            self._text = text
+            self._language = language
+            self._lines = text.split("\n")
+            if self._lines and not self._lines[-1]:
+                self._lines.pop()
+            self._inside = _long_strings(text) if language == "toml" else {}
+            self._pieces.clear()
+            widest = max((width_of(line) + (_TAB - 1) * line.count("\t") for line in self._lines), default=0)
+            self.virtual_size = Size(self._gutter_width + widest + 1, len(self._lines))
+            if before:
+                follow = _first_difference(before, self._lines) + 1
+        if marked and marked != self._marked:
+            follow = min(marked)
+        self._marked = marked
+        self.refresh()
+        if follow is not None:
+            self._follow(follow)
+
+    def goto(self, line: int) -> None:
+        """Bring ``line`` (from 1) on the screen, in its middle where it was not to be seen."""
+        self._follow(line)
+
+    def _follow(self, line: int) -> None:
+        height = self.size.height
+        number = max(0, min(line, len(self._lines)) - 1)
+        if not height:  # not laid out yet
+            self.call_after_refresh(self._follow, line)
+        elif not self.scroll_offset.y <= number < self.scroll_offset.y + height:
+            self.scroll_to(y=max(0, number - height // 2), animate=False, force=True)
+
+    @property
+    def _gutter_width(self) -> int:
+        return max(3, len(str(len(self._lines)))) + 2
+
+    def render_line(self, y: int) -> Strip:
+        """Draw the line at row ``y`` of the widget: gutter, then the text from the horizontal scroll position on."""
+        width = self.size.width
+        scroll_x, scroll_y = self.scroll_offset
+        number = scroll_y + y
+        base = self.rich_style
+        if number >= len(self._lines):
+            return Strip.blank(width, base)
+        is_marked = number + 1 in self._marked
+        gutter_style = base + self.get_component_rich_style(
+            "policy-text--gutter-marked" if is_marked else "policy-text--gutter", partial=True
+        )
+        if is_marked:
+            base = base + self.get_component_rich_style("policy-text--marked", partial=True)
+        gutter = f"{number + 1:>{self._gutter_width - 2}}{'▸' if is_marked else ' '} "
+        segments = [Segment(text, self._piece_style(base, kind)) for text, kind in self._highlighted(number)]
+        room = max(0, width - self._gutter_width)
+        line = Strip(segments).adjust_cell_length(max(room + scroll_x, 0), base).crop(scroll_x, scroll_x + room)
+        return Strip.join([Strip([Segment(gutter, gutter_style)]), line]).adjust_cell_length(width, base)
+
+    def _piece_style(self, base: Style, kind: str) -> Style:
+        if not kind:
+            return base
+        return base + self.get_component_rich_style(f"policy-text--{kind}", partial=True)
+
+    def _highlighted(self, number: int) -> list[tuple[str, str]]:
+        """The pieces of a line (from 0) with their kinds."""
+        pieces = self._pieces.get(number)
+        if pieces is None:
+            line = visible(self._lines[number].rstrip("\r").expandtabs(_TAB))
+            pieces = self._pieces[number] = list(_pieces(line, self._language, self._inside.get(number, "")))
+        return pieces
+
+
+def _pieces(line: str, language: Language, inside: str) -> Iterator[tuple[str, str]]:
+    """A line cut into pieces, each with its kind; ``inside`` are the quotes of a string that began on a line before."""
+    place = 0
+    if inside:
+        end = line.find(inside)
+        place = len(line) if end < 0 else end + len(inside)
+        yield line[:place], "string"
+    for match in (_TOML if language == "toml" else _JSON).finditer(line, place):
+        if match.start() > place:
+            yield line[place : match.start()], ""
+        yield match.group(), match.lastgroup or ""
+        place = match.end()
+    if place < len(line):
+        yield line[place:], ""
+
+
+def _long_strings(text: str) -> dict[int, str]:
+    """The lines (from 0) that begin within a TOML string of several lines, with the quotes that end it."""
+    if '"""' not in text and "'''" not in text:
+        return {}
+    inside: dict[int, str] = {}
+    for match in _TOML_LONG.finditer(text):
+        token = match.group()
+        if "\n" in token:
+            first = text.count("\n", 0, match.start())
+            for line in range(first + 1, first + 1 + token.count("\n")):
+                inside[line] = token[:3]
+    return inside
+
+
+def _first_difference(before: list[str], after: list[str]) -> int:
+    """The first line (from 0) that differs; the last one where nothing does."""
+    for number, (old, new) in enumerate(zip(before, after, strict=False)):
+        if old != new:
+            return number
+    return max(0, min(len(before), len(after), len(after) - 1))

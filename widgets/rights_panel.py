@@ -1,0 +1,234 @@
+"""Every right on one path: granted here, inherited, or not, and what it means."""
+
+from collections.abc import Iterable
+from typing import ClassVar, Literal, NamedTuple
+
+from textual import on
+from textual.app import ComposeResult
+from textual.binding import Binding, BindingType
+from textual.containers import Vertical
+from textual.content import Content
+from textual.message import Message
+from textual.widgets import OptionList, Static
+from textual.widgets.option_list import Option
+
+from widgets.cells import visible
+
+State = Literal["here", "inherited", "none"]
+
+_MARKS = {"here": "[x]", "inherited": "[-]", "none": "[ ]"}
+_STYLES = {"here": "bold $text-success", "inherited": "$text-muted", "none": ""}
+_NAME_WIDTH = 16
+
+
+class Source(NamedTuple):
+    """A rule that grants a right: ``text`` for eyes, and the rule's path and line to go to."""
+
+    text: str
+    path: str
+    line: int
+
+
+class RightState(NamedTuple):
+    """One right as it stands on one path.
+
+    ``kernel`` is the kernel release that brought it, ``handled`` whether the policy denies it unless granted,
+    ``enforced`` whether this kernel knows it, ``applicable`` whether this kind of object can hold it; ``why`` says
+    what stands in the way.
+    """
+
+    name: str
+    meaning: str
+    abi: int
+    kernel: str
+    state: State
+    sources: tuple[Source, ...]
+    handled: bool
+    enforced: bool
+    applicable: bool
+    why: str
+
+
+class RightsPanel(Vertical):
+    """The rights on one path, each to be toggled, with what is to know of the highlighted one below."""
+
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("space", "toggle_right", "Toggle"),
+        Binding("g", "source", "Go to rule"),
+    ]
+    """
+    | Key(s) | Description |
+    | :- | :- |
+    | space, enter | Toggle the highlighted right. |
+    | g | Go to the rule that grants it. |
+    """
+
+    DEFAULT_CSS = """
+    RightsPanel {
+        height: 1fr;
+
+        & > .rights-panel--subject {
+            height: 1;
+            padding: 0 1;
+            text-style: bold;
+            background: $panel;
+            text-wrap: nowrap;
+            text-overflow: ellipsis;
+        }
+        & > OptionList {
+            height: 1fr;
+            border: none;
+            padding: 0;
+            scrollbar-size-vertical: 1;
+            &:focus {
+                border: none;
+            }
+        }
+        & > .rights-panel--detail {
+            height: auto;
+            max-height: 6;
+            padding: 0 1;
+            border-top: solid $panel;
+        }
+    }
+    """
+
+    class RightToggled(Message):
+        """Posted when a person toggles a right.
+
+        Can be handled using `on_rights_panel_right_toggled` in a parent widget.
+        """
+
+        def __init__(self, panel: "RightsPanel", name: str) -> None:
+            super().__init__()
+            self.panel = panel
+            """The panel that sent the message."""
+            self.name = name
+            """The right's kernel name."""
+
+        @property
+        def control(self) -> "RightsPanel":
+            """The panel that sent the message."""
+            return self.panel
+
+    class SourceRequested(Message):
+        """Posted when a person wants to see the rule that grants a right.
+
+        Can be handled using `on_rights_panel_source_requested` in a parent widget.
+        """
+
+        def __init__(self, panel: "RightsPanel", path: str, line: int) -> None:
+            super().__init__()
+            self.panel = panel
+            """The panel that sent the message."""
+            self.path = path
+            """The rule's path, as its source has it."""
+            self.line = line
+            """The rule's line, from 1."""
+
+        @property
+        def control(self) -> "RightsPanel":
+            """The panel that sent the message."""
+            return self.panel
+
+    def __init__(
+        self, *, name: str | None = None, id: str | None = None, classes: str | None = None, disabled: bool = False
+    ) -> None:
+        super().__init__(name=name, id=id, classes=classes, disabled=disabled)
+        self._states: tuple[RightState, ...] = ()
+        self._subject = Static(markup=False, classes="rights-panel--subject")
+        self._list = OptionList(markup=False)
+        self._detail = Static(markup=False, classes="rights-panel--detail")
+
+    def compose(self) -> ComposeResult:
+        """Subject, rights, detail."""
+        yield self._subject
+        yield self._list
+        yield self._detail
+
+    @property
+    def highlighted(self) -> RightState | None:
+        """The right under the cursor."""
+        number = self._list.highlighted
+        return self._states[number] if number is not None and number < len(self._states) else None
+
+    def focus(self, scroll_visible: bool = True) -> "RightsPanel":
+        """Focus the list of rights."""
+        self._list.focus(scroll_visible)
+        return self
+
+    def show(self, subject: str, kind: str, states: Iterable[RightState]) -> None:
+        """Show the rights on ``subject``, which is a ``kind`` of thing ("directory"); the cursor stays on its right."""
+        before = self._states
+        self._states = tuple(states)
+        title = Content.assemble(
+            (visible(subject), "bold"), (f"  {visible(kind)}" if kind else "", "not bold $text-muted")
+        )
+        self._subject.update(title)
+        if [state.name for state in before] == [state.name for state in self._states]:
+            for number, (old, new) in enumerate(zip(before, self._states, strict=True)):
+                if old != new:
+                    self._list.replace_option_prompt_at_index(number, _prompt(new))
+        else:
+            highlighted = self._list.highlighted
+            self._list.set_options(Option(_prompt(state)) for state in self._states)
+            self._list.highlighted = min(highlighted or 0, len(self._states) - 1) if self._states else None
+        self._show_detail()
+
+    @on(OptionList.OptionHighlighted)
+    def _highlighted(self, event: OptionList.OptionHighlighted) -> None:
+        event.stop()
+        self._show_detail()
+
+    @on(OptionList.OptionSelected)
+    def _selected(self, event: OptionList.OptionSelected) -> None:
+        event.stop()
+        self.action_toggle_right()
+
+    def _show_detail(self) -> None:
+        state = self.highlighted
+        self._detail.display = state is not None
+        if state is not None:
+            self._detail.update(_detail(state))
+
+    def action_toggle_right(self) -> None:
+        """Toggle the highlighted right."""
+        state = self.highlighted
+        if state is not None:
+            self.post_message(self.RightToggled(self, state.name))
+
+    def action_source(self) -> None:
+        """Go to the rule that grants the highlighted right."""
+        state = self.highlighted
+        if state is not None and state.sources:
+            source = state.sources[0]
+            self.post_message(self.SourceRequested(self, source.path, source.line))
+
+
+def _prompt(state: RightState) -> Content:
+    """One right in one line: mark, name, ABI, and a word where something is in the way."""
+    style = _STYLES[state.state] if state.applicable else "$text-disabled"
+    word = ""
+    if not state.applicable:
+        word = "not here"
+    elif not state.enforced:
+        word = "not enforced"
+    elif not state.handled:
+        word = "not handled"
+    return Content.assemble(
+        (f"{_MARKS[state.state]} {state.name:<{_NAME_WIDTH}}", style),
+        (f" ABI {state.abi:<2}", "$text-muted"),
+        (f" {word}" if word else "", "$text-warning"),
+    )
+
+
+def _detail(state: RightState) -> Content:
+    """All there is to say of one right."""
+    lines = [Content(visible(state.meaning))]
+    lines += [Content.assemble(("from ", "$text-muted"), visible(source.text)) for source in state.sources]
+    if not state.sources:
+        lines.append(Content.assemble(("granted by no rule", "$text-muted")))
+    if state.why:
+        lines.append(Content.assemble((visible(state.why), "$text-warning")))
+    lines.append(Content.assemble((f"since ABI {state.abi}, Linux {visible(state.kernel)}", "$text-muted")))
+    return Content("\n").join(lines)

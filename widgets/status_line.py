@@ -1,0 +1,56 @@
+"""One line that says what is open and how it stands."""
+
+from typing import NamedTuple
+
+from textual.content import Content
+from textual.widgets import Static
+
+from widgets.cells import visible
+
+
+class Status(NamedTuple):
+    """What the line shows. ``problem`` is one sentence, empty where all is well; ``abi`` is for eyes ("ABI 7")."""
+
+    file: str = ""
+    dirty: bool = False
+    problem: str = ""
+    abi: str = ""
+    running: str = ""
+
+
+class StatusLine(Static):
+    """File, unsaved mark, a problem if there is one, what runs, and the Landlock version."""
+
+    DEFAULT_CSS = """
+    StatusLine {
+        height: 1;
+        padding: 0 1;
+        background: $panel;
+        color: $foreground;
+        text-wrap: nowrap;
+        text-overflow: ellipsis;
+    }
+    """
+
+    def __init__(
+        self, *, name: str | None = None, id: str | None = None, classes: str | None = None, disabled: bool = False
+    ) -> None:
+        super().__init__(name=name, id=id, classes=classes, disabled=disabled, markup=False)
+        self.status = Status()
+        """What is shown."""
+
+    def show(self, status: Status) -> None:
+        """Show ``status``."""
+        if status == self.status:
+            return
+        self.status = status
+        parts = [Content.assemble((visible(status.file), "bold"))]
+        if status.dirty:
+            parts.append(Content.assemble(("* unsaved", "bold $text-warning")))
+        if status.problem:
+            parts.append(Content.assemble((visible(status.problem), "$text-error")))
+        if status.running:
+            parts.append(Content.assemble((visible(status.running), "$text-accent")))
+        if status.abi:
+            parts.append(Content.assemble((visible(status.abi), "$text-muted")))
+        self.update(Content("  ").join(parts))
