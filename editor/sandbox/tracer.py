@@ -269,7 +269,7 @@ class Tracer:
         self._abi = wanted if spec.abi is None else min(spec.abi, wanted)
         if spec.mode == "enforce":
             self._built = ruleset.build(spec.resolved.ruleset(), spec.abi)
-            for note in self._built.notes:
+            for note in (each for each in self._built.notes if each.kind != "not_for_file"):  # as the format means it
                 self.channel.notice(f"{note.subject}: {note.message}" if note.subject else note.message)
         self._decider = Decider(spec.resolved, self._abi)
         if spec.mode == "enforce" and spec.confirm is not False:
