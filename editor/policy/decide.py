@@ -18,7 +18,7 @@ from editor.policy.resolve import GrantRef, Identity, ResolvedPath, ResolvedPoli
 # The kernel's MAXSYMLINKS: one more is ELOOP.
 _MAX_LINKS = 40
 
-# Decisions kept before the memory is emptied: some hundred bytes each, so at most some ten megabytes.
+# Decisions, and directories, kept before the memory is emptied: some hundred bytes each, so some ten megabytes.
 _MAX_CACHED = 1 << 16
 
 _REFER: RightSet = frozenset({"refer"})
@@ -135,7 +135,7 @@ class _Node:
 class _Place:
     """An existing object on its way up to the root, with the rights that reach it."""
 
-    __slots__ = ("identity", "is_dir", "nearest", "node", "parent", "path", "rights")
+    __slots__ = ("below", "identity", "is_dir", "nearest", "node", "parent", "path", "rights")
 
     def __init__(
         self, path: str, parent: "_Place | None", identity: Identity, node: _Node | None, *, is_dir: bool
@@ -145,6 +145,7 @@ class _Place:
         self.identity = identity
         self.node = node
         self.is_dir = is_dir
+        self.below: set[str] = set()  # the paths of directories and symbolic links in it that are remembered
         above = parent.rights if parent is not None else NO_RIGHTS
         self.rights: RightSet = above if node is None else above | node.rights
         self.nearest: _Place | None = self if node is not None else (parent.nearest if parent is not None else None)
@@ -172,8 +173,8 @@ class _Found(NamedTuple):
 class Decider:
     """Answers questions about one resolved policy as Landlock version ``abi`` enforces it.
 
-    What was found on the filesystem is remembered. Who knows that something was created, removed, renamed or mounted
-    calls ``forget``. Not for use by several threads at the same time.
+    What was found on the filesystem is remembered. Who knows that something was created, removed or renamed calls
+    ``forget`` with its path, after a mount without. Not for use by several threads at the same time.
     """
 
     def __init__(self, resolved: ResolvedPolicy, abi: int) -> None:
@@ -198,11 +199,13 @@ class Decider:
         self.forget()
 
     def forget(self, path: str | None = None) -> None:
-        """Look again at ``path``, absolute and without symbolic links, and at what is below it; None: at everything."""
-        if path is None or path in self._places:
+        """Look again at ``path``, absolute and without symbolic links, and at what is below it.
+
+        None: at everything, mounts included.
+        """
+        if path is None:
             self._decisions: dict[str, dict[tuple[RightSet, bool], Decision]] = {}
             self._mounts: frozenset[str] | None = None
-        if path is None:
             self._places: dict[str, _Place] = {}
             self._links: dict[str, str] = {}
             status = os.stat("/")
@@ -212,10 +215,18 @@ class Decider:
             return
         self._decisions.pop(path, None)
         self._links.pop(path, None)
-        if path in self._places and path != "/":
-            below = path + "/"
-            self._places = {at: each for at, each in self._places.items() if at != path and not at.startswith(below)}
-            self._links = {at: each for at, each in self._links.items() if not at.startswith(below)}
+        place = self._places.get(path)
+        if place is None or place.parent is None:
+            return
+        place.parent.below.discard(path)
+        self._decisions.clear()
+        gone = [path]
+        while gone:
+            at = gone.pop()
+            self._links.pop(at, None)
+            place = self._places.pop(at, None)
+            if place is not None:
+                gone += place.below
 
     # Files
 
@@ -224,7 +235,8 @@ class Decider:
 
         For ``make_*``, ``remove_*`` and ``refer`` the object is the directory in which that happens. A relative path
         starts at the policy's base. Symbolic links are followed, the last one only with ``follow``. For a path that
-        does not exist, the deepest existing directory decides. Raises ValueError for what is not a filesystem right.
+        does not exist, the deepest existing directory decides. ``resolve_unix`` restricts only sockets that were made
+        outside of the sandbox: the answer is about such a one. Raises ValueError for what is not a filesystem right.
         """
         cached = self._decisions.get(path)
         if cached is not None and (decision := cached.get((rights, follow))) is not None:
@@ -335,7 +347,9 @@ class Decider:
                     beyond = any(name not in ("", ".") for name in names)
                     return _Found(place.parent or place, missing=True) if beyond else _Found(place)
                 if not real.startswith("/proc/"):
-                    self._links[real] = target
+                    if self._places.get(place.path) is place:
+                        self._links[real] = target
+                        place.below.add(real)
                 elif (object_found := self._process_link(real, target, last=not names)) is not None:
                     return object_found
             elif not names and not follow:
@@ -353,7 +367,12 @@ class Decider:
         is_dir = stat.S_ISDIR(status.st_mode)
         place = _Place(path, parent, identity, self._nodes.get(identity), is_dir=is_dir)
         if is_dir and not path.startswith("/proc/"):
-            self._places[path] = place
+            if len(self._places) >= _MAX_CACHED:
+                self.forget()
+            # After that the rest of this walk stands on places that are not remembered: neither is what is below them.
+            if self._places.get(parent.path) is parent:
+                self._places[path] = place
+                parent.below.add(path)
         return place
 
     def _process_link(self, link: str, target: str, *, last: bool) -> _Found | None:

@@ -287,3 +287,19 @@ def test_every_right_is_answered_at_every_abi(tree: Path) -> None:
         for name in rights_of("fs"):
             decision = policy.file("c", right(name))
             assert decision.allowed == (name not in ("read_file", "refer")), (abi, name)
+
+
+def test_forgetting_many_directories_costs_only_what_is_below_them(tmp_path: Path) -> None:
+    root = Path(os.path.realpath(tmp_path))
+    policy = decider(NESTED, root)
+    paths = [f"{root}/d{index}/e" for index in range(2000)]
+    for path in paths:
+        os.makedirs(path)
+        policy.file(path, right("read_file"))
+    start = time.perf_counter()
+    for path in paths:
+        policy.forget(path)
+        policy.forget(os.path.dirname(path))
+    assert time.perf_counter() - start < 0.5  # measured at 4 ms; looking at everything each time took seconds
+    os.rename(paths[0], f"{root}/moved")
+    assert policy.file(paths[0], right("read_file")).object == os.path.dirname(paths[0])
