@@ -9,18 +9,17 @@ import re
 from collections.abc import Callable, Collection, Sequence
 from typing import NamedTuple
 
-from editor.policy.edits import EditError
-from editor.policy.errors import PolicyError
-from editor.policy.locate import Field, Node, Span, locate
+from editor.policy.locate import Field, Node, Span
 from editor.policy.planning import AddMember, AddTable, ChangeList, Key, RemoveMember, RemoveTable, Section, Step, Value
 from editor.policy.splice import Splice, edit_sequence, indentation, line_end, line_start, newline_of
+from editor.policy.splice_array import edit_array
 
 # A new list that would make its line longer than this gets a line for each element.
 MAX_LINE = 100
 
 
 def splices(text: str, root: Node, steps: Sequence[Step]) -> list[Splice]:
-    """The splices for ``text``, located as ``root``, that do ``steps``. Raises EditError where tomlkit fails."""
+    """The splices for ``text``, located as ``root``, that do ``steps``."""
     return _Surgeon(text, root).operate(steps)
 
 
@@ -205,7 +204,6 @@ _BLANK_LINES = re.compile(r"(?:[ \t]*\r?\n)*+")
 _BLANK_BEFORE = re.compile(r"(?:^|\n)[ \t]*\r?\n\Z")
 # Comment lines up to a blank line or the end; those right above something else belong to that.
 _COMMENT_LINES = re.compile(r"((?:\r?\n[ \t]*#[^\r\n]*)++)(?=\r?\n[ \t]*(?:\r?\n|\Z)|\Z)")
-_COMMA = re.compile(r"(?:[ \t\r\n]++|#[^\n]*+)*+,")
 
 
 def _has_headers(node: Node) -> bool:
@@ -228,58 +226,3 @@ def _quoting(text: str, node: Node) -> Callable[[Value], str]:
     """How new elements of a list are quoted: as all its present ones are."""
     single = all(text.startswith("'", item.span.start) for item in node.items)
     return _literal if single else _scalar
-
-
-def edit_array(text: str, remove: Collection[int], insert: Sequence[tuple[int, str]]) -> str:
-    """The TOML array ``text`` without the elements ``remove``, and with others (number of the one after, text) put in.
-
-    Its layout and comments are kept, also whether a comma follows the last element. Raises EditError where tomlkit
-    cannot do it.
-    """
-    # Importing tomlkit takes longer than starting without it.
-    import tomlkit  # noqa: PLC0415
-    from tomlkit.exceptions import TOMLKitError  # noqa: PLC0415
-
-    length = len(_array(text).items)
-    if "\n" in text and "\n" not in text.replace("\r\n", ""):
-        # tomlkit 0.15 ends some lines with a line feed alone; a line break in a string is a line feed either way.
-        return edit_array(text.replace("\r\n", "\n"), remove, insert).replace("\n", "\r\n")
-    try:
-        # tomlkit 0.15 loses the comma between an element without one and what it adds behind a comment.
-        document = tomlkit.parse(f"v={_with_last_comma(text, wanted=True)}")
-        array = document["v"]
-        assert isinstance(array, tomlkit.items.Array)  # noqa: S101 the text is one
-        for at in range(length, -1, -1):
-            for place, new in reversed(insert):
-                if place == at:
-                    array.insert(at, tomlkit.value(new))
-            if at - 1 in remove:
-                del array[at - 1]
-        after = document.as_string().removeprefix("v=")
-        return _with_last_comma(after, wanted=_last_comma(text) > 0)
-    except (TOMLKitError, PolicyError) as error:
-        raise EditError("This list is laid out in a way that cannot be edited in place; edit the text.") from error
-
-
-def _array(text: str) -> Node:
-    return locate(f"v={text}", "toml", "").fields[0].node
-
-
-def _end_of_elements(text: str) -> int:
-    items = _array(text).items
-    return items[-1].span.end - len("v=") if items else 0
-
-
-def _last_comma(text: str) -> int:
-    """Where the comma behind the last element of the TOML array ``text`` ends; 0 where there is none."""
-    end = _end_of_elements(text)
-    match = _COMMA.match(text, end) if end else None
-    return match.end() if match else 0
-
-
-def _with_last_comma(text: str, *, wanted: bool) -> str:
-    """The TOML array ``text`` with or without a comma behind its last element."""
-    comma, end = _last_comma(text), _end_of_elements(text)
-    if wanted and end and not comma:
-        return f"{text[:end]},{text[end:]}"
-    return text[: comma - 1] + text[comma:] if comma and not wanted else text

@@ -196,6 +196,14 @@ def test_a_list_keeps_its_layout(before: str, after: str) -> None:
     assert changed.apply(SetPathRights("/new", NOTHING)).text == text
 
 
+def test_a_list_that_tomlkit_would_spoil_is_edited_all_the_same() -> None:
+    text = "[[path_beneath]]\nallowed_access = ['read_file']\nparent = ['/a' # it's, \n, '/b' # ]\n, ]\n"
+    assert diff(text, GrantPath("/new", READ))[-1] == "+, '/b', '/new' # ]"
+    for path, other in (("/a", "/b"), ("/b", "/a")):
+        (rule,) = document(text).apply(SetPathRights(path, NOTHING)).policy.path_rules
+        assert [parent.template for parent in rule.parents] == [other]
+
+
 def test_inline_tables_get_inline_tables() -> None:
     text = 'path_beneath = [\n  { allowed_access = ["read_file"], parent = ["/a", "/b"] }, # first\n]\n'
     assert document(text).apply(SetPathRights("/a", READ_WRITE)).text == (

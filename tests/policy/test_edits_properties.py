@@ -6,6 +6,7 @@ work is checked as well.
 
 import os
 import re
+import tomllib
 from typing import Any
 
 from hypothesis import event, given, settings
@@ -27,8 +28,9 @@ from editor.policy.locate import Format
 from editor.policy.parse import parse_policy
 from editor.policy.resolve import path_key, resolve
 from editor.policy.splice import spliced
+from editor.policy.splice_array import edit_array
 from editor.policy.variables import expand
-from tests.policy.texts import FS, NET, PATHS, PORTS, SCOPED, policy_texts
+from tests.policy.texts import FS, NET, PATHS, PORTS, SCOPED, policy_texts, render
 
 MANY = int(os.environ.get("PADDOCK_EDIT_CASES", "300"))
 EVERY_FS_RIGHT = frozenset(FS)
@@ -175,6 +177,27 @@ def test_an_edit_does_what_it_says_and_nothing_else(source: tuple[str, Format], 
             assert len(touched) <= 1
         document = after
         event("edited" if change.splices else "held already")
+
+
+@settings(max_examples=300, deadline=None)
+@given(st.data())
+def test_an_array_in_any_layout_loses_and_gains_elements(data: st.DataObject) -> None:
+    values = data.draw(st.lists(st.one_of(st.sampled_from(PATHS), st.integers(0, 9)), min_size=1, max_size=5))
+    text = render(data.draw, values)
+    remove = data.draw(st.sets(st.integers(0, len(values) - 1)))
+    insert = data.draw(
+        st.lists(st.tuples(st.integers(0, len(values)), st.sampled_from(['"/new"', "'b'", "7"])), max_size=3)
+    )
+    insert.sort(key=lambda each: each[0])
+    if len(remove) == len(values) and not insert:
+        return
+    wanted = []
+    for at in range(len(values) + 1):
+        wanted += [tomllib.loads(f"v={new}")["v"] for place, new in insert if place == at]
+        wanted += [value for value in values[at : at + 1] if at not in remove]
+    for before in (text, text.replace("\n", "\r\n")):
+        after = edit_array(before, remove, insert)
+        assert tomllib.loads(f"v={after}")["v"] == wanted
 
 
 @settings(max_examples=150, deadline=None)
