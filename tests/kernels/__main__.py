@@ -1,0 +1,72 @@
+"""Runs everything on every kernel, one guest after the other, and prints a line a kernel.
+
+Usage: python -m tests.kernels [FAMILY...]. A family is like ``6.12``; all of FAMILIES by default. PADDOCK_ORACLE_SEED
+repeats a run, PADDOCK_ORACLE_CASES sets how many random cases each kernel gets. Ends with status 1 where anything is
+wrong, 2 where a kernel cannot be had.
+"""
+
+import json
+import os
+import secrets
+import sys
+from typing import Any
+
+from tests.kernels import debian, initramfs, machine
+from tests.kernels.parts import PARTS
+
+# Each brought a version of Landlock, or is what a Debian release has.
+FAMILIES = ("6.1", "6.12", "7.0", "7.1", "7.2", "7.3")
+
+# Seconds for one guest. It takes a quarter of that on a machine with nothing else to do.
+TIMEOUT = 300.0
+
+
+def _summary(kernel: debian.Kernel, outcome: machine.Outcome) -> str:
+    parts = {record["part"]: record for record in outcome.records}
+    known = parts.get("facts", {})
+    line = f"Linux {known.get('release', kernel.family)}: ABI {known.get('abi')}, errata {known.get('errata'):#x}"
+    for name in PARTS:
+        part = parts.get(name, {})
+        if "cases" in part:
+            denied = f", {part['denied']} denied" if "denied" in part else ""
+            line += f"; {name}: {part['cases']} cases{denied}, {len(part['problems'])} disagreements"
+    return f"{line}; {outcome.seconds:.0f} s"
+
+
+def _problems(records: list[dict[str, Any]]) -> list[str]:
+    return [f"{record['part']}: {problem}" for record in records for problem in record.get("problems", ())]
+
+
+def main() -> int:
+    """Run; the exit status."""
+    seed = int(os.environ.get("PADDOCK_ORACLE_SEED", "0")) or secrets.randbelow(2**31)
+    cases = int(os.environ.get("PADDOCK_ORACLE_CASES", "1000"))
+    job = {"parts": list(PARTS), "seed": seed, "cases": cases}
+    print(f"PADDOCK_ORACLE_SEED={seed}", flush=True)
+    kernels = debian.Kernels(debian.cache_directory())
+    root = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+    archive = initramfs.build(root) + initramfs.job(json.dumps(job))
+    status = 0
+    for family in sys.argv[1:] or FAMILIES:
+        try:
+            kernel = kernels.get(family)
+            outcome = machine.boot(kernel.image, archive, TIMEOUT)
+        except debian.KernelMissing as error:
+            print(error, flush=True)
+            status = 2
+            continue
+        except machine.GuestFailed as error:
+            print(f"Linux {family}: {error}", flush=True)
+            status = status or 1
+            continue
+        print(_summary(kernel, outcome), flush=True)
+        if os.environ.get("PADDOCK_KERNELS_VERBOSE"):
+            print(json.dumps(outcome.records, indent=1), outcome.console, sep="\n", flush=True)
+        for problem in _problems(outcome.records):
+            print(f"  {problem}", flush=True)
+            status = status or 1
+    return status
+
+
+if __name__ == "__main__":
+    sys.exit(main())

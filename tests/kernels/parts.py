@@ -1,0 +1,75 @@
+"""What is done inside a guest, by name.
+
+Each part gives counts, and ``problems``: a list of sentences, empty if all is well. Nothing here needs more than the
+standard library and this source tree.
+"""
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from typing import Any
+
+from editor.landlock.abi import probe
+from tests.landlock import facts, matrix
+
+_NOBODY = 65534
+
+
+def _facts(_job: dict[str, Any]) -> dict[str, Any]:
+    """The kernel is what the tables say of its release."""
+    state = probe()
+    expected = facts.abi_of_release(state.release)
+    problems = [] if state.abi == expected else [f"Landlock ABI {state.abi}, the table has {expected}"]
+    return {
+        "release": state.release,
+        "abi": state.abi,
+        "errata": state.errata,
+        "problems": problems + facts.check(state.abi),
+    }
+
+
+def _matrix(_job: dict[str, Any]) -> dict[str, Any]:
+    """Every right at every version up to the kernel's."""
+    tried, problems = matrix.run(probe().effective_abi)
+    return {"cases": tried, "problems": problems}
+
+
+def _oracle(seed: int, cases: int, user: int) -> dict[str, Any]:
+    done = subprocess.run(
+        [sys.executable, "-m", "tests.policy.kernel_oracle", str(seed), str(cases)],
+        capture_output=True,
+        text=True,
+        check=False,
+        user=user,
+        group=user,
+        extra_groups=[],
+    )
+    if done.returncode != 0:
+        return {"cases": 0, "problems": [done.stderr]}
+    result = json.loads(done.stdout)
+    return {
+        "cases": result["compared"],
+        "denied": result["denied"],
+        "tally": result["tally"],
+        "problems": [json.dumps(each, indent=1) for each in result["disagreements"]],
+    }
+
+
+def _differential(job: dict[str, Any]) -> dict[str, Any]:
+    """`decide` and the kernel on random cases, as root."""
+    return _oracle(job["seed"], job["cases"], os.geteuid())
+
+
+def _differential_ordinary(job: dict[str, Any]) -> dict[str, Any]:
+    """`decide` and the kernel on random cases, as an ordinary user: a quarter of the cases."""
+    return _oracle(job["seed"] + 1, job["cases"] // 4, _NOBODY)
+
+
+PARTS: dict[str, Callable[[dict[str, Any]], dict[str, Any]]] = {
+    "facts": _facts,
+    "matrix": _matrix,
+    "differential": _differential,
+    "differential, ordinary user": _differential_ordinary,
+}
