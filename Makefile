@@ -1,10 +1,10 @@
 # "make run" and "make test" need nothing but python3 and make: what else is missing is installed or named.
 
 .DEFAULT_GOAL := help
-.PHONY: help run test bench screenshots wheel clean
+.PHONY: help run test test-kernels bench screenshots wheel clean
 
 help: ## list the goals
-	@sed -n 's/^\([a-z]*\):.*## \(.*\)/make \1\t\2/p' Makefile | expand -t 20
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/make \1\t\2/p' Makefile | expand -t 20
 
 run: ## set up and open Paddock on the sample policies
 	@scripts/setup.sh run
@@ -13,6 +13,10 @@ run: ## set up and open Paddock on the sample policies
 test: ## set up and pass every check and test
 	@scripts/setup.sh test
 	@scripts/test.sh
+
+test-kernels: ## try Paddock's claims on Debian's other kernels, in QEMU
+	@scripts/packages.sh kernels
+	@$$(scripts/interpreter.sh) -m tests.kernels
 
 bench: ## measure start-up and tracing against their goals
 	@scripts/setup.sh test

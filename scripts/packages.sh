@@ -1,11 +1,11 @@
 #!/bin/sh
 # Installs the Debian packages that a goal needs and this machine lacks.
-# Usage: scripts/packages.sh run|test|screenshots
+# Usage: scripts/packages.sh run|test|kernels|screenshots
 # Checks for the thing itself, not for the package, so that another distribution, or another origin of a program, will do.
 set -eu
 export LC_ALL=C
 
-goal=${1:?usage: scripts/packages.sh run|test|screenshots}
+goal=${1:?usage: scripts/packages.sh run|test|kernels|screenshots}
 missing=""
 
 want() { # PACKAGE COMMAND...: PACKAGE is missing unless COMMAND succeeds
@@ -15,6 +15,7 @@ want() { # PACKAGE COMMAND...: PACKAGE is missing unless COMMAND succeeds
 }
 
 have() { command -v "$1"; }
+is_static() { file=$(command -v "$1") && ! ldd "$file"; }
 can_make_venvs() { "$(dirname "$0")/interpreter.sh"; }
 
 want python3-venv can_make_venvs
@@ -34,6 +35,12 @@ case $goal in
         want tmux have tmux                       # drives the real program in a real terminal
         want util-linux have setpriv              # repeats the tests as an ordinary user
         want util-linux have unshare              # sample policies: a network of their own
+        ;;
+    kernels)
+        want busybox-static is_static busybox     # the guests' programs
+        want debian-archive-keyring test -e /usr/share/keyrings/debian-archive-keyring.gpg
+        want dpkg have dpkg-deb                   # unpacks kernel packages
+        want qemu-system-x86 have qemu-system-x86_64
         ;;
     screenshots)
         want fonts-dejavu-core test -e /usr/share/fonts/truetype/dejavu/DejaVuSansMono.ttf
