@@ -12,7 +12,7 @@ import subprocess
 import sys
 from typing import Any
 
-CASES = int(os.environ.get("PADDOCK_ORACLE_CASES", "3000"))
+CASES = int(os.environ.get("PADDOCK_ORACLE_CASES", "2000"))
 
 
 def test_decide_predicts_what_the_kernel_does() -> None:

@@ -5,11 +5,14 @@ from pathlib import Path
 from typing import Literal
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from editor.landlock.rights import FS_RIGHTS, NET_RIGHTS, SCOPES, group_rights, rights_of
 from editor.policy.errors import PolicyError
 from editor.policy.model import Policy
 from editor.policy.parse import MAX_BYTES, format_of, parse_leniently, parse_policy, read_policy
+from editor.policy.resolve import resolve
 
 RULESET = '[[ruleset]]\nhandled_access_fs = ["execute"]\n'
 
@@ -341,3 +344,27 @@ def test_format_by_suffix_and_else_by_content() -> None:
     assert format_of("x.toml", "{}") == "toml"
     assert format_of("/dev/fd/63", ' \n{"abi": 1}') == "json"
     assert format_of("/dev/fd/63", "abi = 1") == "toml"
+
+
+PIECES = st.sampled_from(
+    ["[[", "]]", "[", "]", "{", "}", '"', "'", ",", "=", ":", ".", "$", "${", "null", "true", "1", "-1", "1e9", "99999",
+     "#", "\n", "\\", "\\u0000", "\0", "\ud800", "abi", "ruleset", "parent", "port", "abi.all", "execute", "bind_tcp",
+     " ", "\t", "é"]
+)  # fmt: skip
+
+
+@given(st.booleans(), st.lists(st.tuples(st.floats(0, 1), st.integers(0, 12), PIECES), min_size=1, max_size=4))
+def test_damaged_text_is_read_or_refused_with_a_place(is_toml: bool, damage: list[tuple[float, int, str]]) -> None:
+    text = FULL_TOML if is_toml else json.dumps(FULL_JSON, indent=1)
+    for where, removed, put in damage:
+        at = int(where * len(text))
+        text = text[:at] + put + text[at + removed :]
+    try:
+        policy = parse_policy(text, "damaged", "toml" if is_toml else "json")
+    except PolicyError as error:
+        assert 1 <= error.line <= text.count("\n") + 1
+        assert error.column >= 1
+        assert error.message
+    else:
+        assert all(rule.rights <= policy.handled_fs for rule in policy.path_rules)
+        resolve(policy)
