@@ -1,7 +1,7 @@
 """Any edit of any policy: it does what it says, nothing else, and can be taken back to the byte.
 
 What an edit should lead to is said here a second time, on the canonical export, so that the editor's own check of its
-work is checked as well.
+work is checked as well. PADDOCK_EDIT_CASES sets how many sequences of edits are tried (2,000 take a minute or two).
 """
 
 import os

@@ -28,7 +28,7 @@ def nodes(node: Node) -> list[Node]:
     return [node, *(each for child in children for each in nodes(child))]
 
 
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=200, deadline=None)
 @given(toml_texts())
 def test_toml_tree_is_what_tomllib_reads_and_every_span_holds_its_part(text: str) -> None:
     root = locate(text, "toml", "f")
@@ -53,7 +53,7 @@ def test_json_tree_is_what_json_reads_and_every_span_holds_its_part(text: str) -
             assert json.loads(text[field.key_span.start : field.key_span.end]) == field.key
 
 
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=200, deadline=None)
 @given(st.one_of(toml_texts(), json_texts()), st.data())
 def test_a_damaged_text_is_refused_with_a_place_or_read_like_the_standard_library(
     text: str, data: st.DataObject
