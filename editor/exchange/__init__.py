@@ -8,8 +8,8 @@ from importlib import import_module
 from types import MappingProxyType
 from typing import NamedTuple
 
-from editor.policy.locate import Format
 from editor.policy.model import Policy
+from editor.policy.tree import Format
 
 
 class Source(NamedTuple):

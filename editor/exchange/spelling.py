@@ -4,8 +4,9 @@ import unicodedata
 
 from editor.exchange import Loss, Source
 from editor.landlock.rights import RIGHTS, in_order
-from editor.policy.locate import Node, locate
+from editor.policy.locate import locate
 from editor.policy.model import Policy
+from editor.policy.tree import Node
 
 # landlockconfig's parser (src/parser.rs) and schema know the rights up to ioctl_dev, two for TCP, and both scopes.
 _REFERENCE_LACKS = frozenset({"resolve_unix", "bind_udp", "connect_send_udp"})

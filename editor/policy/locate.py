@@ -5,67 +5,19 @@ accept is scanned once more here, for spans alone. Because validity is settled b
 only has to find where each part ends. It knows nothing of what a policy means.
 """
 
-import bisect
 import json
 import re
 import tomllib
-from typing import Any, Literal, NamedTuple, NoReturn
+from typing import NoReturn
 
 from editor.policy.errors import PolicyError
+from editor.policy.tree import Field, Format, Kind, LineIndex, Node, Span, kind_of_value, line_column
 
-Format = Literal["toml", "json"]
-Kind = Literal["table", "array", "string", "integer", "float", "boolean", "datetime", "null"]
+__all__ = ["MAX_DEPTH", "Field", "Format", "Kind", "LineIndex", "Node", "Span", "line_column", "locate"]
 
 # A policy nests four levels deep. The limit keeps the scanner's recursion far from the interpreter's own limit, so that
 # a hostile file gets the same error however deep the caller's stack is.
 MAX_DEPTH = 64
-
-
-class Span(NamedTuple):
-    """A part of a text: character offsets, ``end`` exclusive."""
-
-    start: int
-    end: int
-
-
-class Node(NamedTuple):
-    """One value and the span it covers, brackets and quotes included.
-
-    ``value`` is the Python value of a scalar and None otherwise; ``items`` are an array's elements, ``fields`` a
-    table's members in order. A table under a ``[header]`` covers its header up to the end of its last value. An array
-    that is made of ``[[headers]]`` covers its first header up to the end of its last table, whatever stands between.
-    """
-
-    kind: Kind
-    span: Span
-    value: object = None
-    items: tuple["Node", ...] = ()
-    fields: tuple["Field", ...] = ()
-
-
-class Field(NamedTuple):
-    """One member of a table: its key (unquoted), where the key stands, and the value."""
-
-    key: str
-    key_span: Span
-    node: Node
-
-
-class LineIndex:
-    """Line and column of many offsets into one text; both count from 1, columns in characters."""
-
-    def __init__(self, text: str) -> None:
-        self._starts = [0, *(match.end() for match in re.finditer("\n", text))]
-
-    def line_column(self, offset: int) -> tuple[int, int]:
-        """The line and column of ``offset``, which may be the end of the text."""
-        line = bisect.bisect_right(self._starts, offset)
-        return line, offset - self._starts[line - 1] + 1
-
-
-def line_column(text: str, offset: int) -> tuple[int, int]:
-    """The line and column of ``offset`` in ``text``, both from 1. For many offsets use `LineIndex`."""
-    return text.count("\n", 0, offset) + 1, offset - text.rfind("\n", 0, offset)
 
 
 def locate(text: str, format: Format, file: str) -> Node:
@@ -322,7 +274,7 @@ class _TomlScanner(_Scanner):
             value = tomllib.loads(f"v={raw}")["v"]
         except ValueError:
             self.refuse(position, "not a value that can be read", key=raw[:80])
-        return Node(_kind(value), span, value)
+        return Node(kind_of_value(value), span, value)
 
     def array(self, position: int, depth: int) -> Node:
         text, start = self.text, position
@@ -434,14 +386,3 @@ class _JsonScanner(_Scanner):
             if text.startswith(",", position):
                 position = _after(_JSON_BLANK, text, position + 1)
         return Node("table", Span(start, position + 1), None, (), tuple(fields.values()))
-
-
-def _kind(value: Any) -> Kind:
-    """The kind of a scalar that tomllib made."""
-    if isinstance(value, str):
-        return "string"
-    if isinstance(value, bool):
-        return "boolean"
-    if isinstance(value, int):
-        return "integer"
-    return "float" if isinstance(value, float) else "datetime"
