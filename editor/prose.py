@@ -14,6 +14,9 @@ from editor.sandbox.report import Access, Report, Verdict
 from editor.suggest import CannotGrant, describe, grant
 
 _MAX_SUGGESTIONS = 10
+# Of rows that are not denials: what a person still reads.
+_MAX_ROWS = 100
+_MAX_ABSENT = 3
 
 _HEADINGS: tuple[tuple[Verdict, str], ...] = (
     ("uncontrolled", "Not restricted"),
@@ -90,7 +93,9 @@ def explanation_lines(explanation: Explanation, console: Console) -> list[str]:
                 rows.append([path, "-", ""])
         lines += columns(rows)
     if explanation.changes:
-        lines += ["", "What would change it:", *(f"  {sentence}" for sentence in explanation.changes)]
+        policy = shlex.quote(printable(explanation.policy))
+        lines += ["", f"What would change it (paddock edit {policy}):"]
+        lines += [f"  {sentence}" for sentence in explanation.changes]
     return lines
 
 
@@ -104,8 +109,20 @@ def report_lines(report: Report, policy: Policy, console: Console) -> list[str]:
     expected = " (expected: nothing was enforced)" if report.mode == "observe" else ""
     for verdict, heading in _HEADINGS:
         rows = [access for access in report.accesses if access.verdict == verdict]
-        if rows:
-            lines += [console.paint(f"{heading}: {counts[verdict]}{expected}", verdict), *_rows(rows), ""]
+        if not rows:
+            continue
+        lines.append(console.paint(f"{heading}: {counts[verdict]}{expected}", verdict))
+        # Programs look for many files that are not there (locales, libraries): names that explain nothing.
+        absent = [access for access in rows if verdict == "failed" and access.errno == "ENOENT"]
+        if len(absent) > _MAX_ABSENT:
+            rows = [access for access in rows if access.errno != "ENOENT"]
+            names = len({access.path for access in absent})
+            lines.append(f"  {names} paths that do not exist (ENOENT); --format json lists them")
+        shown = _rows(rows)
+        lines += shown if verdict == "denied" else shown[:_MAX_ROWS]
+        if len(shown) > _MAX_ROWS and verdict != "denied":
+            lines.append(f"  and {len(shown) - _MAX_ROWS} more; --format json lists them")
+        lines.append("")
     lines += [f"{console.paint('note:', 'warning')} {printable(note)}" for note in report.notes]
     command = shlex.join(printable(word) for word in report.command)
     abi = f"ABI {report.abi.enforced}"
