@@ -65,18 +65,18 @@ def main(arguments: Sequence[str] | None = None) -> int:
             sys.stdout.flush()
     except KeyboardInterrupt:
         return 130
-    except BrokenPipeError:
-        # Whoever read our output has enough. Python would complain once more when it flushes at exit.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+    except BrokenPipeError:  # whoever read our output has enough
+        _drop_output()
         return 141
     except Exception as error:
         sentence = _mistake(error)
         if sentence is None:
             raise
+        _drop_output()
         if isinstance(error, UsageError) and error.usage:
             sys.stderr.write(f"{error.usage}\n")
         sys.stderr.write(f"paddock{' ' if verb else ''}{verb}: {sentence}\n")
-        return getattr(error, "status", _FAILED.get(verb, 2))
+        return _FAILED.get(verb, 2)
     return status
 
 
@@ -106,6 +106,15 @@ def _verb_of(words: list[str]) -> tuple[str, list[str]]:
     return "edit", words
 
 
+def _drop_output() -> None:
+    """Forget what standard output did not take: Python would try again at exit, and complain."""
+    try:
+        if sys.stdout is not None:
+            sys.stdout.flush()
+    except OSError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+
+
 def _shown(text: str) -> str:
     from editor.escape import printable  # noqa: PLC0415
 
@@ -116,10 +125,9 @@ def _mistake(error: Exception) -> str | None:
     """What to tell a person of an error that is theirs or the machine's; None for one that is ours."""
     from editor.policy.errors import PolicyError  # noqa: PLC0415
     from editor.samples import NoSuchSample  # noqa: PLC0415
-    from editor.sandbox.launch import LaunchError  # noqa: PLC0415
     from editor.saving import SaveError  # noqa: PLC0415
 
-    if isinstance(error, UsageError | PolicyError | NoSuchSample | LaunchError | SaveError):
+    if isinstance(error, UsageError | PolicyError | NoSuchSample | SaveError):
         return _shown(str(error))
     if isinstance(error, OSError):
         where = f"{_shown(os.fsdecode(error.filename))}: " if isinstance(error.filename, str | bytes) else ""
@@ -338,10 +346,14 @@ def _run(words: list[str]) -> int:
     # This process ends within milliseconds: looking for garbage among the freshly loaded is a tenth of them.
     gc.disable()
     from editor.policy.parse import read_unplaced  # noqa: PLC0415
-    from editor.sandbox.launch import Launch, launch  # noqa: PLC0415
+    from editor.sandbox.launch import Launch, LaunchError, launch  # noqa: PLC0415
 
     policy = read_unplaced(options.file)
-    launch(policy, Launch(command, options.abi, options.require_abi), None if options.quiet else _warn)
+    try:
+        launch(policy, Launch(command, options.abi, options.require_abi), None if options.quiet else _warn)
+    except LaunchError as error:  # told here: under the policy, nothing can be imported any more
+        sys.stderr.write(f"paddock run: {error}\n")
+        return error.status
 
 
 def _run_options(words: list[str]) -> _RunOptions:

@@ -22,7 +22,7 @@ _SHELL = "/bin/sh"
 
 
 class LaunchError(Exception):
-    """The command was not started. The message is a sentence, ``status`` the exit status that says so."""
+    """The command was not started. The message is printable, ``status`` is the exit status that says so."""
 
     def __init__(self, message: str, status: int = FAILED) -> None:
         super().__init__(message)
@@ -49,8 +49,8 @@ def launch(policy: Policy, request: Launch, warn: Callable[[ResolvedPolicy, Note
         for note in built.notes:
             warn(resolved, note)
     environment = _environment()
-    shown = request.command[0] if request.command[0].isascii() else ascii(request.command[0])
-    hint = f"paddock explain {policy.file} {shown} --right execute"
+    shown = _plain(request.command[0])
+    hint = f"paddock explain {_plain(policy.file)} {shown} --right execute"
     _restore_signals()
     try:
         enforce(built)
@@ -75,6 +75,11 @@ def _build(resolved: ResolvedPolicy, request: Launch) -> BuiltRuleset:
             "since nothing would restrict it"
         )
     return built
+
+
+def _plain(text: str) -> str:
+    """``text`` as any terminal can show it, made without importing anything."""
+    return text if text.isascii() and text.isprintable() else ascii(text)
 
 
 def _restore_signals() -> None:

@@ -1,0 +1,1 @@
+"""The real command, run as a process of its own against the real kernel."""

@@ -1,0 +1,178 @@
+"""The command line itself: verbs, usage errors, mistakes told without a traceback."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from editor import __version__
+from editor.samples import sample_names
+from tests.cli.harness import PADDOCK, POLICY, environment, paddock, write
+
+VERBS = ("abi", "check", "edit", "explain", "export", "run", "test")
+
+
+def test_help_names_every_verb_and_each_verb_has_its_own() -> None:
+    done = paddock("--help")
+    assert (done.returncode, done.stderr) == (0, "")
+    for verb in VERBS:
+        assert f"\n  {verb} " in done.stdout
+        own = paddock(verb, "--help")
+        assert (own.returncode, own.stderr) == (0, "")
+        assert own.stdout.startswith(f"usage: paddock {verb} ")
+
+
+def test_version() -> None:
+    assert paddock("--version").stdout == f"paddock {__version__}\n"
+
+
+@pytest.mark.parametrize(
+    ("words", "status", "said"),
+    [
+        ((), 2, "which policy?"),
+        (("chekc",), 2, "there is no verb and no file chekc"),
+        (("--colour",), 2, "there is no option --colour"),
+        (("check",), 2, "a policy file is missing"),
+        (("check", "--format", "xml", "x.toml"), 2, "invalid choice: 'xml'"),
+        (("explain", "x.toml"), 2, "something is missing after the policy file"),
+        (("explain", "x.toml", "/etc", "/usr"), 2, "too many words: /usr"),
+        (("export", "x.toml"), 2, "--to"),
+        (("export", "x.toml", "--to", "yaml"), 2, "invalid choice: 'yaml'"),
+        (("abi", "--all"), 2, "--all"),
+        (("run", "x.toml"), 125, "the command is missing: put it after --"),
+        (("run", "x.toml", "--"), 125, "the command is missing: put it after --"),
+        (("run", "--", "true"), 125, "a policy file is missing"),
+        (("run", "--abi", "0", "x.toml", "--", "true"), 125, "invalid Landlock ABI value: '0'"),
+        (("test", "x.toml"), 125, "the command is missing: put it after --"),
+        (("test", "x.toml", "y.toml", "--", "true"), 125, "too many words: y.toml"),
+        (("test", "--timeout", "soon", "x.toml", "--", "true"), 125, "invalid number of seconds value: 'soon'"),
+        (("test", "--mode", "guess", "x.toml", "--", "true"), 125, "invalid choice: 'guess'"),
+    ],
+)
+def test_a_command_line_that_makes_no_sense(words: tuple[str, ...], status: int, said: str) -> None:
+    done = paddock(*words)
+    assert (done.returncode, done.stdout) == (status, "")
+    last = done.stderr.splitlines()[-1]
+    assert last.startswith("paddock")
+    assert said in last
+
+
+@pytest.mark.parametrize("words", [("x.toml",), ("edit", "x.toml"), ("edit", "."), (".",), ("--sample", "downloader")])
+def test_the_screen_needs_a_terminal(tmp_path: Path, words: tuple[str, ...]) -> None:
+    done = paddock(*words, cwd=tmp_path)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr == (
+        "paddock edit: the screen needs a terminal on standard input and output; the other verbs do not.\n"
+    )
+    assert os.listdir(tmp_path) == []
+
+
+def test_an_unknown_sample_lists_those_that_exist() -> None:
+    for words in (("--sample", "nothing"), ("check", "--sample", "nothing"), ("--sample=nothing", "check")):
+        done = paddock(*words)
+        assert done.returncode == 2
+        assert "There is no sample policy 'nothing'." in done.stderr
+        for name in sample_names():
+            assert name in done.stderr
+    assert paddock("run", "--sample", "nothing", "--", "true").returncode == 125
+
+
+def test_a_sample_stands_where_a_file_is_expected() -> None:
+    for words in (("--sample", "read-only-shell", "explain", "/etc"), ("explain", "--sample=read-only-shell", "/etc")):
+        done = paddock(*words)
+        assert done.returncode == 0
+        assert "read-only-shell.toml:" in done.stdout
+    done = paddock("run", "--sample", "read-only-shell", "--quiet", "--", "sh", "-c", "echo started")
+    assert (done.returncode, done.stdout, done.stderr) == (0, "started\n", "")
+
+
+HOSTILE = b"bad\n\x1b[31m\xff.toml"
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        (b"check", HOSTILE),
+        (b"explain", HOSTILE, b"/etc"),
+        (b"explain", b"good.toml", b"/etc/\xff\x1b[2J\n"),
+        (b"explain", b"good.toml", b"tcp:\xff\x1b[2J"),
+        (b"explain", b"good.toml", b"/etc", b"--right", b"\xff\x1b[2J"),
+        (b"export", HOSTILE, b"--to", b"landlock-json"),
+        (b"test", HOSTILE, b"--", b"true"),
+        (b"test", b"good.toml", b"--", b"cat", HOSTILE),
+        (b"test", b"good.toml", b"--", HOSTILE),
+        (b"run", HOSTILE, b"--", b"true"),
+        (b"run", b"good.toml", b"--", HOSTILE),
+        (b"run", b"good.toml", b"--", b"./" + HOSTILE),
+        (HOSTILE + b"x",),
+    ],
+)
+def test_names_cannot_disturb_the_terminal(tmp_path: Path, words: tuple[bytes, ...]) -> None:
+    write(tmp_path / "good.toml", POLICY)
+    done = paddock(*words, cwd=tmp_path)
+    shown = done.stdout + done.stderr.replace("cat: 'bad", "")
+    assert "\x1b" not in shown
+    assert "\udcff" not in shown
+
+
+def test_colour_needs_a_terminal_and_no_color_forbids_it(tmp_path: Path) -> None:
+    write(tmp_path / "good.toml", POLICY)
+    command = f"{sys.executable} -m editor explain good.toml /root"
+    for extra, coloured in (({"TERM": "xterm"}, True), ({"TERM": "xterm", "NO_COLOR": "1"}, False), ({}, False)):
+        done = subprocess.run(
+            ["script", "-qec", command, "/dev/null"],
+            cwd=tmp_path,
+            env=environment(**extra),
+            capture_output=True,
+            stdin=subprocess.DEVNULL,
+            check=False,
+        )
+        assert done.returncode == 1
+        assert (b"\x1b[" in done.stdout) == coloured
+    assert "\x1b" not in paddock("explain", "good.toml", "/root", cwd=tmp_path, env=environment(TERM="xterm")).stdout
+
+
+def test_a_reader_that_has_enough_ends_it_quietly() -> None:
+    reader, writer = os.pipe()
+    os.close(reader)
+    done = subprocess.run(
+        [*PADDOCK, "abi"], stdout=writer, stderr=subprocess.PIPE, env=environment(), check=False, timeout=60
+    )
+    os.close(writer)
+    assert (done.returncode, done.stderr) == (141, b"")
+
+
+def test_a_full_disk_is_told() -> None:
+    with open("/dev/full", "wb") as full:
+        done = subprocess.run(
+            [*PADDOCK, "abi"], stdout=full, stderr=subprocess.PIPE, env=environment(), check=False, timeout=60
+        )
+    assert done.returncode == 2
+    assert done.stderr == b"paddock abi: No space left on device\n"
+
+
+def test_a_closed_standard_output_is_no_error() -> None:
+    done = subprocess.run(
+        ["sh", "-c", 'exec "$@" >&-', "sh", *PADDOCK, "explain", "--sample", "read-only-shell", "/etc"],
+        env=environment(),
+        capture_output=True,
+        check=False,
+        timeout=60,
+    )
+    assert (done.returncode, done.stderr) == (0, b"")
+
+
+def test_ctrl_c_ends_it_quietly(tmp_path: Path) -> None:
+    fifo = tmp_path / "policy.toml"
+    os.mkfifo(fifo)
+    with subprocess.Popen([*PADDOCK, "check", fifo], stderr=subprocess.PIPE, env=environment()) as process:
+        writer = os.open(fifo, os.O_WRONLY)  # returns when paddock has opened it, and waits for its text
+        time.sleep(0.1)
+        process.send_signal(signal.SIGINT)
+        _, said = process.communicate(timeout=60)
+        os.close(writer)
+    assert (process.returncode, said) == (130, b"")
