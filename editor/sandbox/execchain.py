@@ -89,5 +89,5 @@ class ImageReader:
             return NOTHING
         try:
             return Image(None, _loader(file, head))
-        except struct.error:  # a damaged file: the kernel refuses it as well
+        except (struct.error, OverflowError):  # a damaged file: the kernel refuses it as well
             return NOTHING

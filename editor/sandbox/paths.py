@@ -14,6 +14,7 @@ from editor.policy.decide import Entry
 
 _MAX_LINKS = 40  # MAXSYMLINKS in include/linux/namei.h
 AT_FDCWD = -100
+_MAX_CLIMB = 256  # levels: some 60 KB of name, far more than anything but an attack has
 
 # Links of /proc that lead to an open object and not to a name.
 _MAGIC_PARENT = re.compile(r"/proc/\d+/(?:task/\d+/)?(?:fd|map_files|ns)")
@@ -82,6 +83,45 @@ class View:
 
 
 HOST = View("", "")
+
+
+def directory_name(link: str) -> str:
+    """The host's name of the directory that the link of /proc (``cwd``, ``fd/3``) opens. Raises OSError.
+
+    The kernel tells no name longer than a page; the rest is found by climbing, as getcwd(3) does.
+    """
+    try:
+        return os.readlink(link)
+    except OSError as error:
+        if error.errno != errno.ENAMETOOLONG:
+            raise
+    names: list[str] = []
+    here = os.open(link, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        for _ in range(_MAX_CLIMB):
+            status = os.fstat(here)
+            above = os.open("..", os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC, dir_fd=here)
+            os.close(here)
+            here = above
+            names.append(_name_in(above, (status.st_dev, status.st_ino)))
+            try:
+                return "/".join([os.readlink(f"/proc/self/fd/{above}"), *reversed(names)])
+            except OSError as error:
+                if error.errno != errno.ENAMETOOLONG:
+                    raise
+    finally:
+        os.close(here)
+    raise OSError(errno.ENAMETOOLONG, os.strerror(errno.ENAMETOOLONG))
+
+
+def _name_in(directory: int, wanted: tuple[int, int]) -> str:
+    with os.scandir(directory) as entries:
+        for entry in entries:
+            if entry.inode() == wanted[1] or entry.is_dir(follow_symlinks=False):
+                status = entry.stat(follow_symlinks=False)
+                if (status.st_dev, status.st_ino) == wanted:
+                    return entry.name
+    raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT))
 
 
 def view_of(tid: int, own_namespace: tuple[int, int]) -> View:

@@ -29,7 +29,7 @@ from editor.sandbox import decode, ptrace, seccomp, syscalls
 from editor.sandbox.channel import Channel
 from editor.sandbox.decode import Attempt
 from editor.sandbox.execchain import Image, ImageReader
-from editor.sandbox.paths import AT_FDCWD, HOST, Place, View, Walker, view_of, without_deleted
+from editor.sandbox.paths import AT_FDCWD, HOST, Place, View, Walker, directory_name, view_of, without_deleted
 from editor.sandbox.permissions import credentials
 from editor.sandbox.rows import Row, Rows
 from editor.sandbox.verdict import Judge, Who
@@ -115,9 +115,9 @@ class Task:
             self._generation = self.tracer.generation
             self.view = view_of(self.tid, self.tracer.own_namespace)
             try:
-                self._cwd = self.view.from_host(os.readlink(f"/proc/{self.tid}/cwd"))
+                self._cwd = self.view.from_host(directory_name(f"/proc/{self.tid}/cwd"))
             except OSError:
-                self._cwd = "/"
+                self._cwd = "(unknown)"
         return self._cwd
 
     def text(self, address: int) -> str:
@@ -139,11 +139,11 @@ class Task:
         else:
             link = f"/proc/{self.tid}/fd/{directory}"
             try:
-                base = self.view.from_host(os.readlink(link))
+                base = self.view.from_host(directory_name(link))
             except OSError as error:
                 return Place(path, None, None, None, problem=error.errno or 0, bound=True)
         if not path or not base.startswith("/"):
-            return Place(base, None, None, None, problem=errno.ENOENT, bound=True)
+            return Place(f"{base}/{path}", None, None, None, problem=errno.ENOENT, bound=True)
         place = self.tracer.walker.walk(self.view, f"{base}/{path}", self.process, follow=follow)
         if place.problem == errno.ENAMETOOLONG:
             place = self._place_by_descriptor(place, link, path, follow=follow)
