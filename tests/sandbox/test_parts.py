@@ -116,7 +116,10 @@ def test_request_travels_whole(tmp_path: Path) -> None:
     for resolved in (
         everything(),
         policy(
-            {name: ["read_file"], "/none": ["execute"]}, net=["bind_tcp"], ports={80: ["bind_tcp"]}, scoped=["signal"]
+            {str(tmp_path): ["read_file"], "/none": ["execute"]},
+            net=["bind_tcp"],
+            ports={80: ["bind_tcp"]},
+            scoped=["signal"],
         ),
     ):
         spec = Spec(
