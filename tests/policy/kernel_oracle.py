@@ -148,8 +148,18 @@ def make_tree(root: str, tree: Tree, server: "Server") -> None:
 # Policies
 
 
-def random_policy(rng: random.Random, tree: Tree, base: str, ports: tuple[int, ...]) -> str:
-    """The text of a policy whose rules lie on the tree, above it, and on paths that do not exist."""
+def random_policy(
+    rng: random.Random, tree: Tree, base: str, ports: tuple[int, ...], operations: list["Operation"]
+) -> str:
+    """The text of a policy whose rules lie on the tree, above it, and on paths that do not exist.
+
+    Half of them lie where one of the operations happens, and two of five policies grant most of everything at the top,
+    so that one missing right decides.
+    """
+    spots = [
+        path for each in operations for path in (each.path, each.other) if path and each.kind in ("rename", "link")
+    ]
+    spots += [os.path.dirname(path) for path in spots]
     fs_names = [right.name for right in FS_RIGHTS]
     net_names = [right.name for right in NET_RIGHTS]
     # Trees and rights that nearly suffice decide more than uniform noise: most rules get most rights.
@@ -164,11 +174,17 @@ def random_policy(rng: random.Random, tree: Tree, base: str, ports: tuple[int, .
         lines.append(f"handled_access_net = {json.dumps(some(net_names, 0.7))}")
     if rng.random() < 0.5:
         lines.append(f"scoped = {json.dumps(some([scope.name for scope in SCOPES], 0.5))}")
+    if rng.random() < 0.4:
+        # Not everything: where both directories permit all that is handled, the kernel compares nothing.
+        given = [name for name in fs_names if name == "refer" or rng.random() < 0.9]
+        lines += ["[[path_beneath]]", f"allowed_access = {json.dumps(given)}", f'parent = ["{base}/${{copy}}/tree"]']
     for _ in range(rng.randint(0, 6)):
         where = rng.choice([*tree.directories, *tree.directories, *tree.files, *tree.others, "missing", "a/missing"])
+        if spots and rng.random() < 0.5:
+            where = rng.choice(spots)
         spelled = rng.choice(["{}", "{}", "{}/", "./{}", "{}/.", "{}//"]).format(where) if where else ""
         paths = [f"{base}/${{copy}}/tree/{spelled}"]
-        if rng.random() < 0.2:
+        if rng.random() < (0.4 if any(kind == "tmpfs" or "bind" in kind for kind, _, _ in tree.steps) else 0.15):
             paths.append(rng.choice([base, "/", os.path.dirname(base), "/nothing/there"]))
         lines += ["[[path_beneath]]", f"allowed_access = {json.dumps(some(fs_names, density))}"]
         lines.append(f"parent = {json.dumps(paths)}")
@@ -558,7 +574,7 @@ def run_round(rng: random.Random, server: Server, kernel_abi: int, tally: Counte
     """One tree, one policy, COPIES operations: counts by kind and outcome into ``tally``, gives the disagreements."""
     mounts = ROOT and rng.random() < MOUNTED
     tree = random_tree(rng, mounts=mounts)
-    abi = kernel_abi if rng.random() < 0.6 else rng.randint(1, kernel_abi)
+    abi = rng.choice([*[kernel_abi] * kernel_abi, 1, *range(1, kernel_abi)])
     disagreements = []
     with workspace(rng, mounts=mounts) as base:
         # Two levels, so that ".." of a copy's root is not shared by the copies.
@@ -566,8 +582,8 @@ def run_round(rng: random.Random, server: Server, kernel_abi: int, tally: Counte
         for root in roots:
             os.makedirs(root)
             make_tree(root, tree, server)
-        text = random_policy(rng, tree, base, server.ports)
         operations = [random_operation(rng, tree, server.ports) for _ in range(COPIES)]
+        text = random_policy(rng, tree, base, server.ports, operations)
         # First, because rules lie on these copies too: what they lead to must not change after it was resolved.
         controls = [attempt(operation, root, server) for operation, root in zip(operations, roots, strict=False)]
         resolved = resolve(parse_policy(text, "random.toml", "toml"))
