@@ -61,7 +61,7 @@ class _Columns(NamedTuple):
 def _columns(width: int, rights: int) -> _Columns:
     """Share ``width`` out: path first, then errno, process and rule as far as there is room."""
     rights = max(_RIGHTS_LEAST, min(rights, _RIGHTS_MOST, max(_RIGHTS_LEAST, width // 3)))
-    room = width - _COUNT_WIDTH - 1 - rights - 1
+    room = width - _COUNT_WIDTH - 2 - rights - 1
     errno = process = rule = 0
     if room - _ERRNO_WIDTH - 1 >= _SUBJECT_LEAST + 4:
         errno = _ERRNO_WIDTH
@@ -95,13 +95,13 @@ class _Rows(LineList):
     _Rows {
         height: 1fr;
         & > .access-table--count {
-            color: $text-muted;
+            color: $foreground 70%;
         }
         & > .access-table--rights {
             color: $text-accent;
         }
         & > .access-table--aside {
-            color: $text-muted;
+            color: $foreground 70%;
         }
         & > .access-table--doubt {
             color: $text-error;
@@ -133,7 +133,7 @@ class _Rows(LineList):
         """The columns' names."""
         columns = _columns(width, self.widest_rights)
         text = (
-            f"{fit_right('times', _COUNT_WIDTH)} {fit('right', columns.rights)} {fit('path or port', columns.subject)}"
+            f"{fit_right('times', _COUNT_WIDTH)}  {fit('right', columns.rights)} {fit('path or port', columns.subject)}"
         )
         if columns.process:
             text += " " + fit("process", columns.process)
@@ -149,7 +149,7 @@ class _Rows(LineList):
         columns = _columns(width, self.widest_rights)
         pieces = [
             (fit_right(_short(row.times), _COUNT_WIDTH), "access-table--count"),
-            ("!" if row.confirmed is False else " ", "access-table--doubt"),
+            ("! " if row.confirmed is False else "  ", "access-table--doubt"),
             (elide_padded(visible(row.rights), columns.rights), "access-table--rights"),
             (" " + fit(visible(row.subject), columns.subject), "access-table--subject"),
         ]
@@ -257,6 +257,7 @@ class AccessTable(Vertical):
         self._detail = Static(markup=False, classes="access-table--detail")
         self._flush_timer: Timer | None = None
         self._announced: str | None = None
+        self._detailed: AccessRow | None = None
 
     def compose(self) -> ComposeResult:
         """Rows and detail."""
@@ -288,6 +289,7 @@ class AccessTable(Vertical):
             self._rows.rows.append(row)
         else:
             self._rows.rows[place] = row
+        self._rows.widest_rights = max(self._rows.widest_rights, width_of(row.rights))
         self._later()
 
     def clear(self) -> None:
@@ -309,7 +311,6 @@ class AccessTable(Vertical):
     def _flush(self) -> None:
         self._flush_timer = None
         rows = self._rows
-        rows.widest_rights = max((width_of(row.rights) for row in rows.rows), default=_RIGHTS_LEAST)
         rows.lines_changed()
         if rows.cursor < 0 and rows.rows:
             rows.cursor = 0
@@ -329,7 +330,9 @@ class AccessTable(Vertical):
         self._detail.display = row is not None and self.size.height >= _HEIGHT_FOR_DETAIL
         if row is None:
             return
-        self._detail.update(_detail(row))
+        if row is not self._detailed:  # an update lays the screen out again, and rows come 20 times a second
+            self._detailed = row
+            self._detail.update(_detail(row))
         if row.key != self._announced:
             self._announced = row.key
             self.post_message(self.AccessHighlighted(self, row.key))
@@ -359,10 +362,10 @@ def _detail(row: AccessRow) -> Content:
         facts.append(said[row.confirmed])
     lines = [
         Content.assemble((visible(row.rights), "bold $text-accent"), "  ", visible(row.subject)),
-        Content.assemble(("  ".join(visible(fact) for fact in facts if fact), "$text-muted")),
+        Content.assemble(("  ".join(visible(fact) for fact in facts if fact), "$foreground 70%")),
     ]
     if row.reason:
         lines.append(Content(visible(row.reason)))
     if row.rule:
-        lines.append(Content.assemble(("rule ", "$text-muted"), visible(row.rule)))
+        lines.append(Content.assemble(("rule ", "$foreground 70%"), visible(row.rule)))
     return Content("\n").join(lines)

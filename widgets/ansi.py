@@ -308,11 +308,12 @@ class Decoder:
         return place + 1
 
     def _string(self, text: str, place: int) -> int:
-        match = (_OSC_END if self._state == "osc" else _STRING_END).search(text, place)
-        end = len(text) if match is None else match.start()
+        limit = min(len(text), place + _LONGEST_STRING - self._swallowed)
+        match = (_OSC_END if self._state == "osc" else _STRING_END).search(text, place, limit)
+        end = limit if match is None else match.start()
         self._swallowed += end - place
         if match is None:
-            if self._swallowed > _LONGEST_STRING:
+            if self._swallowed >= _LONGEST_STRING:
                 self._state = "ground"
             return end
         # ESC may begin the terminator or another sequence: both are what "escape" makes of it.

@@ -157,8 +157,8 @@ def _prompt(row: HandledRow) -> Content:
     word = "not enforced" if not row.enforced else "in use" if row.locked else ""
     return Content.assemble(
         (f"{'[x]' if row.handled else '[ ]'} {visible(row.name):<{_NAME_WIDTH}}", style),
-        (f" ABI {row.abi:<2}", "$text-muted"),
-        (f" {word}" if word else "", "$text-muted" if row.enforced else "$text-warning"),
+        (f" ABI {row.abi:<2}", "$foreground 70%"),
+        (f" {word}" if word else "", "$foreground 70%" if row.enforced else "$text-warning"),
     )
 
 

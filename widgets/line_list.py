@@ -13,6 +13,8 @@ from textual.reactive import reactive
 from textual.scroll_view import ScrollView
 from textual.strip import Strip
 
+from widgets.styling import background_style, text_style
+
 Piece = tuple[str, str]
 """Some text of one line, and the component class that styles it (empty: the plain style)."""
 
@@ -77,7 +79,7 @@ class LineList(ScrollView, can_focus=True):
             background: $block-hover-background;
         }
         & > .line-list--empty {
-            color: $text-muted;
+            color: $foreground 70%;
         }
         &:focus {
             background-tint: $foreground 5%;
@@ -134,7 +136,7 @@ class LineList(ScrollView, can_focus=True):
     @property
     def page_lines(self) -> int:
         """How many lines fit on the screen."""
-        return max(1, self.size.height - self.HEADER_LINES)
+        return max(1, self.scrollable_content_region.height - self.HEADER_LINES)
 
     @property
     def top_line(self) -> int:
@@ -147,10 +149,16 @@ class LineList(ScrollView, can_focus=True):
 
     def show_line(self, line: int) -> None:
         """Scroll, without animation, as little as needed for ``line`` to be on the screen."""
+        if not self.size.height:  # not laid out yet: the first resize does it
+            return
         if line < self.top_line:
             self.scroll_top_to(line)
         elif line >= self.top_line + self.page_lines:
             self.scroll_top_to(line - self.page_lines + 1)
+
+    def shows_line(self, line: int) -> bool:
+        """Whether ``line`` is to be seen."""
+        return self.top_line <= line < self.top_line + self.page_lines
 
     def refresh_item(self, number: int) -> None:
         """Draw one line again."""
@@ -189,7 +197,7 @@ class LineList(ScrollView, can_focus=True):
 
     def render_line(self, y: int) -> Strip:
         """Draw what is at row ``y`` of the widget."""
-        width = self.size.width
+        width = self.scrollable_content_region.width
         plain = self.rich_style
         if y < self.HEADER_LINES:
             base = self.get_component_rich_style("line-list--header")
@@ -202,7 +210,7 @@ class LineList(ScrollView, can_focus=True):
             cursor = self.get_component_rich_style("line-list--cursor")
             return self._strip(self.draw_line(number, width), width, plain, overlay=cursor)
         if number == self.hover:
-            plain = plain + self.get_component_rich_style("line-list--hover", partial=True)
+            plain += background_style(self, "line-list--hover")
         return self._strip(self.draw_line(number, width), width, plain)
 
     def _strip(self, pieces: Sequence[Piece], width: int, base: Style, overlay: Style | None = None) -> Strip:
@@ -210,7 +218,7 @@ class LineList(ScrollView, can_focus=True):
         for text, component in pieces:
             style = base
             if component:
-                style += self.get_component_rich_style(component, partial=True)
+                style += text_style(self, component)
             if overlay is not None:
                 style += overlay
             segments.append(Segment(text, style))

@@ -14,6 +14,7 @@ from textual.timer import Timer
 
 from widgets.ansi import Decoder, Line
 from widgets.cells import visible
+from widgets.styling import text_style
 
 MOST_LINES: Final = 5_000
 MOST_CHARACTERS: Final = 4 << 20
@@ -53,7 +54,7 @@ class OutputPane(ScrollView, can_focus=True):
         scrollbar-size-vertical: 1;
 
         & > .output-pane--note {
-            color: $text-muted;
+            color: $foreground 70%;
             text-style: italic;
         }
         &:focus {
@@ -170,6 +171,11 @@ class OutputPane(ScrollView, can_focus=True):
         self._spread(first)
         self._later()
 
+    @property
+    def _width(self) -> int:
+        """Cells in a row. Always as with a scrollbar: it would come in the middle of wrapping."""
+        return max(0, self.size.width - 1)
+
     def _add_note(self, text: str) -> None:
         if self._lines[-1].length:
             self._lines[-1].finish()
@@ -180,7 +186,7 @@ class OutputPane(ScrollView, can_focus=True):
 
     def _spread(self, first: int) -> None:
         """Wrap the lines from ``first`` on, drop what is too old, and follow the end."""
-        width = self.size.width
+        width = self._width
         self._wrapped_at = width
         if first < len(self._heights):
             del self._rows[len(self._rows) - sum(self._heights[first:]) :]
@@ -212,9 +218,11 @@ class OutputPane(ScrollView, can_focus=True):
         return rows
 
     def on_resize(self) -> None:
-        """Wrap anew for another width."""
-        if self.size.width != self._wrapped_at:
+        """Wrap anew for another width, and stay at the end."""
+        if self._width != self._wrapped_at:
             self._spread(0)
+        elif self._following:
+            self.scroll_to(y=self.max_scroll_y, animate=False, force=True)
 
     # Scrolling
 
@@ -237,14 +245,14 @@ class OutputPane(ScrollView, can_focus=True):
 
     def render_line(self, y: int) -> Strip:
         """Draw what is at row ``y`` of the widget."""
-        width = self.size.width
+        width = self.scrollable_content_region.width
         base = self.rich_style
         number = self.scroll_offset.y + y
         if number >= len(self._rows):
             return Strip.blank(width, base)
         line, start, end = self._rows[number]
         if line.note:
-            base += self.get_component_rich_style("output-pane--note", partial=True)
+            base += text_style(self, "output-pane--note")
         return Strip(_segments(line, start, end, base)).adjust_cell_length(width, self.rich_style)
 
 

@@ -12,6 +12,7 @@ from textual.scroll_view import ScrollView
 from textual.strip import Strip
 
 from widgets.cells import visible, width_of
+from widgets.styling import background_style, text_style
 
 Language = Literal["toml", "json"]
 
@@ -84,7 +85,7 @@ class PolicyText(ScrollView, can_focus=True):
         scrollbar-size: 1 1;
 
         & > .policy-text--gutter {
-            color: $text-disabled;
+            color: $foreground-disabled;
         }
         & > .policy-text--gutter-marked {
             color: $text-accent;
@@ -94,7 +95,7 @@ class PolicyText(ScrollView, can_focus=True):
             background: $accent 20%;
         }
         & > .policy-text--comment {
-            color: $text-muted;
+            color: $foreground 70%;
             text-style: italic;
         }
         & > .policy-text--header {
@@ -114,7 +115,7 @@ class PolicyText(ScrollView, can_focus=True):
             color: $text-warning;
         }
         & > .policy-text--mark {
-            color: $text-muted;
+            color: $foreground 70%;
         }
         &:focus {
             background-tint: $foreground 5%;
@@ -179,7 +180,7 @@ class PolicyText(ScrollView, can_focus=True):
         self._follow(line)
 
     def _follow(self, line: int) -> None:
-        height = self.size.height
+        height = self.scrollable_content_region.height
         number = max(0, min(line, len(self._lines)) - 1)
         if not height:  # not laid out yet
             self.call_after_refresh(self._follow, line)
@@ -192,18 +193,16 @@ class PolicyText(ScrollView, can_focus=True):
 
     def render_line(self, y: int) -> Strip:
         """Draw the line at row ``y`` of the widget: gutter, then the text from the horizontal scroll position on."""
-        width = self.size.width
+        width = self.scrollable_content_region.width
         scroll_x, scroll_y = self.scroll_offset
         number = scroll_y + y
         base = self.rich_style
         if number >= len(self._lines):
             return Strip.blank(width, base)
         is_marked = number + 1 in self._marked
-        gutter_style = base + self.get_component_rich_style(
-            "policy-text--gutter-marked" if is_marked else "policy-text--gutter", partial=True
-        )
+        gutter_style = base + text_style(self, f"policy-text--gutter{'-marked' if is_marked else ''}")
         if is_marked:
-            base = base + self.get_component_rich_style("policy-text--marked", partial=True)
+            base += background_style(self, "policy-text--marked")
         gutter = f"{number + 1:>{self._gutter_width - 2}}{'▸' if is_marked else ' '} "
         segments = [Segment(text, self._piece_style(base, kind)) for text, kind in self._highlighted(number)]
         room = max(0, width - self._gutter_width)
@@ -213,7 +212,7 @@ class PolicyText(ScrollView, can_focus=True):
     def _piece_style(self, base: Style, kind: str) -> Style:
         if not kind:
             return base
-        return base + self.get_component_rich_style(f"policy-text--{kind}", partial=True)
+        return base + text_style(self, f"policy-text--{kind}")
 
     def _highlighted(self, number: int) -> list[tuple[str, str]]:
         """The pieces of a line (from 0) with their kinds."""

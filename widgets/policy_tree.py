@@ -1,11 +1,14 @@
 """The filesystem as a tree, with what a policy grants on every row."""
 
 import asyncio
+import contextlib
+import gc
+import itertools
 import threading
 from collections.abc import Iterable, Sequence
 from typing import ClassVar, Final, Literal, NamedTuple, Protocol
 
-from textual import events
+from textual import events, on
 from textual.binding import Binding, BindingType
 from textual.message import Message
 
@@ -43,6 +46,9 @@ _LEAST_NAME = 12
 _WIDTH_FOR_SOURCE = 60
 # Reading that is faster than this shows no sign of it: it would only flicker.
 _SHOW_READING_AFTER_S = 0.3
+# From so many entries on, going through them all makes a garbage collection long enough to be felt (130 ms measured for
+# 200,000), so they are kept out of it. They are in no cycle that only a collection could free.
+_MANY = 20_000
 _BADGE_WIDTH = len(_LETTERS) + 2
 
 
@@ -77,14 +83,18 @@ class TreeSource(Protocol):
 class _Node:
     """A row of the tree with its place in it; ``row`` is None for a line that only says something."""
 
-    __slots__ = ("children", "depth", "expanded", "message", "parent", "row", "seen")
+    __slots__ = ("any_open", "children", "depth", "expanded", "message", "parent", "row", "seen", "spread")
 
     def __init__(self, row: TreeRow | None, parent: "_Node | None", seen: int, message: str = "") -> None:
         self.row = row
         self.parent = parent
         self.depth: int = 0 if parent is None else parent.depth + 1
         self.expanded = False
+        self.any_open = False
+        """Whether a child was ever expanded: where none was, 100,000 children need no look each."""
         self.children: list[_Node] | None = None
+        self.spread = 0
+        """How many lines are below this one, as long as nothing above is closed."""
         self.seen = seen
         """The round of refreshing in which ``row`` was derived."""
         self.message = message
@@ -101,8 +111,14 @@ class _Load:
         self.done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
 
     def finish(self) -> None:
+        """Wake whoever waits for it."""
         if not self.done.done():
             self.done.set_result(None)
+
+    def cancel(self) -> None:
+        """Drop what will arrive."""
+        self.cancelled = True
+        self.finish()
 
 
 def rights_letters(rights: Iterable[str], kind: RowKind) -> str:
@@ -120,7 +136,7 @@ def _flatten(node: _Node) -> list[_Node]:
     """All lines below ``node`` that are to be seen, in order."""
     if not node.expanded or not node.children:
         return []
-    if not any(child.expanded for child in node.children):
+    if not node.any_open:
         return list(node.children)
     lines: list[_Node] = []
     for child in node.children:
@@ -188,7 +204,7 @@ class PolicyTree(LineList):
             color: $text-secondary;
         }
         & > .policy-tree--note {
-            color: $text-muted;
+            color: $foreground 70%;
             text-style: italic;
         }
         & > .policy-tree--missing {
@@ -199,13 +215,13 @@ class PolicyTree(LineList):
             text-style: bold;
         }
         & > .policy-tree--inherited {
-            color: $text-muted;
+            color: $foreground 70%;
         }
         & > .policy-tree--none {
-            color: $text-disabled;
+            color: $foreground-disabled;
         }
         & > .policy-tree--guide {
-            color: $text-muted;
+            color: $foreground 70%;
         }
     }
     """
@@ -249,13 +265,13 @@ class PolicyTree(LineList):
             return self.tree
 
     class _Arrived(Message):
-        """A directory was read (or could not be); posted from the reading thread."""
+        """A directory was read; posted from the reading thread. ``error`` is a fault of the source, not of the disk."""
 
-        def __init__(self, load: _Load, nodes: list[_Node], merge: bool) -> None:
+        def __init__(self, load: _Load, nodes: list[_Node], error: Exception | None) -> None:
             super().__init__()
             self.load = load
             self.nodes = nodes
-            self.merge = merge
+            self.error = error
 
     def __init__(
         self, *, name: str | None = None, id: str | None = None, classes: str | None = None, disabled: bool = False
@@ -318,11 +334,11 @@ class PolicyTree(LineList):
 
         Cursor, open directories and scrolling stay; where the row of the cursor is gone, the nearest one has it.
         """
-        for node in [self._root, *self._lines]:
-            if node is None or node.row is None or not node.expanded or (path is not None and node.row.path != path):
-                continue
-            if node not in self._loads:
-                self._read(node, merge=node.children is not None)
+        self._read(
+            node
+            for node in self._lines
+            if node.expanded and node.row is not None and (path is None or node.row.path == path)
+        )
 
     async def reveal(self, path: str) -> bool:
         """Open the tree down to ``path`` and move the cursor there, or as far as it goes.
@@ -362,8 +378,10 @@ class PolicyTree(LineList):
         if node.row is None or not node.row.expandable or node.expanded:
             return
         node.expanded = True
+        if node.parent is not None:
+            node.parent.any_open = True
         if node.children is None:
-            self._read(node, merge=False)
+            self._read([node])
             self.refresh_item(self._place(node))
         else:
             self._respread(node)
@@ -373,56 +391,74 @@ class PolicyTree(LineList):
             return
         node.expanded = False
         load = self._loads.pop(node, None)
-        if load is not None:  # closed before it was read: what comes is dropped, opening again reads again
-            load.cancelled = True
-            load.finish()
-            if node.children and node.children[0].row is None:
-                node.children = None
+        if load is not None:  # closed before it was read: opening it again reads again
+            load.cancel()
+            node.children = None
         self._respread(node)
 
-    def _read(self, node: _Node, *, merge: bool) -> None:
-        if self._source is None or node.row is None:
+    def _read(self, nodes: Iterable[_Node]) -> None:
+        """Read the directories of ``nodes``, one after the other, in one thread."""
+        if self._source is None:
             return
-        load = self._loads[node] = _Load(node, node.row.path, self._source)
-        # A daemon thread, not a worker: a worker that hangs in a dead network mount would hold the end of the program.
-        threading.Thread(target=self._read_in_thread, args=(load, merge), name="policy-tree", daemon=True).start()
-        if not merge:
-            self.set_timer(_SHOW_READING_AFTER_S, lambda: self._say_reading(load))
+        loads = []
+        for node in nodes:
+            before = self._loads.pop(node, None)
+            if node.row is not None:
+                load = self._loads[node] = _Load(node, node.row.path, self._source)
+                loads.append(load)
+            if before is not None:  # only now: whoever waits for it finds the new one
+                before.cancel()
+        if loads:
+            # A daemon thread, not a worker: a worker that hangs in a dead network mount would hold the program's end.
+            threading.Thread(target=self._read_in_thread, args=(loads,), name="policy-tree", daemon=True).start()
+            self.set_timer(_SHOW_READING_AFTER_S, lambda: self._say_reading(loads))
 
-    def _read_in_thread(self, load: _Load, merge: bool) -> None:
-        node, seen = load.node, self._round
-        try:
-            nodes = [_Node(row, node, seen) for row in load.source.children(load.path)]
-            if not nodes:
-                nodes = [_Node(None, node, seen, "empty")]
-        except OSError as error:
-            nodes = [_Node(None, node, seen, f"cannot be read: {error.strerror or error}")]
-        if not load.cancelled:
-            self.post_message(self._Arrived(load, nodes, merge))
+    def _read_in_thread(self, loads: list[_Load]) -> None:
+        for load in loads:
+            if load.cancelled:
+                continue
+            node, seen = load.node, self._round
+            error: Exception | None = None
+            nodes = []
+            try:
+                nodes = [_Node(row, node, seen) for row in load.source.children(load.path)]
+                if not nodes:
+                    nodes = [_Node(None, node, seen, "empty")]
+            except OSError as refusal:
+                nodes = [_Node(None, node, seen, f"cannot be read: {refusal.strerror or refusal}")]
+            except Exception as fault:  # raised again in the screen's thread, where it is seen
+                error = fault
+            if not load.cancelled:
+                with contextlib.suppress(RuntimeError):  # the event loop is closed: nobody waits any more
+                    self.post_message(self._Arrived(load, nodes, error))
 
-    def _say_reading(self, load: _Load) -> None:
-        node = load.node
-        if self._loads.get(node) is load and node.expanded and node.children is None:
-            node.children = [_Node(None, node, self._round, "reading …")]
-            self._respread(node)
+    def _say_reading(self, loads: list[_Load]) -> None:
+        for load in loads:
+            node = load.node
+            if self._loads.get(node) is load and node.expanded and node.children is None:
+                node.children = [_Node(None, node, self._round, "reading …")]
+                self._respread(node)
 
-    def on_policy_tree__arrived(self, message: _Arrived) -> None:
+    @on(_Arrived)
+    def _put_in(self, message: _Arrived) -> None:
         """Put what was read into the tree."""
         message.stop()
         load = message.load
         if load.cancelled or self._loads.get(load.node) is not load:
             return
         del self._loads[load.node]
-        if message.merge:
-            _merge(load.node, message.nodes)
+        load.finish()
+        if message.error is not None:
+            raise message.error
+        _merge(load.node, message.nodes)
         load.node.children = message.nodes
         self._respread(load.node)
-        load.finish()
+        if len(message.nodes) >= _MANY:
+            gc.freeze()
 
     def _cancel_all(self) -> None:
         for load in self._loads.values():
-            load.cancelled = True
-            load.finish()
+            load.cancel()
         self._loads.clear()
 
     def on_unmount(self) -> None:
@@ -440,17 +476,21 @@ class PolicyTree(LineList):
 
     def _respread(self, node: _Node) -> None:
         """Put the lines below ``node`` in place of those there were; cursor and screen stay on their rows."""
+        fresh = _flatten(node)
         place = self._place(node)
         if place < 0:
+            node.spread = len(fresh)
             return
-        lines, depth = self._lines, node.depth
-        end = place + 1
-        while end < len(lines) and lines[end].depth > depth:
-            end += 1
+        lines = self._lines
+        end = place + 1 + node.spread
+        more = len(fresh) - node.spread
+        above: _Node | None = node
+        while above is not None:
+            above.spread += more
+            above = above.parent
         held = lines[self.cursor] if 0 <= self.cursor < len(lines) else None
         top = self.top_line
-        fresh = _flatten(node)
-        more = len(fresh) - (end - place - 1)
+        was_on_screen = self.shows_line(self.cursor)
         lines[place + 1 : end] = fresh
         cursor = self.cursor
         if cursor >= end:
@@ -464,19 +504,21 @@ class PolicyTree(LineList):
         self.lines_changed()
         if top != self.top_line:
             self.scroll_top_to(top)
-        self.call_after_refresh(self._keep_cursor_on_screen)
+        if was_on_screen:
+            self.show_line(self.cursor)
         self.cursor_moved()
 
     def _nearest(self, held: _Node, place: int, before: int) -> int:
         """Where the cursor goes that was on ``held``, at line ``before``, below the node at ``place``."""
-        for node in self._lines[place + 1 :]:
-            if node.depth <= self._lines[place].depth:
-                break
-            if node is held or (held.row is not None and node.row is not None and node.row.path == held.row.path):
-                return self._lines.index(node)
-        if not self._lines[place].expanded:
-            return place
-        return min(before, len(self._lines) - 1)
+        lines = self._lines
+        end = place + 1 + lines[place].spread
+        if held.row is not None:
+            path = held.row.path
+            for number in itertools.chain((before,), range(place + 1, end)):
+                row = lines[number].row if number < end else None
+                if row is not None and row.path == path:
+                    return number
+        return max(place, min(before, end - 1))
 
     def cursor_moved(self) -> None:
         """Tell which path the cursor is on now."""
@@ -614,12 +656,15 @@ def _is_below(path: str, directory: str) -> bool:
 
 def _merge(node: _Node, fresh: list[_Node]) -> None:
     """Keep, for each fresh child that was there before, what was open below it."""
+    if not node.any_open:
+        return
     old = {child.row.path: child for child in node.children or () if child.row is not None and child.children}
     for child in fresh:
         before = old.get(child.row.path) if child.row is not None else None
         if before is None or child.row is None or not child.row.expandable:
             continue
         child.expanded, child.children = before.expanded, before.children
+        child.any_open, child.spread = before.any_open, before.spread
         for grandchild in child.children or ():
             grandchild.parent = child
 

@@ -219,7 +219,7 @@ class PortsPanel(Vertical):
     def _detail_text(self) -> Content:
         row = self.highlighted
         if row is None:
-            return Content.assemble(("No port rules. Press a to add one.", "$text-muted"))
+            return Content.assemble(("No port rules. Press a to add one.", "$foreground 70%"))
         right = self.highlighted_right
         if right is None:
             return Content(f"port {row.port}  {visible(row.service)}".rstrip())

@@ -17,7 +17,7 @@ from widgets.cells import visible
 State = Literal["here", "inherited", "none"]
 
 _MARKS = {"here": "[x]", "inherited": "[-]", "none": "[ ]"}
-_STYLES = {"here": "bold $text-success", "inherited": "$text-muted", "none": ""}
+_STYLES = {"here": "bold $text-success", "inherited": "$foreground 70%", "none": ""}
 _NAME_WIDTH = 16
 
 
@@ -162,7 +162,7 @@ class RightsPanel(Vertical):
         before = self._states
         self._states = tuple(states)
         title = Content.assemble(
-            (visible(subject), "bold"), (f"  {visible(kind)}" if kind else "", "not bold $text-muted")
+            (visible(subject), "bold"), (f"  {visible(kind)}" if kind else "", "not bold $foreground 70%")
         )
         self._subject.update(title)
         if [state.name for state in before] == [state.name for state in self._states]:
@@ -207,7 +207,7 @@ class RightsPanel(Vertical):
 
 def _prompt(state: RightState) -> Content:
     """One right in one line: mark, name, ABI, and a word where something is in the way."""
-    style = _STYLES[state.state] if state.applicable else "$text-disabled"
+    style = _STYLES[state.state] if state.applicable else "$foreground-disabled"
     word = ""
     if not state.applicable:
         word = "not here"
@@ -217,7 +217,7 @@ def _prompt(state: RightState) -> Content:
         word = "not handled"
     return Content.assemble(
         (f"{_MARKS[state.state]} {state.name:<{_NAME_WIDTH}}", style),
-        (f" ABI {state.abi:<2}", "$text-muted"),
+        (f" ABI {state.abi:<2}", "$foreground 70%"),
         (f" {word}" if word else "", "$text-warning"),
     )
 
@@ -225,10 +225,10 @@ def _prompt(state: RightState) -> Content:
 def _detail(state: RightState) -> Content:
     """All there is to say of one right."""
     lines = [Content(visible(state.meaning))]
-    lines += [Content.assemble(("from ", "$text-muted"), visible(source.text)) for source in state.sources]
+    lines += [Content.assemble(("from ", "$foreground 70%"), visible(source.text)) for source in state.sources]
     if not state.sources:
-        lines.append(Content.assemble(("granted by no rule", "$text-muted")))
+        lines.append(Content.assemble(("granted by no rule", "$foreground 70%")))
     if state.why:
         lines.append(Content.assemble((visible(state.why), "$text-warning")))
-    lines.append(Content.assemble((f"since ABI {state.abi}, Linux {visible(state.kernel)}", "$text-muted")))
+    lines.append(Content.assemble((f"since ABI {state.abi}, Linux {visible(state.kernel)}", "$foreground 70%")))
     return Content("\n").join(lines)

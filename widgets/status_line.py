@@ -19,7 +19,7 @@ class Status(NamedTuple):
 
 
 class StatusLine(Static):
-    """File, unsaved mark, a problem if there is one, what runs, and the Landlock version."""
+    """File, unsaved mark, the Landlock version, what runs, and a problem if there is one."""
 
     DEFAULT_CSS = """
     StatusLine {
@@ -47,10 +47,10 @@ class StatusLine(Static):
         parts = [Content.assemble((visible(status.file), "bold"))]
         if status.dirty:
             parts.append(Content.assemble(("* unsaved", "bold $text-warning")))
-        if status.problem:
-            parts.append(Content.assemble((visible(status.problem), "$text-error")))
+        if status.abi:
+            parts.append(Content.assemble((visible(status.abi), "$foreground 70%")))
         if status.running:
             parts.append(Content.assemble((visible(status.running), "$text-accent")))
-        if status.abi:
-            parts.append(Content.assemble((visible(status.abi), "$text-muted")))
+        if status.problem:  # last: it may be long, and gives way at its end
+            parts.append(Content.assemble((visible(status.problem), "bold $text-error")))
         self.update(Content("  ").join(parts))
