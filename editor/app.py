@@ -1,0 +1,115 @@
+"""The Textual program: which screen comes first, and what every screen shares."""
+
+import os
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, ClassVar
+
+from textual import work
+from textual.app import App, SystemCommand
+from textual.binding import Binding, BindingType
+from textual.screen import Screen
+
+from editor.screens.dialogs import Ask, Choice
+from editor.screens.main import MainScreen
+
+if TYPE_CHECKING:
+    from editor.screens.chooser import ChooserScreen
+
+
+class PaddockApp(App[None]):
+    """Paddock on the screen.
+
+    ``path`` is a policy file, or a directory of them to choose from. ``root`` is where the tree starts. ``abi``
+    simulates an older kernel.
+    """
+
+    TITLE = "Paddock"
+    ENABLE_COMMAND_PALETTE = True
+
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("ctrl+q", "quit", "Quit", show=False, priority=True),
+    ]
+
+    def __init__(self, path: str, *, root: str = "/", abi: int | None = None) -> None:
+        super().__init__()
+        self._path = path
+        self._root = root
+        self._abi = abi
+        self._leaving = False
+
+    def on_mount(self) -> None:
+        if os.path.isdir(self._path):
+            from editor.screens.chooser import ChooserScreen  # noqa: PLC0415 - only for a directory
+
+            self.push_screen(ChooserScreen(self._path))
+        else:
+            self.open_policy(self._path)
+
+    def open_policy(self, path: str) -> None:
+        """Open the policy file ``path``."""
+        self.push_screen(MainScreen(path, root=self._root, abi=self._abi))
+
+    def on_chooser_screen_chosen(self, event: "ChooserScreen.Chosen") -> None:
+        """A policy was chosen."""
+        self.open_policy(event.path)
+
+    def action_toggle_dark(self) -> None:
+        """Light or dark."""
+        self.theme = "textual-light" if self.current_theme.dark else "textual-dark"
+
+    def action_help(self) -> None:
+        """All keys."""
+        from editor.screens.help import HelpScreen  # noqa: PLC0415 - not needed for the first screen
+
+        if not isinstance(self.screen, HelpScreen):
+            self.push_screen(HelpScreen())
+
+    async def action_quit(self) -> None:
+        """Leave; asks first when something would be lost."""
+        if not self._leaving:
+            self._leave()
+
+    @work(group="leave")
+    async def _leave(self) -> None:
+        self._leaving = True
+        try:
+            for screen in reversed(self.screen_stack):
+                if isinstance(screen, MainScreen) and not await self._may_close(screen):
+                    return
+        finally:
+            self._leaving = False
+        for screen in self.screen_stack:
+            if isinstance(screen, MainScreen):
+                await screen.leave()
+        self.exit()
+
+    async def _may_close(self, screen: MainScreen) -> bool:
+        if not screen.unsaved:
+            return True
+        choices = [
+            Choice("save", "Save", "s", "primary"),
+            Choice("discard", "Discard", "d", "error"),
+            Choice("cancel", "Cancel", "c"),
+        ]
+        answer = await self.push_screen_wait(Ask("Unsaved edits", screen.unsaved, choices))
+        if answer == "save":
+            return await screen.save()
+        return answer == "discard"
+
+    def get_system_commands(self, screen: Screen[object]) -> Iterable[SystemCommand]:
+        """Everything that a key does can be found by name."""
+        yield from super().get_system_commands(screen)
+        if isinstance(screen, MainScreen):
+            yield SystemCommand("Save", "Write the draft to its file (ctrl+s)", screen.action_save)
+            yield SystemCommand("Run", "Run the command under the draft (r)", screen.action_run)
+            yield SystemCommand("Stop", "Stop the running command (s)", screen.action_stop)
+            yield SystemCommand("Grant", "Grant what the denied row lacked (g)", screen.action_grant)
+            yield SystemCommand("Undo", "Take the last edit back (ctrl+z)", screen.action_undo)
+            yield SystemCommand("Redo", "Do it again (ctrl+y)", screen.action_redo)
+            yield SystemCommand("Export", "Write the draft in another format (ctrl+e)", screen.action_export)
+            yield SystemCommand("Go to a path", "Show a path in the tree (ctrl+o)", screen.action_go_to)
+            yield SystemCommand(
+                "Terminal", "Runs get a terminal of their own, or not (p)", screen.action_toggle_terminal
+            )
+            yield SystemCommand("Look at the disk again", "Read the tree anew (f8)", screen.action_refresh)
+        yield SystemCommand("Light or dark", "Change the colours (t)", self.action_toggle_dark)

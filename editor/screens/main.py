@@ -1,0 +1,829 @@
+"""The main screen: the filesystem with the draft laid over it, the panels to change it, and the runs under it."""
+
+import asyncio
+import os
+import socket
+from collections.abc import Callable, Iterable
+from typing import ClassVar, Final, Literal
+
+from textual import on, work
+from textual.app import ComposeResult
+from textual.binding import Binding, BindingType
+from textual.containers import Horizontal, Vertical
+from textual.content import Content
+from textual.message import Message
+from textual.screen import Screen
+from textual.widget import Widget
+from textual.widgets import Footer, Tab, Tabs
+
+from editor import suggest
+from editor.escape import printable
+from editor.landlock.rights import NO_RIGHTS, RIGHTS, in_order
+from editor.policy.edits import (
+    Edit,
+    EditError,
+    GrantPath,
+    GrantPort,
+    SetHandled,
+    SetPathRights,
+    SetPortRights,
+    SetScope,
+)
+from editor.policy.errors import PolicyError
+from editor.policy.parse import format_of
+from editor.saving import ChangedOnDisk, SaveError, SymlinkedPolicy, read_file
+from editor.screens import showing
+from editor.screens.chooser import suggested_command
+from editor.screens.conflict import DiffScreen, conflict_dialog
+from editor.screens.dialogs import Ask, AskLine, Choice
+from editor.screens.run_panel import CommandError, RunPanel, split_command
+from editor.watching import Watcher
+from editor.workspace import Applied, Change, Workspace
+from widgets.command_bar import CommandBar
+from widgets.handled_panel import HandledPanel
+from widgets.policy_text import PolicyText
+from widgets.policy_tree import PolicyTree
+from widgets.ports_panel import PortsPanel
+from widgets.rights_panel import RightsPanel
+from widgets.status_line import Status, StatusLine
+
+# Longer than this, and the person is told that something is going on.
+_PATIENCE_S: Final = 0.5
+
+PANELS: Final = ("rights", "ports", "handled", "text")
+# Together they must fit into half of 80 columns.
+_TITLES: Final = {"rights": "Rights", "ports": "Ports", "handled": "Handled & scopes", "text": "Text"}
+
+
+class PortTextError(ValueError):
+    """What was typed names no port. The message is a sentence."""
+
+
+def parse_port(text: str) -> GrantPort:
+    """The grant that was typed: a port by number or service name, with ``bind``, ``connect``, ``udp`` or a right's name
+    beside it where it is not to be connecting by TCP. Raises PortTextError."""
+    rights: set[str] = set()
+    words = text.lower().split()
+    actions = [word for word in words if word in ("bind", "connect")]
+    protocol = "udp" if "udp" in words else "tcp"
+    named = [word for word in words if word in RIGHTS and RIGHTS[word].kind == "net"]
+    rest = [word for word in words if word not in ("bind", "connect", "tcp", "udp") and word not in named]
+    if len(rest) != 1:
+        raise PortTextError("Type one port: a number or a service name, such as 443, https, or 8080 bind.")
+    names = {("bind", "tcp"): "bind_tcp", ("bind", "udp"): "bind_udp"}
+    names |= {("connect", "tcp"): "connect_tcp", ("connect", "udp"): "connect_send_udp"}
+    rights |= set(named) | {names[action, protocol] for action in actions}
+    if not rights:
+        rights = {names["connect", protocol]}
+    word = rest[0]
+    if word.isascii() and word.isdigit():
+        port = int(word)
+    else:
+        for each in (protocol, "tcp", "udp"):
+            try:
+                port = socket.getservbyname(word, each)
+                break
+            except OSError:
+                continue
+        else:
+            raise PortTextError(f"No service is called {printable(word)} here (see /etc/services).")
+    if port > 65535:
+        raise PortTextError(f"{port} is no port: they end at 65535.")
+    return GrantPort(port, frozenset(rights))
+
+
+def _normal(path: str) -> str:
+    return os.path.normpath(path)
+
+
+class MainScreen(Screen[None]):
+    """One policy, opened."""
+
+    AUTO_FOCUS = "#tree"
+    # ClassVar in App, but not in Screen, which overrides them: mypy takes these for attributes of the instance.
+    HORIZONTAL_BREAKPOINTS: list[tuple[int, str]] | None = [(0, "-narrow"), (110, "-wide"), (170, "-rich")]  # noqa: RUF012
+    VERTICAL_BREAKPOINTS: list[tuple[int, str]] | None = [(0, "-short"), (36, "-tall")]  # noqa: RUF012
+
+    DEFAULT_CSS = """
+    MainScreen {
+        #upper { height: 3fr; }
+        #run { height: 2fr; }
+        #tree { width: 2fr; height: 1fr; }
+        #side { width: 3fr; height: 1fr; }
+        #panels { height: 1fr; }
+        #tree, #panels > * { border: round $panel-lighten-2; border-title-color: $text; }
+        #tree:focus, #panels > *:focus, #panels > *:focus-within { border: round $primary; }
+        #tabs { height: 2; }
+        #panels > * { display: none; width: 1fr; height: 1fr; }
+        &.-show-rights #rights, &.-show-ports #ports, &.-show-handled #handled, &.-show-text #text { display: block; }
+        &.-narrow #tree, &.-narrow #side { width: 1fr; }
+        /* Two thirds of a wide screen hold a panel and the text side by side. */
+        &.-rich #side { width: 7fr; }
+        &.-rich #tree { width: 4fr; }
+        &.-rich #text { display: block; }
+        &.-narrow #results { layout: grid; grid-size: 2 2; grid-rows: 2fr 3fr; }
+        &.-narrow #output { column-span: 2; }
+        /* A small screen shows either what is edited or what ran. */
+        &.-short.-view-run #upper { display: none; }
+        &.-short.-view-run #run { height: 1fr; }
+        &.-short.-view-edit #run { height: 1; }
+        &.-short.-view-edit #results { display: none; }
+        /* Every row counts: a line between the two halves instead of a frame around each. */
+        &.-short #tree, &.-short #panels > * { border: none; }
+        &.-short #side { border-left: solid $panel-lighten-2; }
+        &.-short.-view-edit #upper { height: 1fr; }
+    }
+    """
+
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("r,f5", "run", "Run"),
+        Binding("s,f6", "stop", "Stop"),
+        Binding("ctrl+s", "save", "Save"),
+        Binding("question_mark,f1", "app.help", "Help", key_display="?"),
+        Binding("g", "grant", "Grant"),
+        Binding("ctrl+z,u", "undo", "Undo"),
+        Binding("ctrl+y,ctrl+r", "redo", "Redo"),
+        Binding("f3", "switch_view", "Edit/run"),
+        Binding("ctrl+e", "export", "Export"),
+        Binding("ctrl+o", "go_to", "Go to"),
+        Binding("t", "app.toggle_dark", "Light/dark"),
+        Binding("q", "app.quit", "Quit"),
+        Binding("z", "maximize", "Zoom", show=False),
+        Binding("p", "toggle_terminal", "Terminal", show=False),
+        Binding("f8", "refresh", "Look at the disk again", show=False),
+        Binding("1", "show('tree')", show=False),
+        Binding("2", "show('rights')", show=False),
+        Binding("3", "show('ports')", show=False),
+        Binding("4", "show('handled')", show=False),
+        Binding("5", "show('text')", show=False),
+        Binding("6", "show('command')", show=False),
+        Binding("7", "show('output')", show=False),
+        Binding("8", "show('denied')", show=False),
+        Binding("9", "show('allowed')", show=False),
+    ]
+
+    class DraftChanged(Message):
+        """The workspace changed; posted from whatever thread did it."""
+
+        def __init__(self, change: Change) -> None:
+            super().__init__()
+            self.change = change
+            """What changed."""
+
+    class Opened(Message):
+        """The policy could be read."""
+
+        def __init__(self, workspace: Workspace) -> None:
+            super().__init__()
+            self.workspace = workspace
+            """The draft."""
+
+    class Unreadable(Message):
+        """The policy could not be read or does not parse, and there is no last good one."""
+
+        def __init__(self, error: PolicyError) -> None:
+            super().__init__()
+            self.error = error
+            """Why, with its place."""
+
+    def __init__(self, path: str, *, root: str = "/", abi: int | None = None) -> None:
+        super().__init__(classes="-show-rights -view-edit")
+        self._path = path
+        self._root = os.path.abspath(root)
+        self._abi = abi
+        self._workspace: Workspace | None = None
+        self._subject = self._root
+        self._jobs: asyncio.Queue[tuple[Callable[[], Applied | str | None], Callable[[Applied | str | None], None]]]
+        self._jobs = asyncio.Queue()
+        self._deciding = False
+        self._busy = ""
+        self._line: int | None = None
+        self._retry: Watcher | None = None
+
+    def compose(self) -> ComposeResult:
+        with Horizontal(id="upper"):
+            tree = PolicyTree(id="tree")
+            tree.border_title = Content(f"Files from {printable(self._root)}")
+            yield tree
+            with Vertical(id="side"):
+                tabs = Tabs(*(Tab(Content(_TITLES[name]), id=f"tab-{name}") for name in PANELS), id="tabs")
+                tabs.can_focus = False
+                yield tabs
+                with Horizontal(id="panels"):
+                    yield RightsPanel(id="rights")
+                    yield PortsPanel(id="ports")
+                    yield HandledPanel(id="handled")
+                    yield PolicyText(id="text")
+        yield RunPanel(id="run")
+        yield StatusLine(id="status")
+        yield Footer(show_command_palette=False, compact=True)
+
+    @property
+    def workspace(self) -> Workspace:
+        """The draft; only once it is opened."""
+        if self._workspace is None:
+            raise RuntimeError("asked before the policy was read")
+        return self._workspace
+
+    @property
+    def run_panel(self) -> RunPanel:
+        """The lower half."""
+        return self.query_one(RunPanel)
+
+    # Opening
+
+    def on_mount(self) -> None:
+        self.run_worker(self._work_jobs(), group="jobs")
+        # What is slow to import or to read waits until the first screen stands.
+        self.call_after_refresh(self._open)
+
+    def _open(self) -> None:
+        self.query_one(StatusLine).show(Status(printable(self._path), running="reading"))
+        self.run_worker(self._read_policy, thread=True, group="open", exit_on_error=True)
+
+    def _read_policy(self) -> None:
+        try:
+            workspace = Workspace.open(self._path, abi=self._abi)
+        except PolicyError as error:
+            self.post_message(self.Unreadable(error))
+        else:
+            self.post_message(self.Opened(workspace))
+
+    @on(Opened)
+    def _opened(self, event: Opened) -> None:
+        workspace = self._workspace = event.workspace
+        if self._retry is not None:
+            self._retry.stop()
+            self._retry = None
+        workspace.subscribe(self._workspace_changed)
+        tree = self.query_one(PolicyTree)
+        tree.set_source(showing.Filesystem(workspace), self._root)
+        self._show_draft()
+        self.run_panel.suggest(suggested_command(workspace.document.text))
+        workspace.watch()
+        if not workspace.kernel.abi:
+            problem = printable(workspace.kernel.problem)
+            self._say(f"This kernel enforces nothing: {problem}. Editing works, running does not.", "warning")
+        if workspace.is_new:
+            self._say(f"{printable(self._path)} is new: everything is handled, nothing granted. Saving creates it.")
+        start = os.getcwd()
+        if self._root == "/" or start.startswith(self._root.rstrip("/") + "/"):
+            self._reveal(start)
+
+    def _workspace_changed(self, change: Change) -> None:
+        """In whatever thread changed the draft."""
+        self.post_message(self.DraftChanged(change))
+
+    @on(Unreadable)
+    def _unreadable(self, event: Unreadable) -> None:
+        error = event.error
+        self.query_one(StatusLine).show(Status(printable(self._path), problem=printable(str(error))))
+        self._say(f"{printable(str(error))}. It opens as soon as it is mended.", "error", timeout=15)
+        try:
+            data = read_file(self._path)
+        except OSError:
+            data = None
+        if data is not None:
+            text = data.decode(errors="replace")
+            self.query_one(PolicyText).show(text, format_of(self._path, text), (error.line,) if error.line else ())
+            self.action_show("text")
+            if error.line:
+                self.query_one(PolicyText).goto(error.line)
+        if self._retry is None:
+            self._retry = Watcher(self._path, self._read_policy, seen=data)
+            self._retry.start()
+
+    async def leave(self) -> None:
+        """End what runs beside the screen. For leaving it."""
+        await self.run_panel.end()
+        if self._retry is not None:
+            await asyncio.to_thread(self._retry.stop)
+        if self._workspace is not None:
+            await asyncio.to_thread(self._workspace.close)
+
+    # Showing
+
+    @on(DraftChanged)
+    def _draft_changed(self, event: DraftChanged) -> None:
+        change = event.change
+        if "path" in change:
+            self._path = self.workspace.path
+        if "document" in change:
+            self._show_draft()
+        else:
+            self._show_status()
+        if "disk" in change and "document" in change:
+            self._say(f"{printable(os.path.basename(self._path))} changed on disk and was read again.")
+        problem = self.workspace.problem
+        if "problem" in change and problem is not None and "saved" not in change:
+            self._say(f"{printable(str(problem))}. The last good policy is shown.", "error")
+        if "conflict" in change and self.workspace.conflict is not None:
+            self.decide_conflict()
+        self.refresh_bindings()
+
+    def _show_draft(self) -> None:
+        """Derive everything on the screen from the draft again."""
+        workspace = self.workspace
+        self.query_one(PolicyTree).refresh_rows()
+        self.query_one(PortsPanel).show(showing.port_rows(workspace))
+        self.query_one(HandledPanel).show(showing.handled_rows(workspace))
+        self._show_subject()
+        self._show_status()
+
+    def _show_subject(self) -> None:
+        """The rights of the highlighted row, and its rules marked in the text."""
+        workspace = self.workspace
+        path = self._subject
+        states = showing.right_states(workspace, path)
+        is_dir = os.path.isdir(path) or not os.path.exists(path)
+        self.query_one(RightsPanel).show(printable(path), "dir" if is_dir else "file", states)
+        self._show_text({source.line for state in states for source in state.sources})
+
+    def _show_status(self) -> None:
+        workspace = self.workspace
+        problem = ""
+        if workspace.conflict is not None:
+            problem = "changed on disk: ctrl+s decides"
+        elif workspace.problem is not None:
+            problem = printable(str(workspace.problem))
+        abi = f"ABI {workspace.abi}" if workspace.kernel.abi else "no Landlock"
+        if workspace.kernel.abi and workspace.abi != workspace.kernel.abi:
+            abi += f" of {workspace.kernel.abi}"
+        running = "running" if self.run_panel.running else self._busy
+        self.query_one(StatusLine).show(Status(printable(self._path), workspace.dirty, problem, abi, running))
+
+    def _say(
+        self, text: str, severity: Literal["information", "warning", "error"] = "information", timeout: float = 6
+    ) -> None:
+        """A notification; its text is never markup."""
+        self.app.notify(text, severity=severity, markup=False, timeout=timeout)
+
+    # Jobs: edits in the order of the keys, off the screen's thread
+
+    def _edit(self, job: Callable[[], Applied | str | None], done: Callable[[Applied | str | None], None]) -> None:
+        if self._workspace is None:
+            self._say("The policy could not be read yet.", "warning")
+            return
+        self._jobs.put_nowait((job, done))
+
+    async def _work_jobs(self) -> None:
+        while True:
+            job, done = await self._jobs.get()
+            waiting = self.set_timer(_PATIENCE_S, lambda: self._set_busy("working"))
+            try:
+                result = await asyncio.to_thread(job)
+            except EditError as error:
+                self._say(printable(str(error)), "error")
+            else:
+                done(result)
+            finally:
+                waiting.stop()
+                self._set_busy("")
+                self._jobs.task_done()
+
+    def _set_busy(self, text: str) -> None:
+        if text != self._busy:
+            self._busy = text
+            self._show_status()
+
+    def _apply(self, *edits: Edit) -> None:
+        self._edit(lambda: self.workspace.apply(*edits), self._applied)
+
+    def _applied(self, result: Applied | str | None) -> None:
+        if isinstance(result, Applied):
+            self._tell_applied(result)
+
+    def _tell_applied(self, applied: Applied, hint: str = "") -> None:
+        text = applied.label if applied.changed else f"Nothing to change: {applied.label}"
+        text = text[:1].upper() + text[1:]
+        if applied.newly_handled:
+            names = ", ".join(in_order(applied.newly_handled))
+            text += f"\nNewly handled, so denied wherever no rule grants it: {names}"
+        if hint:
+            text += f"\n{hint}"
+        self._say(text, "warning" if applied.newly_handled else "information")
+
+    # The tree and the rights of one row
+
+    @on(PolicyTree.PathHighlighted)
+    def _highlighted(self, event: PolicyTree.PathHighlighted) -> None:
+        event.stop()
+        if event.path == self._subject:
+            return
+        self._subject = event.path
+        self._line = None
+        if self._workspace is not None:
+            self._show_subject()
+
+    @on(PolicyTree.LevelStep)
+    def _stepped(self, event: PolicyTree.LevelStep) -> None:
+        event.stop()
+        if self._workspace is None:
+            self._edit(lambda: None, self._applied)
+            return
+        path = event.path
+        direction: Literal[1, -1] = 1 if event.step > 0 else -1
+        if direction < 0 and not showing.rules_here(self.workspace, path):
+            self._only_inherited(path, None)
+            return
+        self._edit(lambda: self.workspace.step(path, direction), lambda result: self._step_done(path, result))
+
+    def _step_done(self, path: str, result: Applied | str | None) -> None:
+        if not isinstance(result, Applied):
+            return
+        hint = ""
+        if not showing.rules_here(self.workspace, path):
+            above = self.workspace.decider.inherited(path)
+            if above:
+                hint = f"Still inherited from {', '.join(dict.fromkeys(printable(grant.path) for grant in above))}"
+        self._tell_applied(result, hint)
+
+    @on(RightsPanel.RightToggled)
+    def _right_toggled(self, event: RightsPanel.RightToggled) -> None:
+        event.stop()
+        if self._workspace is None:
+            return
+        workspace, path, name = self.workspace, self._subject, event.name
+        states = {state.name: state for state in showing.right_states(workspace, path)}
+        state = states[name]
+        right = frozenset({name})
+        if state.state == "here":
+            edits: list[Edit] = []
+            for written in dict.fromkeys(g.path for g in showing.rules_here(workspace, path) if name in g.rights):
+                now = next(each.rights for each in workspace.resolved.paths if each.path == written)
+                edits.append(SetPathRights(written, now - right))
+            self._apply(*edits)
+        elif state.state == "inherited":
+            self._only_inherited(path, name)
+        elif not state.applicable:
+            self._say(f"{name} cannot be granted on {printable(path)}: {state.why}.", "warning")
+        else:
+            rule = workspace.rule_at(path)
+            self._apply(GrantPath(rule.path if rule is not None else path, right))
+
+    @work(group="ask")
+    async def _only_inherited(self, path: str, name: str | None) -> None:
+        """Say that what is only inherited cannot be removed here, and offer to go to the rule."""
+        above = (grant for grant in self.workspace.decider.inherited(path) if not grant.here)
+        grants = [grant for grant in above if name is None or name in grant.rights]
+        if not grants:
+            self._say(f"No rule grants anything on {printable(path)}.", "warning")
+            return
+        grant = grants[0]
+        what = name or "What is granted here"
+        text = (
+            f"{what} comes from the rule on {printable(grant.path)}, line {grant.ref.line}, and reaches everything "
+            f"below it.\n\nNo edit of {printable(path)} can take it away: a rule only ever adds."
+        )
+        choices = [Choice("go", "Go to the rule", "g", "primary"), Choice("stay", "Stay here", "s")]
+        if await self.app.push_screen_wait(Ask("Inherited", text, choices)) == "go":
+            self._go_to_rule(grant.path, grant.ref.line)
+
+    @on(RightsPanel.SourceRequested)
+    def _source_requested(self, event: RightsPanel.SourceRequested) -> None:
+        event.stop()
+        self._go_to_rule(event.path, event.line)
+
+    @work(group="reveal", exclusive=True)
+    async def _go_to_rule(self, path: str, line: int) -> None:
+        """Show a rule in the text, and the row that it stands for in the tree."""
+        await self.query_one(PolicyTree).reveal(_normal(self.workspace.resolved.absolute(path)))
+        self._go_to_line(line)
+
+    def _go_to_line(self, line: int) -> None:
+        """Show one line of the text; it stays the marked one until the tree's cursor goes elsewhere."""
+        self._line = line
+        self.action_show("text")
+        self._show_text(())
+
+    def _show_text(self, lines: Iterable[int]) -> None:
+        document = self.workspace.document
+        text = self.query_one(PolicyText)
+        text.show(document.text, document.format, lines if self._line is None else (self._line,))
+        if self._line is not None:
+            text.goto(self._line)
+
+    @work(group="reveal", exclusive=True)
+    async def _reveal(self, path: str) -> None:
+        await self.query_one(PolicyTree).reveal(_normal(path))
+
+    # Ports, handled rights, scopes
+
+    @on(PortsPanel.PortAdded)
+    def _port_added(self, event: PortsPanel.PortAdded) -> None:
+        event.stop()
+        try:
+            edit = parse_port(event.text)
+        except PortTextError as error:
+            self._say(str(error), "error")
+        else:
+            self._apply(edit)
+
+    @on(PortsPanel.PortRemoved)
+    def _port_removed(self, event: PortsPanel.PortRemoved) -> None:
+        event.stop()
+        self._apply(SetPortRights(event.port, NO_RIGHTS))
+
+    @on(PortsPanel.PortToggled)
+    def _port_toggled(self, event: PortsPanel.PortToggled) -> None:
+        event.stop()
+        port, right = event.port, frozenset({event.right})
+
+        def toggle() -> Applied:
+            rules = (each.rights for each in self.workspace.resolved.ports if each.port == port)
+            return self.workspace.apply(SetPortRights(port, next(rules, NO_RIGHTS) ^ right))
+
+        self._edit(toggle, self._applied)
+
+    @on(HandledPanel.HandledToggled)
+    def _handled_toggled(self, event: HandledPanel.HandledToggled) -> None:
+        event.stop()
+        name = event.name
+
+        def toggle() -> Applied:
+            resolved = self.workspace.resolved
+            on_now = name in resolved.handled_fs | resolved.handled_net | resolved.scoped
+            kind = RIGHTS[name].kind
+            return self.workspace.apply(SetScope(name, not on_now) if kind == "scope" else SetHandled(name, not on_now))
+
+        self._edit(toggle, self._applied)
+
+    # Undo, redo
+
+    def action_undo(self) -> None:
+        """Take the last edit back."""
+        self._edit(self._undo, lambda label: self._travelled("Undone", label))
+
+    def action_redo(self) -> None:
+        """Do it again."""
+        self._edit(self._redo, lambda label: self._travelled("Redone", label))
+
+    def _undo(self) -> str | None:
+        return self.workspace.undo()
+
+    def _redo(self) -> str | None:
+        return self.workspace.redo()
+
+    def _travelled(self, word: str, label: Applied | str | None) -> None:
+        self._say(f"{word}: {label}" if label is not None else f"Nothing to be {word.lower()}", timeout=3)
+
+    # Saving and conflicts
+
+    @work(group="ask", exclusive=True)
+    async def action_save(self) -> None:
+        """Write the draft to its file."""
+        await self.save()
+
+    async def save(self) -> bool:
+        """Save, asking what has to be asked; whether the draft is on disk afterwards. Call it in a worker."""
+        if self._workspace is None:
+            self._say("There is nothing to save yet.", "warning")
+            return False
+        workspace = self.workspace
+        follow = force = False
+        while True:
+            if workspace.conflict is not None and not await self._settle_conflict():
+                return False
+            if not (workspace.dirty or workspace.is_new or workspace.problem):
+                self._say("Nothing to save: the file holds this already.", timeout=3)
+                return True
+            try:
+                saved = await asyncio.to_thread(workspace.save, follow_symlink=follow, force=force)
+            except SymlinkedPolicy as link:
+                text = f"{link}\n\nSaving writes the target; the link stays."
+                choices = [Choice("write", "Write the target", "w", "primary"), Choice("cancel", "Cancel", "c")]
+                if await self.app.push_screen_wait(Ask("Symbolic link", text, choices)) != "write":
+                    return False
+                follow = True
+            except ChangedOnDisk as changed:
+                await asyncio.to_thread(workspace.disk_changed)
+                if workspace.conflict is not None:
+                    continue
+                text = f"{changed}\n\n{printable(str(workspace.problem or ''))}"
+                choices = [Choice("overwrite", "Overwrite it", "o", "warning"), Choice("cancel", "Cancel", "c")]
+                if await self.app.push_screen_wait(Ask("Changed on disk", text, choices)) != "overwrite":
+                    return False
+                force = True
+            except SaveError as error:
+                self._say(str(error), "error", timeout=15)
+                return False
+            else:
+                self._say("\n".join((f"Saved {printable(saved.path)}", *saved.notes)), timeout=4)
+                return True
+
+    @work(group="conflict", exclusive=True)
+    async def decide_conflict(self) -> None:
+        """Ask about a conflict that has just come up."""
+        await self._settle_conflict()
+
+    async def _settle_conflict(self) -> bool:
+        """Ask until the conflict is decided; False where the person decides later."""
+        if self._deciding:  # asked already: one dialog is enough
+            return False
+        self._deciding = True
+        try:
+            while (conflict := self.workspace.conflict) is not None:
+                answer = await self.app.push_screen_wait(conflict_dialog(self._path, conflict))
+                if answer == "both":
+                    answer = await self.app.push_screen_wait(
+                        DiffScreen(self._path, self.workspace.document.text, conflict)
+                    )
+                    if answer is None:
+                        continue
+                if answer is None:
+                    return False
+                if self.workspace.conflict is not conflict:  # it changed again while the question stood
+                    continue
+                if answer == "mine":
+                    await asyncio.to_thread(self.workspace.keep_mine)
+                    self._say("Kept yours. Saving replaces what is on disk.")
+                else:
+                    await asyncio.to_thread(self.workspace.take_theirs)
+                    self._say("Took the file on disk. Undo brings yours back.")
+            return True
+        finally:
+            self._deciding = False
+
+    @property
+    def unsaved(self) -> str:
+        """What would be lost by leaving, as a sentence; empty where nothing would."""
+        if self._workspace is None or not self.workspace.dirty:
+            return ""
+        name = printable(self._path)
+        return f"{name} is gone from disk." if self.workspace.gone else f"{name} has unsaved edits."
+
+    # Running
+
+    @on(CommandBar.CommandSubmitted)
+    def _submitted(self, event: CommandBar.CommandSubmitted) -> None:
+        event.stop()
+        self.action_run()
+
+    @work(group="run", exclusive=True)
+    async def action_run(self) -> None:
+        """Run the command under the draft as it stands."""
+        if self._workspace is None:
+            self._say("The policy could not be read yet.", "warning")
+            return
+        workspace, panel = self.workspace, self.run_panel
+        if panel.running:
+            self._say("A command is running. Stop it first (f6).", "warning")
+            return
+        if not workspace.kernel.abi:
+            problem = printable(workspace.kernel.problem)
+            self._say(f"Nothing can be run under this policy: {problem}.", "error")
+            return
+        try:
+            command = split_command(panel.command)
+        except CommandError as error:
+            self._say(printable(str(error)), "error")
+            self.action_show("command")
+            return
+        await self._jobs.join()  # edits of keys pressed before this one count
+        # A rule belongs to what its path leads to at this moment, not to what it led to when the file was read.
+        await asyncio.to_thread(workspace.refresh)
+        panel.start(command, workspace.resolved, self._abi)
+        self._view("run")
+        self.refresh_bindings()
+
+    def action_stop(self) -> None:
+        """End the running command and all that it started."""
+        if not self.run_panel.stop():
+            self._say("Nothing is running.", timeout=3)
+
+    def action_toggle_terminal(self) -> None:
+        """Give commands a terminal of their own, or not."""
+        panel = self.run_panel
+        panel.terminal = not panel.terminal
+        self._say("The next run gets a terminal of its own." if panel.terminal else "The next run gets no terminal.")
+
+    @on(RunPanel.Ended)
+    def _run_ended(self, event: RunPanel.Ended) -> None:
+        event.stop()
+        self.workspace.set_report(event.report)
+        # What the command made or removed shows in the tree.
+        self.query_one(PolicyTree).reload(None)
+        self.refresh_bindings()
+
+    @on(RunPanel.Failed)
+    def _run_failed(self, event: RunPanel.Failed) -> None:
+        event.stop()
+        self._say(f"The command did not run: {event.text}", "error", timeout=15)
+        self.refresh_bindings()
+
+    def action_grant(self) -> None:
+        """Grant what the highlighted denied row lacked."""
+        if not self.run_panel.grant_highlighted():
+            self._say("Run a command first: then g grants what a denied row lacked.", timeout=4)
+
+    @on(RunPanel.GrantWanted)
+    def _grant_wanted(self, event: RunPanel.GrantWanted) -> None:
+        event.stop()
+        access, together = event.access, self.run_panel.accesses
+
+        def grant() -> Applied:
+            try:
+                edits = suggest.grant(access, self.workspace.policy, together=together)
+            except suggest.CannotGrant as error:
+                raise EditError(str(error)) from error
+            return self.workspace.apply(*edits)
+
+        self._edit(grant, self._granted)
+
+    def _granted(self, result: Applied | str | None) -> None:
+        if isinstance(result, Applied):
+            self._tell_applied(result, "r runs again")
+
+    @on(RunPanel.RuleWanted)
+    def _rule_wanted(self, event: RunPanel.RuleWanted) -> None:
+        event.stop()
+        access = event.access
+        if access.decided_by:
+            self._go_to_line(access.decided_by[0].line)
+        else:
+            self._say(printable(access.reason) or "No rule of the policy decided this.")
+
+    # Export, going to a path
+
+    @work(group="ask", exclusive=True)
+    async def action_export(self) -> None:
+        """Write the draft in another format."""
+        if self._workspace is None:
+            return
+        from editor.screens.export import ExportScreen  # noqa: PLC0415 - not needed for the first screen
+
+        told = await self.app.push_screen_wait(ExportScreen(self.workspace))
+        if told:
+            self._say(told)
+
+    @work(group="ask", exclusive=True)
+    async def action_go_to(self) -> None:
+        """Show a path in the tree."""
+        start = self._subject if self._subject.endswith("/") else self._subject + "/"
+        hint = "Absolute, or from the directory that Paddock was started in. ~ is your home directory."
+        typed = await self.app.push_screen_wait(AskLine("Go to a path", start, hint))
+        if typed is None:
+            return
+        path, shown = self._nearest_row(typed)
+        if shown != path:
+            self._say(f"{printable(path)} does not exist; this is as far as it goes.", "warning")
+        self.action_show("tree")
+        self._reveal(shown)
+
+    def _nearest_row(self, typed: str) -> tuple[str, str]:
+        """The path that was typed, and as much of it as has a row in the tree."""
+        path = shown = os.path.abspath(os.path.expanduser(typed))
+        while not os.path.lexists(shown) and not (self._workspace and self.workspace.rule_at(shown)):
+            shown = os.path.dirname(shown)
+        return path, shown
+
+    def action_refresh(self) -> None:
+        """Look at the filesystem again."""
+
+        def refresh() -> None:
+            self.workspace.refresh()
+
+        self._edit(refresh, lambda _: self.query_one(PolicyTree).reload(None))
+
+    # Views
+
+    def _view(self, name: Literal["edit", "run"]) -> None:
+        self.set_class(name == "run", "-view-run")
+        self.set_class(name == "edit", "-view-edit")
+
+    def action_switch_view(self) -> None:
+        """On a small screen, change between editing and running."""
+        running = self.has_class("-view-run")
+        self.action_show("tree" if running else "output" if self.run_panel.running else "denied")
+
+    def action_show(self, name: str) -> None:
+        """Bring a panel forward and put the focus on it."""
+        if name in PANELS:
+            self.query_one(Tabs).active = f"tab-{name}"
+            self._show_panel(name)
+        self._view("run" if name in ("output", "denied", "allowed") else "edit")
+        widget: Widget = self.query_one(f"#{name}")
+        if not widget.can_focus:
+            widget = next((child for child in widget.query("*") if child.can_focus), widget)
+        # The panel may be hidden until the new classes have been applied.
+        self.call_after_refresh(widget.focus)
+
+    @on(Tabs.TabActivated)
+    def _tab_activated(self, event: Tabs.TabActivated) -> None:
+        event.stop()
+        self._show_panel((event.tab.id or "").removeprefix("tab-"))
+
+    def _show_panel(self, name: str) -> None:
+        for each in PANELS:
+            self.set_class(each == name, f"-show-{each}")
+
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        """Keys that would do nothing now are dim in the footer."""
+        workspace = self._workspace
+        if action == "stop":
+            return True if self.is_mounted and self.run_panel.running else None
+        if action == "undo" and workspace is not None:
+            return True if workspace.can_undo else None
+        if action == "redo" and workspace is not None:
+            return True if workspace.can_redo else None
+        return super().check_action(action, parameters)

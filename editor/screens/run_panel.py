@@ -1,0 +1,316 @@
+"""The lower half of the main screen: a command, its output, and what it was denied and allowed."""
+
+import os
+import shlex
+import signal
+import time
+from typing import ClassVar, NamedTuple
+
+from textual import on
+from textual.app import ComposeResult
+from textual.binding import BindingType
+from textual.containers import Horizontal, Vertical
+from textual.content import Content
+from textual.message import Message
+from textual.timer import Timer
+from textual.widgets import Static
+
+from editor.escape import printable
+from editor.policy.resolve import ResolvedPolicy
+from editor.sandbox.report import Access, Report
+from editor.sandbox.runner import Event, Finished, Notice, Output, RunRequest, Touched
+from editor.screens import showing
+from editor.screens.running import LiveRun
+from widgets.access_table import AccessTable
+from widgets.command_bar import CommandBar
+from widgets.output_pane import OutputPane
+
+_CLOCK_S = 0.1
+# A terminal for a command is never said to be smaller (rows, columns), however small its pane is.
+_LEAST_TERMINAL = (8, 40)
+
+
+class CommandError(ValueError):
+    """The command bar's text is no command. The message is a sentence."""
+
+
+def split_command(text: str) -> tuple[str, ...]:
+    """The words of a command as a shell would split them; nothing is expanded. Raises CommandError."""
+    try:
+        words = tuple(shlex.split(text))
+    except ValueError as error:
+        raise CommandError(f"This command cannot be split into words: {error}.") from error
+    if not words:
+        raise CommandError("Type a command first.")
+    return words
+
+
+def outcome(exit_code: int) -> str:
+    """How a run ended, in a few words; ``exit_code`` as a shell counts."""
+    if exit_code > 128:
+        try:
+            return f"ended by {signal.Signals(exit_code - 128).name}"
+        except ValueError:
+            pass
+    return f"exit {exit_code}"
+
+
+class _Row(NamedTuple):
+    key: str
+    access: Access
+
+
+class RunPanel(Vertical):
+    """Runs one command at a time and shows what it touched."""
+
+    DEFAULT_CSS = """
+    RunPanel {
+        height: 1fr;
+        #run-bar { height: 1; }
+        #run-mark { width: auto; padding: 0 1; color: $text-accent; text-style: bold; }
+        #run-bar CommandBar { width: 1fr; height: 1; }
+        #run-state { width: auto; padding: 0 1; color: $text-muted; }
+        #results { height: 1fr; }
+        #output { width: 1fr; }
+        #denied { width: 1fr; }
+        #allowed { width: 1fr; }
+        #output, #denied, #allowed { border: round $panel-lighten-2; border-title-color: $text; height: 1fr; }
+        #output:focus, #denied:focus-within, #allowed:focus-within { border: round $primary; }
+        #denied { border-title-color: $text-error; }
+        #allowed { border-title-color: $text-success; }
+    }
+    """
+
+    BINDINGS: ClassVar[list[BindingType]] = []
+
+    class Ended(Message):
+        """A run has ended, by itself or stopped."""
+
+        def __init__(self, report: Report) -> None:
+            super().__init__()
+            self.report = report
+            """All that the run touched."""
+
+    class Failed(Message):
+        """A run could not be started or followed."""
+
+        def __init__(self, text: str) -> None:
+            super().__init__()
+            self.text = text
+            """A sentence, printable."""
+
+    class GrantWanted(Message):
+        """A denied access should be granted."""
+
+        def __init__(self, access: Access) -> None:
+            super().__init__()
+            self.access = access
+            """What was denied."""
+
+    class RuleWanted(Message):
+        """The rule that decided an access should be shown."""
+
+        def __init__(self, access: Access) -> None:
+            super().__init__()
+            self.access = access
+            """What was decided."""
+
+    def __init__(self, *, id: str | None = None) -> None:
+        super().__init__(id=id)
+        self._live: LiveRun | None = None
+        self._rows: dict[tuple[object, ...], _Row] = {}
+        self._by_key: dict[str, tuple[object, ...]] = {}
+        self._started = 0.0
+        self._clock: Timer | None = None
+        self._stopping = False
+        self._counts = {"denied": 0, "allowed": 0}
+        self.terminal = False
+        """Whether commands get a terminal of their own; without, they read nothing and write to pipes."""
+
+    def compose(self) -> ComposeResult:
+        with Horizontal(id="run-bar"):
+            yield Static(Content("Run"), id="run-mark")
+            yield CommandBar(id="command")
+            yield Static(id="run-state")
+        with Horizontal(id="results"):
+            yield OutputPane(id="output")
+            yield AccessTable(id="denied", empty="Nothing was denied")
+            yield AccessTable(id="allowed", grants=False, empty="Nothing was allowed")
+
+    def on_mount(self) -> None:
+        self._title_tables()
+        self.query_one("#output", OutputPane).border_title = Content("Output")
+
+    def on_unmount(self) -> None:
+        """However this screen ends, no command outlives it."""
+        if self._live is not None:
+            self._live.abandon()
+
+    @property
+    def running(self) -> bool:
+        """Whether a command is running."""
+        return self._live is not None
+
+    @property
+    def command(self) -> str:
+        """What the command bar holds."""
+        return self.query_one(CommandBar).value
+
+    @property
+    def accesses(self) -> tuple[Access, ...]:
+        """What the last run touched so far, one a row."""
+        return tuple(row.access for row in self._rows.values())
+
+    def suggest(self, command: str) -> None:
+        """Put a command into an empty command bar; it is never run by itself."""
+        bar = self.query_one(CommandBar)
+        if command and not bar.value:
+            bar.value = command
+
+    # Running
+
+    def start(self, command: tuple[str, ...], resolved: ResolvedPolicy, abi: int | None) -> None:
+        """Run ``command`` under ``resolved``. Raises RuntimeError while another runs."""
+        if self._live is not None:
+            raise RuntimeError("a command is running")
+        self._clear()
+        request = RunRequest(
+            resolved=resolved,
+            command=command,
+            mode="enforce",
+            abi=abi,
+            cwd=os.getcwd(),
+            pty=self.terminal,
+            size=self._terminal_size(),
+        )
+        live = LiveRun(request, self._take, self._fail)
+        try:
+            live.start()
+        except (OSError, ValueError) as error:
+            self._fail(error)
+            return
+        self._live = live
+        self._started = time.monotonic()
+        self._stopping = False
+        self._clock = self.set_interval(_CLOCK_S, self._show_clock)
+        self._show_clock()
+
+    def stop(self) -> bool:
+        """End the running command with all that it started; whether there was one."""
+        if self._live is None:
+            return False
+        self._stopping = True
+        self._show_clock()
+        self._live.stop()
+        return True
+
+    async def end(self) -> None:
+        """As ``stop``, and wait until it is gone. For leaving the screen."""
+        live, self._live = self._live, None
+        if live is not None:
+            await live.end()
+
+    def _terminal_size(self) -> tuple[int, int]:
+        size = self.query_one("#output", OutputPane).size
+        return max(size.height, _LEAST_TERMINAL[0]), max(size.width, _LEAST_TERMINAL[1])
+
+    def on_resize(self) -> None:
+        """A command with a terminal learns its new size."""
+        if self._live is not None and self.terminal:
+            self._live.resize(*self._terminal_size())
+
+    def _clear(self) -> None:
+        self._rows.clear()
+        self._by_key.clear()
+        self._counts = {"denied": 0, "allowed": 0}
+        self.query_one("#output", OutputPane).clear()
+        for table in self.query(AccessTable):
+            table.clear()
+        self._title_tables()
+
+    def _show_clock(self) -> None:
+        state = "stopping" if self._stopping else "running"
+        self._show_state(f"{state} {time.monotonic() - self._started:.1f} s", "$text-warning")
+
+    def _show_state(self, text: str, style: str) -> None:
+        self.query_one("#run-state", Static).update(Content.styled(text, style))
+
+    def _take(self, events: list[Event]) -> None:
+        output = self.query_one("#output", OutputPane)
+        for event in events:
+            match event:
+                case Output(stream=stream, data=data):
+                    output.feed(data, stream)
+                case Touched(access=access):
+                    self._touch(access)
+                case Notice(text=text):
+                    output.note(printable(text))
+                case Finished(report=report):
+                    self._finish(report)
+        self._title_tables()
+
+    def _touch(self, access: Access) -> None:
+        key = access.key()
+        row = self._rows.get(key)
+        if row is None:
+            row = _Row(str(len(self._rows)), access)
+            self._by_key[row.key] = key
+        else:
+            row = _Row(row.key, row.access._replace(times=row.access.times + access.times))
+        self._rows[key] = row
+        denied = access.verdict == "denied"
+        self._counts["denied" if denied else "allowed"] += access.times
+        table = self.query_one("#denied" if denied else "#allowed", AccessTable)
+        table.put(showing.access_row(row.key, row.access))
+
+    def _title_tables(self) -> None:
+        self.query_one("#denied", AccessTable).border_title = Content(f"Denied {self._counts['denied']}")
+        self.query_one("#allowed", AccessTable).border_title = Content(f"Allowed {self._counts['allowed']}")
+
+    def _over(self) -> None:
+        self._live = None
+        if self._clock is not None:
+            self._clock.stop()
+            self._clock = None
+
+    def _finish(self, report: Report) -> None:
+        self._over()
+        counts = report.counts()
+        text = f"{outcome(report.exit_code)}, {report.duration_s:.2f} s, {counts['denied']} denied"
+        self._show_state(text, "$text-error" if counts["denied"] or report.exit_code else "$text-success")
+        self.post_message(self.Ended(report))
+
+    def _fail(self, error: Exception) -> None:
+        self._over()
+        self._show_state("did not run", "$text-error")
+        text = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
+        self.post_message(self.Failed(printable(text) or type(error).__name__))
+
+    # Rows
+
+    def _access(self, key: str) -> Access | None:
+        found = self._by_key.get(key)
+        return None if found is None else self._rows[found].access
+
+    def grant_highlighted(self) -> bool:
+        """Ask for a grant of the highlighted denied row; whether there is one."""
+        row = self.query_one("#denied", AccessTable).highlighted
+        access = self._access(row.key) if row is not None else None
+        if access is None:
+            return False
+        self.post_message(self.GrantWanted(access))
+        return True
+
+    @on(AccessTable.GrantRequested)
+    def _grant(self, event: AccessTable.GrantRequested) -> None:
+        event.stop()
+        access = self._access(event.key)
+        if access is not None:
+            self.post_message(self.GrantWanted(access))
+
+    @on(AccessTable.RuleRequested)
+    def _rule(self, event: AccessTable.RuleRequested) -> None:
+        event.stop()
+        access = self._access(event.key)
+        if access is not None:
+            self.post_message(self.RuleWanted(access))

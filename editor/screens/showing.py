@@ -1,0 +1,310 @@
+"""From the draft's values to the values that widgets show. No widget is touched here, and no text stays unsafe."""
+
+import os
+import socket
+import stat
+import threading
+from collections.abc import Iterable
+from typing import NamedTuple
+
+from editor.escape import printable
+from editor.landlock.abi import ABI_VERSIONS
+from editor.landlock.rights import FILE_RIGHTS, FS_RIGHTS, NET_RIGHTS, NO_RIGHTS, SCOPES, RightSet, in_order
+from editor.policy.decide import Decider, Grant
+from editor.policy.model import RuleRef
+from editor.policy.resolve import ResolvedPath, ResolvedPolicy
+from editor.sandbox.report import Access
+from editor.workspace import Workspace
+from widgets.access_table import AccessRow
+from widgets.handled_panel import HandledRow
+from widgets.policy_tree import RowKind, TreeRow
+from widgets.ports_panel import PortRow
+from widgets.rights_panel import RightState, Source
+
+_KERNELS = {version.number: version.kernel for version in ABI_VERSIONS}
+_ALL_FS: RightSet = frozenset(right.name for right in FS_RIGHTS)
+
+
+def rule_text(ref: RuleRef) -> str:
+    """A deciding rule in one short line: where it stands and what stands there."""
+    return f"{printable(os.path.basename(ref.file))}:{ref.line}  {printable(ref.rule)}"
+
+
+def _from(grants: Iterable[Grant]) -> str:
+    """Where rights come from, for the end of a tree row."""
+    paths = list(dict.fromkeys(printable(grant.path) for grant in grants))
+    if not paths:
+        return ""
+    return paths[0] if len(paths) == 1 else f"{paths[0]} +{len(paths) - 1}"
+
+
+class _Reached(NamedTuple):
+    """What reaches one object: rights of rules on it, rights of rules above, and those rules."""
+
+    given: RightSet
+    inherited: RightSet
+    above: tuple[Grant, ...]
+    here: tuple[Grant, ...]
+
+
+class Filesystem:
+    """The filesystem with the draft laid over it: the tree's source.
+
+    Asked from the screen's thread for single rows and from another for whole directories; the decider is not made for
+    that, so a lock keeps them apart, and is held for one row at a time.
+    """
+
+    def __init__(self, workspace: Workspace) -> None:
+        self._workspace = workspace
+        self._lock = threading.Lock()
+        self._resolved: ResolvedPolicy | None = None
+        self._decider = workspace.decider
+        self._inodes: frozenset[int] = frozenset()
+        self._targets: frozenset[str] = frozenset()
+        self._absent: dict[str, list[tuple[str, ResolvedPath]]] = {}
+        self._catch_up()
+
+    def _catch_up(self) -> None:
+        """Follow the draft: what is derived here is derived again when it changed."""
+        resolved = self._workspace.resolved
+        if resolved is self._resolved:
+            return
+        # A decider of one's own: the one of the workspace answers other threads.
+        self._decider = Decider(resolved, self._workspace.abi)
+        self._inodes = frozenset(each.identity[1] for each in resolved.paths if each.identity is not None)
+        self._targets = frozenset(each.target for each in resolved.paths if each.target is not None)
+        absent: dict[str, list[tuple[str, ResolvedPath]]] = {}
+        for each in resolved.paths:
+            if each.identity is None and each.path:
+                path = os.path.normpath(resolved.absolute(each.path))
+                absent.setdefault(_deepest_directory(path), []).append((path, each))
+        self._absent = absent
+        self._resolved = resolved
+
+    def _reached(self, path: str, *, is_dir: bool) -> _Reached:
+        grants = self._decider.inherited(path)
+        usable = _ALL_FS if is_dir else FILE_RIGHTS
+        here = tuple(grant for grant in grants if grant.here)
+        above = tuple(grant for grant in grants if not grant.here and grant.rights & usable)
+        given = NO_RIGHTS.union(*(grant.rights for grant in here)) & usable
+        inherited = NO_RIGHTS.union(*(grant.rights for grant in above)) & usable
+        return _Reached(given, inherited, above, here)
+
+    # What the tree asks
+
+    def row(self, path: str) -> TreeRow:
+        """One row, looked at now."""
+        with self._lock:
+            self._catch_up()
+            try:
+                status = os.lstat(path)
+            except (OSError, ValueError):
+                return self._absent_row(path)
+            return self._row(path, status)
+
+    def children(self, path: str) -> list[TreeRow]:
+        """The rows below a directory: directories first, then by name, then rule paths that do not exist.
+
+        Raises OSError where the directory cannot be read.
+        """
+        with self._lock:
+            self._catch_up()
+            reached = self._reached(path, is_dir=True)
+            absent = self._absent.get(os.path.realpath(path), [])
+            inodes, targets = self._inodes, self._targets
+        rows: list[TreeRow] = []
+        inherited = reached.given | reached.inherited
+        source = _from(grant for grant in (*reached.here, *reached.above))
+        of_file = tuple(in_order(inherited & FILE_RIGHTS))
+        of_directory = tuple(in_order(inherited))
+        with os.scandir(path) as entries:
+            for entry in entries:
+                try:
+                    is_link = entry.is_symlink()
+                    is_dir = not is_link and entry.is_dir(follow_symlinks=False)
+                    plain = not is_link and entry.inode() not in inodes and entry.path not in targets
+                    if plain:  # no rule of its own, as nearly all: nothing more to ask
+                        is_file = is_dir or entry.is_file(follow_symlinks=False)
+                        kind: RowKind = "dir" if is_dir else "file" if is_file else "other"
+                        rights = of_directory if is_dir else of_file
+                        label = printable(entry.name)
+                        rows.append(
+                            TreeRow(entry.path, label, kind, None, (), rights, source if rights else "", "", is_dir)
+                        )
+                        continue
+                    status = os.lstat(entry.path)
+                except OSError:  # gone meanwhile
+                    continue
+                with self._lock:
+                    rows.append(self._row(entry.path, status))
+        rows.sort(key=lambda row: (not row.expandable, row.label.casefold(), row.label))
+        with self._lock:
+            rows += [self._absent_row(each) for each, _ in absent]
+        return rows
+
+    def _row(self, path: str, status: os.stat_result) -> TreeRow:
+        label = printable(os.path.basename(path)) or "/"
+        link_target = None
+        note = ""
+        expandable = is_dir = stat.S_ISDIR(status.st_mode)
+        if stat.S_ISLNK(status.st_mode):
+            try:
+                link_target = printable(os.readlink(path))
+                is_dir = os.path.isdir(path)
+                if not os.path.exists(path):
+                    note = "leads nowhere"
+            except OSError as error:
+                note = error.strerror or ""
+        reached = self._reached(path, is_dir=is_dir)
+        kind: RowKind = "link" if link_target is not None else "dir" if is_dir else "file"
+        if kind == "file" and not stat.S_ISREG(status.st_mode):
+            kind = "other"
+        names = [grant.path for grant in reached.here]
+        own = os.path.normpath(path)
+        written = [printable(name) for name in names if os.path.normpath(self._decider.resolved.absolute(name)) != own]
+        if written and len(written) == len(names):
+            note = f"by the rule on {written[0]}"
+        return TreeRow(
+            path,
+            label,
+            kind,
+            link_target,
+            tuple(in_order(reached.given)),
+            tuple(in_order(reached.inherited)),
+            _from(reached.above),
+            note,
+            expandable,
+        )
+
+    def _absent_row(self, path: str) -> TreeRow:
+        for parent, found in self._absent.items():
+            for each, rule in found:
+                if each == path:
+                    label = printable(os.path.relpath(path, parent))
+                    given = tuple(in_order(rule.rights))
+                    return TreeRow(path, label, "missing", None, given, (), "", "does not exist", False)
+        return TreeRow(path, printable(os.path.basename(path)), "missing", None, (), (), "", "is gone", False)
+
+
+def _deepest_directory(path: str) -> str:
+    while True:
+        path = os.path.dirname(path)
+        if os.path.isdir(path) or path == "/":
+            return os.path.realpath(path)
+
+
+def rules_here(workspace: Workspace, path: str) -> tuple[Grant, ...]:
+    """The rules on the object ``path`` itself, by whatever name; for a path that does not exist, those that name it."""
+    if not os.path.lexists(path):
+        rule = workspace.rule_at(path)
+        return () if rule is None else tuple(Grant(rule.path, each.rights, each.ref, True) for each in rule.refs)
+    return tuple(grant for grant in workspace.decider.inherited(path) if grant.here)
+
+
+def right_states(workspace: Workspace, path: str) -> tuple[RightState, ...]:
+    """Every filesystem right as it stands for ``path``."""
+    exists = os.path.exists(path)
+    usable = _ALL_FS if not exists or os.path.isdir(path) else FILE_RIGHTS
+    here = rules_here(workspace, path)
+    above = tuple(grant for grant in workspace.decider.inherited(path) if not grant.here)
+    handled = workspace.resolved.handled_fs
+    enforced = workspace.abi if workspace.kernel.abi else 0
+    states = []
+    for right in FS_RIGHTS:
+        givers = [grant for grant in here if right.name in grant.rights]
+        inherited = [grant for grant in above if right.name in grant.rights]
+        why = ""
+        if right.name not in usable:
+            why = "only directories can hold it"
+        elif right.name not in handled and right.name != "refer":
+            why = "not handled: allowed everywhere"
+        elif right.abi > enforced:
+            why = f"this kernel enforces ABI {enforced}" if enforced else "this kernel has no Landlock"
+        states.append(
+            RightState(
+                name=right.name,
+                meaning=right.meaning,
+                abi=right.abi,
+                kernel=_KERNELS[right.abi],
+                state="here" if givers else "inherited" if inherited else "none",
+                sources=tuple(_source(grant.path, grant.ref) for grant in (*givers, *inherited)),
+                handled=right.name in handled,
+                enforced=right.abi <= enforced,
+                applicable=right.name in usable,
+                why=why,
+            )
+        )
+    return tuple(states)
+
+
+def _source(path: str, ref: RuleRef) -> Source:
+    return Source(f"{printable(path)}:{ref.line}", path, ref.line)
+
+
+def port_rows(workspace: Workspace) -> tuple[PortRow, ...]:
+    """The port rules, by number."""
+    rows = []
+    for each in sorted(workspace.resolved.ports):
+        sources = tuple(str(line) for line in sorted({grant.ref.line for grant in each.refs}))
+        rows.append(PortRow(each.port, _service(each.port), tuple(in_order(each.rights)), sources))
+    return tuple(rows)
+
+
+def _service(port: int) -> str:
+    for protocol in ("tcp", "udp"):
+        try:
+            return printable(socket.getservbyport(port, protocol))
+        except (OSError, OverflowError):
+            continue
+    return ""
+
+
+def handled_rows(workspace: Workspace) -> tuple[HandledRow, ...]:
+    """Every right and scope: handled or not, and whether that can be switched off."""
+    policy, resolved = workspace.policy, workspace.resolved
+    granted: dict[str, str] = {}
+    for ref, rights in (
+        *((rule.location.line, rule.rights) for rule in policy.path_rules),
+        *((rule.location.line, rule.rights) for rule in policy.port_rules),
+    ):
+        for name in rights:
+            granted.setdefault(name, f"granted on line {ref}")
+    enforced = workspace.abi if workspace.kernel.abi else 0
+    on = resolved.handled_fs | resolved.handled_net | resolved.scoped
+    return tuple(
+        HandledRow(
+            name=right.name,
+            kind=right.kind,
+            abi=right.abi,
+            handled=right.name in on,
+            locked=right.name in granted,
+            why=granted.get(right.name, ""),
+            enforced=right.abi <= enforced,
+        )
+        for right in (*FS_RIGHTS, *NET_RIGHTS, *SCOPES)
+    )
+
+
+def access_subject(access: Access) -> str:
+    """What an access was on, for a person: a path or a port."""
+    if access.port is not None:
+        return f"port {access.port}"
+    return printable(access.path or access.object_path or "")
+
+
+def access_row(key: str, access: Access) -> AccessRow:
+    """One line of the Denied or Allowed table."""
+    shown = access.missing or access.rights
+    return AccessRow(
+        key=key,
+        rights=", ".join(in_order(shown)),
+        subject=access_subject(access),
+        process=printable(access.process),
+        times=access.times,
+        errno=access.errno or "",
+        syscall=access.syscall,
+        rule=rule_text(access.decided_by[0]) if access.decided_by else "",
+        reason=printable(access.reason),
+        verdict=access.verdict,
+        confirmed=access.confirmed,
+    )
