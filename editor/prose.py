@@ -74,7 +74,11 @@ def explanation_lines(explanation: Explanation, console: Console) -> list[str]:
         verdict, said = "uncontrolled", "not restricted"
     else:
         said = verdict
-    lines = [f"{subject}: {console.paint(said, verdict)}  (Landlock ABI {explanation.abi.enforced})", ""]
+    abi = f"Landlock ABI {explanation.abi.enforced}"
+    if explanation.abi.kernel < explanation.abi.enforced:
+        has = f"ABI {explanation.abi.kernel}" if explanation.abi.kernel else "no Landlock"
+        abi += f", but this kernel has {has}"
+    lines = [f"{subject}: {console.paint(said, verdict)}  ({abi})", ""]
     rows = []
     for answer in explanation.answers:
         why = [place(ref) for ref in answer.decided_by] if answer.answer == "allowed" else []
@@ -106,11 +110,11 @@ def report_lines(report: Report, policy: Policy, console: Console) -> list[str]:
     """Everything that a run touched; what was denied, and what to do about it, comes last."""
     lines: list[str] = []
     counts = report.counts()
-    expected = " (expected: nothing was enforced)" if report.mode == "observe" else ""
     for verdict, heading in _HEADINGS:
         rows = [access for access in report.accesses if access.verdict == verdict]
         if not rows:
             continue
+        expected = " (expected: nothing was enforced)" if report.mode == "observe" and verdict == "denied" else ""
         lines.append(console.paint(f"{heading}: {counts[verdict]}{expected}", verdict))
         # Programs look for many files that are not there (locales, libraries): names that explain nothing.
         absent = [access for access in rows if verdict == "failed" and access.errno == "ENOENT"]

@@ -79,7 +79,7 @@ def _build(resolved: ResolvedPolicy, request: Launch) -> BuiltRuleset:
 
 def _plain(text: str) -> str:
     """``text`` as any terminal can show it, made without importing anything."""
-    return text if text.isascii() and text.isprintable() else ascii(text)
+    return text if text and text.isascii() and text.isprintable() else ascii(text)
 
 
 def _restore_signals() -> None:
@@ -111,13 +111,15 @@ def _execute(command: tuple[str, ...], environment: dict[str, str], shown: str, 
     for path in _candidates(command[0], environment):
         try:
             _become(path, command, environment)
-        except (FileNotFoundError, NotADirectoryError):
+        except FileNotFoundError:
             # Also said of a program whose interpreter is missing: the file itself is there then.
-            if os.path.lexists(path) and not os.path.isdir(path) and "/" in command[0]:
+            if os.path.exists(path):
                 raise LaunchError(f"cannot execute {shown}: its interpreter does not exist", NOT_FOUND) from None
         except PermissionError as error:
             refused = refused or error
         except (OSError, ValueError) as error:  # ValueError: a NUL in the command
+            if isinstance(error, NotADirectoryError) and "/" not in command[0]:
+                continue  # something in PATH is no directory
             text = error.strerror if isinstance(error, OSError) else str(error)
             raise LaunchError(f"cannot execute {shown}: {text}", CANNOT_EXECUTE) from error
     if refused is not None:

@@ -21,15 +21,19 @@ scoped = ["abi.all"]
 
 [[path_beneath]]
 allowed_access = ["abi.read_execute"]
-parent = ["/usr", "/lib", "/lib64", "/bin"]
+parent = ["/usr"]
 
 [[path_beneath]]
 allowed_access = ["read_file"]
-parent = ["/etc", "/proc", "/dev/null"]
+parent = ["/etc", "/proc"]
 
 [[net_port]]
 allowed_access = ["connect_tcp"]
 port = [443]
+
+[[path_beneath]]
+allowed_access = ["read_file", "write_file"]
+parent = ["/dev/null"]
 """
 USR_LINE = 10
 ETC_LINE = 14
@@ -72,4 +76,11 @@ def write(path: str | os.PathLike[str], text: str) -> str:
     """Write a file; gives its path back."""
     with open(path, "w", encoding="utf-8") as file:
         file.write(text)
+    return os.fspath(path)
+
+
+def write_program(path: str | os.PathLike[str], text: str) -> str:
+    """Write a file that can be executed; gives its path back."""
+    write(path, text)
+    os.chmod(path, 0o755)  # noqa: S103 it is a program
     return os.fspath(path)

@@ -1,0 +1,58 @@
+"""``paddock abi``: what it says is what the kernel says."""
+
+import ctypes
+import os
+import sys
+
+from editor.landlock.rights import RIGHTS
+from tests.cli.harness import json_of, paddock
+
+WITHOUT_LANDLOCK = (sys.executable, os.path.join(os.path.dirname(__file__), "without_landlock.py"))
+
+
+def kernel_abi() -> int:
+    """The kernel's own answer: landlock_create_ruleset(NULL, 0, LANDLOCK_CREATE_RULESET_VERSION)."""
+    libc = ctypes.CDLL(None)
+    libc.syscall.restype = ctypes.c_long
+    version: int = libc.syscall(ctypes.c_long(444), None, ctypes.c_size_t(0), ctypes.c_uint32(1))
+    return version
+
+
+def test_json() -> None:
+    done = paddock("abi", "--format", "json")
+    assert (done.returncode, done.stderr) == (0, "")
+    said = json_of(done)
+    assert list(said) == ["kernel", "abi", "problem", "errata", "lsms", "rights", "restrict_flags"]
+    assert (said["kernel"], said["abi"], said["problem"]) == (os.uname().release, kernel_abi(), "")
+    assert all(list(right) == ["name", "kind", "abi", "since", "enforced", "meaning"] for right in said["rights"])
+    assert [right["name"] for right in said["rights"]] == list(RIGHTS)
+    assert all(right["enforced"] == (right["abi"] <= kernel_abi()) for right in said["rights"])
+    assert said["rights"][0]["since"] == "5.13"
+    assert all(list(flag) == ["name", "abi", "known", "meaning"] for flag in said["restrict_flags"])
+
+
+def test_active_modules_are_the_kernels() -> None:
+    try:
+        with open("/sys/kernel/security/lsm", encoding="ascii") as file:
+            expected = file.read().strip().split(",")
+    except OSError:
+        expected = None
+    assert json_of(paddock("abi", "--format", "json"))["lsms"] == expected
+
+
+def test_text_names_every_right_with_its_version() -> None:
+    lines = [line.split() for line in paddock("abi").stdout.splitlines()]
+    for right in RIGHTS.values():
+        mark = "yes" if right.abi <= kernel_abi() else "no"
+        assert any(words[:4] == [mark, right.name, "ABI", str(right.abi)] for words in lines), right.name
+
+
+def test_a_kernel_without_landlock() -> None:
+    done = paddock("abi", before=WITHOUT_LANDLOCK)
+    assert (done.returncode, done.stderr) == (1, "")
+    assert "off: this kernel is built without Landlock" in done.stdout
+    done = paddock("abi", "--format", "json", before=WITHOUT_LANDLOCK)
+    said = json_of(done)
+    assert (done.returncode, said["abi"], said["errata"]) == (1, 0, [])
+    assert said["problem"].startswith("this kernel is built without Landlock")
+    assert not any(right["enforced"] for right in said["rights"])

@@ -1,0 +1,166 @@
+"""``paddock explain``: the answer, the rule with its line, the way up, what would change it."""
+
+import os
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.cli.harness import ETC_LINE, POLICY, json_of, paddock, write
+
+
+@pytest.fixture
+def policy(tmp_path: Path) -> str:
+    os.mkdir(tmp_path / "data")
+    write(tmp_path / "data" / "file", "")
+    os.symlink("data/file", tmp_path / "link")
+    return write(
+        tmp_path / "policy.toml",
+        POLICY
+        + f"""
+[[path_beneath]]
+allowed_access = ["read_file", "read_dir"]
+parent = ["{tmp_path}"]
+
+[[path_beneath]]
+allowed_access = ["write_file"]
+parent = ["{tmp_path}/data/file"]
+""",
+    )
+
+
+def explained(policy: str, *words: str, status: int = 0) -> Any:
+    done = paddock("explain", "--format", "json", policy, *words, cwd=os.path.dirname(policy))
+    assert (done.returncode, done.stderr) == (status, "")
+    said = json_of(done)
+    assert list(said) == [
+        "policy", "target", "kind", "abi", "allowed", "object", "port", "rights", "hierarchy", "notes", "changes",
+    ]  # fmt: skip
+    assert list(said["abi"]) == ["kernel", "enforced"]
+    for right in said["rights"]:
+        assert list(right) == ["right", "verdict", "decided_by", "reason", "errno"]
+    assert said["allowed"] == (status == 0)
+    return said
+
+
+def verdicts(said: Any) -> list[tuple[str, str, str | None]]:
+    return [(right["right"], right["verdict"], right["errno"]) for right in said["rights"]]
+
+
+def test_allowed_by_a_rule_on_a_line(policy: str) -> None:
+    said = explained(policy, "/etc/hostname")
+    assert verdicts(said) == [("read_file", "allowed", None)]
+    assert said["rights"][0]["decided_by"] == [{"file": policy, "line": ETC_LINE, "rule": 'path_beneath "/etc"'}]
+    done = paddock("explain", policy, "/etc/hostname")
+    assert done.returncode == 0
+    assert done.stdout.startswith("/etc/hostname: allowed  (Landlock ABI ")
+    assert f'{policy}:{ETC_LINE} (path_beneath "/etc")' in done.stdout
+
+
+def test_denied_with_the_reason_and_what_would_change_it(policy: str) -> None:
+    said = explained(policy, "data/file", "--right", "read_file", "--right", "truncate", status=1)
+    assert verdicts(said) == [("read_file", "allowed", None), ("truncate", "denied", "EACCES")]
+    assert "grants write_file but not truncate" in said["rights"][1]["reason"]
+    directory = os.path.dirname(policy)
+    assert said["object"] == f"{directory}/data/file"
+    assert f"Grant truncate on {directory}/data/file." in said["changes"]
+    done = paddock("explain", policy, f"{directory}/data/file", "--right", "truncate")
+    assert (done.returncode, done.stderr) == (1, "")
+    assert f"Grant truncate on {directory}/data/file." in done.stdout
+
+
+def test_the_way_up_tells_what_each_level_grants(policy: str) -> None:
+    said = explained(policy, "data/file")
+    directory = os.path.dirname(policy)
+    levels = {level["path"]: [grant["rights"] for grant in level["grants"]] for level in said["hierarchy"]}
+    assert list(levels)[:3] == [f"{directory}/data/file", f"{directory}/data", directory]
+    assert list(levels)[-1] == "/"
+    assert levels[f"{directory}/data/file"] == [["write_file"]]
+    assert levels[f"{directory}/data"] == []
+    assert levels[directory] == [["read_file", "read_dir"]]
+    assert levels["/"] == []
+    assert list(said["hierarchy"][0]["grants"][0]) == ["rights", "file", "line", "rule"]
+
+
+def test_a_link_counts_as_what_it_leads_to(policy: str) -> None:
+    said = explained(policy, "link", "--right", "write_file")
+    assert said["object"] == f"{os.path.dirname(policy)}/data/file"
+    assert said["notes"] == [f"link leads to {said['object']}, and that is what counts."]
+
+
+@pytest.mark.parametrize(
+    ("target", "right"),
+    [("data", "read_dir"), ("data/", "read_dir"), ("data/file", "read_file"), ("gone/", "read_dir")],
+)
+def test_the_right_that_is_most_likely_meant(policy: str, target: str, right: str) -> None:
+    assert [each["right"] for each in explained(policy, target)["rights"]] == [right]
+
+
+def test_making_is_asked_of_the_directory(policy: str) -> None:
+    directory = os.path.dirname(policy)
+    for target in ("data", "data/file", "data/new"):
+        said = explained(policy, target, "--right", "make_reg", status=1)
+        assert said["object"] == f"{directory}/data"
+
+
+def test_what_does_not_exist_is_decided_above(policy: str) -> None:
+    said = explained(policy, "data/a/b")
+    directory = os.path.dirname(policy)
+    assert said["object"] == f"{directory}/data"
+    assert said["notes"] == [f"data/a/b does not exist: what decides is {directory}/data."]
+
+
+def test_ports(policy: str) -> None:
+    for target, port in (("tcp:443", 443), ("tcp:https", 443)):
+        said = explained(policy, target)
+        assert (said["kind"], said["port"], verdicts(said)) == ("port", port, [("connect_tcp", "allowed", None)])
+    said = explained(policy, "tcp:80", status=1)
+    assert verdicts(said) == [("connect_tcp", "denied", "EACCES")]
+    assert said["changes"] == ["Grant connect_tcp on port 80, for any address."]
+    said = explained(policy, "tcp:443", "--right", "bind_tcp", status=1)
+    assert "grants connect_tcp but not bind_tcp" in said["rights"][0]["reason"]
+
+
+def test_what_is_not_restricted_is_allowed(policy: str) -> None:
+    said = explained(policy, "udp:53")
+    assert verdicts(said) == [("connect_send_udp", "uncontrolled", None)]
+    said = explained(policy, "udp:53", "--abi", "10")
+    assert said["abi"]["enforced"] == 10
+    assert said["changes"] == ["To restrict connect_send_udp, add it to handled_access_net in a [[ruleset]]."]
+
+
+def test_an_older_kernel(policy: str) -> None:
+    said = explained(policy, "/root/x", "--right", "truncate", "--abi", "2")
+    assert verdicts(said) == [("truncate", "uncontrolled", None)]
+    assert said["changes"] == ["A kernel with Landlock ABI 3 or later can restrict truncate."]
+    explained(policy, "/root/x", "--right", "truncate", "--abi", "3", status=1)
+
+
+def test_scopes(policy: str) -> None:
+    said = explained(policy, "scope:signal", status=1)
+    assert verdicts(said) == [("signal", "denied", "EPERM")]
+    assert said["rights"][0]["decided_by"] == [{"file": policy, "line": 3, "rule": "ruleset"}]
+    assert "This widens the policy" in said["changes"][0]
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (("tcp:70000",), "70000 is no port"),
+        (("tcp:nosuchservice",), "There is no tcp service named 'nosuchservice'"),
+        (("tcp:443", "--right", "read_file"), "There is no 'read_file' for tcp:443. There are: bind_tcp, connect_tcp."),
+        (("/etc", "--right", "connect_tcp"), "There is no 'connect_tcp' for /etc."),
+        (("/etc", "--right", "READ"), "There is no 'READ' for /etc."),
+        (("scope:all",), "There is no 'all' for scope:. There are: abstract_unix_socket, signal."),
+        (("",), "An empty path names nothing."),
+    ],
+)
+def test_questions_that_make_no_sense(policy: str, words: tuple[str, ...], said: str) -> None:
+    done = paddock("explain", policy, *words)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert said in done.stderr
+
+
+def test_a_file_that_is_named_like_a_port(policy: str) -> None:
+    write(os.path.join(os.path.dirname(policy), "tcp:443"), "")
+    assert explained(policy, "./tcp:443")["kind"] == "path"

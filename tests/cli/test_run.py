@@ -1,0 +1,214 @@
+"""``paddock run``: the policy holds, the command gets everything else as it was, nothing starts unconfined."""
+
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.cli.harness import PADDOCK, POLICY, environment, paddock, write, write_program
+
+WITHOUT_LANDLOCK = (sys.executable, os.path.join(os.path.dirname(__file__), "without_landlock.py"))
+
+
+@pytest.fixture
+def policy(tmp_path: Path) -> str:
+    return write(tmp_path / "policy.toml", POLICY)
+
+
+def shell(policy: str, script: str, *options: str) -> "subprocess.CompletedProcess[str]":
+    return paddock("run", *options, policy, "--", "sh", "-c", script, cwd=os.path.dirname(policy))
+
+
+def test_the_policy_is_enforced(policy: str) -> None:
+    done = shell(policy, "cat /etc/hostname; cat policy.toml; echo x > new; grep NoNewPrivs /proc/self/status")
+    assert done.returncode == 0
+    with open("/etc/hostname", encoding="utf-8") as file:
+        assert done.stdout.splitlines() == [*file.read().splitlines(), "NoNewPrivs:\t1"]
+    assert "cat: policy.toml: Permission denied" in done.stderr
+    assert not os.path.exists(os.path.join(os.path.dirname(policy), "new"))
+
+
+@pytest.mark.parametrize("status", [0, 1, 3, 125, 255])
+def test_the_status_is_the_commands_own(policy: str, status: int) -> None:
+    assert shell(policy, f"exit {status}").returncode == status
+
+
+def test_the_process_becomes_the_command(policy: str) -> None:
+    with subprocess.Popen(
+        [*PADDOCK, "run", policy, "--", "sh", "-c", "echo $$; kill -TERM $$"],
+        stdout=subprocess.PIPE,
+        env=environment(),
+        text=True,
+    ) as process:
+        said, _ = process.communicate(timeout=60)
+        assert int(said) == process.pid
+    assert process.returncode == -signal.SIGTERM
+
+
+def test_streams_are_untouched(policy: str) -> None:
+    done = paddock("run", policy, "--", "sh", "-c", "head -c 3; cat >&2", answer=b"abc\xff\x00rest")
+    assert (done.stdout, done.stderr) == ("abc", "\udcff\0rest")
+
+
+def test_no_descriptor_of_ours_is_left(policy: str) -> None:
+    script = "for fd in 0 1 2 3 4 5 6 7 8 9 10 11 12; do [ -e /proc/$$/fd/$fd ] && echo $fd; done; :"
+    done = subprocess.run(
+        [*PADDOCK, "run", policy, "--", "sh", "-c", script],
+        env=environment(),
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        check=True,
+        timeout=60,
+    )
+    assert done.stdout.split() == ["0", "1", "2"]
+
+
+def test_signals_are_as_for_any_program(policy: str) -> None:
+    done = shell(policy, "grep -E 'Sig(Ign|Blk)' /proc/self/status")
+    assert [int(line.split()[1], 16) for line in done.stdout.splitlines()] == [0, 0]
+    # Who is told to ignore a signal stays so (nohup).
+    done = subprocess.run(
+        [
+            "sh",
+            "-c",
+            'trap "" HUP; exec "$@"',
+            "sh",
+            *PADDOCK,
+            "run",
+            policy,
+            "--",
+            "grep",
+            "SigIgn",
+            "/proc/self/status",
+        ],
+        env=environment(),
+        capture_output=True,
+        text=True,
+        check=True,
+        timeout=60,
+    )
+    assert int(done.stdout.split()[1], 16) == 1 << (signal.SIGHUP - 1)
+
+
+@pytest.mark.parametrize("locale", [{}, {"LC_CTYPE": "C.UTF-8"}, {"LC_ALL": "C.UTF-8"}])
+def test_the_environment_is_the_one_given(policy: str, locale: dict[str, str]) -> None:
+    # Without a locale Python sets LC_CTYPE for itself, which the command must not see.
+    given = {"PATH": "/usr/bin:/bin", "PYTHONPATH": environment()["PYTHONPATH"], "ODD": "a\nb", **locale}
+    done = paddock("run", policy, "--", "env", "-0", env=given)
+    assert dict(entry.split("=", 1) for entry in done.stdout.split("\0") if entry) == given
+
+
+class TestWhatCannotBeExecuted:
+    @pytest.fixture
+    def here(self, tmp_path: Path) -> Path:
+        write(
+            tmp_path / "policy.toml",
+            POLICY + f'\n[[path_beneath]]\nallowed_access = ["abi.read_execute"]\nparent = ["{tmp_path}"]\n',
+        )
+        return tmp_path
+
+    @pytest.mark.parametrize(
+        ("command", "status", "said"),
+        [
+            ("nosuchcommand", 127, "nosuchcommand: command not found"),
+            ("./nosuchcommand", 127, "./nosuchcommand: command not found"),
+            ("", 127, "'': command not found"),
+            ("./plain", 126, "cannot execute ./plain: Permission denied"),
+            ("./directory", 126, "cannot execute ./directory: Permission denied"),
+            ("./orphan", 127, "cannot execute ./orphan: its interpreter does not exist"),
+            ("./plain/x", 126, "cannot execute ./plain/x: Not a directory"),
+        ],
+    )
+    def test_is_told_apart_as_by_env(self, here: Path, command: str, status: int, said: str) -> None:
+        write(here / "plain", "text")
+        os.mkdir(here / "directory")
+        write_program(here / "orphan", "#!/no/such/interpreter\n")
+        done = paddock("run", "policy.toml", "--", command, cwd=here)
+        assert (done.returncode, done.stdout) == (status, "")
+        assert done.stderr.startswith(f"paddock run: {said}")
+        if command:
+            assert subprocess.run(["env", command], cwd=here, capture_output=True, check=False).returncode == status
+
+    def test_denied_by_the_policy(self, here: Path) -> None:
+        write(here / "policy.toml", POLICY)
+        write_program(here / "script", "#!/bin/sh\n")
+        done = paddock("run", "policy.toml", "--", "./script", cwd=here)
+        assert done.returncode == 126
+        assert "paddock explain policy.toml ./script --right execute" in done.stderr
+        asked = paddock("explain", "policy.toml", "./script", "--right", "execute", cwd=here)
+        assert asked.returncode == 1
+
+    def test_a_script_without_interpreter_is_the_shells(self, here: Path) -> None:
+        write_program(here / "script", "echo $0 $1\n")
+        done = paddock("run", "policy.toml", "--", "./script", "word", cwd=here)
+        assert (done.returncode, done.stdout) == (0, "./script word\n")
+
+
+def test_a_path_that_does_not_exist_is_warned_of_with_its_line(tmp_path: Path) -> None:
+    policy = write(tmp_path / "policy.toml", POLICY.replace('"/usr"', '"/usr",\n  "/no/such"'))
+    done = shell(policy, "echo started")
+    assert (done.returncode, done.stdout) == (0, "started\n")
+    assert done.stderr == (
+        f"paddock run: warning: {policy}:11: /no/such: The path does not exist: its rule grants nothing.\n"
+    )
+    assert shell(policy, "true", "--quiet").stderr == ""
+
+
+def test_lost_rights_are_warned_of(policy: str) -> None:
+    done = shell(policy, "echo x > new && echo written", "--abi", "2")
+    assert "warning: Not restricted at ABI 2, which does not know: truncate (ABI 3)" in done.stderr
+    assert "written" not in done.stdout  # write_file and make_reg are known to ABI 2
+
+
+def test_less_than_required_is_refused(policy: str) -> None:
+    done = shell(policy, "echo started", "--require-abi", "99")
+    assert (done.returncode, done.stdout) == (125, "")
+    assert "Landlock ABI 99 is required, and this kernel enforces ABI" in done.stderr
+    assert shell(policy, "echo started", "--require-abi", "4", "--abi", "3").returncode == 125
+    assert shell(policy, "echo started", "--require-abi", "1").stdout == "started\n"
+
+
+def test_nothing_is_started_where_nothing_restricts_it(tmp_path: Path, policy: str) -> None:
+    done = paddock("run", policy, "--", "echo", "started", before=WITHOUT_LANDLOCK)
+    assert (done.returncode, done.stdout) == (125, "")
+    assert done.stderr.startswith("paddock run: this kernel is built without Landlock")
+    ports = write(tmp_path / "ports.toml", '[[ruleset]]\nhandled_access_net = ["bind_tcp"]\n')
+    done = shell(ports, "echo started", "--abi", "3")
+    assert (done.returncode, done.stdout) == (125, "")
+    assert "nothing of this policy can be enforced at Landlock ABI 3" in done.stderr
+
+
+def test_layers_end_at_sixteen(policy: str) -> None:
+    def nested(layers: int) -> "subprocess.CompletedProcess[str]":
+        # Paddock itself must be able to start within its own sandbox.
+        wide = write(os.path.join(os.path.dirname(policy), "wide.toml"), '[[ruleset]]\nscoped = ["signal"]\n')
+        command = [*PADDOCK, "run", wide, "--"] * layers
+        return paddock(*command[3:], "echo", "started")
+
+    assert nested(16).stdout == "started\n"
+    done = nested(17)
+    assert (done.returncode, done.stdout) == (125, "")
+    assert "16 layers are already stacked" in done.stderr
+
+
+def test_little_is_imported(policy: str) -> None:
+    """What a start costs is what it imports; each of these alone would be a tenth of it or more."""
+    done = subprocess.run(
+        [sys.executable, "-X", "importtime", "-m", "editor", "run", policy, "--", "true"],
+        env=environment(),
+        capture_output=True,
+        text=True,
+        check=True,
+        timeout=60,
+    )
+    imported = {line.rpartition("|")[2].strip() for line in done.stderr.splitlines() if line.startswith("import time")}
+    assert "editor.sandbox.launch" in imported
+    heavy = {
+        "argparse", "asyncio", "dataclasses", "editor.policy.decide", "editor.policy.locate", "editor.sandbox.runner",
+        "inspect", "json", "socket", "subprocess", "textual", "tomlkit", "watchdog",
+    }  # fmt: skip
+    assert imported & heavy == set()

@@ -1,0 +1,293 @@
+"""``paddock test``: what is reported, on which stream, with which exit status."""
+
+import contextlib
+import json
+import os
+import pty
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.cli.harness import ETC_LINE, PADDOCK, POLICY, REPOSITORY, environment, json_of, paddock, write, write_program
+
+WITHOUT_LANDLOCK = (sys.executable, os.path.join(os.path.dirname(__file__), "without_landlock.py"))
+ACCESS_KEYS = [
+    "verdict", "rights", "missing", "path", "object", "port", "syscall", "errno", "process", "pid", "count",
+    "decided_by", "confirmed", "reason", "predicted",
+]  # fmt: skip
+REPORT_KEYS = ["policy", "command", "mode", "abi", "exit_code", "duration_s", "counts", "notes", "accesses"]
+SAMPLE = "sample_policies/read-only-shell.toml"
+
+
+@pytest.fixture
+def policy(tmp_path: Path) -> str:
+    return write(tmp_path / "policy.toml", POLICY)
+
+
+def unique(tmp_path: Path) -> str:
+    """A path in /tmp that does not exist and that nobody else uses."""
+    return f"/tmp/{tmp_path.name}-{os.getpid()}"
+
+
+def accesses(report: Any, verdict: str) -> list[tuple[list[str], str, str]]:
+    return [
+        (each["missing"] or each["rights"], each["object"], each["process"])
+        for each in report["accesses"]
+        if each["verdict"] == verdict
+    ]
+
+
+def test_the_read_only_shell_as_text(tmp_path: Path) -> None:
+    new = unique(tmp_path)
+    done = paddock("test", SAMPLE, "--", "sh", "-c", f"cat /etc/hostname; touch {new}", cwd=REPOSITORY)
+    assert done.returncode == 1
+    with open("/etc/hostname", encoding="utf-8") as file:
+        assert done.stdout == file.read()
+    lines = [line.split() for line in done.stderr.splitlines()]
+    assert ["Denied:", "1"] in lines
+    assert any(words[:4] == ["make_reg", "/tmp", "touch", "x1"] for words in lines)
+    assert any(words[:2] == ["read_file", "/etc/hostname"] and words[-1] == f"{SAMPLE}:24" for words in lines)
+    assert "  Grant make_reg on /tmp and everything beneath it." in done.stderr
+    # The command's own words come before the report.
+    assert done.stderr.index("touch: cannot touch") < done.stderr.index("Denied: 1")
+    assert not os.path.exists(new)
+
+
+def test_the_read_only_shell_as_json(tmp_path: Path) -> None:
+    new = unique(tmp_path)
+    command = ["sh", "-c", f"cat /etc/hostname; touch {new}"]
+    done = paddock("test", SAMPLE, "--format", "json", "--", *command, cwd=REPOSITORY)
+    report = json_of(done)
+    assert list(report) == REPORT_KEYS
+    assert all(list(each) == ACCESS_KEYS for each in report["accesses"])
+    assert (report["policy"], report["command"], report["mode"]) == (SAMPLE, command, "enforce")
+    assert list(report["abi"]) == ["kernel", "enforced"]
+    assert report["exit_code"] == done.returncode == 1
+    (denied,) = (each for each in report["accesses"] if each["verdict"] == "denied")
+    assert {key: denied[key] for key in ("rights", "missing", "path", "object", "errno", "process", "count")} == {
+        "rights": ["make_reg"],
+        "missing": ["make_reg"],
+        "path": new,
+        "object": "/tmp",
+        "errno": "EACCES",
+        "process": "touch",
+        "count": 1,
+    }
+    (read,) = (each for each in report["accesses"] if each["object"] == "/etc/hostname")
+    assert (read["verdict"], read["rights"], read["process"]) == ("allowed", ["read_file"], "cat")
+    assert read["decided_by"] == [{"file": SAMPLE, "line": 24, "rule": 'path_beneath "/etc"'}]
+    assert report["counts"]["denied"] == 1
+    for verdict, count in report["counts"].items():
+        assert count == sum(each["count"] for each in report["accesses"] if each["verdict"] == verdict)
+
+
+class TestStreams:
+    SCRIPT = "cat; echo out; echo err >&2"
+
+    def run(self, policy: str, *options: str) -> "subprocess.CompletedProcess[str]":
+        return paddock("test", *options, policy, "--", "sh", "-c", self.SCRIPT, answer=b"in\n")
+
+    def test_text_follows_on_standard_error(self, policy: str) -> None:
+        done = self.run(policy)
+        assert done.stdout == "in\nout\n"
+        assert done.stderr.startswith("err\n")
+        assert "exit status 0; " in done.stderr
+
+    def test_json_is_alone_on_standard_output(self, policy: str) -> None:
+        done = self.run(policy, "--format", "json")
+        assert json_of(done)["exit_code"] == 0
+        assert done.stderr == "in\nout\nerr\n"
+
+    def test_lines_are_alone_on_standard_output(self, policy: str) -> None:
+        done = self.run(policy, "--format", "jsonl")
+        assert done.stderr == "in\nout\nerr\n"
+        *rows, summary = [json.loads(line) for line in done.stdout.splitlines()]
+        assert all(list(row) == ACCESS_KEYS for row in rows)
+        assert list(summary) == [key for key in REPORT_KEYS if key != "accesses"]
+        for verdict, count in summary["counts"].items():
+            assert count == sum(row["count"] for row in rows if row["verdict"] == verdict)
+
+    @pytest.mark.parametrize("format", ["text", "json", "jsonl"])
+    def test_a_file_leaves_both_to_the_command(self, policy: str, tmp_path: Path, format: str) -> None:
+        target = tmp_path / "report"
+        done = self.run(policy, "--format", format, "-o", str(target))
+        assert (done.returncode, done.stdout, done.stderr) == (0, "in\nout\n", "err\n")
+        text = target.read_text()
+        if format == "text":
+            assert "exit status 0; " in text
+            assert "\x1b" not in text
+        else:
+            assert json.loads(text if format == "json" else text.splitlines()[-1])["exit_code"] == 0
+
+    def test_accesses_stream_while_the_command_runs(self, policy: str) -> None:
+        with subprocess.Popen(
+            [*PADDOCK, "test", "--format", "jsonl", policy, "--", "sh", "-c", "cat /etc/hostname; cat"],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            env=environment(),
+            text=True,
+        ) as process:
+            assert process.stdout is not None and process.stdin is not None
+            for line in process.stdout:
+                if json.loads(line)["object"] == "/etc/hostname":
+                    break
+            assert process.poll() is None
+            process.stdin.close()
+            assert json.loads(process.stdout.readlines()[-1])["exit_code"] == 0
+
+    def test_a_reader_that_has_enough_ends_the_run(self, policy: str) -> None:
+        with subprocess.Popen(
+            [*PADDOCK, "test", "--format", "jsonl", policy, "--", "sh", "-c", "while cat /etc/hostname; do :; done"],
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            env=environment(),
+        ) as process:
+            assert process.stdout is not None
+            process.stdout.readline()
+            process.stdout.close()
+            assert process.wait(timeout=30) == 141
+
+    def test_closed_streams(self, policy: str) -> None:
+        script = 'exec "$@" <&- >&- 2>&-'
+        done = subprocess.run(
+            ["sh", "-c", script, "sh", *PADDOCK, "test", policy, "--", "sh", "-c", "echo x; exit 5"],
+            env=environment(),
+            capture_output=True,
+            check=False,
+            timeout=60,
+        )
+        assert (done.returncode, done.stdout, done.stderr) == (5, b"", b"")
+
+
+class TestExitStatus:
+    @pytest.mark.parametrize("status", [0, 1, 77, 255])
+    def test_is_the_commands_own(self, policy: str, status: int) -> None:
+        assert paddock("test", policy, "--", "sh", "-c", f"exit {status}").returncode == status
+
+    def test_of_a_signal(self, policy: str) -> None:
+        assert paddock("test", policy, "--", "sh", "-c", "kill -KILL $$").returncode == 128 + signal.SIGKILL
+
+    def test_not_found(self, policy: str) -> None:
+        done = paddock("test", policy, "--", "nosuchcommand")
+        assert (done.returncode, done.stdout) == (127, "")
+        assert done.stderr == "paddock test: nosuchcommand: command not found\n"
+
+    def test_not_executable(self, policy: str, tmp_path: Path) -> None:
+        write(tmp_path / "plain", "text")
+        done = paddock("test", policy, "--", "./plain", cwd=tmp_path)
+        assert done.returncode == 126
+        assert "Permission denied" in done.stderr
+
+    def test_denied_by_the_policy(self, policy: str, tmp_path: Path) -> None:
+        write_program(tmp_path / "script", "#!/bin/sh\n")
+        done = paddock("test", "--format", "json", policy, "--", "./script", cwd=tmp_path)
+        report = json_of(done)
+        assert done.returncode == report["exit_code"] == 126
+        assert (["execute", "read_file"], f"{tmp_path}/script") in [
+            (each["missing"], each["object"]) for each in report["accesses"] if each["verdict"] == "denied"
+        ]
+
+    def test_no_landlock(self, policy: str) -> None:
+        done = paddock("test", policy, "--", "echo", "started", before=WITHOUT_LANDLOCK)
+        assert (done.returncode, done.stdout) == (125, "")
+        assert done.stderr.startswith("paddock test: this kernel is built without Landlock")
+
+    def test_a_report_that_cannot_be_written_stops_it_before(self, policy: str) -> None:
+        done = paddock("test", "-o", "/no/such/place", policy, "--", "echo", "started")
+        assert (done.returncode, done.stdout) == (125, "")
+        assert done.stderr == "paddock test: /no/such/place: No such file or directory\n"
+
+
+def test_observing_enforces_nothing_and_predicts(policy: str, tmp_path: Path) -> None:
+    script = "echo x > new; cat new"
+    done = paddock("test", "--mode", "observe", "--format", "json", policy, "--", "sh", "-c", script, cwd=tmp_path)
+    report = json_of(done)
+    assert (report["mode"], report["exit_code"], done.stderr) == ("observe", 0, "x\n")
+    assert all(each["predicted"] for each in report["accesses"])
+    assert (["make_reg"], str(tmp_path), "sh") in accesses(report, "denied")
+    assert (tmp_path / "new").read_text() == "x\n"
+    text = paddock("test", "--mode", "observe", policy, "--", "sh", "-c", script, cwd=tmp_path).stderr
+    assert "(expected: nothing was enforced)" in text
+
+
+def test_an_older_kernel(policy: str, tmp_path: Path) -> None:
+    old = write(tmp_path / "old", "content")
+    script = f"import os, sys\ntry: os.truncate({old!r}, 0)\nexcept OSError: sys.exit(1)"
+    command = ("python3", "-c", script)
+    report = json_of(paddock("test", "--format", "json", "--abi", "2", policy, "--", *command))
+    assert (report["exit_code"], report["abi"]["enforced"]) == (0, 2)
+    assert os.path.getsize(old) == 0
+    report = json_of(paddock("test", "--format", "json", "--abi", "3", policy, "--", *command))
+    assert report["exit_code"] == 1
+    assert (["truncate"], old, "python3") in accesses(report, "denied")
+
+
+def test_a_limit_of_time(policy: str) -> None:
+    began = time.monotonic()
+    done = paddock("test", "--timeout", "0.5", policy, "--", "sleep", "60")
+    assert done.returncode == 128 + signal.SIGTERM
+    assert time.monotonic() - began < 30
+    assert "stopped after 0.5 seconds" in done.stderr
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
+def test_who_ends_paddock_ends_the_run_and_gets_the_report(policy: str, number: int) -> None:
+    with subprocess.Popen(
+        [*PADDOCK, "test", "--format", "json", policy, "--", "sh", "-c", "echo on >&2; sleep 60; :"],
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        env=environment(),
+    ) as process:
+        assert process.stderr is not None
+        assert process.stderr.readline() == b"on\n"
+        process.send_signal(number)
+        out, _ = process.communicate(timeout=30)
+    assert process.returncode == json.loads(out)["exit_code"] == 128 + signal.SIGTERM
+
+
+def test_ctrl_c_is_the_commands_and_the_report_still_comes(policy: str) -> None:
+    """In a real terminal: the keys go to the whole group, and the command may end in its own way."""
+    script = 'trap "echo bye; exit 9" INT; echo on; while :; do sleep 0.05; done'
+    pid, terminal = pty.fork()
+    if pid == 0:
+        os.execvpe(PADDOCK[0], [*PADDOCK, "test", policy, "--", "sh", "-c", script], environment())  # noqa: S606
+    seen = b""
+    typed = False
+    with contextlib.suppress(OSError):  # EIO: the terminal is closed
+        while data := os.read(terminal, 4096):
+            seen += data
+            if b"on\r\n" in seen and not typed:
+                typed = True
+                os.write(terminal, b"\x03")
+    _, status = os.waitpid(pid, 0)
+    os.close(terminal)
+    assert os.waitstatus_to_exitcode(status) == 9
+    assert b"bye\r\n" in seen
+    assert b"exit status 9; " in seen
+
+
+def test_names_in_a_report_cannot_disturb_the_terminal(policy: str, tmp_path: Path) -> None:
+    name = os.fsencode(tmp_path) + b"/x\n\x1b[31m\xff"
+    script = b"exec 2>/dev/null; cat '" + name + b"'; exit 4"
+    write(name.decode("utf-8", "surrogateescape"), "")
+    done = paddock("test", policy, "--", "sh", "-c", script)
+    assert done.returncode == 4
+    assert "\x1b" not in done.stderr
+    assert f"{tmp_path}/x\\x0a\\x1b[31m\\xff" in done.stderr
+    report = json_of(paddock("test", "--format", "json", policy, "--", "sh", "-c", script))
+    (denied,) = (each for each in report["accesses"] if each["verdict"] == "denied" and each["process"] == "cat")
+    assert os.fsencode(denied["object"]) == name
+
+
+def test_lines_of_the_report_name_the_rules(policy: str) -> None:
+    report = json_of(paddock("test", "--format", "json", policy, "--", "cat", "/etc/hostname"))
+    (read,) = (each for each in report["accesses"] if each["object"] == "/etc/hostname")
+    assert read["decided_by"] == [{"file": policy, "line": ETC_LINE, "rule": 'path_beneath "/etc"'}]
