@@ -34,12 +34,10 @@ def _hide_landlock() -> None:
     )
     libc = ctypes.CDLL(None, use_errno=True)
     program = _Program(len(code) // 8, code)
-    for call in (
-        lambda: libc.prctl(_PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0),
-        lambda: libc.prctl(_PR_SET_SECCOMP, _SECCOMP_MODE_FILTER, ctypes.byref(program), 0, 0),
-    ):
-        if call() != 0:
-            raise OSError(ctypes.get_errno(), "prctl")
+    if libc.prctl(_PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0:
+        raise OSError(ctypes.get_errno(), "prctl(PR_SET_NO_NEW_PRIVS)")
+    if libc.prctl(_PR_SET_SECCOMP, _SECCOMP_MODE_FILTER, ctypes.byref(program), 0, 0) != 0:
+        raise OSError(ctypes.get_errno(), "prctl(PR_SET_SECCOMP)")
 
 
 if __name__ == "__main__":

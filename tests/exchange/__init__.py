@@ -1,0 +1,1 @@
+"""Policies written in other forms."""
