@@ -301,7 +301,7 @@ def agrees(access: Access, denial: Denial) -> bool:
     elif blockers != denial.blockers:
         return False
     if access.port is not None or denial.port is not None:
-        return access.port == denial.port
+        return access.port == (denial.port or 0)  # port 0, any free one, is left out of the record
     if access.object_path is None or denial.path is None:
         return not access.rights or access.object_path is None
     told = denial.path.removesuffix(" (deleted)")

@@ -93,7 +93,8 @@ class Attempt:
     ``why`` is said of a call that Landlock has no right for. ``changes`` are the host's names of what a success creates
     or removes; ``moves`` says that a success changes how paths are seen (chdir, chroot, ...). ``note`` is a sentence to
     be said once. ``cacheable`` says that the same call means the same until the tree changes. ``bound_name`` is the
-    abstract address that a success creates. ``results`` belongs to the tracer: rows already made for an outcome.
+    UNIX address that a success creates: abstract with a leading ``@``, else the host's name of the socket. ``results``
+    belongs to the tracer: rows already made for an outcome.
     """
 
     __slots__ = (
@@ -165,8 +166,8 @@ class Scene(Protocol):
     def image(self, seen: str) -> Image:
         """What a program file asks for."""
 
-    def socket(self, number: int) -> tuple[int, int, int] | None:
-        """(family, type, protocol) of a socket, None where it is none or cannot be asked."""
+    def socket(self, number: int) -> tuple[int, int, int, bool] | None:
+        """(family, type, protocol, whether it has a port) of a socket, None where it is none or cannot be asked."""
 
     def process_name(self, pid: int) -> str:
         """The comm of any process, empty where there is none."""
@@ -464,7 +465,9 @@ def _unix(scene: Scene, address: bytes, *, binding: bool) -> Attempt | None:
         return Attempt("scope", Want(frozenset({"abstract_unix_socket"}), shown))
     path = os.fsdecode(name.split(b"\0", 1)[0])
     if binding:
-        return _make(scene, AT_FDCWD, path, "make_sock")
+        attempt = _make(scene, AT_FDCWD, path, "make_sock")
+        attempt.bound_name = next(iter(attempt.changes), "")
+        return attempt
     return Attempt("open", _want(scene, scene.place(AT_FDCWD, path, follow=True), frozenset({"resolve_unix"})))
 
 
@@ -478,7 +481,7 @@ def _address(scene: Scene, number: int, address: bytes, *, binding: bool, sendin
     socket = scene.socket(number)
     if socket is None:
         return _uncontrolled(None, "not a socket, or one that could not be looked at")
-    domain, kind, protocol = socket
+    domain, kind, protocol, bound = socket
     if domain not in (_AF_INET, _AF_INET6):
         name = _FAMILIES.get(domain, f"family {domain}")
         return _uncontrolled(None, f"Landlock does not restrict {name} sockets")
@@ -490,7 +493,11 @@ def _address(scene: Scene, number: int, address: bytes, *, binding: bool, sendin
     if kind == _SOCK_STREAM and protocol == _IPPROTO_TCP:
         return _port_want("bind_tcp" if binding else "connect_tcp", port)
     if kind == _SOCK_DGRAM and protocol == _IPPROTO_UDP:
-        return _port_want("bind_udp" if binding else "connect_send_udp", port)
+        if binding or bound:
+            return _port_want("bind_udp" if binding else "connect_send_udp", port)
+        # The kernel will bind it to a free port, and asks about that second (security/landlock/net.c).
+        rights = (("connect_send_udp", port), ("bind_udp", 0))
+        return Attempt("network", *(Want(frozenset({right}), port=number) for right, number in rights))
     return _uncontrolled(port, f"Landlock restricts TCP and UDP only, not IP protocol {protocol}")
 
 
@@ -529,7 +536,7 @@ def _sendmmsg(scene: Scene, args: Args) -> Attempt | None:
     for position in range(min(args[2], _MAX_MESSAGES)):
         attempt = _message(scene, signed(args[0]), args[1] + position * step)
         if attempt is not None:
-            found.setdefault(attempt.wants[0], attempt)
+            found.update((want, attempt) for want in attempt.wants if want not in found)
     if not found:
         return None
     first = next(iter(found.values()))

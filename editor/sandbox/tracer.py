@@ -45,6 +45,7 @@ _FLUSH_S = 0.06
 _GRACE_S = 0.6  # between asking processes to end and killing them
 _GIVE_UP_S = 5.0  # a killed process that still is not gone hangs in the kernel
 _AUDIT_WAIT_S = 0.3  # the kernel tells last how many denials there were, some milliseconds after the end
+_AUDIT_ABI = 7  # the first whose denials are in the kernel's audit
 _CAP_AUDIT_READ = 37
 _STRING_LIMIT = 4096
 _WALL = 0x40000000
@@ -185,7 +186,7 @@ class Task:
     def image(self, seen: str) -> Image:
         return self.tracer.images.read(seen)
 
-    def socket(self, number: int) -> tuple[int, int, int] | None:
+    def socket(self, number: int) -> tuple[int, int, int, bool] | None:
         import _socket  # noqa: PLC0415 a C module that only programs with sockets need
 
         try:
@@ -197,7 +198,12 @@ class Task:
         except OSError:
             os.close(copy)
             return None
-        kinds = int(found.family), int(found.type), int(found.proto)
+        internet = found.family in (_socket.AF_INET, _socket.AF_INET6)
+        try:
+            bound = internet and found.getsockname()[1] != 0
+        except OSError:
+            bound = False
+        kinds = int(found.family), int(found.type), int(found.proto), bound
         found.close()
         return kinds
 
@@ -252,7 +258,7 @@ class Tracer:
         return pid in self._tasks
 
     def inside_address(self, name: str) -> bool:
-        """Whether an abstract socket address was made by the run."""
+        """Whether a UNIX socket address (``Attempt.bound_name``) was made by the run."""
         return name in self._addresses
 
     # Starting
@@ -272,8 +278,10 @@ class Tracer:
             for note in (each for each in self._built.notes if each.kind != "not_for_file"):  # as the format means it
                 self.channel.notice(f"{note.subject}: {note.message}" if note.subject else note.message)
         self._decider = Decider(spec.resolved, self._abi)
-        if spec.mode == "enforce" and spec.confirm is not False:
+        if spec.mode == "enforce" and spec.confirm is not False and self._kernel_abi >= _AUDIT_ABI:
             self._listen_to_audit()
+        elif spec.mode == "enforce" and spec.confirm:
+            self.channel.notice("Denials are not confirmed: this kernel's audit does not tell of Landlock.")
         self._judge = Judge(self._decider, spec.mode, self._abi, self, self.channel.notice)
 
     def _listen_to_audit(self) -> None:
@@ -622,7 +630,8 @@ class Tracer:
         while (denied or reader.denials) and not reader.complete(self._root) and time.monotonic() < until:
             time.sleep(0.005)
             reader.read()
-        complete = reader.complete(self._root) and not reader.dropped()
+        dropped = reader.dropped()
+        complete = reader.complete(self._root) and not dropped
         found = compare([row.access for row in denied], reader.denials_of(self._root))
         answers = [
             [row.number, confirmed]
@@ -631,8 +640,11 @@ class Tracer:
         ]
         if answers:
             self.channel.send([*self._rows.tell(), json.dumps({"confirmed": answers})])
-        if denied and not complete:
+        if denied and dropped:
             self.channel.notice("Some of the kernel's audit records were lost: not every denial could be confirmed.")
+        elif not all(found.confirmed) and not complete:
+            # A domain lives on in what its processes left with others, such as a connection that nobody accepted.
+            self.channel.notice("Not every denial could be confirmed: the kernel has not told yet how many there were.")
         unconfirmed = sum(not confirmed for confirmed in found.confirmed) if complete else 0
         if unconfirmed:
             self.channel.notice(f"The kernel's audit does not know of {unconfirmed} of the denials that are listed.")

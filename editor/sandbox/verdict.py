@@ -44,6 +44,10 @@ _OTHER = (
 _PERMISSIONS = "file permissions refuse it"
 
 
+# Like a scope, it is asked of sockets only that were made outside of the domain (hook_unix_find in fs.c).
+_RESOLVE_UNIX: RightSet = frozenset({"resolve_unix"})
+
+
 class Who(NamedTuple):
     """Who made a call: thread, process, and the process's name (comm)."""
 
@@ -67,7 +71,7 @@ class Inside(Protocol):
         """Whether a process belongs to the run."""
 
     def inside_address(self, name: str) -> bool:
-        """Whether an abstract socket address was made by the run."""
+        """Whether a UNIX socket address (``Attempt.bound_name``) was made by the run."""
 
 
 class Judge:
@@ -125,7 +129,10 @@ class Judge:
             return decision
         if want.object_path is None:
             return Decision(True, NO_RIGHTS, (), "", NO_RIGHTS, None)
-        return self._decider.file(want.object_path, want.rights, follow=False)
+        decision = self._decider.file(want.object_path, want.rights, follow=False)
+        if not decision.allowed and want.rights == _RESOLVE_UNIX and self._inside.inside_address(want.object_path):
+            return Decision(True, NO_RIGHTS, (), "the other side is inside the sandbox", NO_RIGHTS, None)
+        return decision
 
     def _is_inside(self, want: Want) -> bool:
         if want.process:
@@ -189,7 +196,7 @@ class Judge:
             return self._row(outcome, want, "uncontrolled", decision.reason)
         if decision.allowed:
             return self._row(outcome, want, "allowed", decision.reason, decision)
-        if attempt.kind == "scope":
+        if attempt.kind == "scope" or want.rights == _RESOLVE_UNIX:
             reason = "the other side is inside the sandbox"
         elif attempt.kind == "carried":
             reason = "the descriptor was opened outside the sandbox, and keeps what it could do"
@@ -248,6 +255,8 @@ class Judge:
 
         ``later`` says that on a later one the policy does explain it.
         """
+        if outcome.attempt.kind == "network":
+            return not later
         if outcome.error == errno.EACCES and (later or outcome.attempt.kind == "exec"):
             return not want.seen or self._permissions.refuses(outcome.who.tid, want.seen, want.rights)
         if outcome.error == errno.ENOENT and outcome.attempt.kind == "exec":
