@@ -12,9 +12,11 @@ from collections.abc import Callable
 from typing import Any
 
 from editor.landlock.abi import probe
+from tests.kernels import tester
 from tests.landlock import facts, matrix
 
 _NOBODY = 65534
+_AUDIT_ABI = 7  # the first whose denials are in the kernel's audit
 
 
 def _facts(_job: dict[str, Any]) -> dict[str, Any]:
@@ -67,9 +69,17 @@ def _differential_ordinary(job: dict[str, Any]) -> dict[str, Any]:
     return _oracle(job["seed"] + 1, job["cases"] // 4, _NOBODY)
 
 
+def _tester(_job: dict[str, Any]) -> dict[str, Any]:
+    """``paddock test`` tells of every denial and of nothing else, and the kernel's audit, where it has one, agrees."""
+    abi = probe().effective_abi
+    tried, problems = tester.check(abi, audited=abi >= _AUDIT_ABI)
+    return {"cases": tried, "problems": problems}
+
+
 PARTS: dict[str, Callable[[dict[str, Any]], dict[str, Any]]] = {
     "facts": _facts,
     "matrix": _matrix,
+    "tester": _tester,
     "differential": _differential,
     "differential, ordinary user": _differential_ordinary,
 }

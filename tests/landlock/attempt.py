@@ -89,6 +89,13 @@ def _connect_unix(path: str) -> None:
         client.connect(path)
 
 
+def _connect_unix_to_own(path: str) -> None:
+    with socket.socket(socket.AF_UNIX) as server:
+        server.bind(path)
+        server.listen(1)
+        _connect_unix(path)
+
+
 def _connect_abstract(name: str) -> None:
     with socket.socket(socket.AF_UNIX) as client:
         client.connect("\0" + name)
@@ -118,6 +125,7 @@ OPERATIONS: dict[str, Callable[..., None]] = {
     "truncate": _truncate,
     "ioctl_dev": _ioctl_dev,
     "resolve_unix": _connect_unix,
+    "resolve_own_unix": _connect_unix_to_own,
     "bind_tcp": _bind,
     "connect_tcp": _connect,
     "bind_udp": _bind_udp,
