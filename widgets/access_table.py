@@ -199,7 +199,7 @@ class AccessTable(Vertical):
 
         & > .access-table--detail {
             height: auto;
-            max-height: 5;
+            max-height: 50%;
             padding: 0 1;
             border-top: solid $panel;
         }
@@ -301,7 +301,7 @@ class AccessTable(Vertical):
         self._later()
 
     def _later(self) -> None:
-        if self._flush_timer is None and self.is_mounted:
+        if self._flush_timer is None and self.is_running:
             self._flush_timer = self.set_timer(_FLUSH_S, self._flush)
 
     def on_mount(self) -> None:

@@ -85,6 +85,7 @@ def _style(sgr: _Sgr) -> Style | None:
     )
 
 
+@functools.lru_cache(maxsize=1024)
 def _apply(sgr: _Sgr, parameters: str) -> _Sgr:
     """``sgr`` after the parameters of one SGR sequence; what is not understood is skipped."""
     if any(char not in "0123456789;:" for char in parameters):

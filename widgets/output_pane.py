@@ -19,13 +19,13 @@ from widgets.styling import text_style
 MOST_LINES: Final = 5_000
 MOST_CHARACTERS: Final = 4 << 20
 """How much is kept: what is older goes."""
-MOST_PENDING_BYTES: Final = 4 << 20
+MOST_PENDING_BYTES: Final = 2 << 20
 """How much may wait to be shown: older bytes are left out, and the pane says how many."""
 
 # Output is decoded in pieces of this size for as long at a time, then the screen gets its turn.
 _PIECE_BYTES: Final = 4 << 10
-_BUSY_S: Final = 0.012
-_EVERY_S: Final = 0.02
+_BUSY_S: Final = 0.02
+_EVERY_S: Final = 0.01
 
 _Row = tuple[Line, int, int]
 """What one row of the screen shows of a line: its characters from the first to before the second number."""
@@ -137,7 +137,7 @@ class OutputPane(ScrollView, can_focus=True):
         self._later()
 
     def _later(self) -> None:
-        if self._timer is None and self._pending and self.is_mounted:
+        if self._timer is None and self._pending and self.is_running:
             self._timer = self.set_timer(_EVERY_S, self._take_in)
 
     def on_mount(self) -> None:
@@ -192,7 +192,9 @@ class OutputPane(ScrollView, can_focus=True):
             del self._rows[len(self._rows) - sum(self._heights[first:]) :]
             del self._heights[first:]
         for line in self._lines[first:]:
-            rows = _wrap(line, width) if width else []
+            # The line that is still open takes no room before there is something on it.
+            is_bare = line is self._lines[-1] and not line.length
+            rows = _wrap(line, width) if width and not is_bare else []
             self._rows += rows
             self._heights.append(len(rows))
         gone = self._trim()
@@ -271,7 +273,7 @@ def _segments(line: Line, start: int, end: int, base: Style) -> list[Segment]:
 
 
 def _wrap(line: Line, width: int) -> list[_Row]:
-    """``line`` in rows of at most ``width`` cells; none for one that is empty and still open at the end is drawn so."""
+    """``line`` in rows of at most ``width`` cells."""
     if line.length <= width and line.wider == 0:
         return [(line, 0, line.length)]
     text = line.text

@@ -151,6 +151,10 @@ class PortsPanel(Vertical):
         yield self._detail
         yield self._input
 
+    def on_mount(self) -> None:
+        """Say what can be done where there are no ports yet."""
+        self._show_detail()
+
     @property
     def highlighted(self) -> PortRow | None:
         """The port under the cursor."""

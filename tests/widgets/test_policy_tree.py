@@ -19,7 +19,7 @@ class Disk:
     def __init__(self) -> None:
         self.given: dict[str, tuple[str, ...]] = {}
         self.absent: dict[str, list[str]] = {}
-        self.gate: Callable[[str], None] = lambda path: None
+        self.gate: Callable[[str], None] = lambda _: None
         self.read: list[str] = []
 
     def row(self, path: str) -> TreeRow:
@@ -237,7 +237,7 @@ async def test_hanging_directory_does_not_hold_the_end(disk: tuple[Disk, str]) -
     try:
         async with shown(PolicyTree()) as tree:
             await opened(tree, source, root)
-            source.gate = lambda path: (go_on.wait(60), None)[1]
+            source.gate = lambda _: (go_on.wait(60), None)[1]
             await tree.pilot.press("down", "right")
             assert tree.widget.is_reading
         assert not go_on.is_set()
@@ -284,7 +284,7 @@ async def test_reveal_says_whether_it_is_there(disk: tuple[Disk, str]) -> None:
 
 
 @pytest.mark.parametrize("width", [20, 40, 80, 200])
-async def test_hostile_names_are_only_shown(tmp_path: Path, width: int) -> None:
+async def test_hostile_names_are_only_shown(width: int) -> None:
     rows = [
         TreeRow(f"/{number}", name, "link", name, READ, ("execute",), name, name, False)
         for number, name in enumerate(HOSTILE)
@@ -320,11 +320,11 @@ async def test_a_hundred_thousand_entries_do_not_hold_the_screen() -> None:
         async with longest_gap() as gap:
             await opened(tree, Many(), "/")
         assert tree.widget.line_count == count + 1
-        # 50 ms is the goal on an idle machine; several times that, where tests share it, still tells a second from it.
-        assert gap() < 0.4
+        # 50 ms is the goal; a machine that is busy is slower for all.
+        assert gap() < 0.1
         async with longest_gap() as gap:
             await tree.pilot.press("end", "up", "home", "pagedown", "enter", "home", "enter", "enter")
-        assert gap() < 0.2
+        assert gap() < 0.1
         assert tree.widget.line_count == count + 1
 
 

@@ -1,0 +1,160 @@
+"""The policy's text: highlighting, marks, following edits, any length."""
+
+import json
+import tomllib
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tests.widgets.hosts import HOSTILE, longest_gap, shown
+from widgets.policy_text import Language, PolicyText, _long_strings, _pieces
+
+TOML = """\
+# A comment with "quotes" and [[brackets]]
+abi = 7
+[[path_beneath]] # programs
+allowed_access = ["abi.read_execute"]
+"parent" = ["/usr#not a comment", 'C:\\path', 1979-05-27]
+dotted.key = true
+"""
+
+
+def kinds(line: str, language: Language = "toml") -> list[tuple[str, str]]:
+    """The pieces of a line that have a kind."""
+    return [(text, kind) for text, kind in _pieces(line, language, "") if kind]
+
+
+@pytest.mark.parametrize(
+    ("line", "wanted"),
+    [
+        ("# all of it = comment", [("# all of it = comment", "comment")]),
+        ("abi = 7", [("abi", "key"), ("=", "mark"), ("7", "number")]),
+        ("[[path_beneath]] # x", [("[[path_beneath]]", "header"), ("# x", "comment")]),
+        ('a = "b # c" # d', [("a", "key"), ("=", "mark"), ('"b # c"', "string"), ("# d", "comment")]),
+        ("'quoted key' = true", [("'quoted key'", "key"), ("=", "mark"), ("true", "constant")]),
+        ('x = "esc \\" aped"', [("x", "key"), ("=", "mark"), ('"esc \\" aped"', "string")]),
+        ('x = "never closed', [("x", "key"), ("=", "mark"), ('"never closed', "string")]),
+        ('  "/usr", "/bin",', [('"/usr"', "string"), (",", "mark"), ('"/bin"', "string"), (",", "mark")]),
+        ("a.b = -1.5", [("a", "key"), ("b", "key"), ("=", "mark"), ("-1.5", "number")]),
+    ],
+)
+def test_toml_pieces(line: str, wanted: list[tuple[str, str]]) -> None:
+    assert kinds(line) == wanted
+
+
+def test_json_pieces() -> None:
+    assert kinds('"abi": 7, "x": [null, "s"]', "json") == [
+        ('"abi"', "key"),
+        (":", "mark"),
+        ("7", "number"),
+        (",", "mark"),
+        ('"x"', "key"),
+        (":", "mark"),
+        ("[", "mark"),
+        ("null", "constant"),
+        (",", "mark"),
+        ('"s"', "string"),
+        ("]", "mark"),
+    ]
+
+
+@given(st.text(), st.sampled_from(["toml", "json"]), st.sampled_from(["", '"""', "'''"]))
+def test_pieces_are_the_line(line: str, language: Language, inside: str) -> None:
+    assert "".join(text for text, _ in _pieces(line, language, inside)) == line
+
+
+@given(st.dictionaries(st.text(min_size=1), st.one_of(st.text(), st.integers(), st.booleans()), max_size=5))
+def test_json_values_are_found(value: dict[str, object]) -> None:
+    pieces = kinds(json.dumps(value), "json")
+    assert [json.loads(text) for text, kind in pieces if kind == "key"] == list(value)
+    wanted = [each for each in value.values() if isinstance(each, str)]
+    assert [json.loads(text) for text, kind in pieces if kind == "string"] == wanted
+
+
+def test_strings_of_several_lines() -> None:
+    text = 'a = """one\n# two = 2\nthree""" # c\nb = \'\'\'x\ny\'\'\'\n# """ not a string\nc = 1\n'
+    tomllib.loads(text)
+    assert _long_strings(text) == {1: '"""', 2: '"""', 4: "'''"}
+    lines = text.split("\n")
+    assert list(_pieces(lines[1], "toml", '"""')) == [("# two = 2", "string")]
+    assert list(_pieces(lines[2], "toml", '"""')) == [('three"""', "string"), (" ", ""), ("# c", "comment")]
+
+
+async def test_numbers_text_and_marks() -> None:
+    async with shown(PolicyText()) as text:
+        text.widget.show(TOML, "toml", [3, 4])
+        await text.pilot.pause()
+        lines = text.lines()
+        assert lines[0] == '  1  # A comment with "quotes" and [[brackets]]'
+        assert lines[2] == "  3▸ [[path_beneath]] # programs"
+        assert lines[3].startswith("  4▸ allowed_access")
+        assert lines[6] == ""
+        assert text.widget.text == TOML
+        assert text.widget.marked == {3, 4}
+        text.widget.show(TOML, "toml", [])
+        await text.pilot.pause()
+        assert "▸" not in text.screen()
+
+
+async def test_it_follows_marks_edits_and_goto() -> None:
+    lines = [f"key_{number} = {number}" for number in range(1, 501)]
+    async with shown(PolicyText(), height=10) as text:
+        text.widget.show("\n".join(lines))
+        await text.pilot.pause()
+        assert text.lines()[0] == "  1  key_1 = 1"
+        text.widget.goto(300)
+        await text.pilot.pause()
+        assert "key_300 = 300" in text.screen()
+        text.widget.show("\n".join(lines), "toml", [100, 101])
+        await text.pilot.pause()
+        assert "100▸ key_100 = 100" in text.screen()
+        changed = [*lines]
+        changed[399] = "key_400 = 0"
+        text.widget.show("\n".join(changed), "toml", [100, 101])
+        await text.pilot.pause()
+        assert "key_400 = 0" in text.screen(), "the screen goes to what changed"
+        before = text.lines()
+        changed[400] = "key_401 = 0"
+        text.widget.show("\n".join(changed), "toml", [100, 101])
+        await text.pilot.pause()
+        assert text.lines()[0] == before[0], "it stays where the change is to be seen already"
+        text.widget.show("", "toml")
+        await text.pilot.pause()
+        assert text.screen().strip() == ""
+        text.widget.goto(5)
+
+
+async def test_long_lines_scroll_sideways_under_the_numbers() -> None:
+    async with shown(PolicyText(), width=40) as text:
+        text.widget.show(f'parent = ["{"x" * 100}end"]\nabi = 7\n')
+        await text.pilot.pause()
+        text.widget.scroll_to(x=200, animate=False)
+        await text.pilot.pause()
+        first = text.lines()[0]
+        assert first.startswith("  1  x")
+        assert first.endswith('end"]')
+
+
+async def test_twenty_thousand_lines_do_not_hold_the_screen() -> None:
+    rule = '[[path_beneath]]\nallowed_access = ["abi.read_execute"]\nparent = [\n  "/usr/lib/%d",\n]\n'
+    long = "abi = 7\n" + "".join(rule % number for number in range(5000))
+    async with shown(PolicyText()) as text:
+        async with longest_gap() as gap:
+            text.widget.show(long, "toml", [20_000])
+            await text.pilot.pause()
+            await text.pilot.press("end", "home", "pagedown")
+            text.widget.show(long.replace("/usr/lib/4321", "/usr/share"), "toml", [20_000])
+            await text.pilot.pause()
+        assert "/usr/share" in text.screen()
+        # 50 ms is the goal; a machine that is busy is slower for all.
+        assert gap() < 0.1
+
+
+async def test_hostile_text_is_only_shown() -> None:
+    async with shown(PolicyText(), height=40) as text:
+        text.widget.show("\n".join(each.replace("\n", " ") for each in HOSTILE) + "\r\ntab\tbed\r\n")
+        await text.pilot.pause()
+        assert all(line.isprintable() for line in text.lines())
+        assert "[red]x[/]" in text.screen()
+        assert "tab bed" in text.screen()
