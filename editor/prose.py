@@ -184,7 +184,7 @@ def _suggestions(report: Report, policy: Policy) -> list[str]:
             except CannotGrant as error:
                 sentences[f"{_subject(access)}: {error}"] = None
                 continue
-            sentences.update(dict.fromkeys(describe(edit, access) for edit in edits))
+            sentences.update(dict.fromkeys(describe(edit, access, together=report.accesses) for edit in edits))
     if not sentences:
         return []
     shown = list(sentences)[:_MAX_SUGGESTIONS]

@@ -13,6 +13,7 @@ from editor.sandbox.report import Access
 
 # A process's own directory below /proc exists only while it runs: a rule on it is of no use to the next run.
 _OF_A_PROCESS = re.compile(r"/proc/[0-9]+(/|\Z)")
+_MAKING: RightSet = frozenset({"make_reg"})
 
 
 class CannotGrant(ValueError):
@@ -24,8 +25,9 @@ def grant(
 ) -> tuple[Edit, ...]:
     """The smallest edits of ``policy`` that turn the denied ``access`` into an allowance.
 
-    A rename or link between two directories is refused as a whole, one row a directory: give the run's other rows as
-    ``together``, and what is missing on either directory is granted. ``base`` is the directory that the policy's
+    ``together`` are the other rows of the run. They tell where a rename or link was refused as a whole, one row a
+    directory (what is missing on either is granted), and which files the run itself had made (the next run makes
+    others: what is missing is granted on the directory). ``base`` is the directory that the policy's
     relative paths start from, by default the working directory. A path that a rule of the policy leads to keeps that
     rule's spelling, so that the grant joins it.
 
@@ -39,9 +41,10 @@ def grant(
         if access.port is None:
             raise CannotGrant("The port of this access is not known, so no rule can name it.")
         return (GrantPort(access.port, access.missing),)
+    rows = tuple(together)
     wanted: dict[str, RightSet] = {}
-    for row in (access, *_same_refusal(access, together)):
-        place = _place(row)
+    for row in (access, *_same_refusal(access, rows)):
+        place = _place(row, rows)
         wanted[place] = wanted.get(place, frozenset()) | row.missing
     spellings = _spellings(policy, base)
     edits = tuple(GrantPath(spellings.get(place, place), rights) for place, rights in wanted.items())
@@ -53,8 +56,8 @@ def grant(
     return edits
 
 
-def describe(edit: Edit, access: Access) -> str:
-    """What ``edit``, made by ``grant`` for ``access``, permits, as a sentence: also where it is more than was asked."""
+def describe(edit: Edit, access: Access, *, together: Iterable[Access] = ()) -> str:
+    """What ``edit``, made by ``grant`` with the same rows, permits, as a sentence: also where it is more than asked."""
     if isinstance(edit, SetScope):
         return (
             f"No longer restrict {edit.scope}. This widens the policy: a scope has no rules, so all programs under it "
@@ -65,7 +68,7 @@ def describe(edit: Edit, access: Access) -> str:
     if isinstance(edit, GrantPath):
         beneath = " and everything beneath it" if os.path.isdir(edit.path) else ""
         sentence = f"Grant {_listed(edit.rights)} on {printable(edit.path)}{beneath}."
-        if access.object_path is not None and access.object_path != _place(access):
+        if access.object_path is not None and access.object_path != _place(access, together):
             sentence += f" {printable(access.object_path)} itself cannot be named by a lasting rule."
         return sentence
     raise TypeError(f"grant makes no {type(edit).__name__}")
@@ -102,7 +105,7 @@ def _same_refusal(access: Access, rows: Iterable[Access]) -> Iterable[Access]:
     )
 
 
-def _place(access: Access) -> str:
+def _place(access: Access, rows: Iterable[Access]) -> str:
     """The path that a rule for ``access`` should name: its object, or the nearest above that a rule can last on."""
     path = access.object_path
     if path is None or not path.startswith("/"):
@@ -110,9 +113,21 @@ def _place(access: Access) -> str:
         raise CannotGrant(f"{shown} is not on a filesystem path, so no rule can name it.")
     if _OF_A_PROCESS.match(path):
         return "/proc"
+    if _made_by_the_run(access, rows):
+        path = os.path.dirname(path)
     while path != "/" and not (_exists(path) and _is_text(path)):
         path = os.path.dirname(path)
     return path
+
+
+def _made_by_the_run(access: Access, rows: Iterable[Access]) -> bool:
+    """Whether the call that was refused had made its object a moment before (open(2) with O_CREAT)."""
+    return any(
+        row.verdict == "allowed"
+        and row.rights == _MAKING
+        and (row.path, row.syscall, row.process) == (access.path, access.syscall, access.process)
+        for row in rows
+    )
 
 
 def _exists(path: str) -> bool:
