@@ -24,8 +24,10 @@ _SUBJECT_LEAST: Final = 16
 _PROCESS_WIDTH: Final = 12
 _ERRNO_WIDTH: Final = 7
 _RULE_LEAST: Final = 18
-# The detail below needs this much height of the whole, or the rows have too little.
-_HEIGHT_FOR_DETAIL: Final = 9
+# Of the whole height the detail has a third at most; below the first bound it has no rule above it, below the second
+# there is none.
+_HEIGHT_FOR_RULE: Final = 12
+_HEIGHT_FOR_DETAIL: Final = 7
 
 
 class AccessRow(NamedTuple):
@@ -199,8 +201,11 @@ class AccessTable(Vertical):
 
         & > .access-table--detail {
             height: auto;
-            max-height: 50%;
             padding: 0 1;
+            background: $panel;
+        }
+        & > .access-table--detail.-ruled {
+            background: transparent;
             border-top: solid $panel;
         }
     }
@@ -322,7 +327,10 @@ class AccessTable(Vertical):
         self._show_detail()
 
     def on_resize(self) -> None:
-        """Leave the detail out where there is no room for it."""
+        """Give the detail its share, or leave it out where there is no room for it."""
+        height = self.size.height
+        self._detail.set_class(height >= _HEIGHT_FOR_RULE, "-ruled")
+        self._detail.styles.max_height = max(2, height // 3)
         self._show_detail()
 
     def _show_detail(self) -> None:

@@ -15,6 +15,7 @@ from textual.widgets.option_list import Option
 from widgets.cells import visible
 
 _GROUPS = {"fs": "Filesystem", "net": "Network ports", "scope": "Scopes"}
+# The longest name is "abstract_unix_socket".
 _NAME_WIDTH = 20
 
 
@@ -49,6 +50,8 @@ class HandledPanel(Vertical):
             border: none;
             padding: 0;
             scrollbar-size-vertical: 1;
+            text-wrap: nowrap;
+            text-overflow: ellipsis;
             &:focus {
                 border: none;
             }

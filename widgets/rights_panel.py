@@ -18,7 +18,8 @@ State = Literal["here", "inherited", "none"]
 
 _MARKS = {"here": "[x]", "inherited": "[-]", "none": "[ ]"}
 _STYLES = {"here": "bold $text-success", "inherited": "$foreground 70%", "none": ""}
-_NAME_WIDTH = 16
+# The longest name, "resolve_unix"; with a word beside it a row still fits into 36 columns.
+_NAME_WIDTH = 12
 
 
 class Source(NamedTuple):
@@ -80,6 +81,8 @@ class RightsPanel(Vertical):
             border: none;
             padding: 0;
             scrollbar-size-vertical: 1;
+            text-wrap: nowrap;
+            text-overflow: ellipsis;
             &:focus {
                 border: none;
             }

@@ -24,16 +24,26 @@ async def test_rights_are_shown_with_their_meaning() -> None:
         await panel.pilot.pause()
         screen = panel.screen()
         assert "/usr/bin  directory" in screen
-        assert "[x] execute          ABI 1" in screen
-        assert "[-] read_dir         ABI 1  not here" in screen
-        assert "[ ] refer            ABI 2  not handled" in screen
-        assert "[ ] resolve_unix     ABI 9  not enforced" in screen
+        assert "[x] execute      ABI 1" in screen
+        assert "[-] read_dir     ABI 1  not here" in screen
+        assert "[ ] refer        ABI 2  not handled" in screen
+        assert "[ ] resolve_unix ABI 9  not enforced" in screen
         assert "Execute a file." in screen
         assert "from /usr (policy.toml:12)" in screen
         await panel.pilot.press("end")
         assert "this kernel has ABI 7" in panel.screen()
         assert "since ABI 9, Linux 7.1" in panel.screen()
         assert "granted by no rule" in panel.screen()
+
+
+@pytest.mark.parametrize("width", [20, 36, 80])
+async def test_every_right_takes_one_row(width: int) -> None:
+    async with shown(RightsPanel(), width=width) as panel:
+        panel.widget.show("/usr/bin", "directory", STATES)
+        await panel.pilot.pause()
+        rows = panel.lines()[1:5]
+        assert [row[:3] for row in rows] == ["[x]", "[-]", "[ ]", "[ ]"]
+        assert ("not enforced" in rows[3]) is (width >= 36)
 
 
 async def test_rights_keys_and_messages() -> None:
