@@ -131,7 +131,8 @@ class TestWhatCannotBeExecuted:
         assert (done.returncode, done.stdout) == (status, "")
         assert done.stderr.startswith(f"paddock run: {said}")
         if command:
-            assert subprocess.run(["env", command], cwd=here, capture_output=True, check=False).returncode == status
+            by_env = subprocess.run(["env", command], cwd=here, env=environment(), capture_output=True, check=False)
+            assert by_env.returncode == status
 
     def test_denied_by_the_policy(self, here: Path) -> None:
         write(here / "policy.toml", POLICY)
