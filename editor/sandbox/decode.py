@@ -91,9 +91,10 @@ class Attempt:
     """What one system call wants. ``kind`` says in which order the kernel asks, and which errno means Landlock.
 
     ``why`` is said of a call that Landlock has no right for. ``changes`` are the host's names of what a success creates
-    or removes; ``moves`` says that a success changes how paths are seen (chdir, chroot, ...). ``note`` is a sentence to
-    be said once. ``cacheable`` says that the same call means the same until the tree changes. ``bound_name`` is the
-    UNIX address that a success creates: abstract with a leading ``@``, else the host's name of the socket. ``results``
+    or removes, ``tree`` what that does to other names: they may be "new", or "gone". ``moves`` says what a success
+    changes of how paths are seen: the working "directory", or the "view" of everything. ``note`` is a sentence to be
+    said once. ``cacheable`` says that the same call means the same until the tree changes. ``bound_name`` is the UNIX
+    address that a success creates: abstract with a leading ``@``, else the host's name of the socket. ``results``
     belongs to the tracer: rows already made for an outcome.
     """
 
@@ -108,7 +109,7 @@ class Attempt:
         "refer",
         "results",
         "syscall",
-        "tree_changes",
+        "tree",
         "wants",
         "why",
     )
@@ -120,8 +121,8 @@ class Attempt:
         why: str = "",
         refer: Refer | None = None,
         changes: tuple[str, ...] = (),
-        tree_changes: bool = False,
-        moves: bool = False,
+        tree: Literal["", "new", "gone"] = "",
+        moves: Literal["", "directory", "view"] = "",
         note: str = "",
         cacheable: bool = False,
         bound_name: str = "",
@@ -133,7 +134,7 @@ class Attempt:
         self.why = why
         self.refer = refer
         self.changes = changes
-        self.tree_changes = tree_changes
+        self.tree = tree
         self.moves = moves
         self.note = note
         self.cacheable = cacheable
@@ -329,8 +330,8 @@ def _ioctl(scene: Scene, args: Args) -> Attempt | None:
 
 def _make(scene: Scene, directory: int, path: str, right: str) -> Attempt:
     place = scene.place(directory, path, follow=False)
-    tree = right in ("make_dir", "make_sym")
-    return Attempt("directory", _want_in(scene, place, right), changes=_real(scene, place), tree_changes=tree)
+    wanted, changes = _want_in(scene, place, right), _real(scene, place)
+    return Attempt("directory", wanted, changes=changes, tree="new" if right in ("make_dir", "make_sym") else "")
 
 
 def _mkdir(scene: Scene, args: Args) -> Attempt:
@@ -359,9 +360,9 @@ def _symlinkat(scene: Scene, args: Args) -> Attempt:
 
 def _remove(scene: Scene, directory: int, path: str, right: str) -> Attempt:
     place = scene.place(directory, path, follow=False)
-    tree = place.mode is None or stat.S_ISDIR(place.mode) or stat.S_ISLNK(place.mode)
+    plain = place.mode is not None and not stat.S_ISDIR(place.mode) and not stat.S_ISLNK(place.mode)
     wanted = _want_in(scene, place, right)._replace(new=False, entry=place.entry)
-    return Attempt("directory", wanted, changes=_real(scene, place), tree_changes=tree)
+    return Attempt("directory", wanted, changes=_real(scene, place), tree="" if plain else "gone")
 
 
 def _unlink(scene: Scene, args: Args) -> Attempt:
@@ -397,7 +398,7 @@ def _refer(scene: Scene, old: Place, new: Place, *, removes: bool, exchange: boo
         *(wants[1:] if same else wants),
         refer=Refer(old_dir, new_dir, moved, replaced, removes, exchange),
         changes=(*_real(scene, old), *_real(scene, new)),
-        tree_changes=not regular,
+        tree="" if regular else "gone",
     )
 
 
@@ -611,7 +612,7 @@ def _topology(position: int, *, directory: int | None = None) -> Callable[[Scene
         at = AT_FDCWD if directory is None else signed(args[directory])
         place = scene.place(at, scene.text(args[position]) or ".", follow=True)
         why = "a policy that handles any filesystem right forbids every change of mounts, whatever it grants"
-        return Attempt("topology", _want(scene, place, NO_RIGHTS), why=why, moves=True, tree_changes=True)
+        return Attempt("topology", _want(scene, place, NO_RIGHTS), why=why, moves="view")
 
     return decode
 
@@ -635,11 +636,15 @@ def _metadata_of_descriptor(scene: Scene, args: Args) -> Attempt:
 
 def _chroot(scene: Scene, args: Args) -> Attempt:
     place = scene.place(AT_FDCWD, scene.text(args[0]), follow=True)
-    return Attempt("plain", _want(scene, place, NO_RIGHTS), why="Landlock does not restrict chroot", moves=True)
+    return Attempt("plain", _want(scene, place, NO_RIGHTS), why="Landlock does not restrict chroot", moves="view")
 
 
-def _moves(_scene: Scene, _args: Args) -> Attempt:
-    return Attempt("plain", moves=True)
+def _changes_directory(_scene: Scene, _args: Args) -> Attempt:
+    return Attempt("plain", moves="directory")
+
+
+def _changes_view(_scene: Scene, _args: Args) -> Attempt:
+    return Attempt("plain", moves="view")
 
 
 def _io_uring(_scene: Scene, _args: Args) -> Attempt:
@@ -695,7 +700,8 @@ DECODERS: Mapping[str, Decoder] = MappingProxyType(
         "removexattrat": _metadata(1, directory=0),
         "utime": _metadata(0), "utimes": _metadata(0), "futimesat": _metadata(1, directory=0),
         "utimensat": _metadata(1, directory=0), "utimensat_time64": _metadata(1, directory=0),
-        "chroot": _chroot, "chdir": _moves, "fchdir": _moves, "unshare": _moves, "setns": _moves,
+        "chroot": _chroot, "chdir": _changes_directory, "fchdir": _changes_directory, "unshare": _changes_view,
+        "setns": _changes_view,
         "io_uring_setup": _io_uring, "seccomp": _seccomp, "landlock_restrict_self": _restrict_self,
         "clone3": _clone3,
     }

@@ -153,35 +153,47 @@ def without_deleted(path: str) -> str:
 
 
 class Walker:
-    """Follows paths, and remembers the directories that it has been to until ``forget`` is called."""
+    """Follows paths, and remembers the directories that it has been to, or could not get to, until told to forget."""
 
     def __init__(self) -> None:
-        self._directories: dict[tuple[str, str], str] = {}
+        self._directories: dict[tuple[str, str], Place] = {}
 
-    def forget(self) -> None:
-        """Drop what is remembered: something in the tree may have changed."""
-        self._directories.clear()
+    def forget(self, *, missing_only: bool = False) -> None:
+        """Drop what is remembered: the tree may have changed; with ``missing_only`` something was only made."""
+        if missing_only:
+            self._directories = {key: place for key, place in self._directories.items() if place.real is not None}
+        else:
+            self._directories.clear()
 
     def walk(self, view: View, path: str, process: int, *, follow: bool) -> Place:
         """Follow the absolute ``path`` of ``view`` for ``process`` (what /proc/self is to it)."""
         asked = tidy(path)
-        directory_wanted = path.endswith(("/", "/."))
+        follow = follow or path.endswith(("/", "/."))
         head, _, name = asked.rpartition("/")
-        if not name:
-            return self._look(view, "/", None, asked)
-        parent = None
-        if name != "..":
-            parent = self._directories.get((view.prefix, head)) if head else ""
-        if parent is None:
-            return self._slow(view, asked, process, follow or directory_wanted)
+        if not name or name == "..":
+            return self._slow(view, asked, process, follow)
+        parent, bound = "", False
+        if head:
+            place = self._directories.get((view.prefix, head))
+            if place is None:
+                place = self._slow(view, head, process, True)
+                if not place.bound:
+                    self._directories[view.prefix, head] = place
+            if place.real is None or not place.is_dir:
+                problem = place.problem or (errno.ENOENT if place.entry is None else errno.ENOTDIR)
+                return Place(asked, None, None, None, problem=problem, bound=place.bound)
+            parent = "" if place.real == "/" else place.real
+            bound = place.bound
         real = f"{parent}/{name}"
         try:
             status = os.lstat(view.prefix + real)
         except OSError as error:
-            return self._absent(asked, real, parent, error)
-        if stat.S_ISLNK(status.st_mode) and (follow or directory_wanted):
-            return self._slow(view, asked, process, True)
-        return Place(asked, real, parent or "/", _entry(status))
+            return self._absent(asked, real, parent, error)._replace(bound=bound)
+        if stat.S_ISLNK(status.st_mode) and follow:
+            # On from the real directory: the way there is known.
+            place = self._slow(view, real, process, True)
+            return place._replace(asked=asked, bound=bound or place.bound)
+        return Place(asked, real, parent or "/", _entry(status), bound=bound)
 
     @staticmethod
     def _absent(asked: str, real: str, parent: str, error: OSError) -> Place:
@@ -241,8 +253,6 @@ class Walker:
             if names and not stat.S_ISDIR(status.st_mode):
                 return Place(asked, None, None, None, problem=errno.ENOTDIR, bound=own_process)
             if not names:
-                if links == 0 and ".." not in asked:
-                    self._directories[(view.prefix, asked.rpartition("/")[0])] = here
                 return Place(asked, real, here or "/", _entry(status), bound=own_process)
             here = real
         return self._look(view, here or "/", here.rpartition("/")[0] or "/", asked, bound=own_process)

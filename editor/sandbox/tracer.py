@@ -38,10 +38,15 @@ from editor.sandbox.wire import Spec
 if TYPE_CHECKING:
     from editor.sandbox.audit import AuditReader
 
-# Looking again this often before sleeping: a thread that was let go on comes back in some 20 microseconds, and being
-# woken costs more than that (100,000 opens: 11.3 s when sleeping at once, 4.2 s so).
+# Looking again up to this often before sleeping: a thread that was let go on comes back in some 20 microseconds, and
+# being woken costs more than that (100,000 opens: 11.3 s when sleeping at once, 4.2 s so). Where that does not pay,
+# because the threads compute or wait for a processor, it is done less and less, down to the minimum.
 _SPINS = 200
+_MIN_SPINS = 2
+_SOON_S = 0.0001  # who comes back this soon would have been worth waiting for
 _FLUSH_S = 0.06
+# What others than the traced processes change in the tree is noticed after this; their own changes at once.
+_REMEMBER_S = 1.0
 _GRACE_S = 0.6  # between asking processes to end and killing them
 _GIVE_UP_S = 5.0  # a killed process that still is not gone hangs in the kernel
 _AUDIT_WAIT_S = 0.3  # the kernel tells last how many denials there were, some milliseconds after the end
@@ -233,7 +238,10 @@ class Tracer:
         }
         self._tasks: dict[int, Task] = {}
         self._addresses: set[str] = set()
+        # What calls mean that were seen already, and by which object each can be found ("": no object yet).
         self._attempts: dict[tuple[object, ...], Attempt] = {}
+        self._attempts_on: dict[str, list[tuple[object, ...]]] = {}
+        self._next_forget = 0.0
         self._rows = Rows()
         self._root = 0
         self._exit_code: int | None = None
@@ -337,15 +345,20 @@ class Tracer:
         """Follow the run until nothing of it is left."""
         waitpid, flags = os.waitpid, os.WNOHANG | _WALL
         handled = 0
+        spins = _SPINS
+        asleep = 0.0  # since when nothing came
         while True:
             try:
-                for _ in range(_SPINS):
+                for _ in range(spins):
                     tid, status = waitpid(-1, flags)
                     if tid:
                         break
             except ChildProcessError:
                 break
             if tid:
+                if asleep:
+                    spins = _SPINS if time.monotonic() - asleep < _SOON_S else max(_MIN_SPINS, spins // 2)
+                    asleep = 0.0
                 self._stopped(tid, status)
                 handled += 1
                 if not handled & 31:
@@ -357,6 +370,7 @@ class Tracer:
             until = self._next_flush if self._rows.waiting or not self.channel.idle else now + 1.0
             if self._deadline is not None:
                 until = min(until, self._deadline)
+            asleep = asleep or now
             woken = signal.sigtimedwait(_WAKING, max(until - now, 0.001))
             if woken is not None and woken.si_signo != signal.SIGCHLD:
                 self._listen(asked=woken.si_signo == signal.SIGTERM)
@@ -369,8 +383,9 @@ class Tracer:
             self._next_flush = now + _FLUSH_S
             self._listen()
             self._flush()
-            # What others than the traced processes change is seen with this delay at most.
-            self._forget()
+            if now >= self._next_forget:
+                self._next_forget = now + _REMEMBER_S
+                self._forget()
         if self._deadline is not None and now >= self._deadline:
             self._next_step(now)
         return now
@@ -386,6 +401,7 @@ class Tracer:
         self.generation += 1
         self.walker.forget()
         self._attempts.clear()
+        self._attempts_on.clear()
         self._decider.forget()
 
     def _listen(self, *, asked: bool = False) -> None:
@@ -563,6 +579,8 @@ class Tracer:
             attempt.syscall = name
             if key is not None and attempt.cacheable:
                 self._attempts[key] = attempt
+                for path in (attempt.wants[-1].object_path or "", *attempt.changes):
+                    self._attempts_on.setdefault(path, []).append(key)
         return attempt
 
     def _leaving(self, task: Task) -> None:
@@ -611,12 +629,19 @@ class Tracer:
     def _succeeded(self, attempt: Attempt) -> None:
         if attempt.bound_name:
             self._addresses.add(attempt.bound_name)
-        if attempt.tree_changes or attempt.moves:
+        if attempt.moves == "directory":
+            self.generation += 1
+        elif attempt.moves or attempt.tree == "gone":
             self._forget()
         elif attempt.changes:
             for path in attempt.changes:
                 self._decider.forget(path)
-            self._attempts.clear()
+                for key in self._attempts_on.pop(path, ()):
+                    self._attempts.pop(key, None)
+            if attempt.tree == "new":  # what led nowhere may lead somewhere now
+                self.walker.forget(missing_only=True)
+                for key in self._attempts_on.pop("", ()):
+                    self._attempts.pop(key, None)
 
     # The end
 

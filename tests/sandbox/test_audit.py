@@ -153,7 +153,7 @@ _PROGRAMS = {
     "awk": "awk '{ print > \"closed/awk\" }' in/main.c; awk '{ print > \"half/awk\" }' in/main.c",
     "tar": "tar cf half/archive.tar in; tar cf closed/archive.tar in; tar xf half/archive.tar -C half",
     "gzip": "gzip -k in/main.c; gzip half/main.c; gzip -kf out/main.c",
-    "patch": r"printf -- '--- text\n+++ text\n@@ -1 +1 @@\n-one\n+1\n' >out/p; patch -d half <out/p; patch in/text out/p",
+    "patch": r"printf -- '--- a\n+++ b\n@@ -1 +1 @@\n-one\n+1\n' >out/p; patch half/text out/p; patch in/text out/p",
     "diff": "diff -r in closed; diff -r in out",
     "split": "split -l 1 in/text half/part; split -l 1 in/text closed/part",
     "sort": "sort -o half/text in/text; sort -o closed/sorted in/text; sort -T closed in/text",
