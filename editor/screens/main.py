@@ -151,6 +151,7 @@ class MainScreen(Screen[None]):
         Binding("z", "maximize", "Zoom", show=False),
         Binding("p", "toggle_terminal", "Terminal", show=False),
         Binding("f8", "refresh", "Look at the disk again", show=False),
+        Binding("escape", "leave_command", show=False),
         Binding("1", "show('tree')", show=False),
         Binding("2", "show('rights')", show=False),
         Binding("3", "show('ports')", show=False),
@@ -683,7 +684,10 @@ class MainScreen(Screen[None]):
         # A rule belongs to what its path leads to at this moment, not to what it led to when the file was read.
         await asyncio.to_thread(workspace.refresh)
         panel.start(command, workspace.resolved, self._abi)
-        self._view("run")
+        # The keys of what comes next (stop, grant, show the rule) must not be typed into the command.
+        if panel.command_has_focus or self.has_class("-short"):
+            self.action_show("denied")
+        self._show_status()
         self.refresh_bindings()
 
     def action_stop(self) -> None:
@@ -701,6 +705,7 @@ class MainScreen(Screen[None]):
     def _run_ended(self, event: RunPanel.Ended) -> None:
         event.stop()
         self.workspace.set_report(event.report)
+        self._show_status()
         # What the command made or removed shows in the tree.
         self.query_one(PolicyTree).reload(None)
         self.refresh_bindings()
@@ -808,6 +813,10 @@ class MainScreen(Screen[None]):
         # The panel may be hidden until the new classes have been applied.
         self.call_after_refresh(widget.focus)
 
+    def action_leave_command(self) -> None:
+        """From typing a command back to the keys."""
+        self.action_show("denied" if self.has_class("-view-run") else "tree")
+
     @on(Tabs.TabActivated)
     def _tab_activated(self, event: Tabs.TabActivated) -> None:
         event.stop()
@@ -820,6 +829,8 @@ class MainScreen(Screen[None]):
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
         """Keys that would do nothing now are dim in the footer."""
         workspace = self._workspace
+        if action == "leave_command":
+            return self.is_mounted and self.run_panel.command_has_focus
         if action == "stop":
             return True if self.is_mounted and self.run_panel.running else None
         if action == "undo" and workspace is not None:

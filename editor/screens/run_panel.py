@@ -69,7 +69,7 @@ class RunPanel(Vertical):
         #run-bar { height: 1; }
         #run-mark { width: auto; padding: 0 1; color: $text-accent; text-style: bold; }
         #run-bar CommandBar { width: 1fr; height: 1; }
-        #run-state { width: auto; padding: 0 1; color: $text-muted; }
+        #run-state { width: 34; padding: 0 1; color: $text-muted; text-align: right; text-wrap: nowrap; }
         #results { height: 1fr; }
         #output { width: 1fr; }
         #denied { width: 1fr; }
@@ -124,6 +124,7 @@ class RunPanel(Vertical):
         self._clock: Timer | None = None
         self._stopping = False
         self._counts = {"denied": 0, "allowed": 0}
+        self._titled: dict[str, int] = {}
         self.terminal = False
         """Whether commands get a terminal of their own; without, they read nothing and write to pipes."""
 
@@ -160,6 +161,11 @@ class RunPanel(Vertical):
     def accesses(self) -> tuple[Access, ...]:
         """What the last run touched so far, one a row."""
         return tuple(row.access for row in self._rows.values())
+
+    @property
+    def command_has_focus(self) -> bool:
+        """Whether keys are typed into the command now."""
+        return self.query_one(CommandBar).has_focus
 
     def suggest(self, command: str) -> None:
         """Put a command into an empty command bar; it is never run by itself."""
@@ -233,7 +239,8 @@ class RunPanel(Vertical):
         self._show_state(f"{state} {time.monotonic() - self._started:.1f} s", "$text-warning")
 
     def _show_state(self, text: str, style: str) -> None:
-        self.query_one("#run-state", Static).update(Content.styled(text, style))
+        # Of a fixed width: the clock must not lay the whole screen out anew ten times a second.
+        self.query_one("#run-state", Static).update(Content.styled(text, style), layout=False)
 
     def _take(self, events: list[Event]) -> None:
         output = self.query_one("#output", OutputPane)
@@ -264,8 +271,11 @@ class RunPanel(Vertical):
         table.put(showing.access_row(row.key, row.access))
 
     def _title_tables(self) -> None:
-        self.query_one("#denied", AccessTable).border_title = Content(f"Denied {self._counts['denied']}")
-        self.query_one("#allowed", AccessTable).border_title = Content(f"Allowed {self._counts['allowed']}")
+        for name, title in (("denied", "Denied"), ("allowed", "Allowed")):
+            count = self._counts[name]
+            if self._titled.get(name) != count:  # setting a title draws the whole table again
+                self._titled[name] = count
+                self.query_one(f"#{name}", AccessTable).border_title = Content(f"{title} {count}")
 
     def _over(self) -> None:
         self._live = None

@@ -1,0 +1,125 @@
+"""Helpers to drive the app: waiting with a deadline instead of sleeping, and asking what the screen shows."""
+
+import time
+from collections.abc import Callable, Iterable
+from pathlib import Path
+
+from textual.pilot import Pilot
+
+from editor.app import PaddockApp
+from editor.screens.main import MainScreen
+from editor.screens.run_panel import RunPanel
+from editor.workspace import Workspace
+from widgets.policy_tree import PolicyTree
+
+# Far above what anything takes: these machines are shared and slow at times.
+DEADLINE_S = 20.0
+WIDE = (200, 60)
+SMALL = (80, 24)
+
+POLICY = """\
+# A policy for the tests.
+#
+# Try: cat /etc/hostname
+
+abi = 6
+
+[[ruleset]]
+handled_access_fs = ["abi.all"]
+
+# Programs and libraries.
+[[path_beneath]]
+allowed_access = ["abi.read_execute"]
+parent = ["/usr", "/bin", "/lib", "/lib64"]
+
+[[path_beneath]]
+allowed_access = ["read_file"]
+parent = ["/etc/ld.so.cache"]
+"""
+
+AppPilot = Pilot[None]
+
+
+async def until(pilot: AppPilot, condition: Callable[[], object], seconds: float = DEADLINE_S) -> float:
+    """Wait until ``condition`` is true: how long that took. AssertionError when it never is."""
+    start = time.monotonic()
+    while not condition():
+        assert time.monotonic() - start < seconds, "it never happened"
+        await pilot.pause(0.01)
+    return time.monotonic() - start
+
+
+def main_screen(pilot: AppPilot) -> MainScreen:
+    """The main screen, whatever dialog lies over it."""
+    return next(screen for screen in pilot.app.screen_stack if isinstance(screen, MainScreen))
+
+
+def workspace_of(pilot: AppPilot) -> Workspace:
+    """The draft."""
+    return main_screen(pilot).workspace
+
+
+def tree_of(pilot: AppPilot) -> PolicyTree:
+    """The tree."""
+    return main_screen(pilot).query_one(PolicyTree)
+
+
+def runs_of(pilot: AppPilot) -> RunPanel:
+    """The lower half."""
+    return main_screen(pilot).query_one(RunPanel)
+
+
+async def opened(pilot: AppPilot, cursor: str | None = None) -> Workspace:
+    """Wait until the policy is read and the tree stands; put the cursor on ``cursor``."""
+    await until(pilot, lambda: any(isinstance(screen, MainScreen) for screen in pilot.app.screen_stack))
+    screen = main_screen(pilot)
+    await until(pilot, lambda: screen._workspace is not None)
+    tree = tree_of(pilot)
+    await until(pilot, lambda: tree.cursor_path is not None and not tree.is_reading)
+    await until(pilot, lambda: not any(worker.group == "reveal" for worker in screen.workers))
+    if cursor is not None:
+        assert await tree.reveal(cursor), f"no row for {cursor}"
+        await until(pilot, lambda: tree.cursor_path == cursor and screen._subject == cursor)
+    return screen.workspace
+
+
+def granted(pilot: AppPilot, path: str) -> set[str]:
+    """What rules that name ``path`` grant now."""
+    rule = workspace_of(pilot).rule_at(path)
+    return set() if rule is None else set(rule.rights)
+
+
+def notified(pilot: AppPilot) -> list[str]:
+    """The texts of all notifications that are on the screen."""
+    return [notification.message for notification in pilot.app._notifications]
+
+
+def told(pilot: AppPilot, part: str) -> bool:
+    """Whether some notification holds ``part``."""
+    return any(part in text for text in notified(pilot))
+
+
+async def type_text(pilot: AppPilot, text: str) -> None:
+    """Press the keys of ``text``."""
+    for character in text:
+        await pilot.press({" ": "space", "/": "slash", "-": "minus", ".": "full_stop"}.get(character, character))
+
+
+def app_for(path: Path | str, root: str = "/") -> PaddockApp:
+    """The program, opened on ``path``."""
+    return PaddockApp(str(path), root=root)
+
+
+def alive(needles: Iterable[str]) -> list[str]:
+    """The command lines of living processes that hold one of ``needles``."""
+    found = []
+    for entry in Path("/proc").iterdir():
+        if not entry.name.isdigit():
+            continue
+        try:
+            line = (entry / "cmdline").read_bytes().replace(b"\0", b" ").decode(errors="replace")
+        except OSError:
+            continue
+        if any(needle in line for needle in needles):
+            found.append(line)
+    return found

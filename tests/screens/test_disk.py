@@ -1,0 +1,155 @@
+"""The policy file changes on disk while it is open."""
+
+import time
+from functools import partial
+from pathlib import Path
+
+from textual.widgets import Static
+
+from editor.screens.conflict import DiffScreen
+from editor.screens.dialogs import Ask
+from tests.screens.driving import POLICY, WIDE, app_for, main_screen, opened, told, tree_of, until
+from widgets.policy_text import PolicyText
+from widgets.policy_tree import PolicyTree
+from widgets.status_line import StatusLine
+
+
+def with_rule(path: Path) -> str:
+    return POLICY + f'\n[[path_beneath]]\nallowed_access = ["read_file"]\nparent = ["{path}"]\n'
+
+
+def replace(path: Path, text: str) -> None:
+    """As a generator or git does it: a new file renamed over the old one."""
+    beside = path.with_suffix(".new")
+    beside.write_text(text)
+    beside.rename(path)
+
+
+def cursor_row_has(tree: PolicyTree, given: tuple[str, ...]) -> bool:
+    return tree.cursor_row is not None and tree.cursor_row.given == given
+
+
+async def test_the_tree_shows_a_change_within_200_ms_and_the_cursor_stays(place: Path, policy: Path) -> None:
+    data = str(place / "data")
+    async with app_for(policy).run_test(size=WIDE) as pilot:
+        await opened(pilot, data)
+        tree = tree_of(pilot)
+        # The first one proves that the watch stands; its time holds watchdog's import and is not measured.
+        replace(policy, POLICY + "# warm\n")
+        await until(pilot, lambda: "# warm" in main_screen(pilot).workspace.document.text)
+        times = []
+        for number in range(8):
+            text = with_rule(place / "data") if number % 2 == 0 else POLICY
+            given = ("read_file",) if number % 2 == 0 else ()
+            start = time.monotonic()
+            if number % 4 < 2:
+                replace(policy, text)
+            else:
+                policy.write_text(text)
+            await until(pilot, partial(cursor_row_has, tree, given))
+            times.append(time.monotonic() - start)
+            assert tree.cursor_path == data
+        assert sorted(times)[len(times) // 2] < 0.2, times
+
+
+async def test_a_file_that_does_not_parse_leaves_the_last_good_policy(place: Path, policy: Path) -> None:
+    async with app_for(policy).run_test(size=WIDE) as pilot:
+        workspace = await opened(pilot)
+        replace(policy, POLICY.replace('["/usr", ', '["/usr" '))
+        await until(pilot, lambda: workspace.problem is not None)
+        assert workspace.document.text == POLICY
+        place_of_error = f"{policy}:{workspace.problem.line}:{workspace.problem.column}"  # type: ignore[union-attr]  # just seen
+        await until(pilot, lambda: place_of_error in main_screen(pilot).query_one(StatusLine).status.problem)
+        await until(pilot, lambda: told(pilot, place_of_error))
+        replace(policy, with_rule(place))
+        await until(pilot, lambda: workspace.rule_at(str(place)) is not None)
+        await until(pilot, lambda: not main_screen(pilot).query_one(StatusLine).status.problem)
+
+
+async def test_keep_mine(place: Path, policy: Path) -> None:
+    async with app_for(policy).run_test(size=WIDE) as pilot:
+        workspace = await opened(pilot, str(place / "data"))
+        await pilot.press("space")
+        await until(pilot, lambda: workspace.dirty)
+        mine = workspace.document.text
+        replace(policy, with_rule(place))
+        await until(pilot, lambda: isinstance(pilot.app.screen, Ask))
+        assert policy.read_text() == with_rule(place)
+        await pilot.press("m")
+        await until(pilot, lambda: workspace.conflict is None)
+        assert workspace.document.text == mine
+        await until(pilot, lambda: pilot.app.screen is main_screen(pilot))
+        await pilot.press("ctrl+s")
+        await until(pilot, lambda: policy.read_text() == mine)
+
+
+async def test_take_theirs_and_undo(place: Path, policy: Path) -> None:
+    async with app_for(policy).run_test(size=WIDE) as pilot:
+        workspace = await opened(pilot, str(place / "data"))
+        await pilot.press("space")
+        await until(pilot, lambda: workspace.dirty)
+        mine = workspace.document.text
+        replace(policy, with_rule(place))
+        await until(pilot, lambda: isinstance(pilot.app.screen, Ask))
+        await pilot.press("t")
+        await until(pilot, lambda: workspace.document.text == with_rule(place))
+        assert not workspace.dirty
+        await until(pilot, lambda: pilot.app.screen is main_screen(pilot))
+        await pilot.press("ctrl+z")
+        await until(pilot, lambda: workspace.document.text == mine)
+
+
+async def test_see_both_and_decide_later(place: Path, policy: Path) -> None:
+    async with app_for(policy).run_test(size=WIDE) as pilot:
+        workspace = await opened(pilot, str(place / "data"))
+        await pilot.press("space")
+        await until(pilot, lambda: workspace.dirty)
+        mine = workspace.document.text
+        replace(policy, with_rule(place / "empty"))
+        await until(pilot, lambda: isinstance(pilot.app.screen, Ask))
+        await pilot.press("d")
+        await until(pilot, lambda: isinstance(pilot.app.screen, DiffScreen))
+        lines = pilot.app.screen.query_one("#lines", Static)
+        await until(pilot, lambda: f'+parent = ["{place}/empty"]' in str(lines.visual))
+        assert f'-parent = ["{place}/data"]' in str(lines.visual)
+        await pilot.press("escape")
+        await until(pilot, lambda: isinstance(pilot.app.screen, Ask))
+        await pilot.press("escape")
+        await until(pilot, lambda: pilot.app.screen is main_screen(pilot))
+        assert workspace.conflict is not None
+        assert workspace.document.text == mine
+        assert "changed on disk" in main_screen(pilot).query_one(StatusLine).status.problem
+        await pilot.press("ctrl+s")
+        await until(pilot, lambda: isinstance(pilot.app.screen, Ask))
+        await pilot.press("m")
+        await until(pilot, lambda: policy.read_text() == mine)
+
+
+async def test_a_deleted_file_is_told_and_saved_anew(policy: Path) -> None:
+    async with app_for(policy).run_test(size=WIDE) as pilot:
+        workspace = await opened(pilot)
+        policy.unlink()
+        await until(pilot, lambda: told(pilot, "gone from disk"))
+        await pilot.press("q")
+        await until(pilot, lambda: isinstance(pilot.app.screen, Ask))
+        await pilot.press("c")
+        await until(pilot, lambda: pilot.app.screen is main_screen(pilot))
+        await pilot.press("ctrl+s")
+        await until(pilot, policy.exists)
+        assert policy.read_text() == POLICY
+        assert not workspace.dirty
+
+
+async def test_a_file_that_never_parsed_is_shown_and_opens_once_mended(place: Path, policy: Path) -> None:
+    policy.write_text(POLICY.replace('["/usr", ', '["/usr" '))
+    async with app_for(policy).run_test(size=WIDE) as pilot:
+        await until(pilot, lambda: pilot.app.is_running and told(pilot, f"{policy}:13:"))
+        text = main_screen(pilot).query_one(PolicyText)
+        await until(pilot, lambda: '"/usr" "/bin"' in text.text)
+        await pilot.press("space", "ctrl+s", "r", "ctrl+z")  # nothing of it may do anything, or break
+        assert policy.read_text() != POLICY
+        replace(policy, POLICY)
+        workspace = await opened(pilot)
+        assert workspace.document.text == POLICY
+        replace(policy, with_rule(place))
+        await until(pilot, lambda: workspace.document.text == with_rule(place))

@@ -1,0 +1,290 @@
+"""Commands run from the screen, under the draft, on the real kernel."""
+
+import asyncio
+import time
+from functools import partial
+from pathlib import Path
+
+from textual import events
+from textual.pilot import Pilot
+
+from editor.sandbox.report import Report
+from editor.screens.dialogs import Ask
+from editor.screens.run_panel import RunPanel
+from editor.workspace import Workspace
+from tests.screens.driving import (
+    DEADLINE_S,
+    POLICY,
+    SMALL,
+    WIDE,
+    alive,
+    app_for,
+    granted,
+    main_screen,
+    opened,
+    runs_of,
+    told,
+    tree_of,
+    until,
+)
+from widgets.access_table import AccessTable
+from widgets.command_bar import CommandBar
+from widgets.output_pane import OutputPane
+from widgets.policy_text import PolicyText
+
+
+async def command(pilot: Pilot[None], text: str) -> RunPanel:
+    """Put a command into the bar, and the focus too."""
+    await pilot.press("6")
+    bar = main_screen(pilot).query_one(CommandBar)
+    await until(pilot, lambda: bar.has_focus)
+    bar.value = text
+    return runs_of(pilot)
+
+
+def exit_code(workspace: Workspace) -> int | None:
+    """How the last run ended."""
+    return None if workspace.report is None else workspace.report.exit_code
+
+
+def another_run_is_over(pilot: Pilot[None], workspace: Workspace, before: Report | None) -> bool:
+    """Whether a run after the one that ``before`` reports is over."""
+    return workspace.report is not before and not runs_of(pilot).running
+
+
+async def finished(pilot: Pilot[None], workspace: Workspace) -> None:
+    """Wait until the run is over."""
+    await until(pilot, lambda: workspace.report is not None and not runs_of(pilot).running)
+
+
+async def test_a_run_shows_output_denied_and_allowed(policy: Path) -> None:
+    async with app_for(policy).run_test(size=WIDE) as pilot:
+        workspace = await opened(pilot)
+        panel = await command(pilot, "sh -c 'echo hello; cat /etc/hostname; cat /usr/share/dict/none'")
+        await pilot.press("enter")
+        await finished(pilot, workspace)
+        assert "hello" in panel.query_one("#output", OutputPane).text
+        denied = [access for access in panel.accesses if access.verdict == "denied"]
+        assert [(access.path, access.missing) for access in denied] == [("/etc/hostname", frozenset({"read_file"}))]
+        assert any(access.verdict == "allowed" and "execute" in access.rights for access in panel.accesses)
+        await until(pilot, lambda: panel.query_one("#denied", AccessTable).row_count == len(denied))
+        assert workspace.report is not None
+        assert workspace.report.exit_code == 1
+
+
+async def test_the_whole_loop_run_grant_run_again(place: Path, policy: Path) -> None:
+    async with app_for(policy).run_test(size=WIDE) as pilot:
+        workspace = await opened(pilot)
+        await command(pilot, "touch data/made")
+        await pilot.press("enter")
+        await finished(pilot, workspace)
+        assert not (place / "data" / "made").exists()
+        for _ in range(5):  # make_reg, then write_file: a kernel denies one thing at a time
+            if exit_code(workspace) == 0:
+                break
+            await pilot.press("8", "g")
+            before = workspace.report
+            await until(pilot, lambda: told(pilot, "r runs again"))
+            await pilot.press("r")
+            await until(pilot, partial(another_run_is_over, pilot, workspace, before))
+        assert workspace.report is not None
+        assert workspace.report.exit_code == 0
+        assert (place / "data" / "made").exists()
+        assert granted(pilot, str(place / "data")) == {"make_reg"}
+        assert granted(pilot, str(place / "data" / "made")) == {"write_file"}, "it was there by the second run, empty"
+        assert workspace.dirty, "all of that was under the unsaved draft"
+
+
+async def test_enter_on_a_row_leads_to_the_line_that_decided(policy: Path) -> None:
+    async with app_for(policy).run_test(size=WIDE) as pilot:
+        workspace = await opened(pilot)
+        panel = await command(pilot, "ls /usr/share")
+        await pilot.press("enter")
+        await finished(pilot, workspace)
+        await pilot.press("9")
+        table = panel.query_one("#allowed", AccessTable)
+        await until(pilot, lambda: table.has_focus_within and table.highlighted is not None)
+        row = table.highlighted
+        assert row is not None
+        await pilot.press("enter")
+        text = main_screen(pilot).query_one(PolicyText)
+        await until(pilot, lambda: text.has_focus)
+        line = row.rule.split(":")[1].split()[0]
+        await until(pilot, lambda: text.marked == {int(line)})
+        assert '"/usr"' in POLICY.splitlines()[int(line) - 1]
+
+
+async def test_stopping_ends_the_whole_tree(policy: Path) -> None:
+    async with app_for(policy).run_test(size=WIDE) as pilot:
+        workspace = await opened(pilot)
+        await command(pilot, "sh -c '(setsid sleep 7654 &); trap \"\" TERM; sleep 7655; sleep 7656'")
+        await pilot.press("enter")
+        await until(pilot, lambda: len(alive(["sleep 7654", "sleep 7655"])) >= 2)
+        await pilot.press("f6")
+        await finished(pilot, workspace)
+        assert alive(["sleep 765"]) == []
+
+
+async def test_only_one_command_runs_at_a_time(policy: Path) -> None:
+    async with app_for(policy).run_test(size=WIDE) as pilot:
+        workspace = await opened(pilot)
+        await command(pilot, "sleep 7657")
+        await pilot.press("enter")
+        await until(pilot, lambda: alive(["sleep 7657"]))
+        await pilot.press("f5")
+        await until(pilot, lambda: told(pilot, "Stop it first"))
+        assert len(alive(["sleep 7657"])) >= 1
+        await pilot.press("f6")
+        await finished(pilot, workspace)
+        assert alive(["sleep 7657"]) == []
+
+
+async def test_leaving_stops_the_run_first(policy: Path) -> None:
+    async with app_for(policy).run_test(size=WIDE) as pilot:
+        await opened(pilot)
+        await command(pilot, "sh -c 'sleep 7658 & sleep 7659'")
+        await pilot.press("enter")
+        await until(pilot, lambda: len(alive(["sleep 7658", "sleep 7659"])) >= 2)
+        await pilot.press("ctrl+q")
+        await until(pilot, lambda: not pilot.app.is_running)
+        assert alive(["sleep 7658", "sleep 7659"]) == []
+
+
+async def test_an_edit_is_in_the_next_run_without_saving(place: Path, policy: Path) -> None:
+    async with app_for(policy).run_test(size=WIDE) as pilot:
+        workspace = await opened(pilot, str(place / "data"))
+        await command(pilot, "cat data/notes.txt")
+        await pilot.press("enter")
+        await finished(pilot, workspace)
+        first = workspace.report
+        assert first is not None
+        assert first.exit_code == 1
+        await pilot.press("1", "space", "r")  # the run waits for the edit of the key before it
+        await until(pilot, partial(another_run_is_over, pilot, workspace, first))
+        assert exit_code(workspace) == 0
+        assert workspace.dirty
+
+
+async def test_a_command_that_cannot_be_split_or_found(policy: Path) -> None:
+    async with app_for(policy).run_test(size=WIDE) as pilot:
+        workspace = await opened(pilot)
+        await command(pilot, "echo 'unclosed")
+        await pilot.press("enter")
+        await until(pilot, lambda: told(pilot, "cannot be split into words"))
+        assert workspace.report is None
+        await command(pilot, "no-such-program-here")
+        await pilot.press("enter")
+        await finished(pilot, workspace)
+        assert workspace.report is not None
+        assert workspace.report.exit_code == 127
+
+
+async def test_the_suggested_command_is_offered_and_never_run_by_itself(policy: Path) -> None:
+    async with app_for(policy).run_test(size=WIDE) as pilot:
+        workspace = await opened(pilot)
+        assert runs_of(pilot).command == "cat /etc/hostname"
+        await pilot.pause(0.3)
+        assert workspace.report is None
+        assert not runs_of(pilot).running
+
+
+async def test_a_flood_of_output_never_holds_the_screen(policy: Path) -> None:
+    async with app_for(policy).run_test(size=WIDE) as pilot:
+        await opened(pilot, "/usr")
+        await command(pilot, "yes no")
+        await pilot.press("enter")
+        await until(pilot, lambda: runs_of(pilot).running)
+        main_screen(pilot).action_show("tree")
+        await until(pilot, lambda: tree_of(pilot).has_focus)
+        await until(pilot, lambda: "no" in runs_of(pilot).query_one("#output", OutputPane).text)
+        tree = tree_of(pilot)
+        waits = []
+        for key in ("down", "up") * 6:
+            before = tree.cursor
+            start = time.monotonic()
+            # Not pilot.press: that waits until the screen rests, and under a flood it never does.
+            pilot.app.post_message(events.Key(key, None))
+            while tree.cursor == before:
+                assert time.monotonic() - start < DEADLINE_S
+                await asyncio.sleep(0.001)
+            waits.append(time.monotonic() - start)
+        assert sorted(waits)[len(waits) // 2] < 0.5, waits
+        await pilot.press("f6")
+        await until(pilot, lambda: not runs_of(pilot).running)
+        assert alive(["yes no"]) == []
+
+
+async def test_escape_sequences_of_a_command_stay_in_its_pane(policy: Path) -> None:
+    async with app_for(policy).run_test(size=WIDE) as pilot:
+        workspace = await opened(pilot)
+        panel = await command(pilot, r"printf '\033[2J\033]0;title\007a\033[31mred\033[0m\377\n'")
+        await pilot.press("enter")
+        await finished(pilot, workspace)
+        text = panel.query_one("#output", OutputPane).text
+        assert "ared\\xff" in text
+        assert "\x1b" not in text
+
+
+async def test_a_terminal_is_given_when_asked_for(policy: Path) -> None:
+    async with app_for(policy).run_test(size=WIDE) as pilot:
+        workspace = await opened(pilot)
+        await pilot.press("1", "p")
+        await until(pilot, lambda: told(pilot, "gets a terminal"))
+        panel = await command(pilot, "sh -c 'test -t 0 && test -t 1 && stty size'")
+        await pilot.press("enter")
+        await finished(pilot, workspace)
+        assert workspace.report is not None
+        assert workspace.report.exit_code == 0
+        rows, columns = panel.query_one("#output", OutputPane).text.split()[:2]
+        assert int(rows) > 4
+        assert int(columns) > 40
+
+
+async def test_a_small_screen_switches_between_editing_and_running(policy: Path) -> None:
+    async with app_for(policy).run_test(size=SMALL) as pilot:
+        workspace = await opened(pilot, "/usr")
+        screen = main_screen(pilot)
+        assert screen.query_one("#upper").display
+        assert not screen.query_one("#results").display
+        await command(pilot, "cat /etc/hostname")
+        await pilot.press("enter")
+        await finished(pilot, workspace)
+        assert not screen.query_one("#upper").display
+        assert screen.query_one("#results").display
+        await pilot.press("8", "g")
+        await until(pilot, lambda: granted(pilot, "/etc/hostname") == {"read_file"})
+        await pilot.press("f3")
+        await until(pilot, lambda: screen.query_one("#upper").display and screen.query_one("#tree").has_focus)
+        await pilot.press("f3")
+        await until(pilot, lambda: screen.query_one("#results").display)
+
+
+async def test_what_a_command_made_shows_in_the_tree(place: Path, policy: Path) -> None:
+    with policy.open("a") as file:
+        file.write(f'\n[[path_beneath]]\nallowed_access = ["abi.all"]\nparent = ["{place}"]\n')
+    async with app_for(policy).run_test(size=WIDE) as pilot:
+        workspace = await opened(pilot, str(place))
+        await command(pilot, "mkdir appeared")
+        await pilot.press("enter")
+        await finished(pilot, workspace)
+        assert (place / "appeared").is_dir()
+        screen = main_screen(pilot)
+        tree = screen.query_one("#tree")
+        await until(pilot, lambda: not tree.is_reading)  # type: ignore[attr-defined]  # it is the tree
+        assert await tree.reveal(str(place / "appeared"))  # type: ignore[attr-defined]  # as above
+
+
+async def test_leaving_with_edits_while_a_command_runs_asks_and_then_ends_it(place: Path, policy: Path) -> None:
+    async with app_for(policy).run_test(size=WIDE) as pilot:
+        workspace = await opened(pilot, str(place / "data"))
+        await pilot.press("space")
+        await until(pilot, lambda: workspace.dirty)
+        await command(pilot, "sleep 7660")
+        await pilot.press("enter")
+        await until(pilot, lambda: alive(["sleep 7660"]))
+        await pilot.press("ctrl+q")
+        await until(pilot, lambda: isinstance(pilot.app.screen, Ask))
+        assert alive(["sleep 7660"]), "nothing is ended before the answer"
+        await pilot.press("d")
+        await until(pilot, lambda: not pilot.app.is_running)
+    assert alive(["sleep 7660"]) == []
