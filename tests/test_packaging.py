@@ -1,16 +1,19 @@
 """The wheel: what is in it, and that the command works from it alone."""
 
 import email
+import json
 import os
 import re
 import subprocess
 import sys
+import sysconfig
 import zipfile
 from collections.abc import Iterator
 
 import pytest
 
 from editor import __version__
+from tests.e2e.terminal import Terminal
 
 TREE = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 
@@ -80,13 +83,39 @@ def test_the_command_works_from_the_wheel(installed: str, tmp_path: os.PathLike[
 
 def test_a_verb_needs_nothing_but_the_wheel(installed: str, tmp_path: os.PathLike[str]) -> None:
     cwd = os.fspath(tmp_path)
-    find = "import editor, os; print(os.path.join(os.path.dirname(editor.__file__), 'sample_policies'))"
-    samples = run(os.path.join(installed, "python"), "-c", find, cwd=cwd).stdout.strip()
-    assert not samples.startswith(TREE)
-    policy = os.path.join(samples, "read-only-shell.toml")
-    done = run(os.path.join(installed, "paddock"), "run", policy, "--", "cat", "/etc/hostname", cwd=cwd)
+    paddock = os.path.join(installed, "paddock")
+    sample = ("--sample", "read-only-shell")
+    done = run(paddock, "run", *sample, "--", "cat", "/etc/hostname", cwd=cwd)
     with open("/etc/hostname", encoding="utf-8") as file:
         assert (done.returncode, done.stdout) == (0, file.read()), done.stderr
-    done = run(os.path.join(installed, "paddock"), "run", policy, "--", "touch", "file", cwd=cwd)
+    done = run(paddock, "test", *sample, "--format", "json", "--", "touch", "file", cwd=cwd)
     assert done.returncode == 1
     assert not os.listdir(cwd)
+    report = json.loads(done.stdout)
+    assert report["counts"]["denied"] == 1
+    assert report["policy"].startswith(os.path.dirname(installed))
+    done = run(paddock, "export", *sample, "--to", "resolved", cwd=cwd)
+    assert (done.returncode, json.loads(done.stdout)["path_beneath"]["/usr"]) == (
+        0,
+        ["execute", "read_dir", "read_file"],
+    )
+
+
+@pytest.mark.tmux
+def test_a_sample_opens_on_the_screen_from_the_wheel(installed: str, tmp_path: os.PathLike[str]) -> None:
+    dependencies = sysconfig.get_path("purelib")
+    site = subprocess.run(
+        [os.path.join(installed, "python"), "-c", "import sysconfig; print(sysconfig.get_path('purelib'))"],
+        capture_output=True,
+        text=True,
+        check=True,
+    ).stdout.strip()
+    with open(os.path.join(site, "dependencies.pth"), "w", encoding="utf-8") as file:
+        file.write(f"{dependencies}\n")  # after the wheel on the path, and nothing of Paddock stands there itself
+    socket = os.path.join(tmp_path, "tmux")
+    command = [os.path.join(installed, "paddock"), "--sample", "read-only-shell"]
+    with Terminal(command, socket=socket, cwd=os.fspath(tmp_path)) as terminal:
+        terminal.wait_for("read-only-shell.toml")
+        terminal.wait_for("cat /etc/hostname")
+        terminal.press("q")
+        terminal.wait_for("[exit 0]")
