@@ -7,10 +7,11 @@ not even argparse.
 import os
 import sys
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, NamedTuple, NoReturn
 
+TYPE_CHECKING = False  # typing itself is loaded later: ``run`` first turns the search for garbage off
 if TYPE_CHECKING:
     import argparse
+    from typing import NoReturn
 
     from editor.landlock.ruleset import Note
     from editor.policy.model import Policy
@@ -142,7 +143,7 @@ def _parser(verb: str, usage: str, description: str) -> "argparse.ArgumentParser
     import argparse  # noqa: PLC0415
 
     class Parser(argparse.ArgumentParser):
-        def error(self, message: str) -> NoReturn:
+        def error(self, message: str) -> "NoReturn":
             raise UsageError(message, f"usage: {self.usage}")
 
     return Parser(prog=f"paddock {verb}", usage=f"paddock {verb} {usage}", description=description, allow_abbrev=False)
@@ -327,36 +328,29 @@ def _test(words: list[str]) -> int:
     return run_test(Test(file, command, options.mode, options.abi, options.timeout, options.format, options.output))
 
 
-class _RunOptions(NamedTuple):
-    """What ``paddock run`` was told."""
-
-    file: str
-    abi: int | None = None
-    require_abi: int | None = None
-    quiet: bool = False
-
-
 def _run(words: list[str]) -> int:
-    words, command = _command_of(words)
-    options = _RunOptions(words[0]) if len(words) == 1 and not words[0].startswith("-") else _run_options(words)
-    if not command:
-        raise UsageError("the command is missing: put it after --", "usage: paddock run [options] FILE -- COMMAND")
     import gc  # noqa: PLC0415
 
     # This process ends within milliseconds: looking for garbage among the freshly loaded is a tenth of them.
     gc.disable()
+    words, command = _command_of(words)
+    plain = len(words) == 1 and not words[0].startswith("-")
+    file, abi, require_abi, quiet = (words[0], None, None, False) if plain else _run_options(words)
+    if not command:
+        raise UsageError("the command is missing: put it after --", "usage: paddock run [options] FILE -- COMMAND")
     from editor.policy.parse import read_unplaced  # noqa: PLC0415
     from editor.sandbox.launch import Launch, LaunchError, launch  # noqa: PLC0415
 
-    policy = read_unplaced(options.file)
+    policy = read_unplaced(file)
     try:
-        launch(policy, Launch(command, options.abi, options.require_abi), None if options.quiet else _warn)
+        launch(policy, Launch(command, abi, require_abi), None if quiet else _warn)
     except LaunchError as error:  # told here: under the policy, nothing can be imported any more
         sys.stderr.write(f"paddock run: {error}\n")
         return error.status
 
 
-def _run_options(words: list[str]) -> _RunOptions:
+def _run_options(words: list[str]) -> tuple[str, int | None, int | None, bool]:
+    """The policy file, ``--abi``, ``--require-abi`` and ``--quiet``."""
     parser = _parser(
         "run",
         "[options] FILE -- COMMAND [ARGUMENT]...",
@@ -371,7 +365,7 @@ def _run_options(words: list[str]) -> _RunOptions:
     parser.add_argument("--quiet", action="store_true", help="do not warn of what cannot be enforced or granted")
     options = parser.parse_intermixed_args(words)
     (file,) = _one_file(options, parser)
-    return _RunOptions(file, options.abi, options.require_abi, options.quiet)
+    return file, options.abi, options.require_abi, options.quiet
 
 
 def _warn(resolved: "ResolvedPolicy", note: "Note") -> None:

@@ -14,6 +14,7 @@ from editor.landlock.kernel import LandlockError
 from editor.landlock.ruleset import BuiltRuleset, Note, build, enforce
 from editor.policy.model import Policy
 from editor.policy.resolve import ResolvedPolicy, resolve
+from editor.sandbox.environment import original_environment
 
 # As env(1): the launcher failed, the command cannot be executed, the command was not found.
 FAILED, CANNOT_EXECUTE, NOT_FOUND = 125, 126, 127
@@ -48,7 +49,7 @@ def launch(policy: Policy, request: Launch, warn: Callable[[ResolvedPolicy, Note
     if warn is not None:
         for note in built.notes:
             warn(resolved, note)
-    environment = _environment()
+    environment = original_environment()
     shown = _plain(request.command[0])
     hint = f"paddock explain {_plain(policy.file)} {shown} --right execute"
     _restore_signals()
@@ -86,23 +87,6 @@ def _restore_signals() -> None:
     """Give the command the dispositions that the kernel starts a program with: Python itself ignores these two."""
     signal.signal(signal.SIGPIPE, signal.SIG_DFL)
     signal.signal(signal.SIGXFSZ, signal.SIG_DFL)
-
-
-def _environment() -> dict[str, str]:
-    """The environment that this process was started with.
-
-    Python in the C locale sets LC_CTYPE for itself and all that it executes (PEP 538); the command never asked for it.
-    """
-    environment = dict(os.environ)
-    if environment.get("LC_CTYPE") in ("C.UTF-8", "C.utf8", "UTF-8"):
-        try:
-            with open("/proc/self/environ", "rb") as file:
-                given = file.read().split(b"\0")
-        except OSError:
-            return environment
-        if not any(entry.startswith(b"LC_CTYPE=") for entry in given):
-            del environment["LC_CTYPE"]
-    return environment
 
 
 def _execute(command: tuple[str, ...], environment: dict[str, str], shown: str, hint: str) -> NoReturn:

@@ -19,6 +19,7 @@ from typing import Any, Literal, NamedTuple
 
 from editor.landlock.rights import LATEST_ABI
 from editor.policy.resolve import ResolvedPolicy
+from editor.sandbox.environment import original_environment
 from editor.sandbox.report import AbiUsed, Access, Mode, Report
 from editor.sandbox.wire import Spec
 
@@ -31,6 +32,7 @@ _BOOT = (
     "import sys; sys.path.insert(0, sys.argv[1]); from editor.sandbox.tracer import main; sys.exit(main(sys.argv[2:]))"
 )
 _TRACER_LOST = 125
+_LAST_RESORT_S = 8.0  # longer than the tracer's own patience with processes that hang
 
 
 class RunRequest(NamedTuple):
@@ -87,23 +89,6 @@ class Finished(NamedTuple):
 Event = Output | Touched | Notice | Finished
 
 
-def original_environment() -> dict[str, str]:
-    """This process's environment without what the Python interpreter added to it when it started.
-
-    In the C locale Python sets LC_CTYPE for itself (PEP 538); programs would sort and print differently with it.
-    """
-    env = dict(os.environ)
-    if env.get("LC_CTYPE") == "C.UTF-8":
-        try:
-            with open("/proc/self/environ", "rb") as file:
-                given = file.read().split(b"\0")
-        except OSError:
-            return env
-        if not any(variable.startswith(b"LC_CTYPE=") for variable in given):
-            del env["LC_CTYPE"]
-    return env
-
-
 class Run:
     """A run under way. ``stop``, ``write`` and ``resize`` may be called from any thread, the rest from one."""
 
@@ -120,6 +105,7 @@ class Run:
         self._notes: list[str] = []
         self._outcome: tuple[int, float, AbiUsed] | None = None
         self._report: Report | None = None
+        self._last_resort: threading.Timer | None = None
         self._lock = threading.Lock()
         self._began = time.monotonic()
         self._poller = select.epoll()
@@ -159,10 +145,19 @@ class Run:
         return self._report
 
     def stop(self) -> None:
-        """End the whole tree: SIGTERM, and SIGKILL for what is left after a moment. ``Finished`` follows."""
+        """End the whole tree: SIGTERM, and SIGKILL for what is left after a moment. ``Finished`` follows.
+
+        Should the tracer itself hang in the kernel (in a filesystem that does not answer, say), it is killed some
+        seconds later, and the kernel kills with it what it traces.
+        """
         with self._lock, contextlib.suppress(OSError):  # over already
-            if self._control >= 0:
-                os.write(self._control, b"stop")
+            if self._control < 0:
+                return
+            os.write(self._control, b"stop")
+            if self._last_resort is None:
+                self._last_resort = threading.Timer(_LAST_RESORT_S, self._process.kill)
+                self._last_resort.daemon = True
+                self._last_resort.start()
 
     def write(self, data: bytes) -> None:
         """Type ``data`` into the command's terminal. Raises OSError where there is none, or it takes nothing more."""
@@ -261,6 +256,8 @@ class Run:
         with self._lock:
             os.close(self._control)
             self._control = -1
+            if self._last_resort is not None:
+                self._last_resort.cancel()
         os.close(self._events)
         os.close(self._errors)
         self._poller.close()

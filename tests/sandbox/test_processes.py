@@ -115,7 +115,7 @@ def test_environment_and_descriptors_are_the_commands_own() -> None:
 
 
 def test_environment_without_what_python_added() -> None:
-    code = "from editor.sandbox.runner import original_environment; print(original_environment().get('LC_CTYPE'))"
+    code = "from editor.sandbox.environment import original_environment; print(original_environment().get('LC_CTYPE'))"
     plain = {"PATH": os.environ["PATH"], "PYTHONPATH": REPOSITORY}
 
     def printed(env: dict[str, str]) -> str:
@@ -328,6 +328,18 @@ def test_daemon_is_ended_and_told_of() -> None:
     assert done.report.exit_code == 0
     assert any("outlived the command" in notice and "sleep" in notice for notice in done.notices)
     assert not alive(marker)
+
+
+def test_hanging_tracer_is_ended_as_well(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("editor.sandbox.runner._LAST_RESORT_S", 0.5)
+    marker = _marker()
+    under_way = start(everything(), "sleep", marker)
+    _wait_for(marker, 1)
+    os.kill(under_way._process.pid, signal.SIGSTOP)
+    under_way.stop()
+    done = collect(under_way)
+    assert done.report.exit_code == 125
+    assert _gone(marker)
 
 
 def test_timeout() -> None:
