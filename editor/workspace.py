@@ -19,11 +19,17 @@ from editor.policy.decide import Decider
 from editor.policy.document import NEW_POLICY_ABI, PolicyDocument, new_policy_text
 from editor.policy.edits import (
     Edit,
+    ExpandEntry,
     GrantPath,
     GrantPort,
+    InlineVariable,
+    RemoveEntry,
+    RemoveVariable,
+    RenameVariable,
     SetHandled,
     SetPathRights,
     SetPortRights,
+    SetRuleRights,
     SetScope,
 )
 from editor.policy.errors import PolicyError
@@ -84,6 +90,18 @@ def describe(edit: Edit) -> str:
             return f"{'handle' if on else 'no longer handle'} {name}"
         case SetScope(scope=name, on=on):
             return f"{'add' if on else 'remove'} scope {name}"
+        case SetRuleRights(number=number, rights=rights):
+            return f"set {_listed(rights)} in rule {number + 1}" if rights else f"remove rule {number + 1}"
+        case RemoveEntry(number=number):
+            return f"remove an entry of rule {number + 1}"
+        case ExpandEntry(number=number):
+            return f"write out the variables of an entry of rule {number + 1}"
+        case RenameVariable(old=old, new=new):
+            return f"rename variable {printable(old)} to {new}"
+        case InlineVariable(name=name):
+            return f"write out variable {printable(name)}"
+        case RemoveVariable(name=name):
+            return f"remove variable {printable(name)}"
     raise AssertionError(edit)
 
 

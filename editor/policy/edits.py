@@ -1,10 +1,11 @@
 """What a person can change in a policy, as values; `editor.policy.document` carries them out."""
 
 import re
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 from editor.escape import printable
 from editor.landlock.rights import RIGHTS, Kind, Right, RightSet
+from editor.policy.variables import name_problem
 
 MAX_PORT = 65535
 
@@ -58,7 +59,54 @@ class SetScope(NamedTuple):
     on: bool
 
 
-Edit = SetPathRights | GrantPath | SetPortRights | GrantPort | SetHandled | SetScope
+class SetRuleRights(NamedTuple):
+    """From now on the rule ``number`` (from 0, of its section) gives exactly ``rights`` on all that it names.
+
+    No rights: the rule goes.
+    """
+
+    section: Literal["path_beneath", "net_port"]
+    number: int
+    rights: RightSet
+
+
+class RemoveEntry(NamedTuple):
+    """Take the ``entry``th string or port (from 0) out of the rule ``number``; the rule goes with its last one."""
+
+    section: Literal["path_beneath", "net_port"]
+    number: int
+    entry: int
+
+
+class ExpandEntry(NamedTuple):
+    """Write the paths that the ``entry``th parent of the rule ``number`` stands for instead of its variables."""
+
+    number: int
+    entry: int
+
+
+class RenameVariable(NamedTuple):
+    """Give the variable ``old`` the name ``new``, wherever it is defined or used."""
+
+    old: str
+    new: str
+
+
+class InlineVariable(NamedTuple):
+    """Write the values of the variable ``name`` wherever it is used, and take its definition away."""
+
+    name: str
+
+
+class RemoveVariable(NamedTuple):
+    """Take away the definition of the variable ``name``, which no path uses."""
+
+    name: str
+
+
+RuleEdit = SetRuleRights | RemoveEntry
+VariableEdit = ExpandEntry | RenameVariable | InlineVariable | RemoveVariable
+Edit = SetPathRights | GrantPath | SetPortRights | GrantPort | SetHandled | SetScope | RuleEdit | VariableEdit
 
 _SURROGATE = re.compile("[\ud800-\udfff]")
 _NOUNS: dict[Kind, str] = {"fs": "filesystem right", "net": "network right", "scope": "scope"}
@@ -72,6 +120,10 @@ def kind_of(edit: Edit) -> Kind:
         return "net"
     if isinstance(edit, SetScope):
         return "scope"
+    if isinstance(edit, RuleEdit):
+        return "fs" if edit.section == "path_beneath" else "net"
+    if isinstance(edit, VariableEdit):
+        return "fs"
     return "net" if _known(edit.right).kind == "net" else "fs"
 
 
@@ -86,6 +138,13 @@ def check(edit: Edit) -> None:
     elif isinstance(edit, SetPathRights | GrantPath):
         _check_rights(edit.rights, "fs")
         _check_path(edit.path)
+    elif isinstance(edit, SetRuleRights):
+        _check_rights(edit.rights, kind_of(edit))
+    elif isinstance(edit, RenameVariable):
+        if problem := name_problem(edit.new):
+            raise EditError(f"'{printable(edit.new)}': {problem}.")
+    elif isinstance(edit, RemoveEntry | VariableEdit):
+        return
     else:
         _check_rights(edit.rights, "net")
         if not 0 <= edit.port <= MAX_PORT:

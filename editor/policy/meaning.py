@@ -4,14 +4,31 @@ An edit is checked against this: `intended` says on values alone what the edit s
 parsed anew, must mean the same.
 """
 
-from collections.abc import Mapping
-from typing import NamedTuple
+from collections.abc import Iterator, Mapping
+from typing import NamedTuple, TypeVar
 
 from editor.landlock.rights import NO_RIGHTS, RightSet
-from editor.policy.edits import Edit, GrantPath, GrantPort, SetHandled, SetPathRights, SetPortRights, kind_of
-from editor.policy.model import Policy
+from editor.policy.edits import (
+    Edit,
+    ExpandEntry,
+    GrantPath,
+    GrantPort,
+    InlineVariable,
+    RemoveVariable,
+    RenameVariable,
+    RuleEdit,
+    SetHandled,
+    SetPathRights,
+    SetPortRights,
+    SetRuleRights,
+    SetScope,
+    kind_of,
+)
+from editor.policy.model import PathRule, Policy, PortRule
 from editor.policy.resolve import path_key
 from editor.policy.variables import expand
+
+_Entry = TypeVar("_Entry")
 
 
 class Meaning(NamedTuple):
@@ -78,7 +95,50 @@ def intended(before: Meaning, edit: Edit) -> Meaning:
         if kind_of(edit) == "fs":
             return before._replace(handled_fs=_switched(before.handled_fs, edit.right, edit.on))
         return before._replace(handled_net=_switched(before.handled_net, edit.right, edit.on))
-    return before._replace(scoped=_switched(before.scoped, edit.scope, edit.on))
+    if isinstance(edit, SetScope):
+        return before._replace(scoped=_switched(before.scoped, edit.scope, edit.on))
+    if isinstance(edit, RenameVariable):
+        renamed = {edit.new if name == edit.old else name: values for name, values in before.variables.items()}
+        return before._replace(variables=renamed)
+    if isinstance(edit, InlineVariable | RemoveVariable):
+        left = {name: values for name, values in before.variables.items() if name != edit.name}
+        return before._replace(variables=left)
+    if isinstance(edit, ExpandEntry):
+        return before
+    raise TypeError(f"{type(edit).__name__} is about a rule, see intended_of")
+
+
+def intended_of(policy: Policy, edit: Edit) -> Meaning:
+    """As ``intended``, for any edit of ``policy``: also for those about one rule, by its number."""
+    before = meaning_of(policy)
+    if not isinstance(edit, RuleEdit):
+        return intended(before, edit)
+    if edit.section == "path_beneath":
+        after = policy._replace(path_rules=tuple(_edited_rules(policy.path_rules, edit)))
+    else:
+        after = policy._replace(port_rules=tuple(_edited_rules(policy.port_rules, edit)))
+    granted = edit.rights if isinstance(edit, SetRuleRights) else NO_RIGHTS
+    fs, net = (granted, NO_RIGHTS) if edit.section == "path_beneath" else (NO_RIGHTS, granted)
+    return meaning_of(after)._replace(handled_fs=before.handled_fs | fs, handled_net=before.handled_net | net)
+
+
+_Rule = TypeVar("_Rule", PathRule, PortRule)
+
+
+def _edited_rules(rules: tuple[_Rule, ...], edit: RuleEdit) -> Iterator[_Rule]:
+    for rule in rules:
+        if rule.number != edit.number:
+            yield rule
+        elif isinstance(edit, SetRuleRights):
+            yield rule._replace(rights=edit.rights)
+        elif isinstance(rule, PathRule):
+            yield rule._replace(parents=_without(rule.parents, edit.entry))
+        else:
+            yield rule._replace(ports=_without(rule.ports, edit.entry))
+
+
+def _without(entries: tuple[_Entry, ...], at: int) -> tuple[_Entry, ...]:
+    return entries[:at] + entries[at + 1 :]
 
 
 def newly_handled(before: Policy, after: Policy) -> RightSet:

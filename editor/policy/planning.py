@@ -1,6 +1,7 @@
 """From an edit to the lists and tables of a policy file that must change. No text here, only values."""
 
 from collections.abc import Iterator
+from itertools import product
 from typing import Literal, NamedTuple
 
 from editor.escape import printable
@@ -8,22 +9,28 @@ from editor.landlock.rights import GROUPS, NO_RIGHTS, Kind, RightSet, group_righ
 from editor.policy.edits import (
     Edit,
     EditError,
+    ExpandEntry,
     GrantPath,
     GrantPort,
+    RemoveVariable,
+    RenameVariable,
+    RuleEdit,
     SetHandled,
     SetPathRights,
     SetPortRights,
+    SetRuleRights,
     SetScope,
+    VariableEdit,
     check,
     kind_of,
 )
 from editor.policy.meaning import variables_of
 from editor.policy.model import PathRule, Policy, PortRule, RulesetTable
 from editor.policy.resolve import path_key
-from editor.policy.variables import expand, quote
+from editor.policy.variables import MAX_PATHS, Reference, expand, parse_template, quote
 
-Section = Literal["ruleset", "path_beneath", "net_port"]
-Key = Literal["handled_access_fs", "handled_access_net", "scoped", "allowed_access", "parent", "port"]
+Section = Literal["variable", "ruleset", "path_beneath", "net_port"]
+Key = Literal["name", "handled_access_fs", "handled_access_net", "scoped", "allowed_access", "parent", "port"]
 Value = str | int
 
 HANDLED_KEYS: dict[Kind, Key] = {"fs": "handled_access_fs", "net": "handled_access_net", "scope": "scoped"}
@@ -70,7 +77,17 @@ class AddMember(NamedTuple):
     values: tuple[Value, ...]
 
 
-Step = ChangeList | RemoveTable | AddTable | RemoveMember | AddMember
+class ReplaceValue(NamedTuple):
+    """Put another string in the place of one: the value of a key, or the ``entry``th element of its list."""
+
+    section: Section
+    number: int
+    key: Key
+    entry: int | None
+    value: str
+
+
+Step = ChangeList | RemoveTable | AddTable | RemoveMember | AddMember | ReplaceValue
 
 
 def plan(policy: Policy, edit: Edit) -> tuple[Step, ...]:
@@ -83,6 +100,10 @@ def plan(policy: Policy, edit: Edit) -> tuple[Step, ...]:
         return tuple(_set_handled(policy, edit))
     if isinstance(edit, SetScope):
         return tuple(_set_list(policy, "scope", edit.scope, policy.scoped, edit.on))
+    if isinstance(edit, RuleEdit):
+        return tuple(_edit_rule(policy, edit))
+    if isinstance(edit, VariableEdit):
+        return tuple(_edit_variable(policy, edit))
     planner = _RulePlanner(policy, kind_of(edit), _Subject.of(policy, edit))
     if isinstance(edit, GrantPath | GrantPort):
         planner.grant(edit.rights)
@@ -348,3 +369,104 @@ def _rewritten(
             later = (at for at in kept if names[at] not in GROUPS and rank[names[at]] > rank[name])
             insert.append((next(later, len(names)), name))
     return ChangeList(section, number, key, frozenset(range(len(names))) - frozenset(kept), tuple(insert))
+
+
+def _edit_rule(policy: Policy, edit: RuleEdit) -> Iterator[Step]:
+    """The change of one rule, and what keeps handled what it no longer grants."""
+    kind = kind_of(edit)
+    rules: tuple[PathRule, ...] | tuple[PortRule, ...] = policy.path_rules if kind == "fs" else policy.port_rules
+    if not 0 <= edit.number < len(rules):
+        raise EditError(f"There is no rule {edit.number} in {edit.section}.")
+    rule = rules[edit.number]
+    given = rule.rights
+    if isinstance(edit, SetRuleRights):
+        if edit.rights == rule.rights:
+            return
+        given = edit.rights
+        names = rule.allowed_access
+        if given:
+            yield _rewritten(
+                edit.section, rule.number, "allowed_access", names, kind=kind, abi=policy.abi, wanted=given
+            )
+        else:
+            yield RemoveTable(edit.section, rule.number)
+    else:
+        size = len(rule.parents if isinstance(rule, PathRule) else rule.ports)
+        if not 0 <= edit.entry < size:
+            raise EditError(f"The rule on line {rule.location.line} has no entry {edit.entry}.")
+        if size > 1:
+            key: Key = "parent" if kind == "fs" else "port"
+            yield ChangeList(edit.section, rule.number, key, frozenset({edit.entry}), ())
+            return
+        given = NO_RIGHTS
+        yield RemoveTable(edit.section, rule.number)
+    handled = policy.handled_fs if kind == "fs" else policy.handled_net
+    listed = NO_RIGHTS.union(*(_handled(table, kind) for table in policy.rulesets))
+    granted = NO_RIGHTS.union(given, *(other.rights for other in rules if other.number != rule.number))
+    if lost := handled - listed - granted:
+        yield _add_handled(policy, kind, lost)
+
+
+def _edit_variable(policy: Policy, edit: VariableEdit) -> Iterator[Step]:
+    variables = variables_of(policy)
+    if isinstance(edit, ExpandEntry):
+        if not 0 <= edit.number < len(policy.path_rules):
+            raise EditError(f"There is no rule {edit.number} in path_beneath.")
+        rule = policy.path_rules[edit.number]
+        if not 0 <= edit.entry < len(rule.parents):
+            raise EditError(f"The rule on line {rule.location.line} has no entry {edit.entry}.")
+        template = rule.parents[edit.entry].template
+        if not any(isinstance(token, Reference) for token in parse_template(template)):
+            return
+        written = tuple(quote(path) for path in expand(template, variables))
+        _refuse_nothing(written, template)
+        insert = tuple((edit.entry, path) for path in written)
+        yield ChangeList("path_beneath", rule.number, "parent", frozenset({edit.entry}), insert)
+        return
+    name = edit.old if isinstance(edit, RenameVariable) else edit.name
+    if name not in variables:
+        raise EditError(f"This policy defines no variable '{printable(name)}'.")
+    tables = [number for number, variable in enumerate(policy.variables) if variable.name == name]
+    if isinstance(edit, RenameVariable):
+        if edit.new == edit.old:
+            return
+        if edit.new in variables:
+            raise EditError(f"There is a variable '{edit.new}' already; the two would become one.")
+        yield from (ReplaceValue("variable", number, "name", None, edit.new) for number in tables)
+    for rule in policy.path_rules:
+        remove: dict[int, tuple[str, ...]] = {}
+        for at, parent in enumerate(rule.parents):
+            if name not in {token.name for token in parse_template(parent.template) if isinstance(token, Reference)}:
+                continue
+            if isinstance(edit, RemoveVariable):
+                raise EditError(f"The path on line {parent.location.line} uses the variable '{name}'.")
+            if isinstance(edit, RenameVariable):
+                (renamed,) = _substituted(parent.template, name, [f"${{{edit.new}}}"])
+                yield ReplaceValue("path_beneath", rule.number, "parent", at, renamed)
+                continue
+            remove[at] = tuple(_substituted(parent.template, name, sorted(map(quote, variables[name]))))
+            _refuse_nothing(remove[at], parent.template)
+        if remove:
+            insert = tuple((at, text) for at, texts in remove.items() for text in texts)
+            yield ChangeList("path_beneath", rule.number, "parent", frozenset(remove), insert)
+    if not isinstance(edit, RenameVariable):
+        yield from (RemoveTable("variable", number) for number in tables)
+
+
+def _refuse_nothing(written: tuple[str, ...], template: str) -> None:
+    if not written:
+        raise EditError(f"'{printable(template)}' stands for no path at all; remove it instead.")
+
+
+def _substituted(template: str, name: str, values: list[str]) -> Iterator[str]:
+    """``template`` with each reference to ``name`` replaced by each of ``values``, which are templates themselves."""
+    choices: list[list[str]] = []
+    position = 0
+    for token in parse_template(template):
+        if isinstance(token, Reference) and token.name == name:
+            choices += [[template[position : token.position]], values]
+            position = token.position + len(f"${{{name}}}")
+    choices.append([template[position:]])
+    if len(values) ** (len(choices) // 2) > MAX_PATHS:
+        raise EditError(f"'{printable(template)}' would become more than {MAX_PATHS} paths.")
+    return ("".join(parts) for parts in product(*choices))

@@ -5,7 +5,18 @@ from collections.abc import Sequence
 
 from editor.policy.locate import Field, Node, Span
 from editor.policy.parse import KEYS
-from editor.policy.planning import AddMember, AddTable, ChangeList, Key, RemoveMember, RemoveTable, Section, Step, Value
+from editor.policy.planning import (
+    AddMember,
+    AddTable,
+    ChangeList,
+    Key,
+    RemoveMember,
+    RemoveTable,
+    ReplaceValue,
+    Section,
+    Step,
+    Value,
+)
 from editor.policy.splice import Splice, edit_sequence, indentation, newline_of
 
 
@@ -54,6 +65,9 @@ class _Surgeon:
                     items = [item.span for item in field.node.items]
                     new = [(at, _scalar(value)) for at, value in step.insert]
                     found += edit_sequence(self.text, field.node.span, items, step.remove, new, comma=self.comma)
+                elif isinstance(step, ReplaceValue) and field is not None:
+                    span = (field.node if step.entry is None else field.node.items[step.entry]).span
+                    found.append(Splice(span.start, self.text[span.start : span.end], _scalar(step.value)))
                 elif isinstance(step, RemoveMember) and field is not None:
                     found += self.edit_members(table, {table.fields.index(field)}, [])
                 elif isinstance(step, AddMember):

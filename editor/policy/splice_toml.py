@@ -10,7 +10,18 @@ from collections.abc import Callable, Collection, Sequence
 from typing import NamedTuple
 
 from editor.policy.locate import Field, Node, Span
-from editor.policy.planning import AddMember, AddTable, ChangeList, Key, RemoveMember, RemoveTable, Section, Step, Value
+from editor.policy.planning import (
+    AddMember,
+    AddTable,
+    ChangeList,
+    Key,
+    RemoveMember,
+    RemoveTable,
+    ReplaceValue,
+    Section,
+    Step,
+    Value,
+)
 from editor.policy.splice import Splice, edit_sequence, indentation, line_end, line_start, newline_of
 from editor.policy.splice_array import edit_array
 
@@ -64,12 +75,19 @@ class _Surgeon:
 
     # Inside one table
 
-    def edit_table(self, section: Node, table: Node, step: ChangeList | RemoveMember | AddMember) -> list[Splice]:
+    def edit_table(
+        self, section: Node, table: Node, step: ChangeList | RemoveMember | AddMember | ReplaceValue
+    ) -> list[Splice]:
         field = self.field(table, step.key)
         if isinstance(step, ChangeList):
             assert field is not None  # noqa: S101 the policy was parsed from this text
             quoted = _quoting(self.text, field.node)
             return self.edit_list(field.node, step.remove, [(at, quoted(value)) for at, value in step.insert])
+        if isinstance(step, ReplaceValue):
+            assert field is not None  # noqa: S101 the policy was parsed from this text
+            node = field.node if step.entry is None else field.node.items[step.entry]
+            spelled = _literal if self.text.startswith("'", node.span.start) else _scalar
+            return [Splice(node.span.start, self.text[node.span.start : node.span.end], spelled(step.value))]
         headers = _has_headers(section)
         if isinstance(step, RemoveMember):
             assert field is not None  # noqa: S101 the policy was parsed from this text

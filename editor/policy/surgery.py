@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from editor.policy import splice_json, splice_toml
 from editor.policy.edits import EditError
 from editor.policy.locate import Format, Node, locate
-from editor.policy.planning import AddTable, ChangeList, RemoveTable, Step
+from editor.policy.planning import AddTable, ChangeList, RemoveTable, ReplaceValue, Step
 from editor.policy.splice import OverlapError, Splice, difference, in_order, spliced
 
 
@@ -18,7 +18,7 @@ def carry_out(text: str, format: Format, root: Node, steps: Sequence[Step]) -> t
         pass
     # Changes inside each other, such as to a table and to the inline array around it: one level after the other.
     edited = text
-    lists = [step for step in steps if isinstance(step, ChangeList)]
+    lists = [step for step in steps if isinstance(step, ChangeList | ReplaceValue)]
     tables = [step for step in steps if isinstance(step, AddTable | RemoveTable)]
     members = [step for step in steps if step not in lists and step not in tables]
     for level in (lists, members, tables):

@@ -91,6 +91,7 @@ def expected(before: dict[str, Any], edit: Edit) -> dict[str, Any]:
         name = edit[0]
         (after["handled"].add if edit.on else after["handled"].discard)(name)
         return after
+    assert isinstance(edit, SetPathRights | GrantPath | SetPortRights | GrantPort)
     section = after["paths" if isinstance(edit, SetPathRights | GrantPath) else "ports"]
     subject = path_key(edit.path) if isinstance(edit, SetPathRights | GrantPath) else edit.port
     rights = set(edit.rights)
