@@ -85,14 +85,14 @@ class PolicyText(ScrollView, can_focus=True):
         scrollbar-size: 1 1;
 
         & > .policy-text--gutter {
-            color: $foreground-disabled;
+            color: $foreground 40%;
         }
         & > .policy-text--gutter-marked {
             color: $text-accent;
             text-style: bold;
         }
         & > .policy-text--marked {
-            background: $accent 20%;
+            background: $accent 15%;
         }
         & > .policy-text--comment {
             color: $foreground 70%;
@@ -103,7 +103,7 @@ class PolicyText(ScrollView, can_focus=True):
             text-style: bold;
         }
         & > .policy-text--key {
-            color: $text-secondary;
+            color: $text-primary;
         }
         & > .policy-text--string {
             color: $text-success;

@@ -209,6 +209,7 @@ class PolicyTree(LineList):
         }
         & > .policy-tree--missing {
             color: $text-warning;
+            text-style: bold;
         }
         & > .policy-tree--given {
             color: $text-success;
@@ -218,7 +219,7 @@ class PolicyTree(LineList):
             color: $foreground 70%;
         }
         & > .policy-tree--none {
-            color: $foreground-disabled;
+            color: $foreground 40%;
         }
         & > .policy-tree--guide {
             color: $foreground 70%;
@@ -294,13 +295,14 @@ class PolicyTree(LineList):
     @property
     def cursor_path(self) -> str | None:
         """The path under the cursor, or None where the line only says something."""
-        row = self.cursor_row
-        return None if row is None else row.path
+        node = self._cursor_node()
+        return None if node is None or node.row is None else node.row.path
 
     @property
     def cursor_row(self) -> TreeRow | None:
-        """The row under the cursor, or None where the line only says something."""
-        return self._lines[self.cursor].row if 0 <= self.cursor < len(self._lines) else None
+        """The row under the cursor as it is now, or None where the line only says something."""
+        node = self._cursor_node()
+        return None if node is None else self._row(node)
 
     @property
     def is_reading(self) -> bool:
@@ -533,12 +535,9 @@ class PolicyTree(LineList):
         """One row: indentation, name, what is beside it, and the rights at the right edge."""
         node = self._lines[number]
         indent = " " * (_INDENT * node.depth)
-        if node.row is None:
+        row = self._row(node)
+        if row is None:
             return [(elide_end(indent + "  " + visible(node.message), width), "policy-tree--note")]
-        if node.seen != self._round and self._source is not None:
-            node.seen = self._round
-            node.row = self._source.row(node.row.path)
-        row = node.row
         indent = indent[: max(0, width - _BADGE_WIDTH - _LEAST_NAME - 3)]
         mark = ("▾ " if node.expanded else "▸ ") if row.expandable else "  "
         source, source_style = self._source_text(row), "policy-tree--inherited"
@@ -560,6 +559,13 @@ class PolicyTree(LineList):
         pieces.append((" ", ""))
         pieces += self._badge(row)
         return pieces
+
+    def _row(self, node: _Node) -> TreeRow | None:
+        """The row of ``node``, derived again if that was asked for since it was."""
+        if node.row is not None and node.seen != self._round and self._source is not None:
+            node.seen = self._round
+            node.row = self._source.row(node.row.path)
+        return node.row
 
     def _left(self, row: TreeRow) -> list[Piece]:
         """The name, where a link leads, and the note."""

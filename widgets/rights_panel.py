@@ -210,7 +210,7 @@ class RightsPanel(Vertical):
 
 def _prompt(state: RightState) -> Content:
     """One right in one line: mark, name, ABI, and a word where something is in the way."""
-    style = _STYLES[state.state] if state.applicable else "$foreground-disabled"
+    style = _STYLES[state.state] if state.applicable else "$foreground 40%"
     word = ""
     if not state.applicable:
         word = "not here"

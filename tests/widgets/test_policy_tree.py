@@ -172,6 +172,10 @@ async def test_rows_off_the_screen_are_refreshed_when_they_are_seen(tmp_path: Pa
         assert row_of(tree, " 003 ").endswith("r--------")
         await tree.pilot.press("end")
         assert row_of(tree, " 099 ").endswith("r--------")
+        source.given = {}
+        tree.widget.refresh_rows()
+        assert tree.widget.cursor_row is not None
+        assert tree.widget.cursor_row.inherited == ()
 
 
 async def test_reload_shows_what_came_and_went(disk: tuple[Disk, str]) -> None:
