@@ -57,6 +57,7 @@ _WALL = 0x40000000
 _STOPPING = frozenset({signal.SIGSTOP, signal.SIGTSTP, signal.SIGTTIN, signal.SIGTTOU})
 _PR_SET_PDEATHSIG = 1
 _PR_SET_NAME = 15
+_PR_SET_CHILD_SUBREAPER = 36
 _NEW_TASK = frozenset({ptrace.EVENT_FORK, ptrace.EVENT_VFORK, ptrace.EVENT_CLONE})
 _MAX_NOTICED_FAILURES = 20
 
@@ -423,6 +424,8 @@ class Tracer:
         """Ask every process to end, and kill what is left after the grace."""
         if self._ending in ("", "lingering"):
             self._ending = "asked"
+            # Who loses its parent from now on becomes a child of this process, and is reaped by it.
+            ctypes.CDLL(None).prctl(_PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
             self._deadline = time.monotonic() + _GRACE_S
             self._signal_all(signal.SIGTERM)
             self._signal_all(signal.SIGCONT)
@@ -466,7 +469,7 @@ class Tracer:
         if task is None:
             task = self._tasks[tid] = Task(self, tid)
             if self._killing:
-                self._signal_all(signal.SIGKILL)
+                os.kill(tid, signal.SIGKILL)
         event = status >> 16
         number = status >> 8 & 0xFF
         try:
