@@ -171,6 +171,8 @@ def explain(policy: Policy, target: Target, abi: AbiUsed) -> Explanation:
     if target.kind == "path" and object_path is not None:
         levels = _levels(resolved, decider, object_path)
         notes = _notes(target, object_path)
+    elif "connect_send_udp" in target.rights:
+        notes = _binding_notes(decider)
     changes: list[str] = []
     for answer, decision in zip(answers, found, strict=True):
         changes += _changes(policy, target, answer, decision, abi.enforced)
@@ -233,6 +235,13 @@ def _notes(target: Target, object_path: str) -> tuple[str, ...]:
         names = ", ".join(in_order(_OF_DIRECTORIES & set(target.rights)))
         notes.append(f"{names} is checked on the directory, {printable(object_path)}.")
     return tuple(notes)
+
+
+def _binding_notes(decider: Decider) -> tuple[str, ...]:
+    """What the kernel asks besides where a UDP socket connects or sends: see net.c in security/landlock."""
+    if decider.port(0, "bind_udp").allowed:
+        return ()
+    return ("A UDP socket that is not bound yet gets a free port by it, which needs bind_udp on port 0: not granted.",)
 
 
 def _changes(policy: Policy, target: Target, answer: RightAnswer, decision: Decision, abi: int) -> list[str]:

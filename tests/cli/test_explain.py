@@ -129,6 +129,22 @@ def test_what_is_not_restricted_is_allowed(policy: str) -> None:
     assert said["changes"] == ["To restrict connect_send_udp, add it to handled_access_net in a [[ruleset]]."]
 
 
+def test_sending_udp_also_binds(tmp_path: Path) -> None:
+    text = """
+[[net_port]]
+allowed_access = ["connect_send_udp"]
+port = [53]
+[[net_port]]
+allowed_access = ["bind_udp"]
+port = [{}]
+"""
+    lacking = explained(write(tmp_path / "lacking.toml", text.format(5353)), "udp:53", "--abi", "10")
+    assert len(lacking["notes"]) == 1
+    assert "needs bind_udp on port 0" in lacking["notes"][0]
+    assert explained(write(tmp_path / "granted.toml", text.format(0)), "udp:53", "--abi", "10")["notes"] == []
+    assert explained(write(tmp_path / "older.toml", text.format(5353)), "udp:53", "--abi", "9")["notes"] == []
+
+
 def test_an_older_kernel(policy: str) -> None:
     said = explained(policy, "/root/x", "--right", "truncate", "--abi", "2")
     assert verdicts(said) == [("truncate", "uncontrolled", None)]
