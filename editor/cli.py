@@ -130,6 +130,8 @@ def _mistake(error: Exception) -> str | None:
 
     if isinstance(error, UsageError | PolicyError | NoSuchSample | SaveError):
         return _shown(str(error))
+    if isinstance(error, FileNotFoundError) and error.filename is None:  # getcwd(2) names nothing
+        return "the working directory does not exist any more."
     if isinstance(error, OSError):
         where = f"{_shown(os.fsdecode(error.filename))}: " if isinstance(error.filename, str | bytes) else ""
         return f"{where}{error.strerror or error}"
@@ -147,6 +149,17 @@ def _parser(verb: str, usage: str, description: str) -> "argparse.ArgumentParser
             raise UsageError(message, f"usage: {self.usage}")
 
     return Parser(prog=f"paddock {verb}", usage=f"paddock {verb} {usage}", description=description, allow_abbrev=False)
+
+
+def _parsed(parser: "argparse.ArgumentParser", words: list[str]) -> "argparse.Namespace":
+    """The options and words of a command line, in any order; what follows ``--`` is words."""
+    words, following = _command_of(words)
+    options = parser.parse_intermixed_args(words)
+    if following and not hasattr(options, "words"):
+        parser.error(f"unrecognized arguments: {' '.join(following)}")
+    if following:
+        options.words += following
+    return options
 
 
 def _abi_number(text: str) -> int:
@@ -219,7 +232,7 @@ def _version(_words: list[str]) -> int:
 def _abi(words: list[str]) -> int:
     parser = _parser("abi", "[--format text|json]", "What this kernel enforces. Status 1: Landlock is off.")
     parser.add_argument("--format", choices=_FORMATS, default="text")
-    options = parser.parse_args(words)
+    options = _parsed(parser, words)
     from editor.console import Console, prepare_streams  # noqa: PLC0415
     from editor.landlock.abi import probe  # noqa: PLC0415
 
@@ -246,7 +259,7 @@ def _check(words: list[str]) -> int:
     _add_file_options(parser)
     parser.add_argument("--abi", type=_abi_number, metavar="N", help="the Landlock ABI that the policy is meant for")
     parser.add_argument("--format", choices=_FORMATS, default="text")
-    options = parser.parse_intermixed_args(words)
+    options = _parsed(parser, words)
     files = _files(options, parser)
     from editor.console import Console, prepare_streams  # noqa: PLC0415
     from editor.findings import check_file, checked_lines  # noqa: PLC0415
@@ -272,7 +285,7 @@ def _explain(words: list[str]) -> int:
     parser.add_argument("--right", action="append", default=[], metavar="R", help="a right by its kernel name")
     parser.add_argument("--abi", type=_abi_number, metavar="N", help="answer for this Landlock ABI")
     parser.add_argument("--format", choices=_FORMATS, default="text")
-    options = parser.parse_intermixed_args(words)
+    options = _parsed(parser, words)
     file, text = _one_file(options, parser, following=1)
     from editor.console import Console, prepare_streams  # noqa: PLC0415
     from editor.explain import TargetError, explain, parse_target  # noqa: PLC0415
@@ -319,7 +332,7 @@ def _test(words: list[str]) -> int:
     parser.add_argument("--timeout", type=_seconds, metavar="SECONDS", help="end the command after this long")
     parser.add_argument("--format", choices=(*_FORMATS, "jsonl"), default="text")
     parser.add_argument("-o", "--output", metavar="FILE", help="write the report there")
-    options = parser.parse_intermixed_args(words)
+    options = _parsed(parser, words)
     (file,) = _one_file(options, parser)
     if not command:
         parser.error("the command is missing: put it after --")
@@ -363,7 +376,7 @@ def _run_options(words: list[str]) -> tuple[str, int | None, int | None, bool]:
         "--require-abi", type=_abi_number, metavar="N", help="refuse to start where less is enforced than ABI N can"
     )
     parser.add_argument("--quiet", action="store_true", help="do not warn of what cannot be enforced or granted")
-    options = parser.parse_intermixed_args(words)
+    options = _parsed(parser, words)
     (file,) = _one_file(options, parser)
     return file, options.abi, options.require_abi, options.quiet
 
@@ -402,7 +415,7 @@ def _export(words: list[str]) -> int:
     parser.add_argument("-o", "--output", metavar="FILE", help="write to this file instead of standard output")
     parser.add_argument("--force", action="store_true", help="replace an existing file")
     parser.add_argument("--allow-wider", action="store_true", help="write even what permits more than the policy")
-    options = parser.parse_intermixed_args(words)
+    options = _parsed(parser, words)
     (file,) = _one_file(options, parser)
     from editor.policy.parse import format_of, parse_policy, read_text  # noqa: PLC0415
 
@@ -438,7 +451,7 @@ def _edit(words: list[str]) -> int:
     _add_file_options(parser)
     parser.add_argument("--root", default="/", metavar="DIR", help="where the tree of files starts (default: /)")
     parser.add_argument("--abi", type=_abi_number, metavar="N", help="simulate a kernel with this Landlock ABI")
-    options = parser.parse_intermixed_args(words)
+    options = _parsed(parser, words)
     (path,) = _one_file(options, parser)
     if not (_is_terminal(sys.stdin) and _is_terminal(sys.stdout)):
         raise UsageError("the screen needs a terminal on standard input and output; the other verbs do not.")

@@ -90,6 +90,35 @@ def test_a_sample_stands_where_a_file_is_expected() -> None:
     assert (done.returncode, done.stdout, done.stderr) == (0, "started\n", "")
 
 
+def test_names_that_look_like_options(tmp_path: Path) -> None:
+    write(tmp_path / "-x.toml", POLICY)
+    for words in (("check", "--", "-x.toml"), ("explain", "--abi", "6", "--", "-x.toml", "/etc/-y")):
+        done = paddock(*words, cwd=tmp_path)
+        assert (done.returncode, done.stderr) == (0, "")
+    assert paddock("abi", "--", "x").returncode == 2
+
+
+def test_a_working_directory_that_is_gone(tmp_path: Path) -> None:
+    write(tmp_path / "good.toml", POLICY)
+    os.mkdir(tmp_path / "gone")
+    script = 'cd "$0" && rmdir "$0" && exec "$@"'
+    for verb, status in (("check", 2), ("run", 125), ("test", 125)):
+        os.makedirs(tmp_path / "gone", exist_ok=True)
+        command = () if verb == "check" else ("--", "echo", "started")
+        before = ("sh", "-c", script, f"{tmp_path}/gone")
+        done = paddock(verb, f"{tmp_path}/good.toml", *command, before=before)
+        said = f"paddock {verb}: the working directory does not exist any more.\n"
+        assert (done.returncode, done.stdout, done.stderr) == (status, "", said)
+
+
+def test_a_policy_from_a_pipe() -> None:
+    done = paddock("run", "/dev/stdin", "--", "echo", "started", answer=POLICY.encode())
+    assert (done.returncode, done.stdout, done.stderr) == (0, "started\n", "")
+    exported = paddock("export", "/dev/stdin", "--to", "landlock-json", answer=POLICY.encode()).stdout
+    done = paddock("run", "/dev/stdin", "--", "echo", "started", answer=exported.encode())
+    assert (done.returncode, done.stdout, done.stderr) == (0, "started\n", "")
+
+
 HOSTILE = b"bad\n\x1b[31m\xff.toml"
 
 
