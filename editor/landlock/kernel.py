@@ -122,8 +122,9 @@ def query_abi() -> int:
 
 
 def query_errata() -> int:
-    """The bit mask of Landlock errata fixed in this kernel; 0 where it cannot tell (before Linux 6.15).
+    """The bit mask of Landlock errata fixed in this kernel; 0 where it cannot tell.
 
+    It came with Linux 6.15, and stable kernels were given it too: Debian's 6.12 tells, at ABI 6.
     Raises LandlockUnavailable where there is no Landlock.
     """
     try:

@@ -17,3 +17,18 @@ def test_the_kernel_takes_what_the_tables_say_and_refuses_the_next() -> None:
 @pytest.mark.skipif(KERNEL_ABI == 1, reason="there is no older version to take it for")
 def test_a_table_of_another_version_is_found_out() -> None:
     assert facts.check(KERNEL_ABI - 1)
+
+
+@pytest.mark.parametrize(
+    ("release", "abi"),
+    [
+        ("5.13.0", 1),
+        ("6.1.0-50-cloud-amd64", 2),
+        ("6.12.117+deb13-cloud-amd64", 6),
+        ("7.0", 8),
+        ("7.3.4", 11),
+        ("9.0", 11),
+    ],
+)
+def test_the_version_that_a_release_has(release: str, abi: int) -> None:
+    assert facts.abi_of_release(release) == abi
