@@ -3,6 +3,7 @@
 import json
 import os
 import re
+import resource
 import shutil
 import subprocess
 import tempfile
@@ -24,11 +25,17 @@ class GuestFailed(Exception):
 
 
 class Outcome(NamedTuple):
-    """What a guest reported: its records in order; what its console showed; how long it ran, in seconds."""
+    """What a guest reported: its records in order; what its console showed; its time and processor time in seconds."""
 
     records: list[dict[str, Any]]
     console: str
     seconds: float
+    cpu_seconds: float
+
+
+def _cpu_seconds() -> float:
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return used.ru_utime + used.ru_stime
 
 
 def _tail(console: str, lines: int = 40) -> str:
@@ -59,7 +66,7 @@ def boot(image: str, initramfs: bytes, timeout: float) -> Outcome:
         command += ["-nodefaults", "-no-user-config", "-display", "none", "-monitor", "none", "-no-reboot"]
         command += ["-serial", f"file:{console}", "-serial", f"file:{results}"]
         command += ["-kernel", image, "-initrd", initrd, "-append", _KERNEL_ARGUMENTS]
-        started = time.monotonic()
+        started, cpu_before = time.monotonic(), _cpu_seconds()
         with subprocess.Popen(
             command, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True
         ) as machine:
@@ -78,4 +85,4 @@ def boot(image: str, initramfs: bytes, timeout: float) -> Outcome:
         records = [json.loads(line) for line in _read(results).splitlines() if line.strip()]
     if not records or records[-1].get("part") != "end":
         raise GuestFailed(f"the guest stopped too early; its console:\n{_tail(shown)}")
-    return Outcome(records, shown, seconds)
+    return Outcome(records, shown, seconds, _cpu_seconds() - cpu_before)
