@@ -108,7 +108,9 @@ class Apt:
             raise KernelMissing(f"{program} did not end within ten minutes.") from None
         if done.returncode != 0:
             lines = (done.stderr or done.stdout).strip().splitlines() or ["no reason given"]
-            raise KernelMissing(f"{program} failed: {lines[-1].removeprefix('E: ')}")
+            # The first warning has the cause; the last error only says that there were some.
+            cause = next((line for line in lines if "Failed to fetch" in line), lines[-1])
+            raise KernelMissing(f"{program} failed: {re.sub('^[EW]: +', '', cause).rstrip('.')}.")
         return done.stdout
 
     def update(self) -> None:
@@ -167,14 +169,16 @@ class Kernels:
         self._images = os.path.join(directory, "images")
         os.makedirs(self._images, exist_ok=True)
         self._apt = Apt(os.path.join(directory, "apt"))
+        self._problem = f"no suite of {', '.join(SUITES)} has a cloud kernel"
         try:
             self._apt.update()
         except KernelMissing as error:
+            self._problem = "the lists of packages could not be downloaded"
             print(f"{error} Going on with what was downloaded before.", file=sys.stderr)
 
     def get(self, family: str) -> Kernel:
         """The newest kernel of ``family``, from the cache or downloaded. Raises KernelMissing."""
-        problem = f"no suite of {', '.join(SUITES)} has a cloud kernel {family}"
+        problem = self._problem
         try:
             newest = self._apt.newest(family)
             if newest is not None:
@@ -185,7 +189,8 @@ class Kernels:
             package, _, version = name.partition("=")
             match = _PACKAGE.fullmatch(package)
             kernel = self._cached(family, package, version)
-            if match is not None and family_of(match["release"]) == family and kernel is not None:
+            fits = match is not None and family_of(match["release"]) == family
+            if fits and kernel is not None and not name.endswith(".part"):
                 return kernel
         raise KernelMissing(f"Linux {family} cannot be had: {problem}.")
 
