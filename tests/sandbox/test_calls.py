@@ -453,7 +453,7 @@ def test_observing_enforces_nothing_and_predicts(workshop: Path) -> None:
         ["openat", AT_FDCWD, f"{top}/f", os.O_RDONLY],
         ["mkdirat", AT_FDCWD, f"{top}/n", 0o700],
         ["openat", AT_FDCWD, f"{top}/none", os.O_RDONLY],
-        ["kill", os.getppid(), 0],
+        ["kill", os.getpid(), 0],
     )
     results, done = call(policy(system_rules(), scoped=["signal"]), *calls, mode="observe")
     assert results[0] >= 0

@@ -4,6 +4,7 @@ import os
 import shutil
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -16,7 +17,7 @@ _IS_ROOT = os.geteuid() == 0
 
 
 @pytest.fixture
-def top(tmp_path_factory: pytest.TempPathFactory) -> str:
+def top(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """Files that an ordinary user may not use, below directories that everyone may pass."""
     path = Path(os.path.realpath(tmp_path_factory.mktemp("permissions")))
     for above in (path, *path.parents):
@@ -31,7 +32,10 @@ def top(tmp_path_factory: pytest.TempPathFactory) -> str:
         (directory / "secret").chmod(0)
         (directory / "closed").mkdir(mode=0)
         directory.chmod(0o555)
-    return str(path)
+    yield str(path)
+    for name in ("granted", "denied"):  # so that an ordinary user can remove it all
+        (path / name).chmod(0o700)
+        (path / name / "closed").chmod(0o700)
 
 
 def _as_nobody(top: str, script: str) -> Outcome:
