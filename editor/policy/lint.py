@@ -1,30 +1,176 @@
 """What a valid policy most likely does not mean: the findings of ``paddock check`` beyond errors.
 
-Few and certain rather than many: each finding names one cause, with a sentence that says what will happen.
+Few and certain rather than many: each finding names one cause, with a sentence that says what will happen. What is
+often meant just so is a note, which is no reason to fail.
 """
 
-import os
-import stat
-from collections.abc import Iterator
+import sys
+from collections.abc import Iterable, Iterator, Mapping
+from types import MappingProxyType
 from typing import Literal, NamedTuple
 
-from editor.escape import printable
-from editor.landlock.rights import FILE_RIGHTS, LATEST_ABI, RIGHTS, RightSet, in_order
-from editor.policy.decide import Decider
-from editor.policy.model import Location, PathRule, Policy, RuleRef
-from editor.policy.resolve import ResolvedPath, ResolvedPolicy, path_ref
+from editor.landlock.rights import GROUPS, LATEST_ABI, NO_RIGHTS, RIGHTS, Kind, RightSet, in_order, rights_of
+from editor.policy.edits import Edit, RemoveEntry, RemoveVariable, SetRuleRights
+from editor.policy.model import Location, Policy
+from editor.policy.resolve import ResolvedPolicy
 from editor.policy.variables import Reference, parse_template
 
-Severity = Literal["error", "warning"]
+Severity = Literal["error", "warning", "note"]
+
+# What landlockconfig's parser (src/parser.rs) and schema know: rights up to ioctl_dev, two for TCP, and both scopes.
+REFERENCE_ABI = 6
+
+
+class Lint(NamedTuple):
+    """One kind of finding: how bad it is, in a few words what it is, and why it matters. ``fixable``: at times."""
+
+    severity: Severity
+    title: str
+    why: str
+    fixable: bool = False
+
+
+LINTS: Mapping[str, Lint] = MappingProxyType(
+    {
+        "nothing-restricted": Lint(
+            "error", "The policy restricts nothing", "No right is handled, so a program under it may do everything."
+        ),
+        "unhandled-right": Lint(
+            "warning",
+            "Rights that nothing restricts",
+            "Only handled rights are denied by default. Where a policy handles some rights of a kind, the others stay "
+            "free for everything, which is easily overlooked.",
+        ),
+        "never-granted": Lint(
+            "note", "Handled rights that no rule grants", "They are denied everywhere. That is often what is meant."
+        ),
+        "newer-right": Lint(
+            "warning",
+            "A right newer than the intended ABI",
+            "A kernel that does not know a right does not restrict it: there, the policy permits more than it says.",
+        ),
+        "unknown-to-reference": Lint(
+            "note",
+            "A right that landlockconfig does not know yet",
+            "The reference implementation, and with it llconfig and Island, refuses a file that names it.",
+        ),
+        "empty-group": Lint(
+            "warning",
+            "A group that stands for nothing",
+            "At the file's abi the group has no right, so the table has no effect: what it lists is not restricted.",
+        ),
+        "unused-variable": Lint(
+            "warning", "A variable that no path uses", "It has no effect; its name may be misspelt.", fixable=True
+        ),
+        "missing-path": Lint(
+            "warning",
+            "A path that does not exist",
+            "A rule belongs to a file or directory that exists when the policy is enforced; a missing one is skipped.",
+        ),
+        "file-right": Lint(
+            "warning",
+            "Rights that a file cannot hold",
+            "Rights on directories have no meaning on a file, and are left out there.",
+            fixable=True,
+        ),
+        "covered-rule": Lint(
+            "warning",
+            "A path whose rights other rules give already",
+            "Rules apply to everything beneath their path and add up, so the entry has no effect: taking a right out "
+            "of it will not deny anything.",
+            fixable=True,
+        ),
+        "write-without-truncate": Lint(
+            "warning",
+            "Writing without truncate",
+            "Programs that overwrite a file open it with O_TRUNC, which needs truncate beside write_file.",
+        ),
+        "execute-without-read_file": Lint(
+            "warning", "Executing without reading", "The kernel reads what it executes: both rights are needed."
+        ),
+        "make-without-write": Lint(
+            "warning",
+            "Making files without writing them",
+            "A file made with open(2) is opened for writing as well: the call fails and leaves an empty file behind.",
+        ),
+        "write-and-execute": Lint(
+            "note",
+            "Writing and executing on one hierarchy",
+            "A program under the policy can execute what it wrote there itself.",
+        ),
+        "root-writable": Lint("warning", "Everything can be written", "A rule on / reaches every file there is."),
+        "root-readable": Lint("warning", "Everything can be read", "A rule on / reaches every file there is."),
+        "home-writable": Lint(
+            "warning",
+            "A whole home directory can be written",
+            "That holds what runs at the next login (~/.profile, ~/.ssh/authorized_keys): a way out of the sandbox.",
+        ),
+        "home-readable": Lint(
+            "warning", "A whole home directory can be read", "That holds keys, tokens, mail and histories."
+        ),
+        "credentials": Lint(
+            "warning",
+            "Credentials can be read",
+            "Of what stands there, only file permissions still keep the program out.",
+        ),
+        "system-writable": Lint(
+            "warning",
+            "/proc, /sys or /dev can be written as a whole",
+            "Writing there changes the kernel, other processes or devices.",
+        ),
+        "system-readable": Lint(
+            "note",
+            "/proc, /sys or /dev can be read as a whole",
+            "That tells of other processes and devices, for root also their content.",
+        ),
+        "policy-writable": Lint(
+            "warning",
+            "The policy can be changed from inside",
+            "A program under the policy can rewrite it, and is free at its next start.",
+        ),
+        "refer-denied": Lint(
+            "warning",
+            "Files cannot be moved between directories",
+            "refer is denied by every policy that restricts any filesystem right, even where it does not handle refer: "
+            "rename(2) and link(2) between directories fail with EXDEV.",
+        ),
+        "refer-alone": Lint(
+            "warning",
+            "refer without anything to move",
+            "Moving a file needs remove and make rights on the directories beside refer.",
+        ),
+        "symlink": Lint(
+            "note",
+            "A rule through a symbolic link",
+            "The rule belongs to what the link leads to when the policy is enforced.",
+        ),
+        "bind-mount": Lint(
+            "note", "A rule on a bind mount", "The rule belongs to the directory itself, wherever else it is reached."
+        ),
+        "overlay-layer": Lint(
+            "warning",
+            "A rule on a layer of an overlay filesystem",
+            "Layers and the merged tree are separate hierarchies for Landlock: a rule on one does not reach the other.",
+        ),
+    }
+)
 
 
 class Finding(NamedTuple):
-    """One finding: a stable id for people who filter, how bad it is, where, and one sentence."""
+    """One finding: a key of LINTS, how bad it is, where, one sentence, and edits that mend it without side effects."""
 
     id: str
     severity: Severity
     location: Location
     message: str
+    fix: tuple[Edit, ...] = ()
+
+
+def finding(
+    id: str, location: Location, message: str, *, severity: Severity | None = None, fix: tuple[Edit, ...] = ()
+) -> Finding:
+    """A finding with the severity of its kind, unless another is given."""
+    return Finding(id, severity or LINTS[id].severity, location, message, fix)
 
 
 def lint(policy: Policy, resolved: ResolvedPolicy, *, target_abi: int | None = None) -> tuple[Finding, ...]:
@@ -32,19 +178,85 @@ def lint(policy: Policy, resolved: ResolvedPolicy, *, target_abi: int | None = N
 
     ``target_abi`` is the Landlock version the policy is meant for, by default the file's own ``abi``.
     """
+    from editor.policy.lint_rules import lint_rules  # noqa: PLC0415 it needs this module
+
     findings = [
         *_nothing_restricted(policy),
+        *_unhandled(policy, target_abi),
+        *_never_granted(policy),
         *_newer_rights(policy, target_abi),
+        *_unknown_elsewhere(policy),
+        *_empty_groups(policy),
         *_unused_variables(policy),
-        *_rules(policy, resolved),
+        *lint_rules(policy, resolved),
     ]
-    return tuple(sorted(findings, key=lambda finding: (finding.location.line, finding.location.column, finding.id)))
+    return tuple(sorted(findings, key=lambda each: (each.location, each.id)))
+
+
+def fixes(findings: Iterable[Finding]) -> tuple[Edit, ...]:
+    """The edits that mend ``findings``, which must be of one policy, in an order in which they can be applied.
+
+    From the last rule to the first: taking one away then does not move those that are still to be changed.
+    """
+
+    def place(edit: Edit) -> tuple[int, int]:
+        if isinstance(edit, RemoveEntry):
+            return -edit.number, -edit.entry
+        return (-edit.number, -sys.maxsize) if isinstance(edit, SetRuleRights) else (1, 0)
+
+    return tuple(sorted((edit for each in findings for edit in each.fix), key=place))
+
+
+def _start(policy: Policy) -> Location:
+    return Location(policy.file, 1, 1)
 
 
 def _nothing_restricted(policy: Policy) -> Iterator[Finding]:
     if not (policy.handled_fs or policy.handled_net or policy.scoped):
-        where = Location(policy.file, 1, 1)
-        yield Finding("nothing-restricted", "error", where, "The policy restricts nothing: it handles no right.")
+        message = "The policy restricts nothing: it handles no right."
+        yield finding("nothing-restricted", _start(policy), message)
+
+
+def _unhandled(policy: Policy, target_abi: int | None) -> Iterator[Finding]:
+    """Rights beside handled ones that nothing restricts; a note where somebody listed what to handle."""
+    sections: tuple[tuple[Kind, RightSet, str], ...] = (
+        ("fs", policy.handled_fs, "on any file"),
+        ("net", policy.handled_net, "for any port"),
+    )
+    for kind, handled, where in sections:
+        if not handled:
+            continue
+        abi = target_abi or policy.abi or max(RIGHTS[name].abi for name in handled)
+        free = rights_of(kind, abi) - handled - {"refer"}
+        if not free:
+            continue
+        tables = [table for table in policy.rulesets if (table.handled_fs if kind == "fs" else table.handled_net)]
+        rules = policy.path_rules if kind == "fs" else policy.port_rules
+        location = tables[0].location if tables else rules[0].location
+        listed = "handled neither by a ruleset nor through a rule" if not tables else "not handled"
+        message = f"{_listed(free)}: {listed}, so not restricted {where}."
+        yield finding("unhandled-right", location, message, severity="note" if tables else None)
+
+
+def _never_granted(policy: Policy) -> Iterator[Finding]:
+    granted = NO_RIGHTS.union(
+        *(rule.rights for rule in policy.path_rules), *(rule.rights for rule in policy.port_rules)
+    )
+    denied = (policy.handled_fs | policy.handled_net) - granted
+    if denied:
+        location = policy.rulesets[0].location if policy.rulesets else _start(policy)
+        yield finding("never-granted", location, f"{_listed(denied)}: no rule grants it, so it is always denied.")
+
+
+def _named(policy: Policy) -> Iterator[tuple[str, Location]]:
+    """Every name of a right or scope as written, groups included, with its table's place."""
+    for table in policy.rulesets:
+        for name in (*table.handled_access_fs, *table.handled_access_net, *table.scoped):
+            yield name, table.location
+    for rule in policy.path_rules:
+        yield from ((name, rule.location) for name in rule.allowed_access)
+    for port_rule in policy.port_rules:
+        yield from ((name, port_rule.location) for name in port_rule.allowed_access)
 
 
 def _newer_rights(policy: Policy, target_abi: int | None) -> Iterator[Finding]:
@@ -53,20 +265,48 @@ def _newer_rights(policy: Policy, target_abi: int | None) -> Iterator[Finding]:
     if abi is None or abi >= LATEST_ABI:
         return
     aim = f"ABI {abi}" if target_abi is not None else f"this file's abi = {abi}"
-    places: list[tuple[tuple[str, ...], Location]] = []
-    for table in policy.rulesets:
-        names = (*table.handled_access_fs, *table.handled_access_net, *table.scoped)
-        places.append((names, table.location))
-    places += [(rule.allowed_access, rule.location) for rule in policy.path_rules]
-    places += [(port_rule.allowed_access, port_rule.location) for port_rule in policy.port_rules]
     told = set[str]()
-    for names, location in places:
-        for name in names:
-            right = RIGHTS.get(name)
-            if right is not None and right.abi > abi and name not in told:
-                told.add(name)
-                message = f"{name} came with ABI {right.abi}, but the policy is meant for {aim}."
-                yield Finding("newer-right", "warning", location, message)
+    for name, location in _named(policy):
+        right = RIGHTS.get(name)
+        if right is not None and right.abi > abi and name not in told:
+            told.add(name)
+            message = f"{name} came with ABI {right.abi}, but the policy is meant for {aim}."
+            yield finding("newer-right", location, message)
+    if target_abi is not None and policy.abi is not None and policy.abi > target_abi:
+        everything = policy.handled_fs | policy.handled_net | policy.scoped
+        lost = [name for name in in_order(everything - told) if RIGHTS[name].abi > abi]
+        if lost:
+            message = f"{', '.join(lost)}: part of a group at abi = {policy.abi}, not restricted at ABI {abi}."
+            yield finding("newer-right", _start(policy), message)
+
+
+def _unknown_elsewhere(policy: Policy) -> Iterator[Finding]:
+    told = set[str]()
+    for name, location in _named(policy):
+        right = RIGHTS.get(name)
+        if right is not None and right.abi > REFERENCE_ABI and name not in told:
+            told.add(name)
+            message = f"landlockconfig does not know {name} yet: llconfig and Island refuse this file."
+            yield finding("unknown-to-reference", location, message)
+
+
+def _empty_groups(policy: Policy) -> Iterator[Finding]:
+    for table in policy.rulesets:
+        lists = (
+            ("handled_access_net", table.handled_access_net, table.handled_net),
+            ("scoped", table.scoped, table.scopes),
+        )
+        for key, names, rights in lists:
+            if names and not rights and set(names) <= set(GROUPS):
+                message = f"{', '.join(names)} stands for nothing in {key} at abi = {policy.abi}."
+                yield finding("empty-group", table.location, message)
+    for rule in policy.port_rules:
+        if not rule.rights and set(rule.allowed_access) <= set(GROUPS):
+            ports = ", ".join(str(entry.port) for entry in rule.ports)
+            unrestricted = "" if policy.handled_net else ", and no port is restricted"
+            names_ = ", ".join(rule.allowed_access)
+            message = f"{names_} stands for nothing at abi = {policy.abi}: the rule for port {ports} has no effect"
+            yield finding("empty-group", rule.location, f"{message}{unrestricted}.")
 
 
 def _unused_variables(policy: Policy) -> Iterator[Finding]:
@@ -81,74 +321,8 @@ def _unused_variables(policy: Policy) -> Iterator[Finding]:
         if variable.name not in used:
             used.add(variable.name)  # several tables may share a name: one cause
             message = f"The variable '{variable.name}' is not used by any path."
-            yield Finding("unused-variable", "warning", variable.location, message)
+            yield finding("unused-variable", variable.location, message, fix=(RemoveVariable(variable.name),))
 
 
-def _rules(policy: Policy, resolved: ResolvedPolicy) -> Iterator[Finding]:
-    places: dict[RuleRef, list[ResolvedPath]] = {}
-    for path in resolved.paths:
-        for each in path.refs:
-            places.setdefault(each.ref, []).append(path)
-    decider = Decider(resolved, LATEST_ABI)
-    for rule in policy.path_rules:
-        existing: list[tuple[Location, ResolvedPath]] = []
-        for parent in rule.parents:
-            for path in places.get(path_ref(parent), ()):
-                if path.identity is None:
-                    message = f"{printable(path.path) or 'The empty path'} does not exist: its rule grants nothing."
-                    yield Finding("missing-path", "warning", parent.location, message)
-                else:
-                    existing.append((parent.location, path))
-        yield from _file_rights(rule, existing)
-        yield from _incomplete(rule, existing, policy.handled_fs, decider)
-        yield from _root_writable(rule, existing)
-
-
-def _file_rights(rule: PathRule, existing: list[tuple[Location, ResolvedPath]]) -> Iterator[Finding]:
-    """Rights that a rule names but cannot grant, as all its paths are files; groups do not count, they are for both."""
-    if not existing or any(path.is_dir for _, path in existing):
-        return
-    lost = [name for name in in_order(rule.allowed_access) if name not in FILE_RIGHTS]
-    if lost:
-        location, path = existing[0]
-        names = ", ".join(lost)
-        message = f"{printable(path.path)} is not a directory: {names} cannot be granted on it."
-        yield Finding("file-right", "warning", location, message)
-
-
-def _incomplete(
-    rule: PathRule, existing: list[tuple[Location, ResolvedPath]], handled: RightSet, decider: Decider
-) -> Iterator[Finding]:
-    """Rights that are of little use alone: the companion is handled, but no rule grants it there."""
-    for given, companion, effect in (
-        ("write_file", "truncate", "overwriting a file (O_TRUNC, a shell's >) is denied"),
-        ("execute", "read_file", "nothing can be executed: that needs both"),
-    ):
-        if given not in rule.rights or companion in rule.rights or companion not in handled:
-            continue
-        for location, path in existing:
-            if path.target is None or (given == "write_file" and not _can_be_truncated(path.target)):
-                continue
-            if companion not in decider.rights_on(path.target):
-                message = f"{printable(path.path)} is granted {given} but not {companion}: {effect}."
-                yield Finding(f"{given.partition('_')[0]}-without-{companion}", "warning", location, message)
-                break
-
-
-def _can_be_truncated(path: str) -> bool:
-    """Whether O_TRUNC means anything on ``path`` or below: opening a device or a pipe with it truncates nothing."""
-    try:
-        mode = os.stat(path).st_mode
-    except OSError:
-        return False
-    return stat.S_ISDIR(mode) or stat.S_ISREG(mode)
-
-
-def _root_writable(rule: PathRule, existing: list[tuple[Location, ResolvedPath]]) -> Iterator[Finding]:
-    if "write_file" not in rule.rights:
-        return
-    for location, path in existing:
-        if path.target == "/":
-            message = "Writing is granted on /, so on every file there is."
-            yield Finding("root-writable", "warning", location, message)
-            return
+def _listed(rights: RightSet) -> str:
+    return ", ".join(in_order(rights))

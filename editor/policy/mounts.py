@@ -1,0 +1,70 @@
+"""Where filesystems are mounted in this process's view, as /proc/self/mountinfo tells (proc(5))."""
+
+import os
+import re
+from collections.abc import Sequence
+from typing import NamedTuple
+
+_FILE = "/proc/self/mountinfo"
+_ESCAPE = re.compile(rb"\\([0-7]{3})")
+# Their mounts show a part of the filesystem by nature: a subvolume, a network namespace.
+_PARTS_BY_NATURE = frozenset({"btrfs", "nsfs", "cgroup", "cgroup2"})
+
+
+class Mount(NamedTuple):
+    """One mount: where it is, which directory of its filesystem it shows, the filesystem's type, and its options."""
+
+    point: str
+    root: str
+    kind: str
+    options: tuple[str, ...]
+
+    @property
+    def is_bind(self) -> bool:
+        """Whether it shows a directory that is elsewhere too: a bind mount."""
+        return self.root != "/" and self.kind not in _PARTS_BY_NATURE
+
+    def layers(self) -> tuple[str, ...]:
+        """The directories that an overlay is made of; nothing for other filesystems."""
+        if self.kind != "overlay":
+            return ()
+        found = []
+        for option in self.options:
+            key, _, value = option.partition("=")
+            if key in ("lowerdir", "upperdir", "workdir", "lowerdir+", "datadir+"):
+                found += [part.replace("\\:", ":") for part in re.split(r"(?<!\\):", value) if part.startswith("/")]
+        return tuple(found)
+
+
+def read_mounts(path: str = _FILE) -> tuple[Mount, ...]:
+    """All mounts, later ones above earlier ones; nothing where they cannot be read."""
+    try:
+        with open(path, "rb") as file:
+            lines = file.read().splitlines()
+    except OSError:
+        return ()
+    mounts = []
+    for line in lines:
+        fields = line.split(b" ")
+        rest = fields[fields.index(b"-") + 1 :]
+        options = _plain(rest[2]) if len(rest) > 2 else ""
+        mounts.append(Mount(_plain(fields[4]), _plain(fields[3]), _plain(rest[0]), tuple(options.split(","))))
+    return tuple(mounts)
+
+
+def mount_of(path: str, mounts: Sequence[Mount]) -> Mount | None:
+    """The mount on which ``path``, absolute and without symbolic links, is."""
+    found: Mount | None = None
+    for mount in mounts:
+        if is_beneath(path, mount.point) and (found is None or len(mount.point) >= len(found.point)):
+            found = mount
+    return found
+
+
+def is_beneath(path: str, directory: str) -> bool:
+    """Whether ``path`` is ``directory`` or below it, by their texts."""
+    return path == directory or path.startswith(directory.rstrip("/") + "/")
+
+
+def _plain(field: bytes) -> str:
+    return os.fsdecode(_ESCAPE.sub(lambda match: bytes([int(match[1], 8)]), field))
