@@ -28,6 +28,7 @@ case $goal in
         want git have git                         # sample policy: git in a work tree
         want libc6-dev test -e /usr/include/stdio.h
         want make have make                       # sample policy: no-network build
+        want netbase test -e /etc/services        # ports by name
         want openssh-client have ssh-keygen       # sample policy: SSH key generator
         want openssl have openssl                 # makes the certificate of the test's own https server
         want procps have ps                       # tests look for processes left over
