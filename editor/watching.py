@@ -19,15 +19,19 @@ if TYPE_CHECKING:
     from watchdog.events import FileSystemEvent
     from watchdog.observers.api import BaseObserver, ObservedWatch
 
-# Quiet time after an event before the file is read: a writer truncates first, and half a policy does not parse.
+# Quiet time after an event before the file is read: some tools replace a file in several steps.
 _QUIET_S: Final = 0.02
-# A writer that never pauses is read all the same after this.
+# Somebody who replaces the file again and again without a pause is read all the same after this.
 _LONGEST_WAIT_S: Final = 0.08
+# A writer truncates first, and half a policy does not parse: while the file is written to and not closed yet, its
+# pauses may be this long,
+_PAUSE_S: Final = 0.1
+# and all of it this long. A program that keeps the file open for ever is read all the same.
+_LONGEST_WRITE_S: Final = 0.5
 # stat(2) this often beside inotify: a network filesystem tells nothing, watchdog holds an unpaired rename for 0.5 s,
-# and a directory that was removed and came back has lost its watch. One stat is some microseconds.
-_POLL_S: Final = 0.15
-# The same where inotify cannot be had (its instances or watches are used up).
-_POLL_ALONE_S: Final = 0.1
+# and a directory that was removed and came back has lost its watch. One stat is some microseconds; it is this often
+# that a change which only the poll sees is told within 0.2 s, too.
+_POLL_S: Final = 0.1
 # As long as the kernel follows symlinks (MAXSYMLINKS in include/linux/namei.h).
 _MAX_LINKS: Final = 40
 
@@ -102,6 +106,7 @@ class Watcher:
         self._changed = changed
         self._seen: tuple[bytes | None, str] = (seen, "")
         self._poked = threading.Event()
+        self._open = False
         self._stopping = False
         self._observer: BaseObserver | None = None
         self._places: frozenset[tuple[str, str]] = frozenset()
@@ -129,6 +134,7 @@ class Watcher:
         """Called in watchdog's thread for each event in a watched directory."""
         for changed in (event.src_path, event.dest_path):
             if changed and os.path.split(os.fsdecode(changed)) in self._places:
+                self._open = event.event_type == "modified"  # else it was closed, or is another one now
                 self._poked.set()
 
     def _run(self) -> None:
@@ -137,7 +143,7 @@ class Watcher:
             last = _signature(self._path)
             self._look()
             while not self._stopping:
-                poked = self._poked.wait(_POLL_ALONE_S if self._exhausted else _POLL_S)
+                poked = self._poked.wait(_POLL_S)
                 now = _signature(self._path)
                 if not poked and now == last:
                     continue
@@ -151,12 +157,14 @@ class Watcher:
                 self._observer.join(timeout=5)
 
     def _settle(self) -> None:
-        until = time.monotonic() + _LONGEST_WAIT_S
-        while not self._stopping and time.monotonic() < until:
+        """Wait until whoever changes the file is done with it, as far as that can be told."""
+        start = time.monotonic()
+        while not self._stopping and time.monotonic() - start < (_LONGEST_WRITE_S if self._open else _LONGEST_WAIT_S):
             self._poked.clear()
-            if not self._poked.wait(_QUIET_S):
-                return
+            if not self._poked.wait(_PAUSE_S if self._open else _QUIET_S):
+                break
         self._poked.clear()
+        self._open = False
 
     def _look(self) -> None:
         content = _content(self._path)
