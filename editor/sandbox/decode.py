@@ -57,8 +57,9 @@ class Want(NamedTuple):
 
     ``seen`` is the name under which the tracer can look at it. ``unchecked`` says why the kernel does not ask Landlock
     about this object, empty where it does. ``new`` tells that the object comes to be by the call itself. ``process`` is
-    who a signal is for or who is to be traced: 0 where that is not one process, -1 for the caller. ``problem`` is the
-    errno that kept the tracer from finding the object.
+    who a signal is for or who is to be traced: 0 where that is not one process, -1 for the caller. ``group`` is the
+    process group that a signal is for: 0 for the caller's own, -1 for all processes. ``signal`` is its number.
+    ``problem`` is the errno that kept the tracer from finding the object.
     """
 
     rights: RightSet
@@ -68,6 +69,8 @@ class Want(NamedTuple):
     entry: Entry | None = None
     port: int | None = None
     process: int = 0
+    group: int | None = None
+    signal: int = 0
     unchecked: str = ""
     new: bool = False
     problem: int = 0
@@ -172,6 +175,9 @@ class Scene(Protocol):
 
     def process_name(self, pid: int) -> str:
         """The comm of any process, empty where there is none."""
+
+    def process_of(self, number: int) -> int:
+        """The process that a descriptor stands for, 0 where it stands for none."""
 
 
 def signed(value: int) -> int:
@@ -565,26 +571,31 @@ def _socketcall(scene: Scene, args: Args) -> Attempt | None:
 # Signals, other processes
 
 
-def _signal(scene: Scene, target: int) -> Attempt:
-    name = scene.process_name(abs(target)) if target not in (0, -1) else ""
-    shown = f"process {abs(target)}" if target > 0 else f"process group {abs(target)}"
+def _signal(scene: Scene, target: int, number: int) -> Attempt:
+    wanted: RightSet = frozenset({"signal"})
+    if target > 0:
+        name = scene.process_name(target)
+        shown = f"process {target} ({name})" if name else f"process {target}"
+        return Attempt("scope", Want(wanted, shown, process=target, signal=number))
     if target == -1:
-        shown = "all processes"
-    asked = f"{shown} ({name})" if name else shown
-    return Attempt("scope", Want(frozenset({"signal"}), asked, process=max(target, 0)))
+        return Attempt("scope", Want(wanted, "all processes", group=-1, signal=number))
+    shown = f"process group {-target}" if target else "its own process group"
+    return Attempt("scope", Want(wanted, shown, group=-target, signal=number))
 
 
 def _kill(scene: Scene, args: Args) -> Attempt:
-    return _signal(scene, signed(args[0]))
+    return _signal(scene, signed(args[0]), signed(args[1]))
 
 
 def _tgkill(scene: Scene, args: Args) -> Attempt:
-    return _signal(scene, signed(args[1]))
+    return _signal(scene, signed(args[1]), signed(args[2]))
 
 
 def _pidfd_send_signal(scene: Scene, args: Args) -> Attempt:
-    place = scene.descriptor(signed(args[0]))
-    return Attempt("scope", Want(frozenset({"signal"}), place.real))
+    target = scene.process_of(signed(args[0]))
+    if target > 0:
+        return _signal(scene, target, signed(args[1]))
+    return Attempt("scope", Want(frozenset({"signal"}), scene.descriptor(signed(args[0])).real, signal=signed(args[1])))
 
 
 def _ptrace(scene: Scene, args: Args) -> Attempt | None:

@@ -5,6 +5,7 @@ capabilities the mode bits are read here. Access control lists are seen only in 
 """
 
 import os
+import signal
 import stat
 from typing import NamedTuple
 
@@ -12,6 +13,9 @@ from editor.landlock.rights import RightSet
 
 _CAP_DAC_OVERRIDE = 1
 _CAP_DAC_READ_SEARCH = 2
+_CAP_KILL = 5
+_CAP_SYS_PTRACE = 19
+_CAP_SYS_ADMIN = 21
 
 _READING: RightSet = frozenset({"read_file", "read_dir"})
 _WRITING: RightSet = frozenset({"write_file", "truncate", "resolve_unix"})
@@ -99,14 +103,95 @@ class PermissionJudge:
                 return False
             return bool(mask) and not os.access(path, mask, effective_ids=True)
         try:
-            above = os.path.dirname(path)
-            while len(above) > 1:
-                if not _by_mode(os.stat(above), os.X_OK, who):
-                    return True
-                above = os.path.dirname(above)
-            return not _by_mode(os.stat(path), mask, who)
+            return self._closed(tid, os.path.dirname(path), who) or not _by_mode(os.stat(path), mask, who)
         except OSError:
             return False
+
+    @staticmethod
+    def _closed(tid: int, directory: str, who: Credentials) -> bool:
+        """Whether ``directory``, or one on the way from the root or the working directory, may not be searched."""
+        try:
+            start = os.readlink(f"/proc/{tid}/cwd")
+        except OSError:
+            start = "/"
+        while len(directory) > 1:
+            if not _by_mode(os.stat(directory), os.X_OK, who):
+                return True
+            if directory == start:
+                break
+            directory = os.path.dirname(directory)
+        return False
+
+    def unreachable(self, tid: int, directory: str) -> bool:
+        """Whether ``tid`` may not look anything up in ``directory``: that comes before any other question."""
+        who = credentials(tid)
+        if who is None or not directory:
+            return False
+        try:
+            return self._closed(tid, directory, who)
+        except OSError:
+            return False
+
+    def refuses_signal(self, tid: int, target: int, number: int) -> bool:
+        """Whether ``tid`` may not send signal ``number`` to process ``target`` whatever Landlock says.
+
+        Source: kill_ok_by_cred() and check_kill_permission() in kernel/signal.c, which ask before the security modules.
+        """
+        who, ids, theirs = credentials(tid), _ids(tid), _ids(target)
+        if who is None or ids is None or theirs is None or who.has(_CAP_KILL):
+            return False
+        if number == signal.SIGCONT and _session(tid) == _session(target):
+            return False
+        return not {ids.uids[0], ids.uids[1]} & {theirs.uids[0], theirs.uids[2]}
+
+    def refuses_tracing(self, tid: int, target: int) -> bool:
+        """Whether ``tid`` may not trace process ``target`` whatever Landlock says.
+
+        Source: __ptrace_may_access() in kernel/ptrace.c. Opening its memory is the same question to the kernel, which
+        this process puts without consequences: it is outside of the sandbox.
+        """
+        who, ids, theirs = credentials(tid), _ids(tid), _ids(target)
+        if who is None or ids is None or theirs is None:
+            return False
+        same = {*theirs.uids[:3]} == {ids.uids[0]} and {*theirs.gids[:3]} == {ids.gids[0]}
+        if not same and not who.has(_CAP_SYS_PTRACE):
+            return True
+        try:
+            os.close(os.open(f"/proc/{target}/mem", os.O_RDONLY | os.O_CLOEXEC))
+        except PermissionError:
+            return True
+        except OSError:
+            return False
+        return False
+
+    def refuses_mounts(self, tid: int) -> bool:
+        """Whether ``tid`` may change no mounts whatever Landlock says: may_mount() in fs/namespace.c."""
+        who = credentials(tid)
+        return who is not None and not who.has(_CAP_SYS_ADMIN)
+
+
+class _Ids(NamedTuple):
+    """Real, effective, saved and filesystem ids."""
+
+    uids: tuple[int, ...]
+    gids: tuple[int, ...]
+
+
+def _ids(tid: int) -> _Ids | None:
+    try:
+        with open(f"/proc/{tid}/status", "rb") as file:
+            lines = file.read().splitlines()
+    except OSError:
+        return None
+    found = {line[:4]: tuple(map(int, line[5:].split())) for line in lines if line.startswith((b"Uid:", b"Gid:"))}
+    return _Ids(found[b"Uid:"], found[b"Gid:"]) if len(found) == 2 else None
+
+
+def _session(tid: int) -> int:
+    try:
+        return os.getsid(tid)
+    except OSError:
+        return -1
 
 
 def same_mount(one: str, other: str) -> bool:

@@ -220,6 +220,13 @@ class Task:
         except OSError:
             return ""
 
+    def process_of(self, number: int) -> int:
+        try:
+            with open(f"/proc/{self.tid}/fdinfo/{number}", "rb") as file:
+                return next((int(line[4:]) for line in file if line.startswith(b"Pid:")), 0)
+        except (OSError, ValueError):
+            return 0
+
 
 class Tracer:
     """One run."""

@@ -5,6 +5,7 @@ explain the error. Where both cannot be told apart (file permissions come first 
 """
 
 import errno
+import os
 from collections.abc import Callable
 from typing import NamedTuple, Protocol
 
@@ -42,6 +43,9 @@ _OTHER = (
     " a mount option, another security module or a nested sandbox may"
 )
 _PERMISSIONS = "file permissions refuse it"
+_SEARCH = "a directory on the way may not be searched: file permissions refuse it"
+_OTHER_USER = "the process belongs to another user, or is protected"
+_NO_CAPABILITY = "changing mounts needs the capability CAP_SYS_ADMIN, which the program does not have"
 
 
 # Like a scope, it is asked of sockets only that were made outside of the domain (hook_unix_find in fs.c).
@@ -99,23 +103,23 @@ class Judge:
             error = errno.EINTR
         if not attempt.wants:
             return ()
-        decisions = self._decide(attempt)
+        decisions = self._decide(attempt, who)
         outcome = _Outcome(attempt, error, who)
         if self._observing:
             return self._observed(outcome, decisions)
         if not error or (attempt.kind == "network" and error in _AFTER_CONNECT):
             pairs = zip(attempt.wants, decisions, strict=True)
-            return tuple(self._passed(outcome, want, decision) for want, decision in pairs)
+            return tuple(row for want, decision in pairs for row in self._all_passed(outcome, want, decision))
         return self._refused(outcome, decisions)
 
     # The policy's view
 
-    def _decide(self, attempt: Attempt) -> tuple[Decision, ...]:
+    def _decide(self, attempt: Attempt, who: Who) -> tuple[Decision, ...]:
         if attempt.refer is not None:
             return self._decide_refer(attempt)
-        return tuple(self._decide_one(want) for want in attempt.wants)
+        return tuple(self._decide_one(want, who) for want in attempt.wants)
 
-    def _decide_one(self, want: Want) -> Decision:
+    def _decide_one(self, want: Want, who: Who) -> Decision:
         if want.unchecked or not want.rights:
             return Decision(True, NO_RIGHTS, (), want.unchecked, want.rights, None)
         name = next(iter(want.rights))
@@ -124,7 +128,7 @@ class Judge:
             return self._decider.port(want.port or 0, name)
         if kind == "scope":
             decision = self._decider.scope(name)
-            if not decision.allowed and self._is_inside(want):
+            if not decision.allowed and self._is_inside(want, who):
                 return Decision(True, NO_RIGHTS, decision.decided_by, "inside the sandbox", NO_RIGHTS, None)
             return decision
         if want.object_path is None:
@@ -134,10 +138,30 @@ class Judge:
             return Decision(True, NO_RIGHTS, (), "the other side is inside the sandbox", NO_RIGHTS, None)
         return decision
 
-    def _is_inside(self, want: Want) -> bool:
+    def _is_inside(self, want: Want, who: Who) -> bool:
         if want.process:
             return self._inside.inside_process(want.process)
+        if want.group is not None:
+            return not self._has_outsiders(want, who)
         return want.asked is not None and self._inside.inside_address(want.asked)
+
+    def _has_outsiders(self, want: Want, who: Who) -> bool:
+        """Whether a process group has members outside of the sandbox who could be sent the signal otherwise."""
+        try:
+            group = want.group or os.getpgid(who.pid)
+        except OSError:
+            return False
+        for name in os.listdir("/proc"):
+            pid = int(name) if name.isdigit() else 1
+            if pid == 1 or self._inside.inside_process(pid):  # kill(-1) leaves out the first process
+                continue
+            try:
+                member = group == -1 or os.getpgid(pid) == group
+            except OSError:
+                continue
+            if member and not self._permissions.refuses_signal(who.tid, pid, want.signal):
+                return True
+        return False
 
     def _decide_refer(self, attempt: Attempt) -> tuple[Decision, ...]:
         refer = attempt.refer
@@ -187,6 +211,17 @@ class Judge:
     def _newer(self, rights: RightSet) -> bool:
         return all(RIGHTS[name].abi > self._abi for name in rights)
 
+    def _all_passed(self, outcome: _Outcome, want: Want, decision: Decision) -> tuple[Access, ...]:
+        """The rows of a want that passed.
+
+        A signal to a group succeeds once one member gets it; to those outside it was denied all the same.
+        """
+        passed = self._passed(outcome, want, decision)
+        if want.group is None or decision.allowed:
+            return (passed,)
+        reason = f"members outside the sandbox did not get it: {decision.reason}"
+        return (passed, self._row(outcome, want, "denied", reason, decision))
+
     def _passed(self, outcome: _Outcome, want: Want, decision: Decision) -> Access:
         """A call that Landlock let pass: the kernel says so, or this is what is expected of it (observing)."""
         attempt = outcome.attempt
@@ -227,11 +262,19 @@ class Judge:
         attempt, error, _ = outcome
         explained = error in _LANDLOCK_ERRORS[attempt.kind] and not self._observing
         if explained and attempt.kind in ("topology", "trace"):
-            by_landlock = self._restricts_files if attempt.kind == "topology" else self._reaches_out(attempt.wants[0])
+            by_landlock = self._forbids_mounts(outcome) if attempt.kind == "topology" else self._reaches_out(outcome)
             if by_landlock:
                 return (self._row(outcome, attempt.wants[0], "denied", attempt.why),)
+        if (
+            attempt.kind == "directory"
+            and explained
+            and any(self._unreachable(outcome, want) for want in attempt.wants)
+        ):
+            return self._all_failed(outcome, _SEARCH)
         if explained and attempt.refer is not None and any(not decision.allowed for decision in decisions):
             return self._refused_refer(outcome, decisions)
+        if attempt.refer is not None:
+            return tuple(self._failed(outcome, want) for want in attempt.wants)
         rows: list[Access] = []
         denied = [explained and not decision.allowed for decision in decisions]
         for position, (want, decision) in enumerate(zip(attempt.wants, decisions, strict=True)):
@@ -246,9 +289,27 @@ class Judge:
             rows[-1] = self._failed(outcome, attempt.wants[-1])
         return tuple(rows)
 
-    def _reaches_out(self, want: Want) -> bool:
+    def _reaches_out(self, outcome: _Outcome) -> bool:
         """Whether tracing or reading another process is what a domain forbids: inside it, it is free."""
-        return self._enforces and want.process > 0 and not self._inside.inside_process(want.process)
+        target = outcome.attempt.wants[0].process
+        return (
+            self._enforces
+            and target > 0
+            and not self._inside.inside_process(target)
+            and not self._permissions.refuses_tracing(outcome.who.tid, target)
+        )
+
+    def _forbids_mounts(self, outcome: _Outcome) -> bool:
+        """Whether a change of mounts was put to Landlock: all but mount(2) ask for the capability before."""
+        asked_first = outcome.attempt.syscall == "mount" or not self._permissions.refuses_mounts(outcome.who.tid)
+        return self._restricts_files and asked_first
+
+    def _unreachable(self, outcome: _Outcome, want: Want) -> bool:
+        """Whether looking the name up in its directory was refused, before anything was put to Landlock."""
+        return bool(want.seen) and self._permissions.unreachable(outcome.who.tid, want.seen)
+
+    def _all_failed(self, outcome: _Outcome, reason: str) -> tuple[Access, ...]:
+        return tuple(self._row(outcome, want, "failed", reason) for want in outcome.attempt.wants)
 
     def _stopped_here(self, outcome: _Outcome, want: Want, *, later: bool) -> bool:
         """Whether a refusal is about this object, on which no rule explains it, and not about a later one of the call.
@@ -265,6 +326,10 @@ class Judge:
 
     def _explained(self, outcome: _Outcome, want: Want, decision: Decision) -> Access:
         attempt, _, who = outcome
+        if want.process > 0 and self._permissions.refuses_signal(who.tid, want.process, want.signal):
+            return self._row(outcome, want, "failed", _OTHER_USER)
+        if "make_reg" in want.rights and self._unreachable(outcome, want):
+            return self._row(outcome, want, "failed", _SEARCH)
         refuses = bool(want.seen) and self._permissions.refuses(who.tid, want.seen, want.rights)
         if not refuses:
             return self._row(outcome, want, "denied", decision.reason, decision)
@@ -292,11 +357,17 @@ class Judge:
         reason = ""
         if error in (errno.EACCES, errno.EPERM):
             if want.problem == errno.EACCES:
-                reason = "a directory on the way may not be searched: file permissions refuse it"
+                reason = _SEARCH
             elif want.seen and self._permissions.refuses(who.tid, want.seen, want.rights):
                 reason = _PERMISSIONS
             elif attempt.kind == "plain":
                 reason = attempt.why
+            elif attempt.kind == "topology" and self._permissions.refuses_mounts(who.tid):
+                reason = _NO_CAPABILITY
+            elif attempt.kind == "scope" or (
+                attempt.kind == "trace" and want.process > 0 and not self._inside.inside_process(want.process)
+            ):
+                reason = _OTHER_USER
             elif attempt.kind == "trace" and self._enforces:
                 reason = "inside the run every process is traced already, by this test"
             elif attempt.kind in ("open", "exec", "directory"):
