@@ -31,6 +31,7 @@ case $goal in
         want netbase test -e /etc/services        # ports by name
         want openssh-client have ssh-keygen       # sample policy: SSH key generator
         want openssl have openssl                 # makes the certificate of the test's own https server
+        want patch have patch                     # one of the programs whose denials are compared with audit
         want procps have ps                       # tests look for processes left over
         want strace have strace                   # benchmark: what tracing costs with it
         want tmux have tmux                       # drives the real program in a real terminal
