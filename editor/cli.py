@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     import argparse
     from typing import NoReturn
 
+    from editor.console import Console
     from editor.landlock.ruleset import Note
     from editor.policy.model import Policy
     from editor.policy.resolve import ResolvedPolicy
@@ -185,6 +186,29 @@ _seconds.__name__ = "number of seconds"
 def _add_file_options(parser: "argparse.ArgumentParser") -> None:
     parser.add_argument("words", nargs="*", metavar="FILE", help="the policy, TOML or JSON")
     parser.add_argument("--sample", metavar="NAME", help="use this sample policy as FILE")
+    parser.add_argument(
+        "--with", dest="also", action="append", default=[], metavar="FILE", help="compose FILE with this policy file"
+    )
+    parser.add_argument(
+        "--var", action="append", default=[], metavar="NAME=VALUE", help="the value of a variable, for this once"
+    )
+
+
+def _variables(options: "argparse.Namespace") -> dict[str, tuple[str, ...]]:
+    """The variables of ``--var``. Raises UsageError."""
+    from editor.policy.compose import VariableError, parse_variables  # noqa: PLC0415
+
+    try:
+        return parse_variables(options.var)
+    except VariableError as error:
+        raise UsageError(str(error)) from error
+
+
+def _policy(file: str, options: "argparse.Namespace") -> "Policy":
+    """The policy that FILE is, or that a directory and what ``--with`` and ``--var`` add make."""
+    from editor.policy.compose import load  # noqa: PLC0415
+
+    return load((file, *options.also), _variables(options))
 
 
 def _files(options: "argparse.Namespace", parser: "argparse.ArgumentParser", following: int = 0) -> list[str]:
@@ -253,25 +277,61 @@ def _abi(words: list[str]) -> int:
 def _check(words: list[str]) -> int:
     parser = _parser(
         "check",
-        "[--abi N] [--format text|json] FILE...",
-        "Parse and lint policies. Status 0: clean, 1: findings, 2: a file cannot be read or parsed.",
+        "[options] FILE|DIR...",
+        "Parse and lint policies. Status 0: clean, 1: findings (notes do not count), 2: a file cannot be read or "
+        "parsed.",
     )
     _add_file_options(parser)
-    parser.add_argument("--abi", type=_abi_number, metavar="N", help="the Landlock ABI that the policy is meant for")
-    parser.add_argument("--format", choices=_FORMATS, default="text")
+    parser.add_argument(
+        "--target-abi", "--abi", dest="abi", type=_abi_number, metavar="N", help="the Landlock ABI that it is meant for"
+    )
+    parser.add_argument("--format", choices=(*_FORMATS, "sarif"), default="text")
+    parser.add_argument("--fix", action="store_true", help="mend what can be mended without changing the meaning here")
+    parser.add_argument("--notes", action="store_true", help="show what may well be meant just so, too")
+    parser.add_argument("--ignore", action="append", default=[], metavar="ID", help="leave out findings of this kind")
+    parser.add_argument(
+        "--compat", action="store_true", help="instead, say what every Landlock ABI makes of the policy"
+    )
     options = _parsed(parser, words)
     files = _files(options, parser)
     from editor.console import Console, prepare_streams  # noqa: PLC0415
-    from editor.findings import check_file, checked_lines  # noqa: PLC0415
+    from editor.findings import Check, check, checked_lines  # noqa: PLC0415
+    from editor.policy.lint import LINTS  # noqa: PLC0415
 
+    for id_ in options.ignore:
+        if id_ not in LINTS:
+            parser.error(f"there is no finding {_shown(id_)}; there are: {', '.join(sorted(LINTS))}")
+    if options.fix and (options.also or options.var or options.compat or any(os.path.isdir(file) for file in files)):
+        parser.error("--fix takes single files, without --with, --var and --compat")
     prepare_streams()
-    checked = [check_file(file, options.abi) for file in files]
+    console = Console(sys.stdout)
+    if options.compat:
+        return _check_compatibility(files, options, console)
+    variables = _variables(options)
+    ignored = frozenset(options.ignore)
+    checked = [check(Check((file, *options.also), options.abi, variables, ignored, options.fix)) for file in files]
     if options.format == "json":
         _print_json({"files": [each.to_json() for each in checked]})
+    elif options.format == "sarif":
+        from editor.sarif import sarif  # noqa: PLC0415
+
+        _print_json(sarif(checked))
     else:
-        console = Console(sys.stdout)
-        console.write(checked_lines(checked, console))
+        console.write(checked_lines(checked, console, notes=options.notes))
     return max(each.status for each in checked)
+
+
+def _check_compatibility(files: list[str], options: "argparse.Namespace", console: "Console") -> int:
+    from editor.compat import compatibility, compatibility_lines  # noqa: PLC0415
+
+    if options.format == "sarif":
+        raise UsageError("--compat makes text or JSON.")
+    reports = [compatibility(_policy(file, options)) for file in files]
+    if options.format == "json":
+        _print_json({"files": [each.to_json() for each in reports]})
+    else:
+        console.write(compatibility_lines(reports, console))
+    return 0
 
 
 def _explain(words: list[str]) -> int:
@@ -289,10 +349,9 @@ def _explain(words: list[str]) -> int:
     file, text = _one_file(options, parser, following=1)
     from editor.console import Console, prepare_streams  # noqa: PLC0415
     from editor.explain import TargetError, explain, parse_target  # noqa: PLC0415
-    from editor.policy.parse import read_policy  # noqa: PLC0415
 
     prepare_streams()
-    policy = read_policy(file)
+    policy = _policy(file, options)
     try:
         target = parse_target(text, tuple(options.right))
     except TargetError as error:

@@ -1,36 +1,51 @@
 """What ``paddock check`` and ``paddock abi`` find, as values, JSON and lines."""
 
 from collections.abc import Sequence
-from typing import Any, Literal, NamedTuple
+from types import MappingProxyType
+from typing import Any, NamedTuple
 
 from editor.console import Console
 from editor.escape import printable
 from editor.landlock.abi import ABI_VERSIONS, KernelState
 from editor.landlock.kernel import RESTRICT_FLAGS
 from editor.landlock.rights import RIGHTS
+from editor.policy.compose import Variables, load_leniently
 from editor.policy.errors import PolicyError
-from editor.policy.lint import lint
-from editor.policy.parse import format_of, parse_leniently, read_text
+from editor.policy.lint import Finding, Severity, lint
+from editor.policy.model import Policy
 from editor.policy.resolve import resolve
+
+_STYLES = {"error": "error", "warning": "warning", "note": "dim", "fixed": "allowed"}
 
 
 class Problem(NamedTuple):
-    """One finding: a stable id, where (``line`` and ``column`` from 1, 0 for the whole file), a sentence, a hint."""
+    """One finding: a stable id, where (``line`` and ``column`` from 1, 0 for the whole file), a sentence, a hint.
+
+    ``fixable``: ``--fix`` mends it.
+    """
 
     id: str
-    severity: Literal["error", "warning"]
+    severity: Severity
+    file: str
     line: int
     column: int
     message: str
     hint: str = ""
+    fixable: bool = False
 
 
 class Checked(NamedTuple):
-    """One policy file and everything found in it. ``valid``: it can be read and parsed."""
+    """One policy (a file, or several together) and everything found in it. ``valid``: it can be read and parsed.
+
+    ``notes`` are what may well be meant just so: they do not count. ``fixed`` were mended, and are not in the file any
+    more.
+    """
 
     file: str
     valid: bool
     problems: tuple[Problem, ...]
+    notes: tuple[Problem, ...] = ()
+    fixed: tuple[Problem, ...] = ()
 
     @property
     def status(self) -> int:
@@ -43,45 +58,89 @@ class Checked(NamedTuple):
             "file": self.file,
             "status": ("clean", "findings", "invalid")[self.status],
             "findings": [problem._asdict() for problem in self.problems],
+            "notes": [problem._asdict() for problem in self.notes],
+            "fixed": [problem._asdict() for problem in self.fixed],
         }
 
 
-def check_file(file: str, abi: int | None) -> Checked:
-    """Parse and lint ``file``; ``abi`` is the Landlock version that it is meant for, by default its own."""
-    try:
-        text = read_text(file)
-        policy, errors = parse_leniently(text, file, format_of(file, text))
-    except PolicyError as error:
-        errors = (error,)
-    if errors:
-        return Checked(file, False, tuple(_invalid(error) for error in errors))
-    found = lint(policy, resolve(policy), target_abi=abi)
+class Check(NamedTuple):
+    """What to check: files and directories that make one policy together, and for what.
+
+    ``abi`` is the Landlock version that the policy is meant for, by default its own; findings of the kinds ``ignored``
+    are left out. With ``fix``, which takes one file, what can be mended is.
+    """
+
+    paths: tuple[str, ...]
+    abi: int | None = None
+    variables: Variables = MappingProxyType({})
+    ignored: frozenset[str] = frozenset()
+    fix: bool = False
+
+
+def check(request: Check) -> Checked:
+    """Parse and lint one policy. Raises SaveError where what was mended cannot be written."""
+    shown = " + ".join(request.paths)
+    policy, errors = load_leniently(request.paths, request.variables)
+    if policy is None:
+        return Checked(shown, False, tuple(_invalid(error) for error in errors))
+    found = _findings(policy, request)
+    fixed: tuple[Problem, ...] = ()
+    if request.fix and any(each.fix for each in found):
+        from editor.fixing import fix_file  # noqa: PLC0415 only for who asks
+
+        mended = fix_file(request.paths[0], lambda draft: _findings(draft, request))
+        fixed = tuple(_problem(each) for each in mended)
+        policy, errors = load_leniently(request.paths, request.variables)
+        if policy is None:
+            return Checked(shown, False, tuple(_invalid(error) for error in errors), fixed=fixed)
+        found = _findings(policy, request)
+    problems = [_problem(each) for each in found]
     return Checked(
-        file,
+        shown,
         True,
-        tuple(
-            Problem(each.id, each.severity, each.location.line, each.location.column, each.message) for each in found
-        ),
+        tuple(each for each in problems if each.severity != "note"),
+        tuple(each for each in problems if each.severity == "note"),
+        fixed,
+    )
+
+
+def _findings(policy: Policy, request: Check) -> tuple[Finding, ...]:
+    found = lint(policy, resolve(policy), target_abi=request.abi)
+    return tuple(each for each in found if each.id not in request.ignored)
+
+
+def _problem(found: Finding) -> Problem:
+    place = found.location
+    return Problem(
+        found.id, found.severity, place.file, place.line, place.column, found.message, fixable=bool(found.fix)
     )
 
 
 def _invalid(error: PolicyError) -> Problem:
-    return Problem("invalid", "error", error.line, error.column, error.message, error.hint)
+    return Problem("invalid", "error", error.file, error.line, error.column, error.message, error.hint)
 
 
-def checked_lines(checked: Sequence[Checked], console: Console) -> list[str]:
-    """A line for each finding, as compilers write them, and one for each file without any."""
+def checked_lines(checked: Sequence[Checked], console: Console, *, notes: bool = False) -> list[str]:
+    """A line for each finding, as compilers write them, and one for each policy without any; notes where wanted."""
     lines = []
     for each in checked:
-        file = printable(each.file)
+        lines += [_line(problem, console, "fixed") for problem in each.fixed]
+        shown = (*each.problems, *each.notes) if notes else each.problems
+        lines += [_line(problem, console) for problem in sorted(shown, key=lambda one: one[2:5])]
         if not each.problems:
-            lines.append(f"{file}: {console.paint('no findings', 'allowed')}")
-        for problem in each.problems:
-            place = f"{file}:{problem.line}:{problem.column}" if problem.line else file
-            hint = f" ({problem.hint})" if problem.hint else ""
-            severity = console.paint(problem.severity, problem.severity)
-            lines.append(f"{place}: {severity}: {printable(problem.message + hint)} [{problem.id}]")
+            more = f" ({len(each.notes)} notes, --notes shows them)" if each.notes and not notes else ""
+            lines.append(f"{printable(each.file)}: {console.paint('no findings', 'allowed')}{more}")
+        elif not each.fixed and (fixable := sum(problem.fixable for problem in each.problems)):
+            lines.append(f"{printable(each.file)}: --fix mends {fixable} of {len(each.problems)}")
     return lines
+
+
+def _line(problem: Problem, console: Console, word: str = "") -> str:
+    file = printable(problem.file)
+    place = f"{file}:{problem.line}:{problem.column}" if problem.line else file
+    hint = f" ({problem.hint})" if problem.hint else ""
+    severity = console.paint(word or problem.severity, _STYLES.get(word or problem.severity, "warning"))
+    return f"{place}: {severity}: {printable(problem.message + hint)} [{problem.id}]"
 
 
 def kernel_json(state: KernelState) -> dict[str, Any]:

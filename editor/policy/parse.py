@@ -149,10 +149,11 @@ def parse_policy(text: str, file: str, format: Format, root: Node | None = None)
 
 
 def parse_leniently(
-    text: str, file: str, format: Format, root: Node | None = None
+    text: str, file: str, format: Format, root: Node | None = None, *, references: bool = True
 ) -> tuple[Policy, tuple[PolicyError, ...]]:
     """What can be understood of ``text``, and everything that is wrong with it in the order of its places.
 
+    Without ``references``, the variables that paths use need not be defined: another file may define them.
     Raises PolicyError only where the text is not TOML or JSON at all.
     """
     if root is None:
@@ -160,6 +161,7 @@ def parse_leniently(
 
         root = locate(text, format, file)
     reader = _Reader(text, file, format, root)
+    reader.references = references
     policy = reader.policy()
     return policy, tuple(sorted(reader.problems, key=lambda problem: (problem.line, problem.column)))
 
@@ -175,6 +177,7 @@ class _Reader:
         self.root = root
         self.index = LineIndex(text)
         self.problems: list[PolicyError] = []
+        self.references = True
         self.abi: int | None = None
         self.templates: list[tuple[Node, tuple[Token, ...]]] = []
         self.groups: dict[tuple[str, Kind], RightSet] = {}
@@ -217,7 +220,7 @@ class _Reader:
         elif field.key in self.keys:
             hint = self.elsewhere(field.key)
         else:
-            hint = _did_you_mean(field.key, known)
+            hint = did_you_mean(field.key, known)
         self.problem(field.key_span.start, f"unknown key '{field.key}' in {where}", key=field.key, hint=hint)
 
     def elsewhere(self, key: str) -> str:
@@ -422,7 +425,7 @@ class _Reader:
             message = f"unknown {_KIND_NAMES[kind]} '{name}'"
             known = [each.name for each in RIGHTS.values() if each.kind == kind]
             known += [group for group, kinds in GROUPS.items() if kind in kinds]
-            hint = _did_you_mean(name, known)
+            hint = did_you_mean(name, known)
         self.problem(item.span.start, message, key=name, hint=hint)
 
     # Variables
@@ -434,7 +437,7 @@ class _Reader:
         self.problem(offset, error.message, key=error.name or str(item.value), hint=hint)
 
     def check_references(self, variables: Iterable[Variable]) -> None:
-        if not self.templates:
+        if not (self.templates and self.references):
             return
         defined: dict[str, set[str]] = {}
         for variable in variables:
@@ -448,7 +451,7 @@ class _Reader:
             except TemplateError as error:
                 hint = ""
                 if error.name and error.name not in defined:
-                    hint = _did_you_mean(error.name, defined) or f"define it in a '{self.keys.variable}' table"
+                    hint = did_you_mean(error.name, defined) or f"define it in a '{self.keys.variable}' table"
                 self.template_problem(item, error, hint)
                 if total > MAX_PATHS:
                     return
@@ -458,7 +461,7 @@ class _Reader:
         return self.text[node.span.start : min(node.span.end, node.span.start + 40)]
 
 
-def _did_you_mean(name: str, known: Iterable[str]) -> str:
+def did_you_mean(name: str, known: Iterable[str]) -> str:
     """A hint that names the nearest of ``known``, or an empty string."""
     import difflib  # noqa: PLC0415 needed only when something is wrong
     import re  # noqa: PLC0415

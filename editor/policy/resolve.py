@@ -159,7 +159,7 @@ def resolve(policy: Policy, *, base: str | None = None) -> ResolvedPolicy:
         if not port_rule.rights:
             continue
         for port in port_rule.ports:
-            shown = RuleRef(policy.file, port.location.line, f"net_port {port.port}")
+            shown = RuleRef(port.location.file, port.location.line, f"net_port {port.port}")
             ports.setdefault(port.port, []).append(GrantRef(shown, port_rule.rights))
 
     return ResolvedPolicy(
@@ -182,7 +182,7 @@ def resolve(policy: Policy, *, base: str | None = None) -> ResolvedPolicy:
         base=directory,
         rulesets=tuple(
             GrantRef(
-                RuleRef(policy.file, table.location.line, "ruleset"),
+                RuleRef(table.location.file, table.location.line, "ruleset"),
                 table.handled_fs | table.handled_net | table.scopes,
             )
             for table in policy.rulesets

@@ -5,7 +5,14 @@ from pathlib import Path
 
 import pytest
 
-from tests.cli.harness import POLICY, json_of, paddock, write
+from editor.landlock.abi import ABI_VERSIONS
+from editor.landlock.rights import in_order, rights_of
+from editor.policy.lint import LINTS
+from tests.cli.harness import POLICY as WIDE_POLICY
+from tests.cli.harness import json_of, paddock, write
+
+# Without a path that holds credentials.
+POLICY = WIDE_POLICY.replace('"/etc", ', '"/etc/hosts", ')
 
 
 @pytest.fixture
@@ -18,7 +25,11 @@ def files(tmp_path: Path) -> Path:
 
 def test_clean(files: Path) -> None:
     done = paddock("check", "clean.toml", cwd=files)
-    assert (done.returncode, done.stdout, done.stderr) == (0, "clean.toml: no findings\n", "")
+    assert (done.returncode, done.stdout, done.stderr) == (
+        0,
+        "clean.toml: no findings (2 notes, --notes shows them)\n",
+        "",
+    )
 
 
 def test_findings(files: Path) -> None:
@@ -59,10 +70,12 @@ def test_json(files: Path) -> None:
         {
             "id": "missing-path",
             "severity": "warning",
+            "file": "missing.toml",
             "line": 10,
             "column": 19,
             "message": "/no/such/place does not exist: its rule grants nothing.",
             "hint": "",
+            "fixable": False,
         }
     ]
     assert [(each["line"], each["column"]) for each in said["files"][2]["findings"]] == [(13, 19), (18, 9)]
@@ -72,8 +85,8 @@ def test_json(files: Path) -> None:
 def test_the_abi_that_a_policy_is_meant_for(files: Path) -> None:
     write(files / "new.toml", POLICY.replace('"connect_tcp"', '"connect_tcp", "connect_send_udp"'))
     done = paddock("check", "--abi", "11", "new.toml", cwd=files)
-    assert (done.returncode, done.stdout) == (0, "new.toml: no findings\n")
-    done = paddock("check", "--abi", "9", "new.toml", cwd=files)
+    assert done.returncode == 0 and done.stdout.startswith("new.toml: no findings")
+    done = paddock("check", "--target-abi", "9", "new.toml", cwd=files)
     assert done.returncode == 1
     assert "connect_send_udp came with ABI 10" in done.stdout
 
@@ -113,7 +126,133 @@ def test_broken_policies_name_line_and_column(tmp_path: Path, content: bytes, sa
 
 
 def test_what_is_no_file(tmp_path: Path) -> None:
-    for path, reason in (("/", "Is a directory"), ("/no/such", "No such file or directory")):
+    for path, reason in (("/dev", "this directory holds no policy"), ("/no/such", "cannot be read: No such file")):
         done = paddock("check", path, cwd=tmp_path)
-        assert (done.returncode, done.stdout) == (2, f"{path}: error: cannot be read: {reason} [invalid]\n")
+        assert done.returncode == 2 and done.stdout.startswith(f"{path}: error: {reason}")
     assert "larger than" in paddock("check", "/dev/zero").stdout
+
+
+def test_notes_are_said_when_asked_for(files: Path) -> None:
+    done = paddock("check", "--notes", "clean.toml", cwd=files)
+    lines = done.stdout.splitlines()
+    assert (done.returncode, len(lines)) == (0, 3)
+    assert lines[0].startswith("clean.toml:3:1: note: ") and lines[0].endswith("[never-granted]")
+    (file,) = json_of(paddock("check", "--format", "json", "clean.toml", cwd=files))["files"]
+    assert (file["status"], file["findings"]) == ("clean", [])
+    assert [note["id"] for note in file["notes"]] == ["never-granted", "system-readable"]
+
+
+def test_findings_can_be_ignored(files: Path) -> None:
+    done = paddock("check", "--ignore", "missing-path", "missing.toml", cwd=files)
+    assert done.returncode == 0
+    done = paddock("check", "--ignore", "no-such-id", "missing.toml", cwd=files)
+    assert done.returncode == 2 and "there is no finding no-such-id; there are: bind-mount, " in done.stderr
+
+
+FIXABLE = """\
+# Kept.\r
+[[variable]]\r
+name = "unused"\r
+\r
+[[path_beneath]]\r
+parent = [\r
+  "/usr",  # everything\r
+  "/usr/lib",\r
+]\r
+allowed_access = ['read_file']\r
+[[path_beneath]]\r
+allowed_access = ["read_file"]\r
+parent = ["/usr/bin"]"""
+
+
+def test_fix(files: Path) -> None:
+    with open(files / "f.toml", "w", encoding="utf-8", newline="") as file:
+        file.write(FIXABLE)
+    os.chmod(files / "f.toml", 0o640)
+    before = paddock("check", "f.toml", cwd=files)
+    assert before.returncode == 1 and before.stdout.endswith("f.toml: --fix mends 3 of 4\n")
+    done = paddock("check", "--fix", "f.toml", cwd=files)
+    assert done.returncode == 1  # what is left: rights that nothing restricts
+    lines = done.stdout.splitlines()
+    assert [line.rsplit(" ", 1)[1] for line in lines] == [
+        "[unused-variable]", "[covered-rule]", "[covered-rule]", "[unhandled-right]"
+    ]  # fmt: skip
+    assert [": fixed: " in line for line in lines] == [True, True, True, False]
+    with open(files / "f.toml", encoding="utf-8", newline="") as file:
+        text = file.read()
+    assert text == (
+        "# Kept.\r\n\r\n[[path_beneath]]\r\nparent = [\r\n"
+        "  \"/usr\",  # everything\r\n]\r\nallowed_access = ['read_file']\r\n"
+    )
+    assert os.stat(files / "f.toml").st_mode & 0o777 == 0o640
+    again = paddock("check", "--fix", "f.toml", cwd=files)
+    assert "fixed" not in again.stdout
+    with open(files / "f.toml", encoding="utf-8", newline="") as file:
+        assert file.read() == text
+
+
+def test_fix_changes_nothing_of_what_it_cannot_mend(files: Path) -> None:
+    with open(files / "missing.toml", "rb") as file:
+        before = file.read()
+    assert paddock("check", "--fix", "missing.toml", "broken.toml", cwd=files).returncode == 2
+    with open(files / "missing.toml", "rb") as file:
+        assert file.read() == before
+    os.symlink("f.toml", files / "link.toml")
+    write(files / "f.toml", FIXABLE)
+    done = paddock("check", "--fix", "link.toml", cwd=files)
+    assert done.returncode == 2 and "is a symbolic link" in done.stderr
+    done = paddock("check", "--fix", ".", cwd=files)
+    assert done.returncode == 2 and "--fix takes single files" in done.stderr
+
+
+def test_sarif(files: Path) -> None:
+    write(files / "odd name#.toml", POLICY.replace('"/usr"', '"/usr", "/no/such/place"'))
+    done = paddock("check", "--format", "sarif", "odd name#.toml", "broken.toml", "gone.toml", cwd=files)
+    assert done.returncode == 2
+    log = json_of(done)
+    assert log["version"] == "2.1.0" and log["$schema"].endswith("/sarif-schema-2.1.0.json")
+    (run,) = log["runs"]
+    rules = run["tool"]["driver"]["rules"]
+    assert [rule["id"] for rule in rules] == ["invalid", *LINTS]
+    results = run["results"]
+    for result in results:
+        assert rules[result["ruleIndex"]]["id"] == result["ruleId"]
+        assert result["level"] in ("error", "warning", "note") and result["message"]["text"]
+    place = {
+        "artifactLocation": {"uri": "odd%20name%23.toml"},
+        "region": {"startLine": 10, "startColumn": 19},
+    }
+    assert (results[0]["ruleId"], results[0]["locations"]) == ("missing-path", [{"physicalLocation": place}])
+    assert results[-1]["locations"] == [{"physicalLocation": {"artifactLocation": {"uri": "gone.toml"}}}]
+
+
+def test_compatibility_with_every_abi(files: Path) -> None:
+    text = POLICY.replace('["read_file", "write_file"]', '["read_file", "write_file", "refer", "make_reg"]')
+    write(files / "p.toml", text.replace("abi = 6", "abi = 10"))
+    done = paddock("check", "--compat", "--format", "json", "p.toml", cwd=files)
+    assert (done.returncode, done.stderr) == (0, "")
+    (report,) = json_of(done)["files"]
+    assert [level["abi"] for level in report["levels"]] == list(range(1, 12))
+    assert [level["kernel"] for level in report["levels"]] == [version.kernel for version in ABI_VERSIONS]
+    everything = {*rights_of("fs", 10), *rights_of("net", 10), *rights_of("scope", 10)}
+    for level in report["levels"]:
+        known = {right for kind in ("fs", "net", "scope") for right in rights_of(kind, level["abi"])}
+        assert level["unrestricted"] == in_order(everything - known - {"refer"})
+        assert set(level["enforced"]) == everything & (known | {"refer"})
+    assert ["refer (line" in "".join(level["breaks"]) for level in report["levels"]] == [True] + [False] * 10
+    names = {each["name"]: level["abi"] for level in report["levels"] for each in level["releases"]}
+    assert (names["Debian 12"], names["Debian 13"], names["Ubuntu 24.04"]) == (2, 6, 4)
+    assert "leaves unrestricted" in report["readers"][0]
+    shown = paddock("check", "--compat", "p.toml", cwd=files).stdout
+    assert "Debian 12 (6.1)" in shown and "breaks: Moving and linking files between directories is denied" in shown
+    assert paddock("check", "--compat", "broken.toml", cwd=files).returncode == 2
+
+
+def test_a_policy_that_an_old_kernel_cannot_enforce_at_all(files: Path) -> None:
+    write(files / "net.toml", '[[net_port]]\nallowed_access = ["bind_tcp"]\nport = [80]\n')
+    (report,) = json_of(paddock("check", "--compat", "--format", "json", "net.toml", cwd=files))["files"]
+    assert [bool(level["breaks"]) for level in report["levels"]] == [True] * 3 + [False] * 8
+    # The claim is the kernel's: at such an ABI nothing starts.
+    done = paddock("run", "--abi", "3", "net.toml", "--", "true", cwd=files)
+    assert done.returncode == 125 and "nothing of this policy can be enforced" in done.stderr
+    assert paddock("run", "--abi", "4", "net.toml", "--", "true", cwd=files).returncode == 0

@@ -1,0 +1,210 @@
+"""One policy out of several files, and with variables that a person gives, by landlockconfig's rules.
+
+What all files handle stays handled; the rules of all files add up, cut down to that; variables unite; the lowest abi
+stands. So a file can only add rules for what the others restrict as well, and the order of the files does not matter.
+"""
+
+import os
+from collections.abc import Iterable, Mapping, Sequence
+from typing import TypeVar
+
+from editor.landlock.rights import GROUPS, Kind, RightSet, group_rights, in_order
+from editor.policy.errors import PolicyError
+from editor.policy.model import Location, PathRule, Policy, PortRule, RulesetTable, Variable
+from editor.policy.parse import did_you_mean, format_of, parse_leniently, read_text
+from editor.policy.variables import MAX_PATHS, TemplateError, count_paths, name_problem, parse_template
+
+# Where a variable that was given on the command line stands.
+GIVEN = "--var"
+
+Variables = Mapping[str, tuple[str, ...]]
+
+
+class VariableError(ValueError):
+    """A variable on the command line that makes no sense. The message is a sentence."""
+
+
+def parse_variables(words: Iterable[str]) -> dict[str, tuple[str, ...]]:
+    """The variables in words like ``home=/home/me``; a name given twice has both values. Raises VariableError."""
+    found: dict[str, tuple[str, ...]] = {}
+    for word in words:
+        name, equals, value = word.partition("=")
+        if not equals:
+            raise VariableError(f"'{word}' gives no value: write name=value.")
+        if problem := name_problem(name):
+            raise VariableError(f"'{name}': {problem}.")
+        found[name] = (*found.get(name, ()), value)
+    return found
+
+
+def files_of(path: str) -> tuple[str, ...]:
+    """The policy files that ``path`` stands for: itself, or for a directory its own ``*.toml`` and ``*.json``, sorted.
+
+    Hidden files, and what is no regular file, do not count. Raises PolicyError for a directory without any.
+    """
+    if not os.path.isdir(path):
+        return (path,)
+    try:
+        names = sorted(os.listdir(path))
+    except OSError as error:
+        raise PolicyError(f"cannot be read: {error.strerror}", file=path) from error
+    found = (os.path.join(path, name) for name in names if name.endswith((".toml", ".json")) and name[0] != ".")
+    files = tuple(file for file in found if os.path.isfile(file))
+    if not files:
+        raise PolicyError("this directory holds no policy: no *.toml and no *.json", file=path)
+    return files
+
+
+def load(paths: Sequence[str], variables: Variables | None = None) -> Policy:
+    """The policy that the files and directories ``paths`` make together.
+
+    ``variables`` stand in place of those that the files define. Raises PolicyError, the first one by its place in the
+    first file that has one.
+    """
+    policy, problems = load_leniently(paths, variables)
+    if policy is None:
+        raise problems[0]
+    return policy
+
+
+def load_leniently(
+    paths: Sequence[str], variables: Variables | None = None
+) -> tuple[Policy | None, tuple[PolicyError, ...]]:
+    """As ``load``, but everything that is wrong instead of the first; a policy only where nothing is."""
+    policies = []
+    problems: list[PolicyError] = []
+    files: list[str] = []
+    for path in paths:
+        try:
+            files += files_of(path)
+        except PolicyError as error:
+            problems.append(error)
+    # What is missing in a file that stands alone is told with its place in the string.
+    alone = len(files) == 1 and not variables
+    for file in files:
+        try:
+            text = read_text(file)
+            policy, found = parse_leniently(text, file, format_of(file, text), references=alone)
+        except PolicyError as error:
+            problems.append(error)
+            continue
+        problems += found
+        policies.append(policy)
+    if not problems:
+        whole = with_variables(compose(policies, shown=" + ".join(paths)), variables or {})
+        problems += _unresolved(whole)
+        if not problems:
+            return whole, ()
+    return None, tuple(problems)
+
+
+def with_variables(policy: Policy, variables: Variables) -> Policy:
+    """``policy`` with ``variables`` in place of its own of the same names."""
+    if not variables:
+        return policy
+    kept = tuple(variable for variable in policy.variables if variable.name not in variables)
+    place = Location(GIVEN, 1, 1)
+    return policy._replace(
+        variables=(*kept, *(Variable(name, values, place) for name, values in sorted(variables.items())))
+    )
+
+
+def compose(policies: Sequence[Policy], shown: str = "") -> Policy:
+    """``policies`` as one, named ``shown``; the places of all that it holds stay. There must be at least one."""
+    if len(policies) == 1:
+        return policies[0]
+    fs, net, scoped = (
+        frozenset.intersection(*sets)
+        for sets in zip(*((each.handled_fs, each.handled_net, each.scoped) for each in policies), strict=True)
+    )
+    known = [each.abi for each in policies if each.abi is not None]
+    abi = min(known) if known else None
+    variables: list[Variable] = []
+    rulesets: list[RulesetTable] = []
+    path_rules: list[PathRule] = []
+    port_rules: list[PortRule] = []
+    for policy in policies:
+        variables += policy.variables
+        for table in policy.rulesets:
+            cut = table._replace(
+                number=len(rulesets),
+                handled_access_fs=_cut(table.handled_access_fs, "fs", fs, policy.abi, abi),
+                handled_access_net=_cut(table.handled_access_net, "net", net, policy.abi, abi),
+                scoped=_cut(table.scoped, "scope", scoped, policy.abi, abi),
+                handled_fs=table.handled_fs & fs,
+                handled_net=table.handled_net & net,
+                scopes=table.scopes & scoped,
+            )
+            if cut.handled_fs or cut.handled_net or cut.scopes:
+                rulesets.append(cut)
+        path_rules += _cut_rules(policy.path_rules, "fs", fs, own_abi=policy.abi, abi=abi, first=len(path_rules))
+        port_rules += _cut_rules(policy.port_rules, "net", net, own_abi=policy.abi, abi=abi, first=len(port_rules))
+    return Policy(
+        file=shown,
+        abi=abi,
+        variables=tuple(variables),
+        rulesets=tuple(rulesets),
+        path_rules=tuple(path_rules),
+        port_rules=tuple(port_rules),
+        handled_fs=fs,
+        handled_net=net,
+        scoped=scoped,
+    )
+
+
+_Rule = TypeVar("_Rule", PathRule, PortRule)
+
+
+def _cut_rules(
+    rules: Iterable[_Rule], kind: Kind, handled: RightSet, *, own_abi: int | None, abi: int | None, first: int
+) -> list[_Rule]:
+    """``rules`` cut down to what is ``handled``, without those of which nothing is left, numbered from ``first``."""
+    kept: list[_Rule] = []
+    for rule in rules:
+        if rights := rule.rights & handled:
+            names = _cut(rule.allowed_access, kind, handled, own_abi, abi)
+            kept.append(rule._replace(number=first + len(kept), allowed_access=names, rights=rights))
+    return kept
+
+
+def _cut(names: Iterable[str], kind: Kind, handled: RightSet, own_abi: int | None, abi: int | None) -> tuple[str, ...]:
+    """``names`` for a file with ``abi``: a group that would no longer stand for the same becomes what is left of it."""
+    written: dict[str, None] = {}
+    for name in names:
+        if name not in GROUPS:
+            written.update({name: None} if name in handled else {})
+            continue
+        rights = group_rights(name, kind, own_abi or 0)
+        if rights <= handled and abi is not None and group_rights(name, kind, abi) == rights:
+            written[name] = None
+        else:
+            written.update(dict.fromkeys(in_order(rights & handled)))
+    return tuple(written)
+
+
+def _unresolved(policy: Policy) -> list[PolicyError]:
+    """What is wrong with the variables that ``policy``'s paths use: one that is missing, or too many paths."""
+    defined: dict[str, set[str]] = {}
+    for variable in policy.variables:
+        defined.setdefault(variable.name, set()).update(variable.literals)
+    problems = []
+    total = 0
+    for rule in policy.path_rules:
+        for parent in rule.parents:
+            place = parent.location
+            hint = ""
+            try:
+                total += count_paths(parse_template(parent.template), defined)
+                if total <= MAX_PATHS:
+                    continue
+                message, key = f"the variables of this policy multiply to more than {MAX_PATHS} paths", ""
+            except TemplateError as error:
+                message, key = error.message, error.name
+                if key and key not in defined:
+                    hint = did_you_mean(key, defined) or f"define it in the file, or give {GIVEN} {key}=VALUE"
+            problems.append(
+                PolicyError(message, file=place.file, line=place.line, column=place.column, key=key, hint=hint)
+            )
+            if total > MAX_PATHS:
+                return problems
+    return problems
