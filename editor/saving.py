@@ -15,6 +15,8 @@ from editor.escape import printable
 from editor.policy.parse import MAX_BYTES
 
 _NEW_FILE_MODE = 0o644
+# More copies of losing sides beside one policy than anybody would look through.
+_MOST_COPIES = 1000
 
 
 class SaveError(Exception):
@@ -217,3 +219,32 @@ def write_new(path: str, data: bytes, *, overwrite: bool = False, follow_symlink
         return write_file(path, data, expected=expected, follow_symlink=follow_symlink)
     except ChangedOnDisk as error:
         raise AlreadyThere(path) from error
+
+
+def write_beside(path: str, data: bytes, *, suffix: str = ".orig") -> str:
+    """Write ``data`` to a new file named as ``path`` with ``suffix``, and a number where that is taken: the new path.
+
+    It gets the mode and owner of ``path``, so that nobody may read it who could not read that. Nothing is ever
+    overwritten, no symlink followed. Raises SaveError.
+    """
+    place = os.path.abspath(path)
+    try:
+        try:
+            like = os.stat(place)
+        except FileNotFoundError:
+            like = None
+        temporary, _ = _write_beside(place, data, like)
+        try:
+            for number in range(_MOST_COPIES):
+                copy = f"{place}{suffix}{f'.{number}' if number else ''}"
+                with contextlib.suppress(FileExistsError):
+                    os.link(temporary, copy, follow_symlinks=False)
+                    break
+            else:
+                raise SaveError(f"There are {_MOST_COPIES} copies of {printable(path)} already. Nothing was written.")
+        finally:
+            os.unlink(temporary)
+        _sync_directory(os.path.dirname(place))
+    except OSError as error:
+        raise SaveError(_sentence("Cannot write beside", path, error)) from error
+    return copy

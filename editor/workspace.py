@@ -7,7 +7,7 @@ to it); subscribers are called in that thread.
 
 import os
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Literal, NamedTuple
 
 from editor.escape import printable
@@ -33,12 +33,13 @@ from editor.policy.edits import (
     SetScope,
 )
 from editor.policy.errors import PolicyError
-from editor.policy.meaning import newly_handled
+from editor.policy.meaning import meaning_of, newly_handled
+from editor.policy.merge import Collision, MergeError, Side, Unit, collisions, merge
 from editor.policy.model import Policy
 from editor.policy.parse import decode, format_of
 from editor.policy.resolve import ResolvedPath, ResolvedPolicy, resolve
 from editor.sandbox.report import Report
-from editor.saving import Saved, SaveError, read_file, write_file, write_new
+from editor.saving import Saved, SaveError, read_file, write_beside, write_file, write_new
 from editor.watching import Watcher
 
 What = Literal["document", "disk", "conflict", "problem", "report", "saved", "path"]
@@ -153,7 +154,7 @@ class Workspace:
         self.abi = abi
         """The ABI that verdicts are made for: the kernel's, or the older one to simulate."""
         self._path = path
-        self._base: str | None = text
+        self._base = text
         self._on_disk = on_disk
         self._seen = on_disk
         self._state = self._derive(PolicyDocument.parse(text, path, format_of(path, text)))
@@ -454,6 +455,54 @@ class Workspace:
             document = PolicyDocument.parse(text, self._path, format_of(self._path, text))
             self._accept(document, text.encode(), "take the file on disk")
         self._tell("conflict", "document", "disk")
+
+    def _sides(self) -> tuple[PolicyDocument, PolicyDocument, PolicyDocument]:
+        """Of a conflict: the document before both changes, the one on disk, the draft. Raises MergeError."""
+        if self._conflict is None:
+            raise MergeError("There is no conflict: nothing is to be merged.")
+        if self._conflict.problem is not None:
+            raise MergeError("What is on disk does not parse, so it cannot be merged.") from self._conflict.problem
+        try:
+            base, theirs = (
+                PolicyDocument.parse(text, self._path, format_of(self._path, text))
+                for text in (self._base, self._conflict.theirs)
+            )
+        except PolicyError as error:
+            raise MergeError("The text before both changes does not parse, so nothing can be merged.") from error
+        return base, theirs, self._state.document
+
+    def collisions(self) -> tuple[Collision, ...]:
+        """What both the disk and the draft changed, each in another way; nothing: ``merge`` needs no choices.
+
+        Raises MergeError where the two cannot be merged at all.
+        """
+        with self._lock:
+            base, theirs, mine = (meaning_of(side.policy) for side in self._sides())
+        return collisions(base, theirs, mine)
+
+    def merge(self, choices: Mapping[Unit, Side] | None = None) -> None:
+        """End the conflict with what both sides changed; saving writes it, undo brings the draft back.
+
+        ``choices`` decides the collisions. Raises Collides where it leaves one open, MergeError where the two cannot be
+        merged; nothing changes then.
+        """
+        with self._lock:
+            base, theirs, mine = self._sides()
+            merged = merge(base, theirs, mine, choices)
+            self._base = theirs.text
+            self._on_disk = self._seen
+            self._conflict = self._problem = None
+            if merged.text != mine.text:
+                self._adopt(merged)
+                self._history.push(merged.text, "merge with the file on disk")
+        self._tell("conflict", "document", "disk")
+
+    def keep_copy(self, text: str) -> str:
+        """Write ``text``, the side that loses, beside the file as FILE.orig (FILE.orig.1, ...): its path.
+
+        Nothing is overwritten, no symlink followed. Raises SaveError.
+        """
+        return write_beside(self._path, text.encode())
 
     def save(self, *, follow_symlink: bool = False, force: bool = False) -> Saved:
         """Write the draft to its file.

@@ -10,6 +10,7 @@ import pytest
 from editor.landlock.rights import RightSet, rights_of
 from editor.policy.edits import EditError, GrantPath, GrantPort, SetPathRights
 from editor.policy.errors import PolicyError
+from editor.policy.merge import Collides, MergeError
 from editor.saving import ChangedOnDisk, SaveError, SymlinkedPolicy
 from editor.workspace import LEVELS, Change, Workspace, level_rights, next_level
 
@@ -248,6 +249,104 @@ def test_keeping_mine_lets_saving_replace_theirs_but_not_what_comes_after(opened
     workspace.keep_mine()
     workspace.save()
     assert opened.path.read_text() == mine
+
+
+def test_a_conflict_without_collisions_is_merged_and_can_be_undone(opened: Opened) -> None:
+    workspace = opened.workspace
+    workspace.apply(GrantPath("/opt", frozenset({"read_file"})))
+    mine = workspace.document.text
+    theirs = THEIRS + "# somebody was here\n"
+    opened.path.write_text(theirs)
+    workspace.disk_changed()
+    assert workspace.collisions() == ()
+    workspace.merge()
+    assert nothing(workspace.conflict)
+    assert dirty(workspace)
+    assert opened.granted("/opt") == {"read_file"}
+    assert opened.granted("/etc") == {"read_file", "read_dir"}
+    assert opened.granted("/usr") == frozenset()
+    assert "# somebody was here" in workspace.document.text
+    workspace.save()
+    merged = opened.path.read_text()
+    workspace.undo()
+    assert workspace.document.text == mine
+    workspace.redo()
+    assert workspace.document.text == merged
+    assert not dirty(workspace)
+
+
+def test_a_collision_waits_for_a_choice(opened: Opened) -> None:
+    workspace = opened.workspace
+    workspace.apply(SetPathRights("/usr", frozenset({"read_file"})))
+    mine = workspace.document.text
+    opened.path.write_text(OLD.replace('"read_dir"]', '"read_dir", "execute"]'))
+    workspace.disk_changed()
+    (collision,) = workspace.collisions()
+    assert str(collision.unit) == "/usr"
+    with pytest.raises(Collides):
+        workspace.merge()
+    assert workspace.conflict is not None
+    assert workspace.document.text == mine
+    workspace.merge({collision.unit: "mine"})
+    assert nothing(workspace.conflict)
+    assert opened.granted("/usr") == {"read_file"}
+    workspace.save()
+
+
+def test_merging_after_keeping_mine_starts_from_what_was_kept_against(opened: Opened) -> None:
+    workspace = opened.workspace
+    workspace.apply(SetPathRights("/usr", frozenset({"read_file"})))
+    opened.path.write_text(OLD.replace('"read_dir"]', '"read_dir", "execute"]'))
+    workspace.disk_changed()
+    workspace.keep_mine()
+    opened.path.write_text(
+        opened.path.read_text()
+        + """
+[[net_port]]
+allowed_access = ["connect_tcp"]
+port = [443]
+"""
+    )
+    workspace.disk_changed()
+    assert workspace.collisions() == ()
+    workspace.merge()
+    assert opened.granted("/usr") == {"read_file"}
+    assert [each.port for each in workspace.resolved.ports] == [443]
+
+
+def test_what_does_not_parse_or_is_no_conflict_cannot_be_merged(opened: Opened) -> None:
+    workspace = opened.workspace
+    with pytest.raises(MergeError, match="no conflict"):
+        workspace.merge()
+    workspace.apply(GrantPath("/opt", frozenset({"read_file"})))
+    mine = workspace.document.text
+    opened.path.write_text(BROKEN)
+    workspace.disk_changed()
+    with pytest.raises(MergeError, match="does not parse"):
+        workspace.collisions()
+    workspace.keep_mine()
+    opened.path.write_text(THEIRS)
+    workspace.disk_changed()
+    with pytest.raises(MergeError, match="before both"):
+        workspace.merge()
+    assert workspace.document.text == mine
+
+
+def test_the_losing_side_is_kept_beside_the_file_and_overwrites_nothing(opened: Opened, tmp_path: Path) -> None:
+    opened.path.chmod(0o600)
+    victim = tmp_path / "victim"
+    (tmp_path / "policy.toml.orig.1").symlink_to(victim)
+    copies = [opened.workspace.keep_copy(text) for text in ("one\n", "two\n")]
+    assert copies == [f"{opened.path}.orig", f"{opened.path}.orig.2"]
+    assert [Path(copy).read_text() for copy in copies] == ["one\n", "two\n"]
+    assert [Path(copy).stat().st_mode & 0o777 for copy in copies] == [0o600, 0o600]
+    assert not victim.exists()
+    assert sorted(each.name for each in tmp_path.iterdir()) == [
+        "policy.toml",
+        "policy.toml.orig",
+        "policy.toml.orig.1",
+        "policy.toml.orig.2",
+    ]
 
 
 def test_a_conflict_ends_by_itself_when_the_disk_goes_back(opened: Opened) -> None:
