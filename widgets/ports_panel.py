@@ -135,7 +135,7 @@ class PortsPanel(Vertical):
     ) -> None:
         super().__init__(name=name, id=id, classes=classes, disabled=disabled)
         self._rows: dict[int, PortRow] = {}
-        self._table: DataTable[Text] = DataTable(cursor_type="cell", header_height=2, zebra_stripes=False)
+        self._table: DataTable[Text] = DataTable(cursor_type="cell", header_height=2, fixed_columns=1)
         self._input = Input(placeholder="Add a port: number or service name", select_on_focus=False)
         self._detail = Static(markup=False, classes="ports-panel--detail")
 
