@@ -76,7 +76,6 @@ class ChooserScreen(Screen[None]):
     """
 
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("enter", "open", "Open", show=True),
         Binding("t", "app.toggle_dark", "Light/dark"),
         Binding("question_mark,f1", "app.help", "Help", key_display="?"),
         Binding("q,escape", "app.quit", "Quit"),
@@ -96,7 +95,7 @@ class ChooserScreen(Screen[None]):
         self._listed: list[Listed] = []
 
     def compose(self) -> ComposeResult:
-        yield Static(Content(f"Policies in {printable(self._directory)}"), id="title")
+        yield Static(Content(f"Policies in {printable(self._directory)} (enter opens one)"), id="title")
         yield OptionList(id="policies")
         yield Footer()
 
@@ -136,12 +135,6 @@ class ChooserScreen(Screen[None]):
     def on_option_list_option_selected(self, event: OptionList.OptionSelected) -> None:
         event.stop()
         self._open(event.option_index)
-
-    def action_open(self) -> None:
-        """Open the highlighted policy."""
-        highlighted = self.query_one(OptionList).highlighted
-        if highlighted is not None:
-            self._open(highlighted)
 
     def _open(self, number: int) -> None:
         self.post_message(self.Chosen(self._listed[number].path))

@@ -31,6 +31,8 @@ def suggested_path(policy_path: str, name: str) -> str:
 class ExportScreen(ModalScreen[str | None]):
     """Choose a format, see what it loses, write it. Dismissed with a sentence about what was done, None for nothing."""
 
+    AUTO_FOCUS = "#path"
+
     DEFAULT_CSS = """
     ExportScreen {
         align: center middle;

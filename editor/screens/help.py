@@ -9,6 +9,8 @@ from textual.content import Content
 from textual.screen import ModalScreen
 from textual.widgets import Static
 
+from widgets.policy_tree import LEGEND
+
 
 class Key(NamedTuple):
     """A key as a person presses it, and what it does."""
@@ -56,7 +58,8 @@ SECTIONS: tuple[tuple[str, tuple[Key, ...]], ...] = (
     (
         "Run",
         (
-            Key("r  f5  enter", "run the command under the draft as it stands (enter: in the command)"),
+            Key("r  f5", "run the command under the draft as it stands"),
+            Key("enter  escape", "in the command: run it; leave it"),
             Key("s  f6", "stop it, with everything that it started"),
             Key("p", "give it a terminal or not"),
             Key("g", "on a denied row: grant exactly what was missing"),
@@ -66,8 +69,10 @@ SECTIONS: tuple[tuple[str, tuple[Key, ...]], ...] = (
 )
 
 _LETTERS = (
-    "Files show letters for rights: bright ones are given by a rule on that row, dim ones are inherited from a rule "
-    "above. What no rule grants is denied, as far as the policy handles it."
+    "Letters of a row: "
+    + ", ".join(f"{letter} {meaning}" for letter, meaning in LEGEND)
+    + "; a capital for a part of these. Bright ones, with a star, are given by a rule on that row, dim ones are "
+    "inherited from a rule above. What no rule grants is denied, as far as the policy handles it."
 )
 
 

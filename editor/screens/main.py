@@ -111,7 +111,7 @@ class MainScreen(Screen[None]):
         #tree { width: 2fr; height: 1fr; }
         #side { width: 3fr; height: 1fr; }
         #panels { height: 1fr; }
-        #tree, #panels > * { border: round $panel-lighten-2; border-title-color: $text; }
+        #tree, #panels > * { border: round $border-blurred; border-title-color: $text; }
         #tree:focus, #panels > *:focus, #panels > *:focus-within { border: round $primary; }
         #tabs { height: 2; }
         #panels > * { display: none; width: 1fr; height: 1fr; }
@@ -130,7 +130,7 @@ class MainScreen(Screen[None]):
         &.-short.-view-edit #results { display: none; }
         /* Every row counts: a line between the two halves instead of a frame around each. */
         &.-short #tree, &.-short #panels > * { border: none; }
-        &.-short #side { border-left: solid $panel-lighten-2; }
+        &.-short #side { border-left: solid $border-blurred; }
         &.-short.-view-edit #upper { height: 1fr; }
     }
     """
@@ -348,8 +348,8 @@ class MainScreen(Screen[None]):
         elif workspace.problem is not None:
             problem = printable(str(workspace.problem))
         abi = f"ABI {workspace.abi}" if workspace.kernel.abi else "no Landlock"
-        if workspace.kernel.abi and workspace.abi != workspace.kernel.abi:
-            abi += f" of {workspace.kernel.abi}"
+        if workspace.abi < workspace.kernel.effective_abi:
+            abi += " (simulated)"
         running = "running" if self.run_panel.running else self._busy
         self.query_one(StatusLine).show(Status(printable(self._path), workspace.dirty, problem, abi, running))
 

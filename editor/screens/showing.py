@@ -162,7 +162,8 @@ class Filesystem:
         names = [grant.path for grant in reached.here]
         own = os.path.normpath(path)
         written = [printable(name) for name in names if os.path.normpath(self._decider.resolved.absolute(name)) != own]
-        if written and len(written) == len(names):
+        # A link says itself where it leads; a hard link or the target of a rule's symlink does not.
+        if written and len(written) == len(names) and link_target is None:
             note = f"by the rule on {written[0]}"
         return TreeRow(
             path,

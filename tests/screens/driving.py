@@ -1,5 +1,6 @@
 """Helpers to drive the app: waiting with a deadline instead of sleeping, and asking what the screen shows."""
 
+import asyncio
 import time
 from collections.abc import Callable, Iterable
 from pathlib import Path
@@ -10,6 +11,7 @@ from editor.app import PaddockApp
 from editor.screens.main import MainScreen
 from editor.screens.run_panel import RunPanel
 from editor.workspace import Workspace
+from widgets.access_table import AccessTable
 from widgets.policy_tree import PolicyTree
 
 # Far above what anything takes: these machines are shared and slow at times.
@@ -40,12 +42,13 @@ parent = ["/etc/ld.so.cache"]
 AppPilot = Pilot[None]
 
 
-async def until(pilot: AppPilot, condition: Callable[[], object], seconds: float = DEADLINE_S) -> float:
+async def until(_pilot: AppPilot, condition: Callable[[], object], seconds: float = DEADLINE_S) -> float:
     """Wait until ``condition`` is true: how long that took. AssertionError when it never is."""
     start = time.monotonic()
     while not condition():
         assert time.monotonic() - start < seconds, "it never happened"
-        await pilot.pause(0.01)
+        # Not pilot.pause: that waits until the screen rests, which is not what is asked.
+        await asyncio.sleep(0.002)
     return time.monotonic() - start
 
 
@@ -108,6 +111,19 @@ async def type_text(pilot: AppPilot, text: str) -> None:
 def app_for(path: Path | str, root: str = "/") -> PaddockApp:
     """The program, opened on ``path``."""
     return PaddockApp(str(path), root=root)
+
+
+async def highlight(pilot: AppPilot, table: str, subject: str) -> None:
+    """Focus the table ``table`` of the run panel and put its cursor on the row for ``subject``."""
+    rows = runs_of(pilot).query_one(f"#{table}", AccessTable)
+    main_screen(pilot).action_show(table)
+    await until(pilot, lambda: rows.has_focus_within and rows.highlighted is not None)
+    await pilot.press("home")
+    for _ in range(rows.row_count):
+        if rows.highlighted is not None and rows.highlighted.subject == subject:
+            return
+        await pilot.press("down")
+    raise AssertionError(f"no row for {subject}")
 
 
 def alive(needles: Iterable[str]) -> list[str]:

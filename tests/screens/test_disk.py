@@ -49,7 +49,7 @@ async def test_the_tree_shows_a_change_within_200_ms_and_the_cursor_stays(place:
             await until(pilot, partial(cursor_row_has, tree, given))
             times.append(time.monotonic() - start)
             assert tree.cursor_path == data
-        assert sorted(times)[len(times) // 2] < 0.2, times
+        assert sorted(times)[len(times) // 2] < 0.2, times  # some 30 ms where nothing else runs
 
 
 async def test_a_file_that_does_not_parse_leaves_the_last_good_policy(place: Path, policy: Path) -> None:
