@@ -35,7 +35,8 @@ verbs:
   abi      what this kernel enforces
 
   paddock VERB --help says more. Wherever FILE is expected, --sample NAME takes a policy that
-  comes with Paddock.
+  comes with Paddock. A directory stands for all policies in it, --with FILE adds one: composed,
+  what all of them handle is handled, and their rules add up. --var NAME=VALUE gives a variable.
 
 options:
   --sample NAME  use a sample policy; an unknown name lists them
@@ -183,9 +184,11 @@ def _seconds(text: str) -> float:
 _seconds.__name__ = "number of seconds"
 
 
-def _add_file_options(parser: "argparse.ArgumentParser") -> None:
+def _add_file_options(parser: "argparse.ArgumentParser", *, composing: bool = True) -> None:
     parser.add_argument("words", nargs="*", metavar="FILE", help="the policy, TOML or JSON")
     parser.add_argument("--sample", metavar="NAME", help="use this sample policy as FILE")
+    if not composing:
+        return
     parser.add_argument(
         "--with", dest="also", action="append", default=[], metavar="FILE", help="compose FILE with this policy file"
     )
@@ -397,7 +400,11 @@ def _test(words: list[str]) -> int:
         parser.error("the command is missing: put it after --")
     from editor.testing import Test, run_test  # noqa: PLC0415
 
-    return run_test(Test(file, command, options.mode, options.abi, options.timeout, options.format, options.output))
+    paths = (file, *options.also)
+    variables = _variables(options)
+    return run_test(
+        Test(paths, variables, command, options.mode, options.abi, options.timeout, options.format, options.output)
+    )
 
 
 def _run(words: list[str]) -> int:
@@ -407,22 +414,33 @@ def _run(words: list[str]) -> int:
     gc.disable()
     words, command = _command_of(words)
     plain = len(words) == 1 and not words[0].startswith("-")
-    file, abi, require_abi, quiet = (words[0], None, None, False) if plain else _run_options(words)
+    file, abi, require_abi, quiet, also, variables = (
+        (words[0], None, None, False, (), {}) if plain else _run_options(words)
+    )
     if not command:
         raise UsageError("the command is missing: put it after --", "usage: paddock run [options] FILE -- COMMAND")
     from editor.policy.parse import read_unplaced  # noqa: PLC0415
     from editor.sandbox.launch import Launch, LaunchError, launch  # noqa: PLC0415
 
-    policy = read_unplaced(file)
+    warn = _warn
+    if also or variables or os.path.isdir(file):
+        from editor.policy.compose import load  # noqa: PLC0415
+
+        policy = load((file, *also), variables)
+        warn = _warn_with_place
+    else:
+        policy = read_unplaced(file)
     try:
-        launch(policy, Launch(command, abi, require_abi), None if quiet else _warn)
+        launch(policy, Launch(command, abi, require_abi), None if quiet else warn)
     except LaunchError as error:  # told here: under the policy, nothing can be imported any more
         sys.stderr.write(f"paddock run: {error}\n")
         return error.status
 
 
-def _run_options(words: list[str]) -> tuple[str, int | None, int | None, bool]:
-    """The policy file, ``--abi``, ``--require-abi`` and ``--quiet``."""
+def _run_options(
+    words: list[str],
+) -> tuple[str, int | None, int | None, bool, tuple[str, ...], dict[str, tuple[str, ...]]]:
+    """The policy file, ``--abi``, ``--require-abi``, ``--quiet``, ``--with`` and ``--var``."""
     parser = _parser(
         "run",
         "[options] FILE -- COMMAND [ARGUMENT]...",
@@ -437,22 +455,29 @@ def _run_options(words: list[str]) -> tuple[str, int | None, int | None, bool]:
     parser.add_argument("--quiet", action="store_true", help="do not warn of what cannot be enforced or granted")
     options = _parsed(parser, words)
     (file,) = _one_file(options, parser)
-    return file, options.abi, options.require_abi, options.quiet
+    return file, options.abi, options.require_abi, options.quiet, tuple(options.also), _variables(options)
 
 
 def _warn(resolved: "ResolvedPolicy", note: "Note") -> None:
-    """One warning of ``paddock run``, on standard error."""
+    """One warning of ``paddock run``, on standard error. The policy was read without places: here they count."""
+    if note.subject:
+        from editor.policy.parse import read_policy  # noqa: PLC0415
+        from editor.policy.resolve import resolve  # noqa: PLC0415
+
+        resolved = resolve(read_policy(resolved.file), base=resolved.base)
+    _warn_with_place(resolved, note)
+
+
+def _warn_with_place(resolved: "ResolvedPolicy", note: "Note") -> None:
+    """One warning of ``paddock run`` about a policy that knows its places."""
     where = _place_of(resolved, note.subject) if note.subject else ""
     sys.stderr.write(f"paddock run: warning: {where}{note.message}\n")
     sys.stderr.flush()
 
 
 def _place_of(resolved: "ResolvedPolicy", subject: str) -> str:
-    """Where the rule for the absolute path ``subject`` stands. The policy was read without places: here they count."""
-    from editor.policy.parse import read_policy  # noqa: PLC0415
-    from editor.policy.resolve import resolve  # noqa: PLC0415
-
-    for path in resolve(read_policy(resolved.file), base=resolved.base).paths:
+    """Where the rule for the absolute path ``subject`` stands."""
+    for path in resolved.paths:
         if resolved.absolute(path.path) == subject:
             ref = path.refs[0].ref
             return f"{_shown(ref.file)}:{ref.line}: {_shown(path.path)}: "
@@ -476,11 +501,15 @@ def _export(words: list[str]) -> int:
     parser.add_argument("--allow-wider", action="store_true", help="write even what permits more than the policy")
     options = _parsed(parser, words)
     (file,) = _one_file(options, parser)
-    from editor.policy.parse import format_of, parse_policy, read_text  # noqa: PLC0415
+    if options.also or options.var or os.path.isdir(file):
+        policy, source = _policy(file, options), None
+    else:
+        from editor.policy.parse import format_of, parse_policy, read_text  # noqa: PLC0415
 
-    text = read_text(file)
-    policy = parse_policy(text, file, format_of(file, text))
-    exported = FORMATS[options.to](policy, Source(text, format_of(file, text)))
+        text = read_text(file)
+        source = Source(text, format_of(file, text))
+        policy = parse_policy(text, file, source.format)
+    exported = FORMATS[options.to](policy, source)
     wider = any(loss.widens for loss in exported.lost) and not options.allow_wider
     for loss in exported.lost:
         sys.stderr.write(f"paddock export: {'wider: ' if loss.widens else ''}{_shown(loss.what)}\n")
@@ -507,7 +536,7 @@ def _edit(words: list[str]) -> int:
     parser = _parser(
         "edit", "[--root DIR] [--abi N] FILE|DIR", "Open a policy on the screen; a new file is a new policy."
     )
-    _add_file_options(parser)
+    _add_file_options(parser, composing=False)
     parser.add_argument("--root", default="/", metavar="DIR", help="where the tree of files starts (default: /)")
     parser.add_argument("--abi", type=_abi_number, metavar="N", help="simulate a kernel with this Landlock ABI")
     options = _parsed(parser, words)

@@ -11,8 +11,8 @@ from typing import NamedTuple, TextIO
 
 from editor.console import Console, prepare_streams
 from editor.escape import printable
+from editor.policy.compose import Variables, load
 from editor.policy.model import Policy
-from editor.policy.parse import read_policy
 from editor.policy.resolve import resolve
 from editor.prose import report_lines
 from editor.sandbox.report import Mode, Report
@@ -23,9 +23,13 @@ _PATIENCE = 1
 
 
 class Test(NamedTuple):
-    """What to run and where the report goes: ``format`` is text, json or jsonl, ``output`` a file or None."""
+    """What to run and where the report goes: ``format`` is text, json or jsonl, ``output`` a file or None.
 
-    file: str
+    The policy is what the files and directories ``paths`` make together, with ``variables``.
+    """
+
+    paths: tuple[str, ...]
+    variables: Variables
     command: tuple[str, ...]
     mode: Mode
     abi: int | None
@@ -42,7 +46,7 @@ def run_test(test: Test) -> int:
     Raises PolicyError, OSError.
     """
     prepare_streams()
-    policy = read_policy(test.file)
+    policy = load(test.paths, test.variables)
     alone = test.format != "text" and test.output is None
     request = RunRequest(
         resolved=resolve(policy),

@@ -92,7 +92,10 @@ def test_a_sample_stands_where_a_file_is_expected() -> None:
 
 def test_names_that_look_like_options(tmp_path: Path) -> None:
     write(tmp_path / "-x.toml", POLICY)
-    for words in (("check", "--ignore", "credentials", "--", "-x.toml"), ("explain", "--abi", "6", "--", "-x.toml", "/etc/-y")):
+    for words in (
+        ("check", "--ignore", "credentials", "--", "-x.toml"),
+        ("explain", "--abi", "6", "--", "-x.toml", "/etc/-y"),
+    ):
         done = paddock(*words, cwd=tmp_path)
         assert (done.returncode, done.stderr) == (0, "")
     assert paddock("abi", "--", "x").returncode == 2

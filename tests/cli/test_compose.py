@@ -1,0 +1,100 @@
+"""Policies of several files, and variables from the command line, in every verb; the kernel judges."""
+
+import os
+from pathlib import Path
+
+import pytest
+
+from tests.cli.harness import json_of, paddock, write
+
+SYSTEM = """\
+abi = 5
+[[ruleset]]
+handled_access_fs = ["abi.all"]
+[[path_beneath]]
+allowed_access = ["abi.read_execute"]
+parent = ["/usr", "/lib", "/lib64", "/bin", "/etc", "/proc"]
+"""
+WORK = """\
+abi = 6
+[[ruleset]]
+handled_access_fs = ["abi.all"]
+scoped = ["signal"]
+[[path_beneath]]
+allowed_access = ["abi.read_write"]
+parent = ["${work}"]
+"""
+
+
+@pytest.fixture
+def place(tmp_path: Path) -> Path:
+    (tmp_path / "policy").mkdir()
+    (tmp_path / "a").mkdir()
+    (tmp_path / "b").mkdir()
+    write(tmp_path / "policy" / "10-system.toml", SYSTEM)
+    write(tmp_path / "policy" / "20-work.toml", WORK)
+    return tmp_path
+
+
+def test_run_under_a_directory_with_a_variable(place: Path) -> None:
+    command = ("--", "sh", "-c", "echo x > a/made && echo x > b/made")
+    done = paddock("run", "policy", "--var", "work=a", *command, cwd=place)
+    assert done.returncode != 0 and "cannot create b/made" in done.stderr
+    assert os.path.exists(place / "a" / "made") and not os.path.exists(place / "b" / "made")
+    done = paddock("run", "policy", "--var", "work=a", "--var", "work=b", *command, cwd=place)
+    assert (done.returncode, done.stderr) == (0, "")
+    done = paddock("run", "policy/10-system.toml", "--with", "policy/20-work.toml", "--var", "work=b", "--", "true",
+                   cwd=place)  # fmt: skip
+    assert (done.returncode, done.stderr) == (0, "")
+
+
+def test_run_warns_with_the_file_that_the_rule_is_in(place: Path) -> None:
+    done = paddock("run", "policy", "--var", "work=gone", "--", "true", cwd=place)
+    assert done.returncode == 0
+    assert done.stderr == (
+        "paddock run: warning: policy/20-work.toml:7: gone: The path does not exist: its rule grants nothing.\n"
+    )
+
+
+@pytest.mark.parametrize("verb", ["run", "test"])
+def test_nothing_starts_where_something_is_missing(place: Path, verb: str) -> None:
+    done = paddock(verb, "policy", "--", "touch", "a/started", cwd=place)
+    assert done.returncode == 125 and "the variable 'work' is not defined" in done.stderr
+    done = paddock(verb, "policy", "--var", "work", "--", "touch", "a/started", cwd=place)
+    assert done.returncode == 125 and "write name=value" in done.stderr
+    done = paddock(verb, "a", "--", "touch", "a/started", cwd=place)
+    assert done.returncode == 125 and "this directory holds no policy" in done.stderr
+    assert not os.path.exists(place / "a" / "started")
+
+
+def test_test_names_the_file_of_the_rule(place: Path) -> None:
+    done = paddock("test", "policy", "--var", "work=a", "--format", "json", "--",
+                   "sh", "-c", "echo x > a/made; echo x > b/made", cwd=place)  # fmt: skip
+    report = json_of(done)
+    assert report["policy"] == "policy"
+    by_path = {access["path"]: access for access in report["accesses"] if access["path"] and "/made" in access["path"]}
+    written = by_path[f"{place}/a/made"]
+    assert [(each["file"], each["line"]) for each in written["decided_by"]] == [("policy/20-work.toml", 7)]
+    assert by_path[f"{place}/b/made"]["verdict"] == "denied"
+
+
+def test_explain_and_check_and_export(place: Path) -> None:
+    done = paddock("explain", "policy", "--var", "work=a", "a/x", "--right", "write_file", cwd=place)
+    assert done.returncode == 0 and "policy/20-work.toml:7" in done.stdout
+    done = paddock("check", "policy", "--var", "work=gone", cwd=place)
+    assert done.returncode == 1
+    assert "policy/20-work.toml:7:11: warning: gone does not exist" in done.stdout
+    done = paddock("export", "policy", "--var", "work=a", "--to", "resolved", cwd=place)
+    resolved = json_of(done)
+    # The signal scope is handled by one file only, and the lower abi does not know what the higher one adds.
+    assert (resolved["scoped"], set(resolved["path_beneath"])) == (
+        [], {"/usr", "/lib", "/lib64", "/bin", "/etc", "/proc", "a"}
+    )  # fmt: skip
+    toml = paddock("export", "policy", "--var", "work=a", "--to", "landlock-toml", cwd=place).stdout
+    write(place / "whole.toml", toml)
+    assert json_of(paddock("export", "whole.toml", "--to", "resolved", cwd=place)) == resolved
+
+
+def test_edit_takes_no_composition(place: Path) -> None:
+    done = paddock("edit", "policy", "--with", "x.toml", cwd=place)
+    assert done.returncode == 2 and "--with" in done.stderr
