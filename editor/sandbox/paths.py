@@ -161,7 +161,7 @@ class Walker:
     def forget(self, *, missing_only: bool = False) -> None:
         """Drop what is remembered: the tree may have changed; with ``missing_only`` something was only made."""
         if missing_only:
-            self._directories = {key: place for key, place in self._directories.items() if place.real is not None}
+            self._directories = {key: place for key, place in self._directories.items() if place.entry is not None}
         else:
             self._directories.clear()
 

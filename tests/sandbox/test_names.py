@@ -1,5 +1,6 @@
 """Which object a name means: as the program sees it, whatever the name looks like."""
 
+import errno
 import os
 import random
 import shutil
@@ -348,3 +349,16 @@ def test_pointer_to_nothing_and_unending_name() -> None:
     )
     assert results in ([-14, -36, -2, -88, -14], [-14, -36, -2, -14, -14])
     assert done.notices == []
+
+
+def test_directory_that_was_looked_for_before_it_was_made(top: str) -> None:
+    new = f"{top}/new/file"
+    flags = os.O_CREAT | os.O_WRONLY
+    results, done = call(
+        everything(), ["open", new, flags, 0o600], ["mkdir", f"{top}/new", 0o700], ["open", new, flags, 0o600],
+        ["rename", new, f"{top}/new/other"], ["rename", f"{top}/new/other", f"{top}/other"], cwd=top,
+    )  # fmt: skip
+    assert results[0] == -errno.ENOENT
+    assert min(results[1:]) >= 0
+    assert {row.object_path for row in done.rows(syscall="open", errno=None, path=new)} == {f"{top}/new", new}
+    assert {row.object_path for row in done.rows(syscall="rename")} == {f"{top}/new", top}
