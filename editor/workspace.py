@@ -10,6 +10,7 @@ import threading
 from collections.abc import Callable, Mapping
 from typing import Literal, NamedTuple
 
+from editor import drafts
 from editor.escape import printable
 from editor.exchange import Exported, Source, export_as
 from editor.history import History
@@ -42,7 +43,7 @@ from editor.sandbox.report import Report
 from editor.saving import Saved, SaveError, read_file, write_beside, write_file, write_new
 from editor.watching import Watcher
 
-What = Literal["document", "disk", "conflict", "problem", "report", "saved", "path"]
+What = Literal["document", "disk", "conflict", "problem", "report", "saved", "path", "drafts"]
 Change = frozenset[What]
 
 # landlockconfig, which most launchers read policies with, knows no higher one.
@@ -162,6 +163,9 @@ class Workspace:
         self._problem: PolicyError | None = None
         self._conflict: Conflict | None = None
         self._report: Report | None = None
+        self._keeper: drafts.DraftKeeper | None = None
+        self._left: drafts.Draft | None = None
+        self._drafts_problem = ""
 
     @classmethod
     def open(cls, path: str, *, abi: int | None = None) -> "Workspace":
@@ -349,6 +353,7 @@ class Workspace:
         self._adopt(PolicyDocument.parse(text, self._path, format_of(self._path, text)))
 
     def _after_edit(self) -> None:
+        self._keep_draft()
         # An edit can end a conflict: the draft says what the disk says.
         if self._conflict is not None and self._conflict.theirs == self._state.document.text:
             self.disk_changed()
@@ -371,10 +376,78 @@ class Workspace:
         watcher.start()
 
     def close(self) -> None:
-        """End the watch."""
+        """End the watch, and keep no draft any more: whoever leaves has decided what is lost."""
         if self._watcher is not None:
             self._watcher.stop()
             self._watcher = None
+        if self._keeper is not None:
+            self._keeper.close()
+            self._keeper = None
+
+    # Drafts that survive a crash
+
+    def keep_drafts(self) -> None:
+        """Keep unsaved edits outside the file from now on, and look for those that a crash left: ``recoverable``."""
+        with self._lock:
+            if self._keeper is not None:
+                self._keeper.close()
+            self._keeper = drafts.DraftKeeper(self._path, self._drafts_failed)
+            self._left = drafts.recoverable(self._path)
+            if self._left is not None and self._left.text == self._state.document.text:
+                self.discard_draft()
+            self._keep_draft()
+
+    def _drafts_failed(self, problem: str) -> None:
+        self._drafts_problem = problem
+        self._tell("drafts")
+
+    def _keep_draft(self) -> None:
+        if self._keeper is None:
+            return
+        if self.dirty:
+            self._keeper.keep(self._state.document.text, self._base, base_on_disk=self._on_disk is not None)
+        else:
+            self._keeper.forget()
+
+    @property
+    def drafts_problem(self) -> str:
+        """Why unsaved edits would not survive a crash, as a sentence; empty where they would."""
+        return self._drafts_problem
+
+    @property
+    def recoverable(self) -> drafts.Draft | None:
+        """A draft of this file that a crash left, and that nobody has decided about."""
+        return self._left
+
+    def adopt_draft(self) -> None:
+        """Go on with the draft that a crash left; undo brings the file's text back.
+
+        Where the file was changed since, there is a conflict. Raises PolicyError where the draft does not parse (it
+        was kept by another version), and changes nothing then.
+        """
+        with self._lock:
+            draft = self._left
+            if draft is None:
+                return
+            document = PolicyDocument.parse(draft.text, self._path, format_of(self._path, draft.text))
+            if draft.base != self._base or draft.base_on_disk != (self._on_disk is not None):
+                self._base = draft.base
+                self._on_disk = draft.base.encode() if draft.base_on_disk else None
+            self._adopt(document)
+            self._history.push(document.text, "recover the unsaved draft")
+            self._left = None
+            self._keep_draft()
+        self._tell("document", "drafts")
+        self.disk_changed()
+        with self._lock:
+            # In this order: a crash between the two must not lose it.
+            if self._keeper is None or self._keeper.flush():
+                drafts.forget_left(self._path)
+
+    def discard_draft(self) -> None:
+        """Remove the draft that a crash left."""
+        self._left = None
+        drafts.forget_left(self._path)
 
     def disk_changed(self) -> None:
         """Read the file again: take it in where there are no unsaved edits, else there is a conflict.
@@ -393,6 +466,7 @@ class Workspace:
         if before[2] is not after[2]:
             changed.append("conflict")
         if len(changed) > 1 or before[3] != after[3]:
+            self._keep_draft()
             self._tell(*changed)
 
     def _take_in_disk(self) -> None:
@@ -439,6 +513,7 @@ class Workspace:
             self._on_disk = self._seen
             self._base = self._conflict.theirs
             self._conflict = self._problem = None
+            self._keep_draft()
         self._tell("conflict", "problem")
 
     def take_theirs(self) -> None:
@@ -454,6 +529,7 @@ class Workspace:
             text = self._conflict.theirs
             document = PolicyDocument.parse(text, self._path, format_of(self._path, text))
             self._accept(document, text.encode(), "take the file on disk")
+            self._keep_draft()
         self._tell("conflict", "document", "disk")
 
     def _sides(self) -> tuple[PolicyDocument, PolicyDocument, PolicyDocument]:
@@ -495,6 +571,7 @@ class Workspace:
             if merged.text != mine.text:
                 self._adopt(merged)
                 self._history.push(merged.text, "merge with the file on disk")
+            self._keep_draft()
         self._tell("conflict", "document", "disk")
 
     def keep_copy(self, text: str) -> str:
@@ -532,6 +609,8 @@ class Workspace:
             self._written(text, data)
         if self._watcher is not None:
             self.watch()
+        if self._keeper is not None:
+            self.keep_drafts()
         self._tell("saved", "path", "problem", "conflict", "document")
         return saved
 
@@ -540,6 +619,7 @@ class Workspace:
         self._on_disk = self._seen = data
         self._problem = None
         self._conflict = None
+        self._keep_draft()
 
     def export(self, name: str) -> Exported:
         """The draft in the format ``name`` of ``editor.exchange``, and what was lost. Raises KeyError."""
