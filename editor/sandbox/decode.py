@@ -388,9 +388,8 @@ def _refer(scene: Scene, old: Place, new: Place, *, removes: bool, exchange: boo
     """A rename or link. The rows are the two directories; one, where both names are in the same."""
     moved, replaced = old.entry, new.entry if removes else None
     if moved is None or old.parent is None or new.parent is None or new.real is None:
-        asked, problem = (old.asked, old.problem) if moved is None else (new.asked, new.problem)
         rights = frozenset({make_right(moved.mode if moved else stat.S_IFREG)})
-        return Attempt("directory", Want(rights, asked, None, problem=problem))
+        return Attempt("directory", *(Want(rights, place.asked, None, problem=place.problem) for place in (old, new)))
     old_dir, new_dir = scene.view.host(old.parent), scene.view.host(new.parent)
     same = old_dir == new_dir
     source, target = refer_rights(moved, replaced, removes=removes, exchange=exchange, same_directory=same)

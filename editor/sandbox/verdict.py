@@ -48,6 +48,8 @@ _OTHER_USER = "the process belongs to another user, or is protected"
 _NO_CAPABILITY = "changing mounts needs the capability CAP_SYS_ADMIN, which the program does not have"
 
 
+_TWO_NAMES = frozenset({"rename", "renameat", "renameat2", "link", "linkat"})
+
 # Like a scope, it is asked of sockets only that were made outside of the domain (hook_unix_find in fs.c).
 _RESOLVE_UNIX: RightSet = frozenset({"resolve_unix"})
 
@@ -273,7 +275,7 @@ class Judge:
             return self._all_failed(outcome, _SEARCH)
         if explained and attempt.refer is not None and any(not decision.allowed for decision in decisions):
             return self._refused_refer(outcome, decisions)
-        if attempt.refer is not None:
+        if attempt.syscall in _TWO_NAMES:
             return tuple(self._failed(outcome, want) for want in attempt.wants)
         rows: list[Access] = []
         denied = [explained and not decision.allowed for decision in decisions]
