@@ -8,12 +8,14 @@ them, tests that need root skip in any case.
 """
 
 import contextlib
+import fcntl
 import functools
 import os
 import shutil
 import socket
 import struct
 import subprocess
+import tempfile
 from collections.abc import Generator
 
 import pytest
@@ -71,6 +73,17 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
     if _IN_CI and lacks != ["root"]:
         pytest.fail(f"{reason}: nothing may be skipped in continuous integration", pytrace=False)
     pytest.skip(reason)
+
+
+@pytest.fixture(autouse=True)
+def _audit_alone(request: pytest.FixtureRequest) -> Generator[None, None, None]:
+    """Tests that turn the kernel's audit on and off again take turns: there is one for the whole machine."""
+    if request.node.get_closest_marker("audit") is None:
+        yield
+        return
+    with open(os.path.join(tempfile.gettempdir(), "paddock-tests-audit"), "w", encoding="ascii") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
 
 
 @pytest.hookimpl(wrapper=True)

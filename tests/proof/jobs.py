@@ -1,0 +1,155 @@
+"""The programs: each with a small job, and what its policy cuts off.
+
+A job is a shell script of ``programs/`` that runs in a directory with five parts. ``in`` may be read, ``half`` is given
+some rights, ``out``, ``home`` and ``tmp`` all, ``closed`` none. The system may be read, ports may be used as granted:
+PORT0 to bind and connect, PORT1 to bind only, PORT2 not at all. What a script starts in the background it also ends and
+waits for. In scripts $PORT0 to $PORT2 stand for the ports, $OUTSIDE is a process of the same user, $POSTGRES is where
+PostgreSQL's programs are, $ORDINARY makes root somebody else. In files @TOP@ stands for the directory.
+"""
+
+import glob
+import os
+from typing import NamedTuple
+
+from editor.landlock.rights import FS_RIGHTS, NET_RIGHTS, RightSet
+
+# What the kernel of the tests may not know is left out: these are the rights up to the first ABI with audit records.
+ALL_FS: tuple[str, ...] = tuple(right.name for right in FS_RIGHTS if right.abi <= 7)
+ALL_NET: tuple[str, ...] = tuple(right.name for right in NET_RIGHTS if right.abi <= 7)
+READING = ("execute", "read_file", "read_dir")
+HALF = ("read_file", "read_dir", "write_file", "make_reg", "refer")
+# The rights that a rule on a file may hold.
+FILE_ONLY: RightSet = frozenset({"execute", "write_file", "read_file", "truncate", "ioctl_dev"})
+_SCOPES: RightSet = frozenset({"abstract_unix_socket", "signal"})
+
+PROGRAMS = os.path.join(os.path.dirname(os.path.abspath(__file__)), "programs")
+
+
+class Job(NamedTuple):
+    """One program's work.
+
+    ``needs`` are the programs that have to be there. ``files`` are laid out before: path -> file of ``programs/``.
+    ``env`` are more variables. ``etc`` False: not even /etc may be read. ``rules`` are more grants, path -> rights.
+    ``random`` are regular expressions for parts of names that are different in each run; with groups, the last one is
+    such a part. ``unprivileged`` says that the files never are root's, even where root runs the job.
+    """
+
+    name: str
+    needs: tuple[str, ...]
+    files: tuple[tuple[str, str], ...] = ()
+    env: tuple[tuple[str, str], ...] = ()
+    etc: bool = True
+    rules: tuple[tuple[str, tuple[str, ...]], ...] = ()
+    scoped: RightSet = _SCOPES
+    unhandled: RightSet = frozenset()
+    random: tuple[str, ...] = ()
+    unprivileged: bool = False
+    named: str = ""
+
+    @property
+    def script(self) -> str:
+        """What the job does, for sh(1)."""
+        return program_text(f"{self.named or self.name}.sh")
+
+
+def program_text(name: str) -> str:
+    """A file of ``programs/``."""
+    with open(os.path.join(PROGRAMS, name), encoding="utf-8") as file:
+        return file.read()
+
+
+# Debian keeps PostgreSQL's programs out of PATH, below the version's number.
+POSTGRES = max(glob.glob("/usr/lib/postgresql/*/bin"), default="/usr/lib/postgresql/bin")
+
+_OBJECTS = r"tmp_obj_(\w{6})"
+_COMPILER = r"/cc(\w{6})(?=\.)"
+
+JOBS: tuple[Job, ...] = (
+    # Files, one by one
+    Job("cat", ("cat",), etc=False),
+    Job("ls", ("ls",), etc=False),
+    Job("cp", ("cp",)),
+    Job("mv", ("mv",)),
+    Job("ln", ("ln",), random=(r"/Cu(\w{6})$",)),
+    Job("rm", ("rm", "rmdir")),
+    Job("touch", ("touch",)),
+    Job("mkdir", ("mkdir", "mkfifo", "mknod")),
+    Job("truncate", ("truncate",), unhandled=frozenset({"read_dir"})),
+    Job("dd", ("dd",), unhandled=frozenset({"truncate"})),
+    Job("chmod", ("chmod", "chown", "chgrp"), etc=False),
+    Job("install", ("install",)),
+    Job("sort", ("sort", "split", "uniq"), random=(r"/sort(\w{6})$",)),
+    Job("tee", ("tee", "head", "wc")),
+    Job("modes", ("chmod",)),
+    Job("modes-of-others", ("setpriv",), files=(("in/modes.sh", "modes.sh"),), unprivileged=True),
+    Job("processes", ("setsid", "timeout", "xargs", "nice")),
+    # Text
+    Job("find", ("find",), etc=False),
+    Job("grep", ("grep",), etc=False),
+    Job("sed", ("sed",), random=(r"/sed(\w{6})$",)),
+    Job("awk", ("awk",)),
+    Job("diff", ("diff", "cmp")),
+    Job("patch", ("patch",), files=(("in/text.patch", "text.patch"),), random=(r"\.o(\w{6})$",)),
+    Job("less", ("less",)),
+    Job("groff", ("groff", "man"), files=(("in/work.1", "work.1"),)),
+    Job("vim", ("vim.tiny",)),
+    # Archives
+    Job("tar", ("tar",)),
+    Job("cpio", ("cpio",), random=(r"/cpio(\w{6})$",)),
+    Job("zip", ("zip", "unzip"), random=(r"/zi(\w{6})$",)),
+    Job("xz", ("xz", "gzip", "bzip2")),
+    Job("rsync", ("rsync",), random=(r"/\.\w+\.(\w{6})$",)),
+    # Builds
+    Job("gcc", ("gcc",), etc=False, random=(_COMPILER,)),
+    Job("make", ("make", "gcc"), random=(_COMPILER,)),
+    Job(
+        "git",
+        ("git",),
+        env=(
+            ("GIT_AUTHOR_DATE", "1700000000 +0000"),
+            ("GIT_COMMITTER_DATE", "1700000000 +0000"),
+            ("GIT_CONFIG_NOSYSTEM", "1"),
+        ),
+        random=(_OBJECTS, r"/\.tmp-(\d+)-pack-", r"_(\w{6})$", r"/tmp_\w+_(\w{6})$", r"/t(\w{6})$"),
+    ),
+    # Languages
+    Job("python3", ("/usr/bin/python3",), files=(("in/work.py", "work.py"),), random=(r"/half/(\w{8})$",)),
+    Job("system", ("/usr/bin/python3",), files=(("in/system.py", "system.py"),)),
+    Job(
+        "system-unscoped",
+        ("/usr/bin/python3",),
+        files=(("in/system.py", "system.py"),),
+        scoped=frozenset(),
+        named="system",
+    ),
+    Job("perl", ("perl",), files=(("in/work.pl", "work.pl"),)),
+    Job("node", ("node",), files=(("in/work.js", "work.js"),), env=(("UV_USE_IO_URING", "0"),)),
+    Job("bash", ("bash",), files=(("in/work.bash", "work.bash"),)),
+    Job("script", ("sh", "env"), files=(("in/tool", "tool"), ("in/lost", "lost"), ("in/chain", "chain"))),
+    # Data and keys
+    Job("sqlite3", ("sqlite3",)),
+    Job("ssh-keygen", ("ssh-keygen",), random=(r"/text\.(\w{10})$",)),
+    Job("openssl", ("openssl",)),
+    Job(
+        "gpg",
+        ("gpg", "gpg-agent", "gpgconf"),
+        env=(("GNUPGHOME", "@TOP@/out/g"),),
+        random=(r"/\.#lk(0x[0-9a-f]+\.[^/]*?\.\d+)x?$", r"/([0-9A-F]{40})\.(?:key|rev)"),
+    ),
+    # Networks, servers, terminals
+    Job("curl", ("curl", "/usr/bin/python3"), files=(("in/serve.py", "serve.py"),)),
+    Job(
+        "nginx",
+        ("nginx", "curl"),
+        files=(("in/nginx.conf", "nginx.conf"), ("in/closed.conf", "nginx-closed.conf")),
+    ),
+    Job("redis", ("redis-check-rdb", "redis-cli"), random=(r"/temp-(\d+)\.rdb$",)),
+    Job(
+        "postgres",
+        ("setpriv", f"{POSTGRES}/initdb"),
+        rules=(("/dev/shm", ALL_FS),),
+        random=(r"/PostgreSQL\.(\d+)$", r"/xlogtemp\.(\d+)$"),
+        unprivileged=True,
+    ),
+    Job("tmux", ("tmux",)),
+)

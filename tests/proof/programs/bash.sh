@@ -1,0 +1,1 @@
+bash in/work.bash

@@ -1,0 +1,1 @@
+cat in/text closed/text /etc/hostname out/none

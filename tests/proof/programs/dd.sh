@@ -1,0 +1,3 @@
+dd if=in/text of=half/new
+dd if=in/text of=half/table
+dd if=closed/text of=out/text

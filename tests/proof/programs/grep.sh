@@ -1,0 +1,2 @@
+grep -rn one . /etc/hosts
+grep -f closed/text in/text

@@ -1,0 +1,3 @@
+less in/text
+less closed/text
+LESSHISTFILE=half/hist less +/one in/text out/text

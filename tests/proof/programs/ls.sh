@@ -1,0 +1,3 @@
+ls -lR . /etc
+ls -d closed
+ls closed/sub

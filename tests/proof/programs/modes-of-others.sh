@@ -1,0 +1,1 @@
+$ORDINARY sh in/modes.sh

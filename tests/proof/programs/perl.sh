@@ -1,0 +1,1 @@
+perl in/work.pl

@@ -1,0 +1,4 @@
+rm -rf half closed
+rm in/main.c
+rm -r out/sub
+rmdir in/sub

@@ -1,0 +1,2 @@
+sed -i s/one/ONE/ half/text out/text in/text
+sed -n 'w closed/written' in/text

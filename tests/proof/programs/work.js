@@ -1,0 +1,11 @@
+const fs = require("fs");
+const attempt = (what) => { try { console.log(String(what())); } catch (error) { console.log(error.code); } };
+attempt(() => fs.readFileSync("in/text"));
+attempt(() => fs.readFileSync("closed/text"));
+attempt(() => fs.writeFileSync("half/text", "x"));
+attempt(() => fs.writeFileSync("half/new", "x"));
+attempt(() => fs.appendFileSync("in/text", "x"));
+attempt(() => fs.mkdirSync("half/directory"));
+attempt(() => fs.renameSync("out/text", "closed/moved"));
+attempt(() => fs.readdirSync("closed"));
+attempt(() => fs.rmSync("out/sub", { recursive: true }));

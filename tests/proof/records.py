@@ -1,0 +1,139 @@
+"""The kernel's audit beside the rows of a test, both ways, without Paddock's own comparison.
+
+Each record is one denial: which rights were missing (``blockers``), on what, in which system call of which program,
+with which result. Each denied row is the same, with a count. So the two are multisets that must be equal, but for what
+security/landlock/fs.c and net.c tell differently than a person asks:
+
+- hook_file_open() logs what opening needs; the right to truncate is looked up later, in hook_file_truncate(). A row of
+  open(O_TRUNC) that lacks both names both.
+- current_check_refer_path() logs a rename or link between two directories as one record a directory. Where the file
+  may not move at all since it would gain rights, is_access_to_paths_allowed() never comes to the rights that are
+  wanted: it logs, for each directory, every handled right that no rule gives there ("is_dom_check"), also for the
+  directory that lacks nothing of what the call wants. Its result is EXDEV, or EACCES where a wanted right is missing.
+- kill(2) of a process group asks for each member, and logs one record for each that is outside.
+- d_path() adds " (deleted)" to the name of a file that has none any more, such as one made with O_TMPFILE.
+- net.c does not print port 0.
+- hook_sb_umount() and hook_sb_remount() log the root of the mount by its own name, which is /.
+"""
+
+import errno
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from typing import NamedTuple
+
+from editor.landlock.rights import RightSet
+from editor.sandbox import syscalls
+from editor.sandbox.audit import Denial
+from editor.sandbox.report import Access
+from tests.proof.stage import Rules
+
+_OPENING: RightSet = frozenset({"execute", "read_file", "write_file", "read_dir"})
+_OPENS = frozenset({"open", "openat", "openat2", "creat"})
+_UNMOUNTING = frozenset({"umount", "umount2"})
+_TRACING = frozenset({"ptrace", "process_vm_readv", "process_vm_writev"})
+_DELETED = " (deleted)"
+_BETWEEN = frozenset({"rename", "renameat", "renameat2", "link", "linkat"})
+
+
+class Fact(NamedTuple):
+    """One denial, whoever tells of it."""
+
+    blockers: RightSet
+    path: str | None
+    port: int | None
+    syscall: str
+    errno: str
+    comm: str
+
+    def __str__(self) -> str:
+        where = self.path if self.port is None else f"port {self.port}"
+        return f"{','.join(sorted(self.blockers))} on {where} ({self.syscall} of {self.comm}: {self.errno})"
+
+
+class Verdict(NamedTuple):
+    """What does not fit: facts that only the kernel told, facts that only rows told."""
+
+    unseen: tuple[str, ...]
+    unrecorded: tuple[str, ...]
+
+
+def _of_record(denial: Denial, names: dict[int, str]) -> Fact:
+    """What a record says. A record whose system call is not known fails here: then nothing can be compared."""
+    assert denial.call is not None and denial.result is not None, f"no system call for {denial}"
+    return Fact(
+        denial.blockers,
+        None if denial.path is None else denial.path.removesuffix(_DELETED),
+        denial.port,
+        names[denial.call],
+        errno.errorcode[-denial.result] if denial.result < 0 else "",
+        denial.comm,
+    )
+
+
+def _of_row(row: Access) -> Fact:
+    blockers, path, port = row.missing, row.object_path, row.port
+    if row.syscall in _OPENS and blockers & _OPENING:
+        blockers -= {"truncate"}
+    if not row.rights:
+        blockers = frozenset({"ptrace" if row.syscall in _TRACING else "change_topology"})
+    if row.syscall in _UNMOUNTING or blockers & {"ptrace", "signal", "abstract_unix_socket"}:
+        path = None  # told by other means than a path
+    return Fact(blockers, path, port or None, row.syscall, row.errno or "", row.process)
+
+
+def compare(rows: Sequence[Access], denials: Iterable[Denial], rules: Rules) -> Verdict:
+    """Lay the denied ``rows`` of a run beside all records of it. ``rules`` is the policy."""
+    names = syscalls.names(syscalls.machine().native)
+    events: dict[int, list[Fact]] = {}
+    for denial in denials:
+        event = events.setdefault(denial.serial, [])
+        fact = _of_record(denial, names)
+        if fact not in event:
+            event.append(fact)
+    untold: Counter[Fact] = Counter()  # what rows say and no record was found for yet
+    moving: set[Fact] = set()
+    for access in rows:
+        fact = _of_row(access)
+        untold[fact] += access.times
+        if "refer" in access.rights:
+            moving.add(fact)
+    # Those that are told in the same words first: of the others, any row with the same place will do.
+    unmatched: dict[int, list[Fact]] = {serial: [] for serial in events}
+    for serial, event in events.items():
+        for fact in event:
+            if untold[fact]:
+                untold[fact] -= 1
+            else:
+                unmatched[serial].append(fact)
+    # Then one row for each event that has none yet, the ones with the fewest records first; then what is left.
+    for needed in (True, False):
+        for serial in sorted(unmatched, key=lambda serial: len(events[serial])):
+            for fact in list(unmatched[serial]):
+                if needed and len(unmatched[serial]) < len(events[serial]):
+                    break
+                row = _gaining(fact, moving, untold, rules)
+                if row is not None:
+                    untold[row] -= 1
+                    unmatched[serial].remove(fact)
+    unseen = [
+        str(fact)
+        for serial, remaining in unmatched.items()
+        for fact in remaining
+        if len(remaining) == len(events[serial])
+        or fact.syscall not in _BETWEEN
+        or fact.blockers != rules.lacking(fact.path or "/")
+    ]
+    return Verdict(tuple(unseen), tuple(f"{count} x {fact}" for fact, count in (+untold).items()))
+
+
+def _gaining(fact: Fact, moving: set[Fact], untold: Counter[Fact], rules: Rules) -> Fact | None:
+    """The row of a file that may not move since it would gain rights.
+
+    Of its directory the kernel names all that it lacks.
+    """
+    if fact.blockers != rules.lacking(fact.path or "/"):
+        return None
+    for row in moving:
+        if untold[row] and row.blockers <= fact.blockers and row[1:] == fact[1:]:
+            return row
+    return None

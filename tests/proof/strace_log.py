@@ -1,0 +1,250 @@
+"""Reading what strace(1) wrote: which call, on which name as asked for, with which error.
+
+Strace prints relative names as they were passed. What they are relative to is, for the calls with a directory
+descriptor, printed by ``-y``; for the others the working directory of each thread is followed here, through chdir,
+fchdir and the calls that make new threads.
+"""
+
+import re
+from collections.abc import Iterator, Mapping
+from typing import NamedTuple
+
+from editor.sandbox.paths import tidy
+
+_LINE = re.compile(r"^(\d+) +(\w+)\((.*)\) += (-?\d+|\?|0x[0-9a-f]+)(?:<.*?>)?(?: (E\w+))?(?: \(.*\))?$", re.DOTALL)
+_ESCAPE = re.compile(r"\\([0-7]{1,3}|x[0-9a-f]{2}|.)", re.DOTALL)
+_PLAIN_ESCAPES = {"n": "\n", "t": "\t", "r": "\r", "v": "\v", "f": "\f"}
+_DESCRIPTOR = re.compile(r"^(AT_FDCWD|-?\d+)(?:<(.*)>(?:\(deleted\))?)?$", re.DOTALL)
+_PORT = re.compile(r"sin6?_port=htons\((\d+)\)")
+_SOCKET_NAME = re.compile(r'sun_path=(@?)"((?:[^"\\]|\\.)*)"')
+
+# Which arguments are names: alone, or after the descriptor of the directory that they are relative to.
+_NAMES: Mapping[str, tuple[int, ...]] = {
+    **dict.fromkeys(
+        ("open", "creat", "execve", "truncate", "mkdir", "mknod", "unlink", "rmdir", "chmod", "chown", "lchown",
+         "chroot", "setxattr", "lsetxattr", "removexattr", "lremovexattr", "utime", "utimes", "umount2", "pivot_root"),
+        (0,),
+    ),
+    "rename": (0, 1), "link": (0, 1), "symlink": (1,), "mount": (1,),
+}  # fmt: skip
+_NAMES_AT: Mapping[str, tuple[int, ...]] = {
+    **dict.fromkeys(
+        ("openat", "openat2", "execveat", "mkdirat", "mknodat", "unlinkat", "fchmodat", "fchmodat2", "fchownat",
+         "futimesat", "utimensat", "setxattrat", "removexattrat"),
+        (0,),
+    ),
+    "renameat": (0, 2), "renameat2": (0, 2), "linkat": (0, 2), "symlinkat": (1,),
+}  # fmt: skip
+_ON_DESCRIPTOR = frozenset({"ftruncate", "fchmod", "fchown", "fsetxattr", "fremovexattr"})
+_ON_ADDRESS = frozenset({"bind", "connect", "sendto", "sendmsg", "sendmmsg"})
+_ON_NOTHING = frozenset({"kill", "tkill", "tgkill", "rt_sigqueueinfo", "rt_tgsigqueueinfo", "pidfd_send_signal"})
+_ONLY_READ = ("landlock_restrict_self", "chdir", "fchdir", "clone", "clone3", "fork", "vfork")
+
+COMPARED = frozenset({*_NAMES, *_NAMES_AT, *_ON_DESCRIPTOR, *_ON_ADDRESS, *_ON_NOTHING})
+TRACED = ",".join(f"?{name}" for name in sorted(COMPARED | set(_ONLY_READ)))
+
+
+class Seen(NamedTuple):
+    """One call: its name, what it was on (absolute name, ``port N``, empty), its error or an empty string."""
+
+    syscall: str
+    subject: str
+    error: str
+
+
+class Call(NamedTuple):
+    """A line: who, the call, its arguments as printed, its result and error, where it begins."""
+
+    tid: int
+    name: str
+    arguments: tuple[str, ...]
+    result: str
+    error: str
+
+
+class Log(NamedTuple):
+    """All calls of the confined program. ``pairs`` are those with two names: renames and links, which are not in
+    ``seen``."""
+
+    seen: frozenset[Seen]
+    pairs: frozenset[tuple[str, str, str, str]]
+
+
+def split(text: str) -> tuple[str, ...]:
+    """Arguments as printed: at the commas that are in no quotes and no brackets."""
+    found: list[str] = []
+    depth, quoted, start, position = 0, False, 0, 0
+    while position < len(text):
+        letter = text[position]
+        if quoted:
+            if letter == "\\":
+                position += 1
+            elif letter == '"':
+                quoted = False
+        elif letter == '"':
+            quoted = True
+        elif letter in "([{":
+            depth += 1
+        elif letter in ")]}":
+            depth -= 1
+        elif (
+            letter == "<" and text[position - 1 : position].isalnum() and "<<" not in text[position - 1 : position + 2]
+        ):
+            end = _end_of_name(text, position)
+            position = end
+        elif letter == "," and depth == 0:
+            found.append(text[start:position])
+            start = position + 2
+        position += 1
+    return (*found, text[start:])
+
+
+def _end_of_name(text: str, start: int) -> int:
+    """Where the ``<name>`` after a descriptor ends; strace escapes ``>`` in names."""
+    end = text.find(">", start)
+    if text[end + 1 : end + 2] == ">":  # <name<char 1:3>>
+        return end + 1
+    return len(text) if end < 0 else end
+
+
+def unescape(text: str) -> str:
+    """A string as strace prints it between its quotes, or a name between ``<`` and ``>``."""
+
+    def plain(match: re.Match[str]) -> str:
+        code = match[1]
+        if code[0] in "01234567":
+            return chr(int(code, 8))
+        if code[0] == "x":
+            return chr(int(code[1:], 16))
+        return _PLAIN_ESCAPES.get(code, code)
+
+    raw = _ESCAPE.sub(plain, text)
+    return raw.encode("latin-1", "surrogateescape").decode("utf-8", "surrogateescape") if not raw.isascii() else raw
+
+
+def _string(argument: str) -> str | None:
+    """The text of a quoted argument, None for a pointer that could not be read."""
+    if not argument.startswith('"') or not argument.endswith('"'):
+        return None
+    return unescape(argument[1:-1])
+
+
+def calls(text: str) -> Iterator[Call]:
+    """The lines of a log in the order in which the calls began, interrupted ones put together again."""
+    begun: dict[str, int] = {}
+    lines: list[str] = []
+    for line in text.splitlines():
+        tid = line.split(" ", 1)[0]
+        if line.endswith("<unfinished ...>"):
+            begun[tid] = len(lines)
+            lines.append(line.removesuffix("<unfinished ...>").rstrip())
+        elif " resumed>" in line and tid in begun:
+            position = begun.pop(tid)
+            lines[position] += line.split(" resumed>", 1)[1]
+        else:
+            lines.append(line)
+    for line in lines:
+        match = _LINE.match(line)
+        if match is not None:
+            tid, name, arguments, result, error = match.groups()
+            yield Call(int(tid), name, split(arguments), result, error or "")
+
+
+class _Reader:
+    """Follows the working directories."""
+
+    def __init__(self, cwd: str) -> None:
+        self._first_cwd = cwd
+        self._cwds: dict[int, list[str]] = {}  # one list for threads that share it
+        self.seen: set[Seen] = set()
+        self.pairs: set[tuple[str, str, str, str]] = set()
+
+    def _cwd(self, tid: int) -> list[str]:
+        return self._cwds.setdefault(tid, [self._first_cwd])
+
+    def take(self, call: Call) -> None:
+        """One line."""
+        if call.name in _ONLY_READ:
+            self._moved(call)
+            return
+        if call.result == "?" and not call.error:
+            return  # killed in the middle: nobody knows how it would have ended
+        error = "EINTR" if call.error.startswith("ERESTART") else call.error
+        subjects = list(self._subjects(call))
+        if any(subject is None for subject in subjects):
+            return  # a pointer to nowhere: EFAULT, before anything is looked at
+        if len(subjects) == 2:
+            self.pairs.add((call.name, subjects[0] or "", subjects[1] or "", error))
+        else:
+            self.seen.update(Seen(call.name, subject or "", error) for subject in subjects)
+
+    def _moved(self, call: Call) -> None:
+        if call.name in ("chdir", "fchdir"):
+            if call.result != "0":
+                return
+            if call.name == "chdir":
+                self._cwd(call.tid)[0] = self._absolute(call, _string(call.arguments[0]) or "")
+            else:
+                self._cwd(call.tid)[0] = self._directory(call, call.arguments[0]) or "?"
+        elif call.result.isdigit() and call.result != "0":
+            shared = "CLONE_FS" in ",".join(call.arguments)
+            cwd = self._cwd(call.tid)
+            self._cwds[int(call.result)] = cwd if shared else list(cwd)
+
+    def _absolute(self, call: Call, name: str) -> str:
+        return tidy(name if name.startswith("/") else f"{self._cwd(call.tid)[0]}/{name}")
+
+    def _directory(self, call: Call, argument: str) -> str | None:
+        match = _DESCRIPTOR.match(argument)
+        if match is None:
+            return None
+        if match[2] is not None:
+            return unescape(match[2])
+        return self._cwd(call.tid)[0] if match[1] == "AT_FDCWD" else f"descriptor {match[1]}"
+
+    def _subjects(self, call: Call) -> Iterator[str | None]:
+        """What the call is on: two for a rename or link, none for what no row is made of."""
+        name, arguments = call.name, call.arguments
+        for position in _NAMES.get(name, ()):
+            text = _string(arguments[position])
+            yield None if text is None else self._absolute(call, text)
+        for position in _NAMES_AT.get(name, ()):
+            text = _string(arguments[position + 1]) if arguments[position + 1] != "NULL" else ""
+            directory = self._directory(call, arguments[position])
+            if text is None or directory is None:
+                yield None
+            elif not text and ("AT_EMPTY_PATH" in call.arguments[-1] or arguments[position + 1] == "NULL"):
+                yield directory
+            else:
+                yield tidy(text if text.startswith("/") else f"{directory}/{text}")
+        if name in _ON_DESCRIPTOR:
+            yield self._directory(call, arguments[0])
+        elif name in _ON_ADDRESS:
+            yield from self._addresses(call)
+        elif name in _ON_NOTHING:
+            yield ""
+
+    def _addresses(self, call: Call) -> Iterator[str]:
+        found = set[str]()
+        text = ", ".join(call.arguments[1:])
+        for port in _PORT.findall(text):
+            found.add(f"port {port}")
+        for abstract, name in _SOCKET_NAME.findall(text):
+            plain = unescape(name)
+            found.add(f"@{plain}" if abstract else self._absolute(call, plain))
+        if not found and "sa_family=" in text and "AF_UNIX" not in text:
+            found.add("")
+        yield from sorted(found)
+
+
+def read(text: str, cwd: str) -> Log:
+    """A log of ``paddock run``, from the moment on at which it was confined."""
+    reader = _Reader(cwd)
+    confined = False
+    for call in calls(text):
+        if confined:
+            reader.take(call)
+        elif call.name == "landlock_restrict_self" and call.result == "0":
+            confined = True
+    assert confined, "nothing was confined"
+    return Log(frozenset(reader.seen), frozenset(reader.pairs))

@@ -1,0 +1,65 @@
+"""Every record of the kernel's audit has its denied row, and every denied row its record: right, object and caller."""
+
+import time
+from collections.abc import Callable, Iterator
+
+import pytest
+
+from editor.sandbox.audit import AuditReader, Denial
+from tests.proof.jobs import JOBS, Job
+from tests.proof.records import compare
+from tests.proof.stage import ORDINARY, Stage, Tested
+from tests.sandbox.harness import require_abi
+
+_AUDIT_ABI = 7
+_TURNS = 3
+_PATIENCE_S = 4.0  # the kernel's last word on a domain comes when nothing of it is left
+
+
+@pytest.fixture(scope="module")
+def stage() -> Iterator[Stage]:
+    """One place for all jobs of this module."""
+    with Stage.opened() as opened:
+        yield opened
+
+
+def _watched(stage: Stage, job: Job, uid: int | None, reader: AuditReader) -> tuple[Tested, list[Denial]] | None:
+    """A run and all records of it, None where they did not come whole: the kernel counts them itself."""
+    done = stage.test(job, uid)
+    until = time.monotonic() + _PATIENCE_S
+    reader.read()
+    while not reader.complete(done.root) and time.monotonic() < until:
+        time.sleep(0.005)
+        reader.read()
+    whole = reader.complete(done.root) and not reader.dropped()
+    return (done, reader.denials_of(done.root)) if whole else None
+
+
+@pytest.mark.proof
+@pytest.mark.audit
+@pytest.mark.parametrize("uid", [None, ORDINARY], ids=["root", "user"])
+@pytest.mark.parametrize("job", [pytest.param(job, marks=pytest.mark.program(*job.needs), id=job.name) for job in JOBS])
+def test_records_and_rows_are_the_same(
+    job: Job, uid: int | None, stage: Stage, record_property: Callable[[str, object], None]
+) -> None:
+    require_abi(_AUDIT_ABI)
+    for _ in range(_TURNS):
+        rules = stage.prepare(job, uid)
+        with AuditReader(enable=True) as reader:
+            found = _watched(stage, job, uid, reader)
+        if found is not None:
+            break
+    else:
+        pytest.fail("the kernel's records do not come whole")
+    done, denials = found
+    record_property("records", len(denials))
+    record_property("denied", sum(row.times for row in done.denied))
+    record_property("rows", len(done.accesses))
+    verdict = compare(done.denied, denials, rules)
+    assert verdict.unseen == ()
+    assert verdict.unrecorded == ()
+    assert denials, "the policy cuts nothing off"
+    # What the product itself says of the records; an ordinary user cannot read them.
+    allowed = {True, None} if uid is None else {None}
+    assert {row.confirmed for row in done.denied} <= allowed
+    assert [note for note in done.notes if "audit" in note or "could not be" in note] == []
