@@ -16,6 +16,7 @@ want() { # PACKAGE COMMAND...: PACKAGE is missing unless COMMAND succeeds
 
 have() { command -v "$1"; }
 is_static() { file=$(command -v "$1") && ! ldd "$file"; }
+has_initdb() { ls /usr/lib/postgresql/*/bin/initdb; }
 can_make_venvs() { "$(dirname "$0")/interpreter.sh"; }
 
 want python3-venv can_make_venvs
@@ -37,6 +38,24 @@ case $goal in
         want tmux have tmux                       # drives the real program in a real terminal
         want util-linux have setpriv              # repeats the tests as an ordinary user
         want util-linux have unshare              # sample policies: a network of their own
+        # Programs that are held against the kernel's audit and strace (tests/proof).
+        want bzip2 have bzip2
+        want cpio have cpio
+        want gpg have gpg
+        want gpg-agent have gpg-agent
+        want less have less
+        want man-db have man                      # with groff
+        want nginx have nginx
+        want nodejs have node
+        want perl have perl
+        want postgresql has_initdb                # of all these the largest, some 50 MB
+        want redis-tools have redis-check-rdb     # is redis-server by another name, without the service
+        want rsync have rsync
+        want sqlite3 have sqlite3
+        want unzip have unzip
+        want vim-tiny have vim.tiny
+        want xz-utils have xz
+        want zip have zip
         ;;
     kernels)
         want busybox-static is_static busybox     # the guests' programs
@@ -70,8 +89,21 @@ install() {
     $as_root env DEBIAN_FRONTEND=noninteractive apt-get install -y -q --no-install-recommends $missing
 }
 
+# Servers are installed for their programs alone: Debian would start them at once, and at each boot.
+started_by=/usr/sbin/policy-rc.d
+if ! [ -e "$started_by" ]; then
+    trap '$as_root rm -f "$started_by"' EXIT
+    printf '#!/bin/sh\nexit 101\n' | $as_root tee "$started_by" >/dev/null
+    $as_root chmod 755 "$started_by"
+fi
+
 echo "Installing Debian packages:$missing"
 install >/dev/null 2>&1 || {  # fails on a machine whose package lists are missing or old
     $as_root apt-get update -q
     install
 }
+for service in nginx postgresql; do
+    case "$missing " in
+        *" $service "*) $as_root systemctl disable "$service" >/dev/null 2>&1 || true ;; # fails where there is no systemd
+    esac
+done
