@@ -133,6 +133,7 @@ async def _rights(pilot: Pilot[None]) -> None:
 
 
 async def _run(pilot: Pilot[None]) -> None:
+    os.mkdir(os.path.join(_DEMO, "uploads"))  # else a note that it is missing stands before or behind the first output
     await pilot.press("r")
     await _until(pilot, "denied")
     await pilot.pause(1.0)
