@@ -28,6 +28,7 @@ Paddock shows, edits and tries out Landlock policies (Landlock Config, TOML or J
 verbs:
   edit     open a policy on the screen
   check    parse and lint policies
+  diff     what one policy allows and another does not
   explain  would a path, a port or a scope be allowed, and by which rule
   test     run a command under a policy and report what it touched
   run      put a command under a policy, with nothing in between
@@ -532,6 +533,32 @@ def _export(words: list[str]) -> int:
     return 0
 
 
+def _diff(words: list[str]) -> int:
+    parser = _parser(
+        "diff",
+        "[--abi N] [--format text|json] A B",
+        "What B allows here that A does not, and the other way round: by meaning, not by text. "
+        "Status 0: the same, 1: they differ, 2: error.",
+    )
+    _add_file_options(parser)
+    parser.add_argument("--abi", type=_abi_number, metavar="N", help="compare for this Landlock ABI")
+    parser.add_argument("--format", choices=_FORMATS, default="text")
+    options = _parsed(parser, words)
+    a, b = _one_file(options, parser, following=1)
+    from editor.comparing import compared, compared_lines  # noqa: PLC0415
+    from editor.console import Console, prepare_streams  # noqa: PLC0415
+    from editor.landlock.rights import LATEST_ABI  # noqa: PLC0415
+
+    prepare_streams()
+    result = compared(_policy(a, options), _policy(b, options), min(options.abi or LATEST_ABI, LATEST_ABI))
+    if options.format == "json":
+        _print_json(result.to_json())
+    else:
+        console = Console(sys.stdout)
+        console.write(compared_lines(result, console))
+    return 0 if result.comparison.same else 1
+
+
 def _edit(words: list[str]) -> int:
     parser = _parser(
         "edit", "[--root DIR] [--abi N] FILE|DIR", "Open a policy on the screen; a new file is a new policy."
@@ -567,6 +594,7 @@ VERBS: dict[str, Callable[[list[str]], int]] = {
     "--version": _version,
     "abi": _abi,
     "check": _check,
+    "diff": _diff,
     "edit": _edit,
     "explain": _explain,
     "export": _export,

@@ -198,6 +198,11 @@ class Decider:
         self._ports = {each.port: each for each in resolved.ports}
         self.forget()
 
+    @property
+    def handled(self) -> RightSet:
+        """The filesystem rights that are denied unless a rule grants them: refer is among them if any is."""
+        return self._handled
+
     def forget(self, path: str | None = None) -> None:
         """Look again at ``path``, absolute and without symbolic links, and at what is below it.
 
