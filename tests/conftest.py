@@ -27,6 +27,14 @@ _IS_ROOT = os.geteuid() == 0
 _IN_CI = bool(os.environ.get("CI"))
 
 
+@pytest.fixture(scope="session", autouse=True)
+def _state_of_its_own(tmp_path_factory: pytest.TempPathFactory) -> Generator[None]:
+    """Unsaved drafts are kept where the tests can do as they like, also by the processes that they start."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("XDG_STATE_HOME", str(tmp_path_factory.mktemp("state")))
+        yield
+
+
 @functools.cache
 def _audit_answers() -> bool:
     """Whether the kernel's audit subsystem answers this process (asking for its status needs CAP_AUDIT_CONTROL)."""

@@ -1,4 +1,4 @@
-"""The file changed on disk under unsaved edits: keep mine, take theirs, or see both."""
+"""The file changed on disk under unsaved edits: see both, merge them rule by rule, keep mine, or take theirs."""
 
 import difflib
 from collections.abc import Iterable
@@ -12,6 +12,7 @@ from textual.screen import ModalScreen
 from textual.widgets import Footer, Static
 
 from editor.escape import printable
+from editor.policy.merge import Collision, said
 from editor.screens.dialogs import Ask, Choice
 from editor.workspace import Conflict
 
@@ -21,19 +22,40 @@ _MOST_LINES = 4_000
 KEEP_MINE = Choice("mine", "Keep mine", "m", "warning")
 TAKE_THEIRS = Choice("theirs", "Take theirs", "t", "primary")
 SEE_BOTH = Choice("both", "See both", "d")
+MERGE = Choice("merge", "Merge", "g", "success")
 
 
-def conflict_dialog(path: str, conflict: Conflict) -> Ask:
-    """Ask what to do. Answers: "mine", "theirs", "both", or None for later."""
+def conflict_dialog(path: str, conflict: Conflict, collisions: tuple[Collision, ...] | None) -> Ask:
+    """Ask what to do. ``collisions`` is what a merge would have to ask, None where the two cannot be merged.
+
+    Answers: "mine", "theirs", "both", "merge", or None for later.
+    """
     shown = printable(path)
     text = f"{shown} was changed on disk while you have unsaved edits.\n\nNothing is lost until you decide."
     choices = [SEE_BOTH, KEEP_MINE]
+    if collisions is not None:
+        choices.insert(1, MERGE)
+        if collisions:
+            number = f"{len(collisions)} rules" if len(collisions) > 1 else "one rule"
+            text += f" Both changed {number}, which merging asks about."
+        else:
+            text += " The two changed different rules, so they can be merged."
     if conflict.problem is None:
         choices.append(TAKE_THEIRS)
         text += " After taking theirs, undo brings yours back."
     else:
         text += f"\n\nWhat is on disk does not parse, so it cannot be taken: {printable(str(conflict.problem))}"
     return Ask("Changed on disk", text, choices)
+
+
+def collision_dialog(collision: Collision, number: int, total: int) -> Ask:
+    """Ask which side of one collision stands, the ``number``th of ``total``. Answers: "mine", "theirs", or None."""
+    sides = (("Before", collision.base), ("Theirs", collision.theirs), ("Mine", collision.mine))
+    parts: list[str | tuple[str, str]] = [f"Both changed {collision.unit}.\n"]
+    for name, value in sides:
+        parts += ["\n", (f"{name:8}", "dim"), said(value)]
+    choices = [Choice("mine", "Mine", "m"), Choice("theirs", "Theirs", "t")]
+    return Ask(f"Merge: {number} of {total}", Content.assemble(*parts), choices)
 
 
 def difference(mine: str, theirs: str) -> Iterable[str]:
@@ -60,7 +82,11 @@ def _coloured(lines: list[str]) -> Content:
 
 
 class DiffScreen(ModalScreen[str | None]):
-    """Both texts as one difference. Dismissed with "mine", "theirs", or None for later."""
+    """Both texts as one difference.
+
+    Dismissed with "mine", "theirs", "copy-mine" or "copy-theirs" (to keep that side beside the file), or None for
+    later.
+    """
 
     DEFAULT_CSS = """
     DiffScreen {
@@ -73,6 +99,8 @@ class DiffScreen(ModalScreen[str | None]):
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("m", "dismiss('mine')", "Keep mine"),
         Binding("t", "dismiss('theirs')", "Take theirs"),
+        Binding("o", "dismiss('copy-theirs')", "Copy theirs to .orig"),
+        Binding("O", "dismiss('copy-mine')", "Copy mine to .orig"),
         Binding("escape,q", "dismiss(None)", "Decide later"),
     ]
 

@@ -3,6 +3,7 @@
 import asyncio
 import os
 import socket
+import time
 from collections.abc import Callable, Iterable
 from typing import ClassVar, Final, Literal
 
@@ -30,11 +31,12 @@ from editor.policy.edits import (
     SetScope,
 )
 from editor.policy.errors import PolicyError
+from editor.policy.merge import Collision, MergeError, Side, Unit
 from editor.policy.parse import format_of
 from editor.saving import ChangedOnDisk, SaveError, SymlinkedPolicy, read_file
 from editor.screens import showing
 from editor.screens.chooser import suggested_command
-from editor.screens.conflict import DiffScreen, conflict_dialog
+from editor.screens.conflict import DiffScreen, collision_dialog, conflict_dialog
 from editor.screens.dialogs import Ask, AskLine, Choice
 from editor.screens.run_panel import CommandError, RunPanel, split_command
 from editor.watching import Watcher
@@ -262,6 +264,7 @@ class MainScreen(Screen[None]):
         self._show_draft()
         self.run_panel.suggest(suggested_command(workspace.document.text))
         workspace.watch()
+        self._keep_drafts()
         if not workspace.kernel.abi:
             problem = printable(workspace.kernel.problem)
             self._say(f"This kernel enforces nothing: {problem}. Editing works, running does not.", "warning")
@@ -270,6 +273,29 @@ class MainScreen(Screen[None]):
         start = os.getcwd()
         if self._root == "/" or start.startswith(self._root.rstrip("/") + "/"):
             self._reveal(start)
+
+    @work(group="drafts")
+    async def _keep_drafts(self) -> None:
+        """Let unsaved edits survive a crash, and offer those that one left."""
+        workspace = self.workspace
+        await asyncio.to_thread(workspace.keep_drafts)
+        draft = workspace.recoverable
+        if draft is None:
+            return
+        when = time.strftime("%Y-%m-%d %H:%M", time.localtime(draft.written))
+        text = (
+            f"{printable(self._path)} has edits that were never saved: Paddock ended without being asked, after {when}."
+        )
+        choices = [Choice("recover", "Recover them", "r", "primary"), Choice("discard", "Discard them", "d", "error")]
+        answer = await self.app.push_screen_wait(Ask("Unsaved edits", text, choices))
+        try:
+            if answer == "recover":
+                await asyncio.to_thread(workspace.adopt_draft)
+                self._say("Recovered the unsaved edits. Undo brings the file's own text back.")
+            elif answer == "discard":
+                await asyncio.to_thread(workspace.discard_draft)
+        except PolicyError as error:
+            self._say(printable(str(error)), "error")
 
     def _workspace_changed(self, change: Change) -> None:
         """In whatever thread changed the draft."""
@@ -320,6 +346,8 @@ class MainScreen(Screen[None]):
             self._say(f"{printable(str(problem))}. The last good policy is shown.", "error")
         if "conflict" in change and self.workspace.conflict is not None:
             self.decide_conflict()
+        if "drafts" in change and self.workspace.drafts_problem:
+            self._say(self.workspace.drafts_problem, "warning")
         self.refresh_bindings()
 
     def _show_draft(self) -> None:
@@ -624,26 +652,67 @@ class MainScreen(Screen[None]):
         self._deciding = True
         try:
             while (conflict := self.workspace.conflict) is not None:
-                answer = await self.app.push_screen_wait(conflict_dialog(self._path, conflict))
+                collisions = await asyncio.to_thread(self._collisions)
+                answer = await self.app.push_screen_wait(conflict_dialog(self._path, conflict, collisions))
                 if answer == "both":
-                    answer = await self.app.push_screen_wait(
-                        DiffScreen(self._path, self.workspace.document.text, conflict)
-                    )
+                    mine = self.workspace.document.text
+                    answer = await self.app.push_screen_wait(DiffScreen(self._path, mine, conflict))
+                    if answer in ("copy-mine", "copy-theirs"):
+                        await self._copy_aside(mine if answer == "copy-mine" else conflict.theirs)
+                        continue
                     if answer is None:
                         continue
                 if answer is None:
                     return False
-                if self.workspace.conflict is not conflict:  # it changed again while the question stood
+                choices: dict[Unit, Side] | None = {}
+                if answer == "merge":
+                    choices = await self._choose(collisions or ())
+                # It changed again while the question stood, or there was no answer to all of them.
+                if self.workspace.conflict is not conflict or choices is None:
                     continue
                 if answer == "mine":
                     await asyncio.to_thread(self.workspace.keep_mine)
                     self._say("Kept yours. Saving replaces what is on disk.")
-                else:
+                elif answer == "theirs":
                     await asyncio.to_thread(self.workspace.take_theirs)
                     self._say("Took the file on disk. Undo brings yours back.")
+                else:
+                    await self._merge(choices)
             return True
         finally:
             self._deciding = False
+
+    def _collisions(self) -> tuple[Collision, ...] | None:
+        try:
+            return self.workspace.collisions()
+        except MergeError:
+            return None
+
+    async def _choose(self, collisions: tuple[Collision, ...]) -> dict[Unit, Side] | None:
+        """Ask about each of ``collisions``: which side stands; None where one was not answered."""
+        choices: dict[Unit, Side] = {}
+        for number, collision in enumerate(collisions, 1):
+            answer = await self.app.push_screen_wait(collision_dialog(collision, number, len(collisions)))
+            if answer is None:
+                return None
+            choices[collision.unit] = "mine" if answer == "mine" else "theirs"
+        return choices
+
+    async def _merge(self, choices: dict[Unit, Side]) -> None:
+        try:
+            await asyncio.to_thread(self.workspace.merge, choices)
+        except MergeError as error:
+            self._say(str(error), "error")
+        else:
+            self._say("Merged. Saving writes it, undo brings yours back.")
+
+    async def _copy_aside(self, text: str) -> None:
+        try:
+            copy = await asyncio.to_thread(self.workspace.keep_copy, text)
+        except SaveError as error:
+            self._say(str(error), "error")
+        else:
+            self._say(f"Copied to {printable(copy)}")
 
     @property
     def unsaved(self) -> str:

@@ -1,14 +1,19 @@
 """The policy file changes on disk while it is open."""
 
+import os
+import subprocess
+import sys
 import time
 from functools import partial
 from pathlib import Path
 
+import pytest
 from textual.widgets import Static
 
+import editor
 from editor.screens.conflict import DiffScreen
 from editor.screens.dialogs import Ask
-from tests.screens.driving import POLICY, WIDE, app_for, main_screen, opened, told, tree_of, until
+from tests.screens.driving import POLICY, WIDE, AppPilot, app_for, granted, main_screen, opened, told, tree_of, until
 from widgets.policy_text import PolicyText
 from widgets.policy_tree import PolicyTree
 from widgets.status_line import StatusLine
@@ -153,3 +158,99 @@ async def test_a_file_that_never_parsed_is_shown_and_opens_once_mended(place: Pa
         assert workspace.document.text == POLICY
         replace(policy, with_rule(place))
         await until(pilot, lambda: workspace.document.text == with_rule(place))
+
+
+def asked(pilot: AppPilot, answer: str) -> bool:
+    """Whether the question on the screen has this answer."""
+    return bool(pilot.app.screen.query(f"#answer-{answer}"))
+
+
+async def test_merge_what_does_not_collide(place: Path, policy: Path) -> None:
+    async with app_for(policy).run_test(size=WIDE) as pilot:
+        workspace = await opened(pilot, str(place / "data"))
+        await pilot.press("space")
+        await until(pilot, lambda: workspace.dirty)
+        replace(policy, with_rule(place / "empty"))
+        await until(pilot, lambda: isinstance(pilot.app.screen, Ask))
+        await pilot.press("g")
+        await until(pilot, lambda: workspace.conflict is None)
+        assert granted(pilot, str(place / "data"))
+        assert granted(pilot, str(place / "empty")) == {"read_file"}
+        await until(pilot, lambda: pilot.app.screen is main_screen(pilot))
+        await pilot.press("ctrl+s")
+        await until(pilot, lambda: policy.read_text() == workspace.document.text)
+
+
+async def test_merge_with_a_choice_for_each_collision(place: Path, policy: Path) -> None:
+    async with app_for(policy).run_test(size=WIDE) as pilot:
+        workspace = await opened(pilot, str(place / "data"))
+        await pilot.press("space", "space")
+        await until(pilot, lambda: granted(pilot, str(place / "data")) == {"read_file", "read_dir", "execute"})
+        replace(policy, with_rule(place / "data"))
+        await until(pilot, lambda: isinstance(pilot.app.screen, Ask))
+        await pilot.press("g")
+        await until(
+            pilot, lambda: pilot.app.screen.query("#answer-theirs") and not pilot.app.screen.query("#answer-both")
+        )
+        assert "execute" in str(pilot.app.screen.query_one("#text", Static).visual)
+        await pilot.press("escape")  # no answer: back to the question, nothing has changed
+        await until(pilot, lambda: asked(pilot, "both"))
+        assert workspace.conflict is not None
+        await pilot.press("g")
+        await until(
+            pilot, lambda: pilot.app.screen.query("#answer-theirs") and not pilot.app.screen.query("#answer-both")
+        )
+        await pilot.press("t")
+        await until(pilot, lambda: workspace.conflict is None)
+        assert granted(pilot, str(place / "data")) == {"read_file"}
+
+
+async def test_both_sides_can_be_copied_aside(place: Path, policy: Path) -> None:
+    async with app_for(policy).run_test(size=WIDE) as pilot:
+        workspace = await opened(pilot, str(place / "data"))
+        await pilot.press("space")
+        await until(pilot, lambda: workspace.dirty)
+        replace(policy, with_rule(place / "empty"))
+        for number, (key, text) in enumerate((("o", with_rule(place / "empty")), ("O", workspace.document.text))):
+            await until(pilot, lambda: isinstance(pilot.app.screen, Ask))
+            await pilot.press("d")
+            await until(pilot, lambda: isinstance(pilot.app.screen, DiffScreen))
+            await pilot.press(key)
+            copy = Path(f"{policy}.orig.{number}" if number else f"{policy}.orig")
+            await until(pilot, copy.exists)
+            assert copy.read_text() == text
+        assert workspace.conflict is not None
+
+
+_CRASHES = """
+import os, sys
+from editor.policy.edits import GrantPath
+from editor.workspace import Workspace
+
+workspace = Workspace.open(sys.argv[1])
+workspace.keep_drafts()
+workspace.apply(GrantPath(sys.argv[2], frozenset({"read_file"})))
+os._exit(9 if workspace._keeper.flush() else 1)
+"""
+
+
+@pytest.fixture
+def crashed(place: Path, policy: Path) -> Path:
+    """The policy, after an editor with unsaved edits on it died."""
+    root = os.path.dirname(os.path.dirname(editor.__file__))
+    command = [sys.executable, "-c", _CRASHES, str(policy), str(place / "data")]
+    assert subprocess.run(command, check=False, timeout=60, cwd=root).returncode == 9
+    return policy
+
+
+@pytest.mark.parametrize(("key", "recovered"), [("r", True), ("d", False)])
+async def test_what_a_crash_left_is_offered(place: Path, crashed: Path, key: str, recovered: bool) -> None:
+    async with app_for(crashed).run_test(size=WIDE) as pilot:
+        workspace = await opened(pilot)
+        await until(pilot, lambda: isinstance(pilot.app.screen, Ask))
+        assert workspace.document.text == POLICY
+        await pilot.press(key)
+        await until(pilot, lambda: workspace.recoverable is None)
+        await until(pilot, lambda: workspace.dirty is recovered)
+        assert granted(pilot, str(place / "data")) == ({"read_file"} if recovered else set())
+        assert crashed.read_text() == POLICY
