@@ -341,15 +341,18 @@ def _check_compatibility(files: list[str], options: "argparse.Namespace", consol
 def _explain(words: list[str]) -> int:
     parser = _parser(
         "explain",
-        "[--right R]... [--abi N] [--format text|json] FILE TARGET",
+        "[--right R]... [--abi N] [--format text|json] FILE TARGET | --all FILE",
         "Would TARGET be allowed, and by which rule? TARGET is a path, tcp:443, tcp:https, udp:53 or scope:signal. "
         "Status 0: allowed, 1: denied, 2: error.",
     )
     _add_file_options(parser)
     parser.add_argument("--right", action="append", default=[], metavar="R", help="a right by its kernel name")
+    parser.add_argument("--all", action="store_true", help="everything that FILE gives, as a tree; status 0")
     parser.add_argument("--abi", type=_abi_number, metavar="N", help="answer for this Landlock ABI")
     parser.add_argument("--format", choices=_FORMATS, default="text")
     options = _parsed(parser, words)
+    if options.all:
+        return _explain_all(options, parser)
     file, text = _one_file(options, parser, following=1)
     from editor.console import Console, prepare_streams  # noqa: PLC0415
     from editor.explain import TargetError, explain, parse_target  # noqa: PLC0415
@@ -369,6 +372,24 @@ def _explain(words: list[str]) -> int:
         console = Console(sys.stdout)
         console.write(explanation_lines(explanation, console))
     return 0 if explanation.allowed else 1
+
+
+def _explain_all(options: "argparse.Namespace", parser: "argparse.ArgumentParser") -> int:
+    if options.right:
+        parser.error("--right asks about a TARGET, --all about everything")
+    (file,) = _one_file(options, parser)
+    from editor.console import Console, prepare_streams  # noqa: PLC0415
+    from editor.effective import effective, effective_lines  # noqa: PLC0415
+
+    prepare_streams()
+    policy = _policy(file, options)
+    found = effective(policy, _abi_to_explain(policy, options.abi))
+    if options.format == "json":
+        _print_json(found.to_json())
+    else:
+        console = Console(sys.stdout)
+        console.write(effective_lines(found, console))
+    return 0
 
 
 def _abi_to_explain(policy: "Policy", asked: int | None) -> "AbiUsed":

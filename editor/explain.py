@@ -8,6 +8,7 @@ from editor.escape import printable
 from editor.landlock.rights import FS_RIGHTS, NET_RIGHTS, NO_RIGHTS, RIGHTS, SCOPES, RightSet, in_order
 from editor.policy.decide import Decider, Decision
 from editor.policy.model import Policy, RuleRef
+from editor.policy.mounts import Mount, read_mounts
 from editor.policy.resolve import ResolvedPolicy, resolve
 from editor.sandbox.report import AbiUsed, Access
 from editor.suggest import CannotGrant, describe, grant
@@ -19,6 +20,8 @@ Answer = Literal["allowed", "denied", "uncontrolled"]
 _OF_DIRECTORIES: RightSet = frozenset(
     right.name for right in FS_RIGHTS if right.name.startswith(("make_", "remove_")) or right.name == "refer"
 )
+# The kernel's MAXSYMLINKS: one more is ELOOP.
+_MAX_LINKS = 40
 _CONNECTING = {"tcp": "connect_tcp", "udp": "connect_send_udp"}
 
 
@@ -54,10 +57,18 @@ class LevelGrant(NamedTuple):
 
 
 class Level(NamedTuple):
-    """One directory, or the object itself, on the way up to the root."""
+    """One directory, or the object itself, on the way up to the root; ``mount`` is what is mounted just there."""
 
     path: str
     grants: tuple[LevelGrant, ...]
+    mount: Mount | None = None
+
+
+class Link(NamedTuple):
+    """A symbolic link on the way to the object, absolute and without links before it, and its text."""
+
+    path: str
+    target: str
 
 
 class Explanation(NamedTuple):
@@ -74,6 +85,7 @@ class Explanation(NamedTuple):
     levels: tuple[Level, ...]
     notes: tuple[str, ...]
     changes: tuple[str, ...]
+    links: tuple[Link, ...] = ()
 
     @property
     def allowed(self) -> bool:
@@ -104,9 +116,13 @@ class Explanation(NamedTuple):
                 {
                     "path": level.path,
                     "grants": [{"rights": in_order(each.rights), **each.ref._asdict()} for each in level.grants],
+                    "mount": None
+                    if level.mount is None
+                    else {"type": level.mount.kind, "root": level.mount.root, "bind": level.mount.is_bind},
                 }
                 for level in self.levels
             ],
+            "links": [link._asdict() for link in self.links],
             "notes": list(self.notes),
             "changes": list(self.changes),
         }
@@ -176,8 +192,9 @@ def explain(policy: Policy, target: Target, abi: AbiUsed) -> Explanation:
     changes: list[str] = []
     for answer, decision in zip(answers, found, strict=True):
         changes += _changes(policy, target, answer, decision, abi.enforced)
+    links = _links(target.name) if target.kind == "path" else ()
     return Explanation(
-        policy.file, target, abi, object_path, tuple(answers), levels, notes, tuple(dict.fromkeys(changes))
+        policy.file, target, abi, object_path, tuple(answers), levels, notes, tuple(dict.fromkeys(changes)), links
     )
 
 
@@ -201,6 +218,7 @@ def _levels(resolved: ResolvedPolicy, decider: Decider, object_path: str) -> tup
     """The object and every directory above it, each with what the rules on just that give."""
     identities = {path.path: path.identity for path in resolved.paths}
     grants = decider.inherited(object_path, follow=False)
+    mounts = {mount.point: mount for mount in read_mounts()}  # of several at one place the last is seen
     levels = []
     path = object_path
     while True:
@@ -210,10 +228,36 @@ def _levels(resolved: ResolvedPolicy, decider: Decider, object_path: str) -> tup
         except OSError:
             here = None
         own = tuple(LevelGrant(each.rights, each.ref) for each in grants if here and identities.get(each.path) == here)
-        levels.append(Level(path, own))
+        levels.append(Level(path, own, mounts.get(path)))
         if path == "/":
             return tuple(levels)
         path = os.path.dirname(path)
+
+
+def _links(path: str) -> tuple[Link, ...]:
+    """The symbolic links that are followed on the way to ``path``, in that order."""
+    found: list[Link] = []
+    names = os.path.join(os.getcwd(), path).split("/")[::-1]
+    real = "/"
+    while names:
+        name = names.pop()
+        if name in ("", "."):
+            continue
+        if name == "..":
+            real = os.path.dirname(real)
+            continue
+        here = os.path.join(real, name)
+        try:
+            text = os.readlink(here)
+        except (OSError, ValueError):  # no link, or nothing at all; ValueError: a NUL in the path
+            real = here
+            continue
+        if len(found) == _MAX_LINKS:
+            break
+        found.append(Link(here, text))
+        names += text.split("/")[::-1]
+        real = "/" if text.startswith("/") else real
+    return tuple(found)
 
 
 def _notes(target: Target, object_path: str) -> tuple[str, ...]:

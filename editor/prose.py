@@ -5,7 +5,7 @@ from collections.abc import Iterable, Sequence
 
 from editor.console import Console, columns
 from editor.escape import printable
-from editor.explain import Explanation, place
+from editor.explain import Explanation, Level, place
 from editor.landlock.abi import ABI_VERSIONS, KernelState
 from editor.landlock.kernel import RESTRICT_FLAGS
 from editor.landlock.rights import LATEST_ABI, RIGHTS, in_order
@@ -87,11 +87,14 @@ def explanation_lines(explanation: Explanation, console: Console) -> list[str]:
         rows.append([answer.right, answer.answer, "; ".join(why)])
     lines += columns(rows)
     lines += [f"  {note}" for note in explanation.notes]
+    if explanation.links:
+        lines += ["", "Symbolic links on the way:"]
+        lines += columns([[printable(link.path), f"-> {printable(link.target)}"] for link in explanation.links])
     if explanation.levels:
         lines += ["", "From the object up to the root:"]
         rows = []
         for level in explanation.levels:
-            path = printable(level.path)
+            path = printable(level.path) + _mounted(level)
             rows += [[path, ", ".join(in_order(each.rights)), place(each.ref)] for each in level.grants]
             if not level.grants:
                 rows.append([path, "-", ""])
@@ -101,6 +104,14 @@ def explanation_lines(explanation: Explanation, console: Console) -> list[str]:
         lines += ["", f"What would change it (paddock edit {policy}):"]
         lines += [f"  {sentence}" for sentence in explanation.changes]
     return lines
+
+
+def _mounted(level: Level) -> str:
+    """What is mounted at a level: rules belong to the directory that is seen there."""
+    mount = level.mount
+    if mount is None or level.path == "/":
+        return ""
+    return f"  [bind mount of {printable(mount.root)}]" if mount.is_bind else f"  [{printable(mount.kind)} mount]"
 
 
 # paddock test
