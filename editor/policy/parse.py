@@ -260,7 +260,8 @@ class _Reader:
                 self.wrong_kind(item, key, "an array of tables")
         return tuple(found)
 
-    def strings(self, node: Node | None, key: str) -> list[tuple[Node, str]]:
+    def strings(self, node: Node | None, key: str, kind: Kind | None = None) -> list[tuple[Node, str]]:
+        """The strings of a list and where they stand; ``kind``: they are names of such rights."""
         if node is None:
             return []
         found = []
@@ -268,7 +269,8 @@ class _Reader:
             if isinstance(item.value, str) and item.kind == "string":
                 found.append((item, item.value))
             else:
-                self.wrong_kind(item, key, "an array of strings")
+                hint = _by_name(item.value, kind) if kind is not None and item.kind == "integer" else ""
+                self.wrong_kind(item, key, "an array of strings", hint)
         return found
 
     # Meaning
@@ -385,7 +387,7 @@ class _Reader:
         """The names in an array of rights of ``kind``, as written, and what they stand for."""
         names = []
         granted: set[str] = set()
-        for item, name in self.strings(node, key):
+        for item, name in self.strings(node, key, kind):
             names.append(name)
             right = RIGHTS.get(name)
             if right is not None and right.kind == kind:
@@ -459,6 +461,22 @@ class _Reader:
     def shown(self, node: Node) -> str:
         """The value as written, cut short."""
         return self.text[node.span.start : min(node.span.end, node.span.start + 40)]
+
+
+def _by_name(bits: object, kind: Kind) -> str:
+    """What to write instead of the number ``bits``.
+
+    landlockconfig's README plans for the kernel's bits beside names, but neither its schema nor its parser takes a
+    number yet, nor does either say whether it would be a mask or the number of a bit: here it is read as a mask.
+    """
+    if not isinstance(bits, int) or not 0 < bits < 1 << 64:
+        return "a right is written by its name"
+    known = {1 << right.bit: right.name for right in RIGHTS.values() if right.kind == kind}
+    names = [f"'{name}'" for bit, name in known.items() if bits & bit]
+    unknown = bits & ~sum(known)
+    if unknown:
+        names.append(f"{unknown:#x}, which no known right has")
+    return f"a right is written by its name; as the kernel's bits {bits} is {', '.join(names)}"
 
 
 def did_you_mean(name: str, known: Iterable[str]) -> str:

@@ -34,7 +34,8 @@ def explained(policy: str, *words: str, status: int = 0) -> Any:
     assert (done.returncode, done.stderr) == (status, "")
     said = json_of(done)
     assert list(said) == [
-        "policy", "target", "kind", "abi", "allowed", "object", "port", "rights", "hierarchy", "links", "notes", "changes",
+        "policy", "target", "kind", "abi", "allowed", "object", "port", "rights", "hierarchy", "links", "notes",
+        "changes",
     ]  # fmt: skip
     assert list(said["abi"]) == ["kernel", "enforced"]
     for right in said["rights"]:

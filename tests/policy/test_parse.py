@@ -368,3 +368,23 @@ def test_damaged_text_is_read_or_refused_with_a_place(is_toml: bool, damage: lis
     else:
         assert all(rule.rights <= policy.handled_fs for rule in policy.path_rules)
         resolve(policy)
+
+
+@pytest.mark.parametrize(
+    ("key", "number", "hint"),
+    [
+        ("handled_access_fs", "5", "as the kernel's bits 5 is 'execute', 'read_file'"),
+        ("handled_access_fs", "0x20001", "as the kernel's bits 131073 is 'execute', 0x20000, which no known right has"),
+        ("handled_access_net", "2", "as the kernel's bits 2 is 'connect_tcp'"),
+        ("scoped", "2", "as the kernel's bits 2 is 'signal'"),
+        ("scoped", "0", "a right is written by its name"),
+        ("handled_access_fs", "-1", "a right is written by its name"),
+    ],
+)
+def test_a_right_by_its_number_is_refused_with_its_name(key: str, number: str, hint: str) -> None:
+    with pytest.raises(PolicyError) as caught:
+        parse_policy(f'[[ruleset]]\n{key} = [{number}]\n', "p.toml", "toml")
+    error = caught.value
+    assert error.message == f"'{key}' must be an array of strings, not an integer"
+    assert (error.line, error.column) == (2, len(key) + 5)
+    assert error.hint.endswith(hint)
