@@ -181,6 +181,8 @@ class Task:
         try:
             target = self.view.from_host(os.readlink(link))
             status = os.stat(link)
+        except PermissionError as error:
+            raise ptrace.BadMemory(errno.EPERM, error.strerror) from error
         except OSError as error:
             return Place(f"descriptor {number}", None, None, None, problem=error.errno or 0, bound=True)
         entry = Entry(status.st_mode, (status.st_dev, status.st_ino))
@@ -527,8 +529,13 @@ class Tracer:
         attempt = None
         try:
             attempt = self._decode(task, call)
-        except ptrace.BadMemory:
+        except ptrace.BadMemory as error:
             attempt = Attempt("plain")  # the kernel says EFAULT as well, before it looks at anything
+            if error.errno == errno.EPERM:
+                self.channel.notice(
+                    f"{task.comm} hides its memory and descriptors from other programs of its user (as after prctl "
+                    "PR_SET_DUMPABLE): the kernel enforces the policy on it, but only root sees what it does then."
+                )
         except ptrace.Gone:
             raise
         except Exception as error:  # whatever a program passes, tracing goes on and says what it missed

@@ -362,3 +362,15 @@ def test_directory_that_was_looked_for_before_it_was_made(top: str) -> None:
     assert min(results[1:]) >= 0
     assert {row.object_path for row in done.rows(syscall="open", errno=None, path=new)} == {f"{top}/new", new}
     assert {row.object_path for row in done.rows(syscall="rename")} == {f"{top}/new", top}
+
+
+def test_program_that_hides_its_memory(top: str) -> None:
+    """Nobody but root may read it; then the report says that something is missing."""
+    _, done = call(everything(), ["prctl", 4, 0], ["open", "/etc/hosts", _READ], ["ftruncate", 0, 0], cwd=top)
+    if os.geteuid() == 0:
+        assert done.rows(path="/etc/hosts", verdict="allowed")
+        assert done.notices == []
+    else:
+        assert done.rows(path="/etc/hosts") == []
+        assert len(done.notices) == 1
+        assert "hides its memory" in done.notices[0]
