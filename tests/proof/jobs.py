@@ -20,7 +20,7 @@ READING = ("execute", "read_file", "read_dir")
 HALF = ("read_file", "read_dir", "write_file", "make_reg", "refer")
 # The rights that a rule on a file may hold.
 FILE_ONLY: RightSet = frozenset({"execute", "write_file", "read_file", "truncate", "ioctl_dev"})
-_SCOPES: RightSet = frozenset({"abstract_unix_socket", "signal"})
+SCOPES: RightSet = frozenset({"abstract_unix_socket", "signal"})
 
 PROGRAMS = os.path.join(os.path.dirname(os.path.abspath(__file__)), "programs")
 
@@ -40,7 +40,7 @@ class Job(NamedTuple):
     env: tuple[tuple[str, str], ...] = ()
     etc: bool = True
     rules: tuple[tuple[str, tuple[str, ...]], ...] = ()
-    scoped: RightSet = _SCOPES
+    scoped: RightSet = SCOPES
     unhandled: RightSet = frozenset()
     random: tuple[str, ...] = ()
     unprivileged: bool = False

@@ -172,7 +172,7 @@ class _Reader:
         error = "EINTR" if call.error.startswith("ERESTART") else call.error
         subjects = list(self._subjects(call))
         if any(subject is None for subject in subjects):
-            return  # a pointer to nowhere: EFAULT, before anything is looked at
+            return  # a pointer to nowhere (EFAULT), or of a process that hides its memory
         if len(subjects) == 2:
             self.pairs.add((call.name, subjects[0] or "", subjects[1] or "", error))
         else:
@@ -200,7 +200,10 @@ class _Reader:
             return None
         if match[2] is not None:
             return unescape(match[2])
-        return self._cwd(call.tid)[0] if match[1] == "AT_FDCWD" else f"descriptor {match[1]}"
+        if match[1] == "AT_FDCWD":
+            return self._cwd(call.tid)[0]
+        # A descriptor has no name where it is not open, or where its process lets nobody look (PR_SET_DUMPABLE).
+        return f"descriptor {match[1]}" if call.error == "EBADF" else None
 
     def _subjects(self, call: Call) -> Iterator[str | None]:
         """What the call is on: two for a rename or link, none for what no row is made of."""

@@ -6,7 +6,8 @@ from collections.abc import Callable, Iterator
 import pytest
 
 from editor.sandbox.audit import AuditReader, Denial
-from tests.proof.jobs import JOBS, Job
+from editor.sandbox.report import Access
+from tests.proof.jobs import JOBS, SCOPES, Job
 from tests.proof.records import compare
 from tests.proof.stage import ORDINARY, Stage, Tested
 from tests.sandbox.harness import require_abi
@@ -35,6 +36,10 @@ def _watched(stage: Stage, job: Job, uid: int | None, reader: AuditReader) -> tu
     return (done, reader.denials_of(done.root)) if whole else None
 
 
+def _object(row: Access) -> str | int | None:
+    return row.object_path if row.port is None else row.port
+
+
 @pytest.mark.proof
 @pytest.mark.audit
 @pytest.mark.parametrize("uid", [None, ORDINARY], ids=["root", "user"])
@@ -59,6 +64,8 @@ def test_records_and_rows_are_the_same(
     assert verdict.unseen == ()
     assert verdict.unrecorded == ()
     assert denials, "the policy cuts nothing off"
+    # An allowance that names nothing would be a guess.
+    assert [row for row in done.accesses if row.verdict == "allowed" and row.rights - SCOPES and not _object(row)] == []
     # What the product itself says of the records; an ordinary user cannot read them.
     allowed = {True, None} if uid is None else {None}
     assert {row.confirmed for row in done.denied} <= allowed
