@@ -5,9 +5,11 @@ them between two edits sees one state, never a mixture. Methods may be called in
 to it); subscribers are called in that thread.
 """
 
+import contextlib
+import gc
 import os
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Literal, NamedTuple
 
 from editor import drafts
@@ -143,6 +145,23 @@ def _new_text(file: str, abi: int) -> str:
     return f'{{\n  "abi": {abi},\n  "ruleset": [\n    {{\n{members}\n    }}\n  ]\n}}\n'
 
 
+@contextlib.contextmanager
+def _unswept() -> Iterator[None]:
+    """No search for cyclic garbage meanwhile: a large policy is some 300,000 values, none of them in a cycle.
+
+    Counting references frees the values before when the new ones take their place; searching all of them several times
+    an edit took longer than the edit. Other threads are not searched meanwhile either, which harms nobody.
+    """
+    if not gc.isenabled():
+        yield
+        return
+    gc.disable()
+    try:
+        yield
+    finally:
+        gc.enable()
+
+
 class Workspace:
     """One policy file, opened. Use ``Workspace.open``; ``close`` ends the watch."""
 
@@ -173,6 +192,11 @@ class Workspace:
 
         ``abi`` simulates an older kernel. Raises PolicyError for a file that cannot be read or does not parse.
         """
+        with _unswept():
+            return cls._open(path, abi)
+
+    @classmethod
+    def _open(cls, path: str, abi: int | None) -> "Workspace":
         kernel = probe()
         enforced = kernel.effective_abi or LATEST_ABI
         enforced = enforced if abi is None else min(enforced, abi)
@@ -301,19 +325,23 @@ class Workspace:
 
         Raises EditError, with a sentence, for the first one that cannot be done.
         """
-        with self._lock:
-            before = self._state.document
-            document = before
-            for edit in edits:
-                document = document.apply(edit)
-            label = "; ".join(describe(edit) for edit in edits)
-            if document.text == before.text:
-                return Applied(label, NO_RIGHTS, False)
-            self._adopt(document)
-            self._history.push(document.text, label)
-            newly = newly_handled(before.policy, document.policy)
-        self._after_edit()
-        return Applied(label, newly, True)
+        with self._lock, _unswept():
+            applied = self._apply(edits)
+        if applied.changed:
+            self._after_edit()
+        return applied
+
+    def _apply(self, edits: tuple[Edit, ...]) -> Applied:
+        before = self._state.document
+        document = before
+        for edit in edits:
+            document = document.apply(edit)
+        label = "; ".join(describe(edit) for edit in edits)
+        if document.text == before.text:
+            return Applied(label, NO_RIGHTS, False)
+        self._adopt(document)
+        self._history.push(document.text, label)
+        return Applied(label, newly_handled(before.policy, document.policy), True)
 
     def step(self, path: str, direction: Literal[1, -1]) -> Applied:
         """Move the rule on ``path`` (absolute) one level on: none, read, read+execute, read+write, all.
@@ -338,7 +366,7 @@ class Workspace:
         return self._travel(back=False)
 
     def _travel(self, *, back: bool) -> str | None:
-        with self._lock:
+        with self._lock, _unswept():
             if not (self.can_undo if back else self.can_redo):
                 return None
             label = self._history.undo() if back else self._history.redo()
@@ -361,7 +389,7 @@ class Workspace:
 
     def refresh(self) -> None:
         """Look at the filesystem again: a rule belongs to what its path leads to now."""
-        with self._lock:
+        with self._lock, _unswept():
             self._adopt(self._state.document)
         self._tell("document")
 
@@ -454,20 +482,20 @@ class Workspace:
 
         A file that cannot be read or does not parse leaves the draft as it is and becomes the ``problem``.
         """
-        with self._lock:
-            before = self._state, self._problem, self._conflict, self.dirty
-            self._take_in_disk()
-            after = self._state, self._problem, self._conflict, self.dirty
-        changed: list[What] = ["disk"]
-        if before[0] is not after[0]:
-            changed.append("document")
-        if before[1] is not after[1]:
-            changed.append("problem")
-        if before[2] is not after[2]:
-            changed.append("conflict")
-        if len(changed) > 1 or before[3] != after[3]:
+        with self._lock, _unswept():
+            changed = self._take_in()
+        if changed:
             self._keep_draft()
-            self._tell(*changed)
+            self._tell("disk", *changed)
+
+    def _take_in(self) -> list[What]:
+        """As ``disk_changed``: what is another one now, "disk" where nothing but ``dirty`` is."""
+        before = self._state, self._problem, self._conflict, self.dirty
+        self._take_in_disk()
+        names: tuple[What, ...] = ("document", "problem", "conflict")
+        after = self._state, self._problem, self._conflict
+        changed = [name for name, old, new in zip(names, before[:3], after, strict=True) if old is not new]
+        return changed or (["disk"] if before[3] != self.dirty else [])
 
     def _take_in_disk(self) -> None:
         try:
@@ -521,7 +549,7 @@ class Workspace:
 
         Raises PolicyError where the file does not parse, and changes nothing then.
         """
-        with self._lock:
+        with self._lock, _unswept():
             if self._conflict is None:
                 return
             if self._conflict.problem is not None:
@@ -552,7 +580,7 @@ class Workspace:
 
         Raises MergeError where the two cannot be merged at all.
         """
-        with self._lock:
+        with self._lock, _unswept():
             base, theirs, mine = (meaning_of(side.policy) for side in self._sides())
         return collisions(base, theirs, mine)
 
@@ -562,7 +590,7 @@ class Workspace:
         ``choices`` decides the collisions. Raises Collides where it leaves one open, MergeError where the two cannot be
         merged; nothing changes then.
         """
-        with self._lock:
+        with self._lock, _unswept():
             base, theirs, mine = self._sides()
             merged = merge(base, theirs, mine, choices)
             self._base = theirs.text
