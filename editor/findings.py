@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from types import MappingProxyType
 from typing import Any, NamedTuple
 
-from editor.console import Console
+from editor.console import Console, width
 from editor.escape import printable
 from editor.landlock.abi import ABI_VERSIONS, KernelState
 from editor.landlock.kernel import RESTRICT_FLAGS
@@ -13,8 +13,10 @@ from editor.policy.compose import Variables, load_leniently
 from editor.policy.errors import PolicyError
 from editor.policy.lint import Finding, Severity, lint
 from editor.policy.model import Policy
+from editor.policy.parse import read_text
 from editor.policy.resolve import resolve
 
+_EXCERPT = 100  # characters of a line that is shown
 _STYLES = {"error": "error", "warning": "warning", "note": "dim", "fixed": "allowed"}
 
 
@@ -122,17 +124,40 @@ def _invalid(error: PolicyError) -> Problem:
 
 def checked_lines(checked: Sequence[Checked], console: Console, *, notes: bool = False) -> list[str]:
     """A line for each finding, as compilers write them, and one for each policy without any; notes where wanted."""
-    lines = []
+    lines: list[str] = []
+    texts: dict[str, list[str]] = {}
     for each in checked:
         lines += [_line(problem, console, "fixed") for problem in each.fixed]
         shown = (*each.problems, *each.notes) if notes else each.problems
-        lines += [_line(problem, console) for problem in sorted(shown, key=lambda one: one[2:5])]
+        for problem in sorted(shown, key=lambda one: one[2:5]):
+            lines.append(_line(problem, console))
+            if not each.valid:
+                lines += _excerpt(problem, texts, console)
         if not each.problems:
             more = f" ({len(each.notes)} notes, --notes shows them)" if each.notes and not notes else ""
             lines.append(f"{printable(each.file)}: {console.paint('no findings', 'allowed')}{more}")
-        elif not each.fixed and (fixable := sum(problem.fixable for problem in each.problems)):
+        # Of several files together, each is mended by itself.
+        elif fixable := sum(problem.fixable and problem.file == each.file for problem in each.problems):
             lines.append(f"{printable(each.file)}: --fix mends {fixable} of {len(each.problems)}")
     return lines
+
+
+def _excerpt(problem: Problem, texts: dict[str, list[str]], console: Console) -> list[str]:
+    """The line that ``problem`` is about, and a mark below its column; nothing where there is no such line."""
+    if problem.file not in texts:
+        try:
+            texts[problem.file] = read_text(problem.file).split("\n")
+        except PolicyError:
+            texts[problem.file] = []
+    if not 1 <= problem.line <= len(texts[problem.file]):
+        return []
+    line = texts[problem.file][problem.line - 1].rstrip("\r").replace("\t", " ")
+    start = max(0, problem.column - 1 - _EXCERPT // 2)
+    before = printable(line[start : problem.column - 1])
+    text = before + printable(line[problem.column - 1 : start + _EXCERPT])
+    number = f"{problem.line:>6} | "
+    mark = " " * (len(number) - 2) + "| " + " " * width(before) + console.paint("^", "error")
+    return [number + text, mark] if text.strip() else []
 
 
 def _line(problem: Problem, console: Console, word: str = "") -> str:

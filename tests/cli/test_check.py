@@ -43,10 +43,11 @@ def test_findings(files: Path) -> None:
 def test_everything_that_is_wrong_is_said_at_once(files: Path) -> None:
     done = paddock("check", "broken.toml", cwd=files)
     assert (done.returncode, done.stderr) == (2, "")
-    first, second = done.stdout.splitlines()
+    first, line, caret, second, *_ = done.stdout.splitlines()
     assert first == (
         "broken.toml:13:19: error: unknown filesystem right 'read_fiel' (did you mean 'read_file'?) [invalid]"
     )
+    assert line.endswith('| allowed_access = ["read_fiel"]') and line[caret.index("^") :] == '"read_fiel"]'
     assert second == "broken.toml:18:9: error: a port must be between 0 and 65535 [invalid]"
 
 
@@ -256,3 +257,21 @@ def test_a_policy_that_an_old_kernel_cannot_enforce_at_all(files: Path) -> None:
     done = paddock("run", "--abi", "3", "net.toml", "--", "true", cwd=files)
     assert done.returncode == 125 and "nothing of this policy can be enforced" in done.stderr
     assert paddock("run", "--abi", "4", "net.toml", "--", "true", cwd=files).returncode == 0
+
+
+def test_the_place_of_an_error_is_shown(tmp_path: Path) -> None:
+    for text, shown in (
+        ("abi = 6\r\n\t\u4e2dx = 1\r\n", ["     2 |  \u4e2dx = 1", "       |  ^"]),
+        ('[[ruleset]]\nscoped = ["signal", "a\u202eb"]\n',
+         ['     2 | scoped = ["signal", "a\\u202eb"]', "       |                     ^"]),
+        ("x = '" + "y" * 300 + "'\nabi = \n", ["     2 | abi = "]),
+    ):  # fmt: skip
+        with open(tmp_path / "p.toml", "w", encoding="utf-8", newline="") as file:
+            file.write(text)
+        lines = paddock("check", "p.toml", cwd=tmp_path).stdout.splitlines()
+        assert lines[1 : 1 + len(shown)] == shown
+    write(tmp_path / "p.toml", "y = 1 # " + "z" * 5000)
+    assert all(len(line) < 150 for line in paddock("check", "p.toml", cwd=tmp_path).stdout.splitlines())
+    # A file that is gone, or is not text, has no such line.
+    write(tmp_path / "p.json", "")
+    assert paddock("check", "p.json", "gone.toml", cwd=tmp_path).returncode == 2
