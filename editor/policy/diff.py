@@ -23,7 +23,8 @@ class Difference(NamedTuple):
     """Rights that one policy allows on ``subject`` (a path and all beneath it, a port, a scope) and the other does not.
 
     For ports ``subject`` is the number, or ``*`` for all that no rule of either names. ``exists`` is about paths.
-    ``rules`` are what allows it; none: it is not restricted. ``excepted`` are paths beneath where it does not hold.
+    ``rules`` are what allows it; none: it is not restricted. ``excepted`` are paths beneath where none of it holds,
+    with all that is beneath them, unless another difference says so.
     """
 
     kind: Kind
@@ -136,20 +137,19 @@ def _only(allowing: _Side, other: _Side, points: list[str]) -> Iterator[Differen
         if not new:
             continue
         # In this order, what is beneath a point follows it at once.
-        excepted = []
+        lacking: dict[str, list[str]] = {right: [] for right in new}
         for below in itertools.islice(points, at + 1, None):
+            # In this order, what is beneath a point follows it at once.
             if not is_beneath(below, point):
                 break
-            if (new & shapes[below]) - extra[below]:
-                excepted.append(below)
-        yield Difference(
-            "path",
-            point,
-            new,
-            allowing.rules(point, new),
-            os.path.lexists(point),
-            tuple(excepted),
-        )
+            for right in (new & shapes[below]) - extra[below]:
+                lacking[right].append(below)
+        alike: dict[tuple[str, ...], list[str]] = {}
+        for right in in_order(new):
+            alike.setdefault(tuple(lacking[right]), []).append(right)
+        for excepted, rights in alike.items():
+            names = frozenset(rights)
+            yield Difference("path", point, names, allowing.rules(point, names), os.path.lexists(point), excepted)
     rest = allowing.free_net - other.free_net
     if rest:
         yield Difference("port", "*", rest, ())
