@@ -108,12 +108,26 @@ def path_ref(parent: ParentPath) -> RuleRef:
     return RuleRef(parent.location.file, parent.location.line, f'path_beneath "{parent.template}"')
 
 
-def _identify(path: str) -> tuple[str | None, Identity | None, bool | None]:
+def _identify(path: str, directories: dict[str, str]) -> tuple[str | None, Identity | None, bool | None]:
+    """Where ``path`` leads. ``directories`` holds the real paths of those met before: rules mostly share some."""
     try:
         status = os.stat(path)
+        target = _real_path(path, directories)
     except (OSError, ValueError):  # ValueError: a NUL in the path, which names nothing
         return None, None, None
-    return os.path.realpath(path), (status.st_dev, status.st_ino), stat.S_ISDIR(status.st_mode)
+    return target, (status.st_dev, status.st_ino), stat.S_ISDIR(status.st_mode)
+
+
+def _real_path(path: str, directories: dict[str, str]) -> str:
+    """As os.path.realpath, for an absolute path that exists."""
+    directory, name = os.path.split(path)
+    if name in ("", ".", ".."):
+        return os.path.realpath(path)
+    real = directories.get(directory)
+    if real is None:
+        real = directories[directory] = os.path.realpath(directory)
+    place = os.path.join(real, name)
+    return os.path.realpath(place) if stat.S_ISLNK(os.lstat(place).st_mode) else place
 
 
 class _Gathered:
@@ -139,6 +153,7 @@ def resolve(policy: Policy, *, base: str | None = None) -> ResolvedPolicy:
     ``parse_policy`` has already excluded for a policy that it read.
     """
     directory = os.path.abspath(base if base is not None else os.getcwd())
+    directories: dict[str, str] = {}
     variables: dict[str, set[str]] = {}
     for variable in policy.variables:
         variables.setdefault(variable.name, set()).update(variable.literals)
@@ -174,7 +189,7 @@ def resolve(policy: Policy, *, base: str | None = None) -> ResolvedPolicy:
                 _union(entry.refs),
                 tuple(entry.refs),
                 tuple(entry.templates),
-                *(_identify(os.path.join(directory, entry.path)) if entry.path else (None, None, None)),
+                *(_identify(os.path.join(directory, entry.path), directories) if entry.path else (None, None, None)),
             )
             for entry in gathered.values()
         ),

@@ -134,3 +134,28 @@ def test_canonical_form() -> None:
         },
         "net_port": {"80": ["connect_tcp"], "443": ["connect_tcp"]},
     }
+
+
+_NAMES = ["a", "b", "file", "to_a", "up", "loop", "absolute", "to_file", "nowhere", ".", "..", ""]
+
+
+@pytest.fixture(scope="module")
+def linked(tmp_path_factory: pytest.TempPathFactory) -> str:
+    """A tree with symbolic links of every kind, in which any of ``_NAMES`` may follow another."""
+    top = tmp_path_factory.mktemp("linked")
+    for directory in (top, top / "a", top / "a" / "b", top / "b"):
+        directory.mkdir(exist_ok=True)
+        (directory / "file").touch()
+        for name, target in (("to_a", top / "a"), ("up", ".."), ("loop", "loop"), ("nowhere", "gone")):
+            (directory / name).symlink_to(target)
+        (directory / "absolute").symlink_to(top / "b")
+        (directory / "to_file").symlink_to("up/file")
+    return str(top)
+
+
+@given(paths=st.lists(st.lists(st.sampled_from(_NAMES), max_size=5), min_size=1, max_size=6))
+def test_targets_are_the_real_paths_whatever_links_lead_there(linked: str, paths: list[list[str]]) -> None:
+    texts = ["/".join([linked, *names]) for names in paths]
+    rules = "".join(f'[[path_beneath]]\nallowed_access = ["read_file"]\nparent = ["{text}"]\n' for text in texts)
+    for each in resolved(rules).paths:
+        assert each.target == (os.path.realpath(each.path) if os.path.exists(each.path) else None)
