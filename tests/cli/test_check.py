@@ -1,6 +1,9 @@
 """``paddock check``: exit statuses, places, JSON."""
 
 import os
+import shutil
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -275,3 +278,54 @@ def test_the_place_of_an_error_is_shown(tmp_path: Path) -> None:
     # A file that is gone, or is not text, has no such line.
     write(tmp_path / "p.json", "")
     assert paddock("check", "p.json", "gone.toml", cwd=tmp_path).returncode == 2
+
+
+CLAIMS = {
+    # Each finding: what the policy lacks, the program, and what it finds out.
+    "write-without-truncate": (
+        '[[ruleset]]\nhandled_access_fs = ["truncate"]\n'
+        '[[path_beneath]]\nallowed_access = ["write_file"]\nparent = ["a"]\n',
+        "open('a/file', 'w')",
+        "PermissionError",
+    ),
+    "execute-without-read_file": (
+        '[[path_beneath]]\nallowed_access = ["execute"]\nparent = ["a"]\n',
+        "os.execv('a/true', ['true'])",
+        "PermissionError",
+    ),
+    "make-without-write": (
+        '[[ruleset]]\nhandled_access_fs = ["write_file"]\n'
+        '[[path_beneath]]\nallowed_access = ["make_reg"]\nparent = ["a"]\n',
+        "open('a/new', 'x')",
+        "PermissionError",
+    ),
+    "refer-denied": (
+        '[[path_beneath]]\nallowed_access = ["make_reg", "remove_file"]\nparent = ["."]\n',
+        "os.rename('a/file', 'b/file')",
+        "OSError: [Errno 18]",
+    ),
+}
+
+
+@pytest.mark.parametrize("id_", CLAIMS)
+def test_the_kernel_does_what_a_finding_says(tmp_path: Path, id_: str) -> None:
+    policy, program, error = CLAIMS[id_]
+    system = '[[path_beneath]]\nallowed_access = ["execute", "read_file"]\nparent = ["/usr", "/lib", "/bin", "/etc"]\n'
+    everything = ", ".join(f'"{part}"' for part in dict.fromkeys([sys.prefix, sys.base_prefix]))
+    system += f'[[path_beneath]]\nallowed_access = ["execute", "read_file"]\nparent = [{everything}]\n'
+    for name in ("a", "b"):
+        os.mkdir(tmp_path / name)
+    write(tmp_path / "a" / "file", "content")
+    shutil.copy("/bin/true", tmp_path / "a" / "true")
+    write(tmp_path / "p.toml", policy + system)
+    said = json_of(paddock("check", "--format", "json", "p.toml", cwd=tmp_path))["files"][0]["findings"]
+    assert id_ in [each["id"] for each in said]
+    tell = "sys.exit(f'{type(error).__name__}: {error}')"
+    command = (sys.executable, "-c", f"import os, sys\ntry:\n    {program}\nexcept OSError as error:\n    {tell}")
+    done = paddock("run", "--quiet", "p.toml", "--", *command, cwd=tmp_path)
+    assert done.returncode == 1 and error in done.stderr, done.stderr
+    # Without the policy it works, and what is left behind is as the finding says.
+    assert os.path.exists(tmp_path / "a" / "new") == (id_ == "make-without-write")
+    if id_ == "make-without-write":
+        os.unlink(tmp_path / "a" / "new")
+    assert subprocess.run(command, cwd=tmp_path, capture_output=True, check=False).returncode == 0
