@@ -33,6 +33,12 @@ def parse_variables(words: Iterable[str]) -> dict[str, tuple[str, ...]]:
             raise VariableError(f"'{word}' gives no value: write name=value.")
         if problem := name_problem(name):
             raise VariableError(f"'{name}': {problem}.")
+        try:
+            value.encode()
+        except UnicodeEncodeError as error:
+            raise VariableError(
+                f"the value of '{name}' is not valid UTF-8, and a policy holds nothing else."
+            ) from error
         found[name] = (*found.get(name, ()), value)
     return found
 

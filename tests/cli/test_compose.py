@@ -98,3 +98,22 @@ def test_explain_and_check_and_export(place: Path) -> None:
 def test_edit_takes_no_composition(place: Path) -> None:
     done = paddock("edit", "policy", "--with", "x.toml", cwd=place)
     assert done.returncode == 2 and "--with" in done.stderr
+
+
+def test_hostile_names(place: Path) -> None:
+    name = b"\xff\x1b[31m\n.toml"
+    with open(os.fsencode(place) + b"/policy/" + name, "wb") as file:
+        file.write(SYSTEM.encode())
+    for words in (
+        (b"check", b"policy", b"--var", b"work=a"),
+        (b"check", b"--format", b"sarif", b"policy/" + name),
+        (b"check", b"--compat", b"policy", b"--var", b"work=a"),
+        (b"diff", b"policy/" + name, b"policy/10-system.toml"),
+        (b"explain", b"--all", b"policy/" + name),
+        (b"check", b"--fix", b"policy/" + name),
+    ):
+        done = paddock(*words, cwd=place)
+        assert done.returncode in (0, 1) and done.stderr == ""
+        assert "\x1b" not in done.stdout and "\udcff" not in done.stdout
+    done = paddock(b"export", b"policy/20-work.toml", b"--var", b"work=\xff", b"--to", b"landlock-toml", cwd=place)
+    assert done.returncode == 2 and "not valid UTF-8" in done.stderr

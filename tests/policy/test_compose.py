@@ -92,7 +92,7 @@ def test_variables_from_outside(directory: Path) -> None:
         load([str(directory)], {"home": tuple(map(str, range(70_000)))})
 
 
-@pytest.mark.parametrize("word", ["home", "=x", "1=x", "a-b=x"])
+@pytest.mark.parametrize("word", ["home", "=x", "1=x", "a-b=x", "a=\udcff"])
 def test_variables_that_make_no_sense(word: str) -> None:
     with pytest.raises(VariableError):
         parse_variables([word])
