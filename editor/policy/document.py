@@ -11,6 +11,7 @@ from editor.policy.meaning import intended_of, meaning_of, newly_handled
 from editor.policy.model import Policy
 from editor.policy.parse import KEYS, parse_policy
 from editor.policy.planning import plan
+from editor.policy.relocate import relocated
 from editor.policy.splice import Splice, inverted, spliced
 from editor.policy.surgery import carry_out
 
@@ -78,8 +79,12 @@ class PolicyDocument(NamedTuple):
         splices = carry_out(self.text, self.format, self.root, steps) if steps else ()
         if not splices:
             return Change(self, self, ())
+        text = spliced(self.text, splices)
         try:
-            after = PolicyDocument.parse(spliced(self.text, splices), self.file, self.format)
+            root = relocated(self.root, self.text, splices, text) if self.format == "toml" else None
+            root = locate(text, self.format, self.file) if root is None else root
+            policy = parse_policy(text, self.file, self.format, root)
+            after = PolicyDocument(text, self.file, self.format, policy, root)
         except PolicyError as error:
             raise EditError(f"This edit would leave a policy that cannot be read: {error.message}.") from error
         if meaning_of(after.policy) != intended_of(self.policy, edit):

@@ -24,7 +24,7 @@ from editor.policy.edits import (
     SetPortRights,
     SetScope,
 )
-from editor.policy.locate import Format
+from editor.policy.locate import Format, locate
 from editor.policy.parse import parse_policy
 from editor.policy.resolve import path_key, resolve
 from editor.policy.splice import spliced
@@ -147,6 +147,7 @@ def test_an_edit_does_what_it_says_and_nothing_else(source: tuple[str, Format], 
         after = change.after
         assert change.before is document
         assert spliced(document.text, change.splices) == after.text
+        assert after.root == locate(after.text, format, "f")
         assert after.policy == parse_policy(after.text, "f", format)
         assert [variable[:2] for variable in after.policy.variables] == [each[:2] for each in document.policy.variables]
 
