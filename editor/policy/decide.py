@@ -35,7 +35,8 @@ class Decision(NamedTuple):
     newer than the ABI. ``errno`` is the name of the error that a program gets, None where it gets none from Landlock.
     ``object`` is what the rights were checked on, without symbolic links: for a path that does not exist the deepest
     directory that does. ``lacking`` says on which object each missing right is missing, so that a grant can be made
-    there: one entry for most questions, up to two for a rename or link.
+    there: one entry for most questions, up to two for a rename or link. ``layer`` is the number of the policy that
+    denies where several are on top of each other, 0 otherwise.
     """
 
     allowed: bool
@@ -46,6 +47,7 @@ class Decision(NamedTuple):
     errno: str | None
     object: str | None = None
     lacking: tuple[tuple[str, RightSet], ...] = ()
+    layer: int = 0
 
 
 class Grant(NamedTuple):
@@ -175,11 +177,16 @@ class Decider:
 
     What was found on the filesystem is remembered. Who knows that something was created, removed or renamed calls
     ``forget`` with its path, after a mount without. Not for use by several threads at the same time.
+
+    ``root`` is a prefix through which another view of the filesystem is seen, such as /proc/PID/root of a process in a
+    mount namespace of its own: paths asked about are then paths of that view, while the rules stay on the objects that
+    they were resolved to.
     """
 
-    def __init__(self, resolved: ResolvedPolicy, abi: int) -> None:
+    def __init__(self, resolved: ResolvedPolicy, abi: int, *, root: str = "") -> None:
         self.resolved = resolved
         self.abi = abi
+        self._prefix = root
         known = rights_of("fs", abi)
         handled = resolved.handled_fs & known
         # Any ruleset that handles any filesystem right denies refer, also where it does not handle it.
@@ -203,6 +210,15 @@ class Decider:
         """The filesystem rights that are denied unless a rule grants them: refer is among them if any is."""
         return self._handled
 
+    def stand_in_a_domain_of_files(self) -> None:
+        """Another layer of the domain handles filesystem rights: then this one denies refer even if it handles none.
+
+        As ``landlock_get_fs_access_mask`` in security/landlock/ruleset.h has it; no rule can grant it.
+        """
+        if not self._handled and (self._handled_net or self._scoped):
+            self._handled = _REFER
+            self.forget()
+
     def forget(self, path: str | None = None) -> None:
         """Look again at ``path``, absolute and without symbolic links, and at what is below it.
 
@@ -213,7 +229,7 @@ class Decider:
             self._mounts: frozenset[str] | None = None
             self._places: dict[str, _Place] = {}
             self._links: dict[str, str] = {}
-            status = os.stat("/")
+            status = os.stat(self._prefix + "/")
             identity = (status.st_dev, status.st_ino)
             self._root = _Place("/", None, identity, self._nodes.get(identity), is_dir=True)
             self._places["/"] = self._root
@@ -340,9 +356,9 @@ class Decider:
             target = self._links.get(real)
             if target is None:
                 try:
-                    status = os.lstat(real)
+                    status = os.lstat(self._prefix + real)
                     is_link = stat.S_ISLNK(status.st_mode)
-                    target = os.readlink(real) if is_link and (follow or names) else None
+                    target = os.readlink(self._prefix + real) if is_link and (follow or names) else None
                 except (OSError, ValueError):  # ValueError: a NUL in the path
                     return _Found(place, missing=True)
                 if target is None:
@@ -358,7 +374,7 @@ class Decider:
                 elif (object_found := self._process_link(real, target, last=not names)) is not None:
                     return object_found
             elif not names and not follow:
-                return _Found(self._enter(place, real, os.lstat(real)))
+                return _Found(self._enter(place, real, os.lstat(self._prefix + real)))
             links += 1
             if links > _MAX_LINKS:
                 return _Found(place, missing=True)
@@ -391,7 +407,7 @@ class Decider:
         if not last or not target.startswith("/"):
             return None
         try:
-            status = os.stat(link)
+            status = os.stat(self._prefix + link)
         except OSError:
             return None
         found = self._find(target, follow=False)
@@ -544,7 +560,7 @@ class Decider:
     def _mount_of(self, place: _Place) -> _Place:
         """The root of the mount on which ``place`` is."""
         if self._mounts is None:
-            self._mounts = _mount_points()
+            self._mounts = _mount_points(self._prefix)
         while place.parent is not None and place.path not in self._mounts:
             place = place.parent
         return place
@@ -639,10 +655,13 @@ def _rights_up_to(place: _Place, last: _Place) -> RightSet:
     return rights
 
 
-def _mount_points() -> frozenset[str]:
-    """Where something is mounted, as this process sees it; nothing where /proc is not there."""
+def _mount_points(prefix: str = "") -> frozenset[str]:
+    """Where something is mounted, as this process sees it, or the one whose root ``prefix`` is.
+
+    Nothing where /proc is not there.
+    """
     try:
-        with open(_MOUNTS_FILE, "rb") as file:
+        with open(f"{os.path.dirname(prefix)}/mountinfo" if prefix else _MOUNTS_FILE, "rb") as file:
             lines = file.read().splitlines()
     except OSError:
         return frozenset()
