@@ -48,6 +48,7 @@ options:
 # What says that Paddock itself failed: as env(1) where a command's own status is passed on.
 _FAILED = {"test": 125, "run": 125}
 _FORMATS = ("text", "json")
+_MAX_LAYERS = 16  # LANDLOCK_MAX_NUM_LAYERS in security/landlock/limits.h
 
 
 class UsageError(Exception):
@@ -185,6 +186,16 @@ def _seconds(text: str) -> float:
 _seconds.__name__ = "number of seconds"
 
 
+def _count(text: str) -> int:
+    number = int(text)
+    if number < 1:
+        raise ValueError
+    return number
+
+
+_count.__name__ = "number"
+
+
 def _add_file_options(parser: "argparse.ArgumentParser", *, composing: bool = True) -> None:
     parser.add_argument("words", nargs="*", metavar="FILE", help="the policy, TOML or JSON")
     parser.add_argument("--sample", metavar="NAME", help="use this sample policy as FILE")
@@ -196,6 +207,18 @@ def _add_file_options(parser: "argparse.ArgumentParser", *, composing: bool = Tr
     parser.add_argument(
         "--var", action="append", default=[], metavar="NAME=VALUE", help="the value of a variable, for this once"
     )
+
+
+def _add_layer_option(parser: "argparse.ArgumentParser") -> None:
+    parser.add_argument(
+        "--layer", action="append", default=[], metavar="FILE", help="put FILE on top, as a sandbox inside the sandbox"
+    )
+
+
+def _layers(options: "argparse.Namespace", parser: "argparse.ArgumentParser") -> tuple[str, ...]:
+    if len(options.layer) >= _MAX_LAYERS:
+        parser.error(f"Landlock takes at most {_MAX_LAYERS} layers")
+    return tuple(options.layer)
 
 
 def _variables(options: "argparse.Namespace") -> dict[str, tuple[str, ...]]:
@@ -414,6 +437,13 @@ def _test(words: list[str]) -> int:
     parser.add_argument("--mode", choices=("enforce", "observe"), default="enforce", help="observe: only predict")
     parser.add_argument("--abi", type=_abi_number, metavar="N", help="simulate a kernel with this Landlock ABI")
     parser.add_argument("--timeout", type=_seconds, metavar="SECONDS", help="end the command after this long")
+    parser.add_argument(
+        "--max-processes", type=_count, metavar="N", help="kill the run when more processes and threads are alive: 125"
+    )
+    parser.add_argument(
+        "--io-uring", choices=("allow", "deny"), default="allow", help="deny: programs find that the kernel has none"
+    )
+    _add_layer_option(parser)
     parser.add_argument("--format", choices=(*_FORMATS, "jsonl"), default="text")
     parser.add_argument("-o", "--output", metavar="FILE", help="write the report there")
     options = _parsed(parser, words)
@@ -425,8 +455,11 @@ def _test(words: list[str]) -> int:
     paths = (file, *options.also)
     variables = _variables(options)
     return run_test(
-        Test(paths, variables, command, options.mode, options.abi, options.timeout, options.format, options.output)
-    )
+        Test(
+            paths, variables, command, options.mode, options.abi, options.timeout, options.format, options.output,
+            _layers(options, parser), options.max_processes, options.io_uring == "deny",
+        )
+    )  # fmt: skip
 
 
 def _run(words: list[str]) -> int:
@@ -436,8 +469,8 @@ def _run(words: list[str]) -> int:
     gc.disable()
     words, command = _command_of(words)
     plain = len(words) == 1 and not words[0].startswith("-")
-    file, abi, require_abi, quiet, also, variables = (
-        (words[0], None, None, False, (), {}) if plain else _run_options(words)
+    file, abi, require_abi, quiet, also, variables, layers = (
+        (words[0], None, None, False, (), {}, ()) if plain else _run_options(words)
     )
     if not command:
         raise UsageError("the command is missing: put it after --", "usage: paddock run [options] FILE -- COMMAND")
@@ -445,15 +478,17 @@ def _run(words: list[str]) -> int:
     from editor.sandbox.launch import Launch, LaunchError, launch  # noqa: PLC0415
 
     warn = _warn
-    if also or variables or os.path.isdir(file):
+    above: tuple[Policy, ...] = ()
+    if also or variables or layers or os.path.isdir(file):
         from editor.policy.compose import load  # noqa: PLC0415
 
         policy = load((file, *also), variables)
+        above = tuple(load((layer,), variables) for layer in layers)
         warn = _warn_with_place
     else:
         policy = read_unplaced(file)
     try:
-        launch(policy, Launch(command, abi, require_abi), None if quiet else warn)
+        launch(policy, Launch(command, abi, require_abi, above), None if quiet else warn)
     except LaunchError as error:  # told here: under the policy, nothing can be imported any more
         sys.stderr.write(f"paddock run: {error}\n")
         return error.status
@@ -461,8 +496,8 @@ def _run(words: list[str]) -> int:
 
 def _run_options(
     words: list[str],
-) -> tuple[str, int | None, int | None, bool, tuple[str, ...], dict[str, tuple[str, ...]]]:
-    """The policy file, ``--abi``, ``--require-abi``, ``--quiet``, ``--with`` and ``--var``."""
+) -> tuple[str, int | None, int | None, bool, tuple[str, ...], dict[str, tuple[str, ...]], tuple[str, ...]]:
+    """The policy file, ``--abi``, ``--require-abi``, ``--quiet``, ``--with``, ``--var`` and ``--layer``."""
     parser = _parser(
         "run",
         "[options] FILE -- COMMAND [ARGUMENT]...",
@@ -474,10 +509,12 @@ def _run_options(
     parser.add_argument(
         "--require-abi", type=_abi_number, metavar="N", help="refuse to start where less is enforced than ABI N can"
     )
+    _add_layer_option(parser)
     parser.add_argument("--quiet", action="store_true", help="do not warn of what cannot be enforced or granted")
     options = _parsed(parser, words)
     (file,) = _one_file(options, parser)
-    return file, options.abi, options.require_abi, options.quiet, tuple(options.also), _variables(options)
+    also, layers = tuple(options.also), _layers(options, parser)
+    return file, options.abi, options.require_abi, options.quiet, also, _variables(options), layers
 
 
 def _warn(resolved: "ResolvedPolicy", note: "Note") -> None:

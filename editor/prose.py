@@ -117,8 +117,11 @@ def _mounted(level: Level) -> str:
 # paddock test
 
 
-def report_lines(report: Report, policy: Policy, console: Console) -> list[str]:
-    """Everything that a run touched; what was denied, and what to do about it, comes last."""
+def report_lines(report: Report, policies: Sequence[Policy], console: Console) -> list[str]:
+    """Everything that a run touched; what was denied, and what to do about it, comes last.
+
+    ``policies`` are the layers that it ran under, the oldest first.
+    """
     lines: list[str] = []
     counts = report.counts()
     for verdict, heading in _HEADINGS:
@@ -143,10 +146,13 @@ def report_lines(report: Report, policy: Policy, console: Console) -> list[str]:
     abi = f"ABI {report.abi.enforced}"
     if report.abi.enforced != report.abi.kernel:
         abi += f" (the kernel has {report.abi.kernel or 'no Landlock'})"
-    lines.append(f"{console.paint(command, 'bold')} under {printable(report.policy)}, {abi}, {report.duration_s:.2f} s")
+    files = ", ".join(printable(name) for name in (report.policy, *report.layers))
+    lines.append(f"{console.paint(command, 'bold')} under {files}, {abi}, {report.duration_s:.2f} s")
     verdicts = [f"{counts[verdict]} {verdict}" for verdict, _ in reversed(_HEADINGS) if counts[verdict]]
     lines.append(f"exit status {report.exit_code}; {', '.join(verdicts) or 'nothing touched that Landlock knows'}")
-    return lines + _suggestions(report, policy)
+    for number, policy in enumerate(policies, 1):
+        lines += _suggestions(report, policy, number if len(policies) > 1 else 0)
+    return lines
 
 
 def _rows(accesses: Sequence[Access]) -> list[str]:
@@ -186,10 +192,11 @@ def _short(ref: RuleRef) -> str:
     return f"{printable(ref.file)}:{ref.line}"
 
 
-def _suggestions(report: Report, policy: Policy) -> list[str]:
+def _suggestions(report: Report, policy: Policy, layer: int) -> list[str]:
+    """What to change in ``policy``, which is the layer of that number, for what it denied."""
     sentences: dict[str, None] = {}
     for access in report.accesses:
-        if access.verdict == "denied":
+        if access.verdict == "denied" and access.layer == layer:
             try:
                 edits = grant(access, policy, together=report.accesses)
             except CannotGrant as error:
@@ -202,7 +209,7 @@ def _suggestions(report: Report, policy: Policy) -> list[str]:
     more = len(sentences) - len(shown)
     return [
         "",
-        f"To allow what was denied (paddock edit {shlex.quote(printable(report.policy))}):",
+        f"To allow what was denied (paddock edit {shlex.quote(printable(policy.file))}):",
         *(f"  {sentence}" for sentence in shown),
         *([f"  and {more} more"] if more else []),
     ]

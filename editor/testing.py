@@ -6,7 +6,7 @@ import os
 import select
 import signal
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import NamedTuple, TextIO
 
 from editor.console import Console, prepare_streams
@@ -25,7 +25,9 @@ _PATIENCE = 1
 class Test(NamedTuple):
     """What to run and where the report goes: ``format`` is text, json or jsonl, ``output`` a file or None.
 
-    The policy is what the files and directories ``paths`` make together, with ``variables``.
+    The policy is what the files and directories ``paths`` make together, with ``variables``; ``layers`` are
+    policy files put on top of it, with the same variables. ``max_processes`` and ``deny_io_uring`` are as in
+    ``RunRequest``.
     """
 
     paths: tuple[str, ...]
@@ -36,6 +38,9 @@ class Test(NamedTuple):
     timeout: float | None
     format: str
     output: str | None
+    layers: tuple[str, ...] = ()
+    max_processes: int | None = None
+    deny_io_uring: bool = False
 
 
 def run_test(test: Test) -> int:
@@ -46,10 +51,11 @@ def run_test(test: Test) -> int:
     Raises PolicyError, OSError.
     """
     prepare_streams()
-    policy = load(test.paths, test.variables)
+    policies = (load(test.paths, test.variables), *(load((path,), test.variables) for path in test.layers))
     alone = test.format != "text" and test.output is None
     request = RunRequest(
-        resolved=resolve(policy),
+        resolved=resolve(policies[0]),
+        layers=tuple(resolve(policy) for policy in policies[1:]),
         command=test.command,
         mode=test.mode,
         abi=test.abi,
@@ -57,10 +63,12 @@ def run_test(test: Test) -> int:
         stdout=_if_open(2 if alone else 1),
         stderr=_if_open(2),
         timeout=test.timeout,
+        max_processes=test.max_processes,
+        deny_io_uring=test.deny_io_uring,
     )
     with _report_stream(test) as stream:
         report = _follow(start(request), stream if test.format == "jsonl" else None)
-        _write(report, policy, test.format, stream)
+        _write(report, policies, test.format, stream)
     return report.exit_code
 
 
@@ -129,7 +137,7 @@ def _interrupts() -> Iterator[int]:
         os.close(writer)
 
 
-def _write(report: Report, policy: Policy, format: str, stream: TextIO | None) -> None:
+def _write(report: Report, policies: Sequence[Policy], format: str, stream: TextIO | None) -> None:
     if stream is None:
         return
     if format == "text":
@@ -137,7 +145,7 @@ def _write(report: Report, policy: Policy, format: str, stream: TextIO | None) -
         if not report.accesses and report.notes and not report.duration_s:  # nothing ran: only the reason counts
             console.write(f"paddock test: {printable(note)}" for note in report.notes)
         else:
-            console.write(report_lines(report, policy, console))
+            console.write(report_lines(report, policies, console))
         return
     data = report_json(report)
     if format == "jsonl":
@@ -152,6 +160,7 @@ def report_json(report: Report) -> dict[str, object]:
     """The object that ``paddock test --format json`` prints."""
     return {
         "policy": report.policy,
+        **({"layers": list(report.layers)} if report.layers else {}),
         "command": list(report.command),
         "mode": report.mode,
         "abi": report.abi._asdict(),

@@ -292,11 +292,12 @@ def agrees(access: Access, denial: Denial) -> bool:
     """Whether a denied access and a record tell the same: the same rights, on the same object.
 
     Of a rename or link that is not wanted because the file would gain rights, the kernel names every right that the
-    directory lacks, wanted or not: there the access's rights must be among them.
+    directory lacks, wanted or not: there the access's rights must be among them. With several layers it may even be the
+    rights that another layer lacks, since it asks all of them at once: there only the object must be the same.
     """
     blockers = told_blockers(access)
     if "refer" in access.rights:
-        if not blockers <= denial.blockers:
+        if not blockers <= denial.blockers and not access.layer:
             return False
     elif blockers != denial.blockers:
         return False

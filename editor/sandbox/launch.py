@@ -31,11 +31,15 @@ class LaunchError(Exception):
 
 
 class Launch(NamedTuple):
-    """What to run. ``abi`` simulates an older kernel, ``require_abi`` is the least that the kernel must have."""
+    """What to run. ``abi`` simulates an older kernel, ``require_abi`` is the least that the kernel must have.
+
+    ``layers`` are policies to put on top, each a domain in the one before.
+    """
 
     command: tuple[str, ...]
     abi: int | None = None
     require_abi: int | None = None
+    layers: tuple[Policy, ...] = ()
 
 
 def launch(policy: Policy, request: Launch, warn: Callable[[ResolvedPolicy, Note], None] | None) -> NoReturn:
@@ -44,17 +48,21 @@ def launch(policy: Policy, request: Launch, warn: Callable[[ResolvedPolicy, Note
     ``warn`` is told, before the command starts, whatever of the policy is not enforced or granted as written. Raises
     LaunchError where that cannot be done: never is the command started without the policy.
     """
-    resolved = resolve(policy)
-    built = _build(resolved, request)
-    if warn is not None:
-        for note in built.notes:
-            warn(resolved, note)
+    layers: list[BuiltRuleset] = []
+    for each in (policy, *request.layers):
+        resolved = resolve(each)
+        built = _build(resolved, request)
+        layers.append(built)
+        if warn is not None:
+            for note in built.notes:
+                warn(resolved, note)
     environment = original_environment()
     shown = _plain(request.command[0])
     hint = f"paddock explain {_plain(policy.file)} {shown} --right execute"
     _restore_signals()
     try:
-        enforce(built)
+        for built in layers:
+            enforce(built)
     except LandlockError as error:
         raise LaunchError(f"the policy cannot be enforced: {error.strerror}") from error
     _execute(request.command, environment, shown, hint)

@@ -15,7 +15,8 @@ class Access(NamedTuple):
 
     ``path`` is what the program asked for, absolute; ``object_path`` what the rights were checked on (for ``make_*``,
     ``remove_*`` and ``refer`` the directory). ``confirmed`` is what the kernel's audit said: None where it was not
-    asked. ``reason`` is one sentence for a person, empty for a plain allowance.
+    asked. ``reason`` is one sentence for a person, empty for a plain allowance. ``layer`` is the number of the policy
+    that denied where several were on top of each other (1 is the oldest), 0 otherwise.
     """
 
     verdict: Verdict
@@ -33,6 +34,7 @@ class Access(NamedTuple):
     confirmed: bool | None = None
     reason: str = ""
     predicted: bool = False
+    layer: int = 0
 
     def key(self) -> tuple[object, ...]:
         """What makes two accesses the same row: everything but pid, count and confirmation."""
@@ -46,11 +48,12 @@ class Access(NamedTuple):
             self.syscall,
             self.errno,
             self.process,
+            self.layer,
         )
 
     def to_json(self) -> dict[str, Any]:
         """The object that ``paddock test --format json`` prints for this access."""
-        return {
+        data: dict[str, Any] = {
             "verdict": self.verdict,
             "rights": in_order(self.rights),
             "missing": in_order(self.missing),
@@ -67,6 +70,9 @@ class Access(NamedTuple):
             "reason": self.reason,
             "predicted": self.predicted,
         }
+        if self.layer:
+            data["layer"] = self.layer
+        return data
 
     @classmethod
     def from_json(cls, data: dict[str, Any]) -> "Access":
@@ -87,6 +93,7 @@ class Access(NamedTuple):
             confirmed=data["confirmed"],
             reason=data["reason"],
             predicted=data["predicted"],
+            layer=data.get("layer", 0),
         )
 
 
@@ -98,7 +105,10 @@ class AbiUsed(NamedTuple):
 
 
 class Report(NamedTuple):
-    """A whole run. ``exit_code`` is as a shell counts it (128+n for signal n), ``notes`` are sentences for a person."""
+    """A whole run. ``exit_code`` is as a shell counts it (128+n for signal n), ``notes`` are sentences for a person.
+
+    ``layers`` are the policies that were put on top of ``policy``, if any.
+    """
 
     policy: str
     command: tuple[str, ...]
@@ -108,6 +118,7 @@ class Report(NamedTuple):
     duration_s: float
     accesses: tuple[Access, ...]
     notes: tuple[str, ...] = ()
+    layers: tuple[str, ...] = ()
 
     def counts(self) -> dict[str, int]:
         """How many accesses (not rows) had each verdict."""

@@ -43,7 +43,9 @@ class RunRequest(NamedTuple):
     With ``pty`` each None means a new terminal instead, of ``size`` (rows, columns). The command stays in the caller's
     session (so that the terminal's keys reach it) where ``stdin`` is given, else it gets a session of its own.
     ``timeout`` is in seconds. ``confirm``: compare denials with the kernel's audit; True turns audit on for the run,
-    None uses it where it is on and readable, False does not ask.
+    None uses it where it is on and readable, False does not ask. ``layers`` are policies put on top of ``resolved``,
+    each a domain in the one before. ``max_processes`` bounds the processes and threads alive at a time: the run is
+    killed when there are more, and its status is then 125. ``deny_io_uring`` makes io_uring_setup(2) answer ENOSYS.
     """
 
     resolved: ResolvedPolicy
@@ -59,6 +61,9 @@ class RunRequest(NamedTuple):
     pty: bool = False
     size: tuple[int, int] = (24, 80)
     confirm: bool | None = None
+    layers: tuple[ResolvedPolicy, ...] = ()
+    max_processes: int | None = None
+    deny_io_uring: bool = False
 
 
 class Output(NamedTuple):
@@ -271,6 +276,7 @@ class Run:
             duration_s=duration,
             accesses=tuple(self._rows.values()),
             notes=tuple(self._notes),
+            layers=tuple(policy.file for policy in self._request.layers),
         )
         found.append(Finished(self._report))
 
@@ -359,6 +365,9 @@ def start(request: RunRequest) -> Run:
         # The kernel ties it to the starting thread: only the main thread lives as long as the process.
         die_with_parent=threading.current_thread() is threading.main_thread(),
         confirm=request.confirm,
+        layers=request.layers,
+        max_processes=request.max_processes,
+        deny_io_uring=request.deny_io_uring,
     )
     try:
         process = subprocess.Popen(

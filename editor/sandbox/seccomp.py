@@ -47,8 +47,10 @@ _TRACE = _op(_RETURN, _RET_TRACE)
 _ALLOW = _op(_RETURN, _RET_ALLOW)
 
 
-def _action(name: str) -> list[bytes]:
+def _action(name: str, refused: frozenset[str]) -> list[bytes]:
     """What to do at the call ``name``: mostly to trace it, sometimes only with certain arguments."""
+    if name in refused:
+        return [_op(_RETURN, _RET_ERRNO | errno.ENOSYS)]
     if name == "prctl":  # only the program's new name matters
         return [_op(_LOAD, _argument(0)), _op(_JUMP_EQUAL, _PR_SET_NAME, 0, 1), _TRACE, _ALLOW]
     if name == "clone":
@@ -68,21 +70,23 @@ def _action(name: str) -> list[bytes]:
     return [_TRACE]
 
 
-def _block(arch: int, wanted: Iterable[str]) -> list[bytes]:
+def _block(arch: int, wanted: Iterable[str], refused: frozenset[str]) -> list[bytes]:
     """The instructions for the calls of one instruction set, from the loading of the number on."""
     table = syscalls.numbers(arch)
     block = [_op(_LOAD, _OFFSET_NUMBER)]
     if arch == syscalls.AUDIT_ARCH_X86_64:
         block += [_op(_JUMP_AT_LEAST, syscalls.X32_BIT, 0, 1), _TRACE]
-    for name in sorted(set(wanted) & set(table), key=lambda known: table[known]):
-        action = _action(name)
+    for name in sorted((set(wanted) | refused) & set(table), key=lambda known: table[known]):
+        action = _action(name, refused)
         block += [_op(_JUMP_EQUAL, table[name], 0, len(action)), *action]
     block.append(_ALLOW)
     return block
 
 
-def program(machine: syscalls.Machine, wanted: Iterable[str]) -> bytes:
+def program(machine: syscalls.Machine, wanted: Iterable[str], refused: frozenset[str] = frozenset()) -> bytes:
     """The filter for ``machine`` that traces the calls named in ``wanted``, and every call that it cannot tell.
+
+    Those in ``refused`` fail with ENOSYS, as on a kernel that does not have them.
 
     Calls of another instruction set than the machine's own (32-bit, x32) are traced by the same names where there is a
     table for it, and all of them where there is none: nothing passes unseen.
@@ -92,7 +96,7 @@ def program(machine: syscalls.Machine, wanted: Iterable[str]) -> bytes:
     for arch in (machine.native, machine.compat):
         if arch is None:
             continue
-        block = _block(arch, names)
+        block = _block(arch, names, refused)
         # Jumps reach 255 instructions; a block is longer, so the jump over it is the unconditional kind.
         code += [_op(_JUMP_EQUAL, arch, 1, 0), _op(0x05, len(block)), *block]
     code.append(_TRACE)

@@ -24,7 +24,8 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 from editor.landlock import kernel, ruleset
 from editor.landlock.rights import LATEST_ABI
-from editor.policy.decide import Decider, Entry
+from editor.policy.decide import Entry
+from editor.policy.stack import Deciders
 from editor.sandbox import decode, ptrace, seccomp, syscalls
 from editor.sandbox.channel import Channel
 from editor.sandbox.decode import Attempt
@@ -58,6 +59,7 @@ _STOPPING = frozenset({signal.SIGSTOP, signal.SIGTSTP, signal.SIGTTIN, signal.SI
 _PR_SET_PDEATHSIG = 1
 _PR_SET_NAME = 15
 _PR_SET_CHILD_SUBREAPER = 36
+_IO_URING = frozenset({"io_uring_setup"})
 _NEW_TASK = frozenset({ptrace.EVENT_FORK, ptrace.EVENT_VFORK, ptrace.EVENT_CLONE})
 _MAX_NOTICED_FAILURES = 20
 
@@ -265,8 +267,10 @@ class Tracer:
         self._abi = 0
         self._started = time.monotonic()
         self._next_flush = self._started + _FLUSH_S
-        self._built: ruleset.BuiltRuleset | None = None
-        self._decider: Decider
+        self._built: tuple[ruleset.BuiltRuleset, ...] = ()
+        self._policies = (spec.resolved, *spec.layers)
+        self._too_many = False
+        self._deciders: Deciders
         self._judge: Judge
 
     # decode's and verdict's questions
@@ -292,15 +296,16 @@ class Tracer:
         wanted = min(self._kernel_abi or LATEST_ABI, LATEST_ABI)
         self._abi = wanted if spec.abi is None else min(spec.abi, wanted)
         if spec.mode == "enforce":
-            self._built = ruleset.build(spec.resolved.ruleset(), spec.abi)
-            for note in (each for each in self._built.notes if each.kind != "not_for_file"):  # as the format means it
-                self.channel.notice(f"{note.subject}: {note.message}" if note.subject else note.message)
-        self._decider = Decider(spec.resolved, self._abi)
+            self._built = tuple(ruleset.build(policy.ruleset(), spec.abi) for policy in self._policies)
+            for note in (each for built in self._built for each in built.notes):
+                if note.kind != "not_for_file":  # as the format means it
+                    self.channel.notice(f"{note.subject}: {note.message}" if note.subject else note.message)
+        self._deciders = Deciders(self._policies, self._abi)
         if spec.mode == "enforce" and spec.confirm is not False and self._kernel_abi >= _AUDIT_ABI:
             self._listen_to_audit()
         elif spec.mode == "enforce" and spec.confirm:
             self.channel.notice("Denials are not confirmed: this kernel's audit does not tell of Landlock.")
-        self._judge = Judge(self._decider, spec.mode, self._abi, self, self.channel.notice)
+        self._judge = Judge(self._deciders, spec.mode, self._abi, self, self.channel.notice)
 
     def _listen_to_audit(self) -> None:
         own = credentials("self")
@@ -320,8 +325,9 @@ class Tracer:
         """Start the command; it is traced before it runs its first instruction. Raises OSError."""
         spec = self.spec
         program = find_program(spec.command[0], spec.env, spec.cwd)
-        restricted = spec.resolved.handled_fs | spec.resolved.handled_net | spec.resolved.scoped
-        code = seccomp.program(self._machine, decode.traced_calls(restricted))
+        restricted = self._deciders.handled_fs | self._deciders.handled_net | self._deciders.scoped
+        refused = _IO_URING if spec.deny_io_uring else frozenset[str]()
+        code = seccomp.program(self._machine, decode.traced_calls(restricted), refused)
         go_read, go_write = os.pipe()
         failure_read, failure_write = os.pipe()
         pid = os.fork()
@@ -412,7 +418,7 @@ class Tracer:
         self.walker.forget()
         self._attempts.clear()
         self._attempts_on.clear()
-        self._decider.forget()
+        self._deciders.forget()
 
     def _listen(self, *, asked: bool = False) -> None:
         """Hear whether the run is to be stopped, by who started it or by a signal to this process."""
@@ -479,6 +485,8 @@ class Tracer:
             task = self._tasks[tid] = Task(self, tid)
             if self._killing:
                 os.kill(tid, signal.SIGKILL)
+            else:
+                self._bound_processes()
         event = status >> 16
         number = status >> 8 & 0xFF
         try:
@@ -513,6 +521,16 @@ class Tracer:
         child = self._tasks.setdefault(tid, Task(self, tid))
         if event != ptrace.EVENT_CLONE:
             child._process = tid  # not a thread, for certain
+        self._bound_processes()
+
+    def _bound_processes(self) -> None:
+        """End the run at once where it has more processes and threads than it may: asking first would let it grow."""
+        limit = self.spec.max_processes
+        if limit is None or len(self._tasks) <= limit or self._killing:
+            return
+        self._too_many = True
+        self.channel.notice(f"The run was ended: it had more than {limit} processes and threads at a time.")
+        self._kill()
 
     def _executed(self, task: Task) -> Task:
         former = ptrace.event_message(task.tid)
@@ -652,7 +670,7 @@ class Tracer:
             self._forget()
         elif attempt.changes:
             for path in attempt.changes:
-                self._decider.forget(path)
+                self._deciders.forget(path)
                 for key in self._attempts_on.pop(path, ()):
                     self._attempts.pop(key, None)
             if attempt.tree == "new":  # what led nowhere may lead somewhere now
@@ -712,7 +730,8 @@ class Tracer:
             self.channel.notice("More different accesses than can be listed: the last ones are added up without paths.")
         return {
             "finished": {
-                "exit_code": 125 if self._exit_code is None else self._exit_code,
+                # After the limit the command's own status tells nothing: it may have ended well before its children.
+                "exit_code": 125 if self._exit_code is None or self._too_many else self._exit_code,
                 "duration_s": round(time.monotonic() - self._started, 6),
                 "abi": [self._kernel_abi, self._abi],
             }
@@ -765,7 +784,7 @@ class _Child:
         self,
         spec: Spec,
         program: str,
-        built: ruleset.BuiltRuleset | None,
+        built: tuple[ruleset.BuiltRuleset, ...],
         code: bytes,
         signals_before: set[signal.Signals],
     ) -> None:
@@ -808,9 +827,9 @@ class _Child:
 
     def _execute(self, failure: int) -> int:
         spec = self._spec
-        if self._built is not None:
-            ruleset.enforce(self._built, kernel.LOG_NEW_EXEC_ON)
-        else:
+        for layer in self._built:
+            ruleset.enforce(layer, kernel.LOG_NEW_EXEC_ON)
+        if not self._built:
             kernel.set_no_new_privs()
         seccomp.install(self._code)
         try:

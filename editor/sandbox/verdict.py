@@ -11,6 +11,7 @@ from typing import NamedTuple, Protocol
 
 from editor.landlock.rights import NO_RIGHTS, RIGHTS, RightSet, rights_of
 from editor.policy.decide import Decider, Decision
+from editor.policy.stack import Deciders, LayersDecider
 from editor.sandbox.decode import Attempt, Want
 from editor.sandbox.permissions import PermissionJudge, same_mount
 from editor.sandbox.report import Access, Mode, Verdict
@@ -83,19 +84,18 @@ class Inside(Protocol):
 class Judge:
     """Makes rows for one run. ``notice`` takes sentences about what does not fit together."""
 
-    def __init__(self, decider: Decider, mode: Mode, abi: int, inside: Inside, notice: Callable[[str], None]) -> None:
-        self._decider = decider
+    def __init__(self, deciders: Deciders, mode: Mode, abi: int, inside: Inside, notice: Callable[[str], None]) -> None:
+        self._deciders = deciders
         self._abi = abi
         self._observing = mode == "observe"
         self._inside = inside
         self._notice = notice
         self._permissions = PermissionJudge()
-        resolved = decider.resolved
-        self._restricts_files = bool(resolved.handled_fs & rights_of("fs", abi))
+        self._restricts_files = bool(deciders.handled_fs & rights_of("fs", abi))
         self._enforces = bool(
             self._restricts_files
-            or resolved.handled_net & rights_of("net", abi)
-            or resolved.scoped & rights_of("scope", abi)
+            or deciders.handled_net & rights_of("net", abi)
+            or deciders.scoped & rights_of("scope", abi)
         )
 
     def rows(self, attempt: Attempt, result: int, who: Who) -> tuple[Access, ...]:
@@ -127,18 +127,25 @@ class Judge:
         name = next(iter(want.rights))
         kind = RIGHTS[name].kind
         if kind == "net":
-            return self._decider.port(want.port or 0, name)
+            return self._deciders.here.port(want.port or 0, name)
         if kind == "scope":
-            decision = self._decider.scope(name)
+            decision = self._deciders.here.scope(name)
             if not decision.allowed and self._is_inside(want, who):
                 return Decision(True, NO_RIGHTS, decision.decided_by, "inside the sandbox", NO_RIGHTS, None)
             return decision
         if want.object_path is None:
             return Decision(True, NO_RIGHTS, (), "", NO_RIGHTS, None)
-        decision = self._decider.file(want.object_path, want.rights, follow=False)
+        decision = self._for(want).file(want.object_path, want.rights, follow=False)
         if not decision.allowed and want.rights == _RESOLVE_UNIX and self._inside.inside_address(want.object_path):
             return Decision(True, NO_RIGHTS, (), "the other side is inside the sandbox", NO_RIGHTS, None)
         return decision
+
+    def _for(self, want: Want) -> Decider | LayersDecider:
+        """Who answers for an object: a process in a mount namespace of its own reaches others by the same names."""
+        try:
+            return self._deciders.for_object(want.object_path or "", want.seen or want.object_path or "")
+        except OSError:
+            return self._deciders.here
 
     def _is_inside(self, want: Want, who: Who) -> bool:
         if want.process:
@@ -168,7 +175,7 @@ class Judge:
     def _decide_refer(self, attempt: Attempt) -> tuple[Decision, ...]:
         refer = attempt.refer
         assert refer is not None  # noqa: S101 for the type checker: the caller has looked
-        whole = self._decider.refer(
+        whole = self._for(attempt.wants[0]).refer(
             refer.old_dir, refer.new_dir, refer.moved, refer.replaced, removes=refer.removes, exchange=refer.exchange
         )
         if whole.allowed:
@@ -208,7 +215,17 @@ class Judge:
             decided_by=decision.decided_by if decision is not None else (),
             reason=reason,
             predicted=self._observing,
+            layer=self._layer(attempt, decision) if verdict == "denied" else 0,
         )
+
+    def _layer(self, attempt: Attempt, decision: Decision | None) -> int:
+        """The layer that denied: of what no rule can grant, the youngest that restricts anything of the kind."""
+        if decision is not None:
+            return decision.layer
+        if attempt.kind == "topology":
+            return self._deciders.youngest(lambda policy: policy.handled_fs & rights_of("fs", self._abi))
+        known = rights_of("fs", self._abi) | rights_of("net", self._abi) | rights_of("scope", self._abi)
+        return self._deciders.youngest(lambda policy: (policy.handled_fs | policy.handled_net | policy.scoped) & known)
 
     def _newer(self, rights: RightSet) -> bool:
         return all(RIGHTS[name].abi > self._abi for name in rights)

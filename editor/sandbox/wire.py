@@ -17,7 +17,9 @@ class Spec(NamedTuple):
 
     ``session`` gives the command a session of its own; with ``terminal`` its standard input becomes that session's
     controlling terminal. ``die_with_parent`` ties the tracer to the thread that started it. ``confirm``: True turns the
-    kernel's audit on for the run, None uses it where it is on, False leaves it alone.
+    kernel's audit on for the run, None uses it where it is on, False leaves it alone. ``layers`` are policies to put on
+    top of ``resolved``, the youngest last. More than ``max_processes`` processes and threads end the run.
+    ``deny_io_uring`` makes io_uring_setup(2) fail with ENOSYS.
     """
 
     resolved: ResolvedPolicy
@@ -34,11 +36,15 @@ class Spec(NamedTuple):
     timeout: float | None
     die_with_parent: bool
     confirm: bool | None = None
+    layers: tuple[ResolvedPolicy, ...] = ()
+    max_processes: int | None = None
+    deny_io_uring: bool = False
 
     def to_text(self) -> str:
         """One line of JSON; ``from_text`` is the inverse."""
         data = self._asdict()
         data["resolved"] = _policy_out(self.resolved)
+        data["layers"] = [_policy_out(policy) for policy in self.layers]
         return json.dumps(data, separators=(",", ":"))
 
     @classmethod
@@ -46,6 +52,7 @@ class Spec(NamedTuple):
         """The request that ``to_text`` wrote. Raises ValueError, KeyError or TypeError for anything else."""
         data: dict[str, Any] = json.loads(text)
         data["resolved"] = _policy_in(data["resolved"])
+        data["layers"] = tuple(_policy_in(policy) for policy in data["layers"])
         data["command"] = tuple(data["command"])
         return cls(**data)
 

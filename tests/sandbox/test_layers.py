@@ -1,0 +1,209 @@
+"""Several policies on top of each other, limits of a run, and processes in mount namespaces of their own."""
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from editor.policy.decide import Decider
+from editor.policy.resolve import ResolvedPolicy
+from editor.policy.stack import LayersDecider
+from editor.sandbox.audit import AuditReader, compare
+from tests.cli.harness import json_of, paddock, write
+from tests.sandbox.harness import ALL_FS, READING, call, everything, policy, require_abi, run, system_rules
+
+AT_FDCWD = -100
+
+
+def _named(resolved: ResolvedPolicy, name: str) -> ResolvedPolicy:
+    return resolved._replace(file=name)
+
+
+@pytest.fixture
+def top(tmp_path: Path) -> Path:
+    for name in ("a", "b"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "text").write_text("text\n")
+    return tmp_path
+
+
+def test_each_layer_denies_its_own(top: Path) -> None:
+    """Read back from the kernel's audit: two domains, and each denial is of the layer that the row names."""
+    require_abi(7)
+    if os.geteuid() != 0:
+        pytest.skip("needs the kernel's audit")
+    first = _named(policy({**system_rules(), str(top / "a"): READING}), "first.json")
+    second = _named(policy({**system_rules(), str(top / "b"): READING}), "second.json")
+    script = f"cat {top}/a/text; cat {top}/b/text; cat {top}/none; cat /proc/self/comm"
+    with AuditReader(enable=True) as reader:
+        done = run(first, "sh", "-c", script, layers=(second,), confirm=False)
+        reader.read()
+    rows = {row.object_path: row for row in done.rows(verdict="denied")}
+    in_a, in_b = rows[str(top / "a" / "text")], rows[str(top / "b" / "text")]
+    assert (in_a.layer, in_b.layer) == (2, 1)
+    assert in_a.reason.startswith("layer 2 (second.json): ")
+    assert in_b.reason.startswith("layer 1 (first.json): ")
+    assert in_a.missing == in_b.missing == {"read_file"}
+    assert done.out == "cat\n"
+    told = {denial.path: denial for denial in reader.denials}
+    by_second, by_first = told[str(top / "a" / "text")], told[str(top / "b" / "text")]
+    assert int(by_second.domain, 16) > int(by_first.domain, 16)  # numbers only grow: the younger domain
+    assert all(compare([in_a, in_b], [by_first, by_second]).confirmed)
+
+
+def test_what_both_deny_is_told_of_the_youngest(top: Path) -> None:
+    one, two = _named(policy(system_rules()), "one.json"), _named(policy(system_rules()), "two.json")
+    done = run(one, "cat", f"{top}/a/text", layers=(two,))
+    (row,) = done.rows(verdict="denied")
+    assert row.layer == 2
+    assert row.reason.endswith("; layer 1 (one.json) would deny it as well")
+
+
+def test_denials_of_layers_are_confirmed_by_the_kernel(top: Path) -> None:
+    require_abi(7)
+    if os.geteuid() != 0:
+        pytest.skip("needs the kernel's audit")
+    first = policy({**system_rules(), str(top): (*READING, "make_reg", "remove_file", "refer")})
+    second = policy({**system_rules(), str(top): READING, "/dev": (*READING, "write_file")})
+    script = f"cat {top}/a/text; mv {top}/a/text {top}/b/new; touch {top}/new; rm {top}/b/text; mkdir {top}/c"
+    done = run(first, "sh", "-c", script, layers=(second,), confirm=True)
+    denied = done.rows(verdict="denied")
+    assert {"touch", "rm", "mv", "mkdir"} <= {row.process for row in denied}
+    assert [row for row in denied if row.confirmed is not True] == []
+
+
+@pytest.mark.parametrize(
+    ("above", "error"),
+    [((), 0), (("refer",), 18), (("refer", "make_reg"), 13)],
+    ids=["both", "without refer", "without refer and make_reg"],
+)
+def test_rename_asks_every_layer(top: Path, above: tuple[str, ...], error: int) -> None:
+    moving = {"refer", "make_reg", "remove_file"}
+    free = policy({str(top): ALL_FS, **system_rules()})
+    cut = policy({str(top): sorted({*ALL_FS} - set(above)), **system_rules()}, fs=[*READING, *moving])
+    results, done = call(free, ["renameat", AT_FDCWD, f"{top}/a/text", AT_FDCWD, f"{top}/b/new"], layers=(cut,))
+    assert results == [-error]
+    rows = done.rows(syscall="renameat")
+    assert {row.verdict for row in rows} >= ({"denied"} if error else {"allowed"})
+    assert {row.layer for row in rows if row.verdict == "denied"} == ({2} if error else set())
+
+
+def test_layer_of_ports_only_denies_refer_on_top_of_files(top: Path) -> None:
+    """It handles no right of files, yet the kernel counts refer as handled by every layer of such a domain."""
+    free = policy({str(top): ALL_FS, **system_rules()})
+    ports = policy({}, fs=(), net=("connect_tcp",))
+    moving = ["renameat", AT_FDCWD, f"{top}/a/text", AT_FDCWD, f"{top}/b/new"]
+    results, done = call(free, moving, layers=(ports,))
+    assert results == [-18]
+    assert {(row.verdict, row.layer) for row in done.rows(syscall="renameat")} == {("denied", 2)}
+    results, _ = call(ports, moving)
+    assert results == [0]
+
+
+def test_seventeen_layers_are_too_many() -> None:
+    with pytest.raises(ValueError, match="16 layers"):
+        LayersDecider([everything()] * 17, 7)
+    assert run(everything(), "true", layers=(everything(),) * 15).report.exit_code == 0
+
+
+def test_allowed_names_the_rules_of_all_layers(top: Path) -> None:
+    one, two = _named(policy({"/": ALL_FS}), "one.json"), _named(policy({str(top): READING}), "two.json")
+    decision = LayersDecider((one, two), 7).file(f"{top}/a/text", frozenset({"read_file"}))
+    assert decision.allowed
+    assert len(decision.decided_by) == 2
+
+
+_POLICY = """
+[[ruleset]]
+handled_access_fs = ["write_file", "make_reg"]
+"""
+_LAYER = """
+[[ruleset]]
+handled_access_net = ["bind_tcp"]
+"""
+
+
+def test_command_line_of_layers(tmp_path: Path) -> None:
+    below, above = write(tmp_path / "below.toml", _POLICY), write(tmp_path / "above.toml", _LAYER)
+    code = "import socket, sys\ntry: socket.socket().bind(('127.0.0.1', 0))\nexcept PermissionError: sys.exit(9)"
+    words = ("--layer", above, below, "--", "python3", "-c", code)
+    report = json_of(paddock("test", "--format", "json", *words))
+    (denied,) = (each for each in report["accesses"] if each["verdict"] == "denied" and each["rights"] == ["bind_tcp"])
+    assert (denied["layer"], report["layers"]) == (2, [above])
+    assert (report["exit_code"], paddock("run", *words).returncode) == (9, 9)
+    assert paddock("run", below, "--", "python3", "-c", code).returncode == 0
+    text = paddock("test", *words).stderr
+    assert f"paddock edit {above}" in text
+    many = [word for _ in range(16) for word in ("--layer", above)]
+    assert paddock("run", *many, below, "--", "true").returncode == 125
+
+
+# Limits
+
+
+def test_limit_of_processes_ends_a_fork_bomb() -> None:
+    code = "import os, time\nwhile True:\n    try: os.fork()\n    except OSError: time.sleep(0.01)"
+    done = run(everything(), sys.executable, "-I", "-S", "-c", code, max_processes=20)
+    assert done.report.exit_code == 125
+    assert any("more than 20 processes and threads" in notice for notice in done.notices)
+
+
+def test_limit_of_processes_is_not_seen_where_it_is_not_reached() -> None:
+    done = run(everything(), "sh", "-c", "ulimit -u; true | true | true; exit 3", max_processes=10)
+    assert done.report.exit_code == 3
+    assert done.out == run(everything(), "sh", "-c", "ulimit -u").out
+
+
+def test_io_uring_can_be_denied() -> None:
+    script = "import ctypes; l = ctypes.CDLL(None, use_errno=True); l.syscall(425, 1, 0); print(ctypes.get_errno())"
+    command = (sys.executable, "-I", "-S", "-c", script)
+    refused = run(everything(), *command, deny_io_uring=True)
+    assert refused.out == "38\n"
+    plain = run(everything(), *command)
+    assert any("io_uring" in notice for notice in plain.notices)
+
+
+# Mount namespaces
+
+
+@pytest.mark.skipif(os.geteuid() != 0 or not shutil.which("nsenter"), reason="needs root and nsenter")
+def test_objects_in_another_mount_namespace(top: Path) -> None:
+    """A namespace in which ``b`` is ``a``: entered by the command, it makes the rules of ``a`` count for ``b``."""
+    handle = top / "namespace"
+    handle.touch()
+    mounts = top / "mounts"
+    mounts.mkdir()
+    subprocess.run(["mount", "-t", "tmpfs", "none", mounts], check=True)
+    try:
+        subprocess.run(["mount", "--make-private", mounts], check=True)
+        (mounts / "handle").touch()
+        made = subprocess.run(
+            ["unshare", f"--mount={mounts}/handle", "mount", "--bind", str(top / "a"), str(top / "b")], check=False
+        )
+        if made.returncode:
+            pytest.skip("mount namespaces cannot be made here")
+        (top / "a" / "text").write_text("of a\n")
+        resolved = policy({**system_rules(), str(top / "a"): READING, str(mounts): READING})
+        enter = ("nsenter", f"--mount={mounts}/handle", "cat", f"{top}/b/text")
+        done = run(resolved, *enter)
+        assert done.out == "of a\n"
+        (row,) = [row for row in done.report.accesses if row.path == f"{top}/b/text"]
+        assert (row.verdict, row.decided_by != (), done.notices) == ("allowed", True, [])
+        # Under a rule on b alone the kernel denies it: the directory that b hides has the rule.
+        done = run(policy({**system_rules(), str(top / "b"): READING, str(mounts): READING}), *enter)
+        assert [row.verdict for row in done.report.accesses if row.path == f"{top}/b/text"] == ["denied"]
+        subprocess.run(["umount", str(mounts / "handle")], check=True)
+    finally:
+        subprocess.run(["umount", "-l", str(mounts)], check=True)
+
+
+def test_decider_of_another_root(top: Path) -> None:
+    resolved = policy({str(top / "a"): READING})
+    decider = Decider(resolved, 7, root="/proc/self/root")
+    assert decider.file(f"{top}/a/text", frozenset({"read_file"})).allowed
+    assert not decider.file(f"{top}/b/text", frozenset({"read_file"})).allowed
+    assert json.dumps(list(decider.rights_on(f"{top}/b"))) == "[]"
