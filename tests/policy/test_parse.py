@@ -383,7 +383,7 @@ def test_damaged_text_is_read_or_refused_with_a_place(is_toml: bool, damage: lis
 )
 def test_a_right_by_its_number_is_refused_with_its_name(key: str, number: str, hint: str) -> None:
     with pytest.raises(PolicyError) as caught:
-        parse_policy(f'[[ruleset]]\n{key} = [{number}]\n', "p.toml", "toml")
+        parse_policy(f"[[ruleset]]\n{key} = [{number}]\n", "p.toml", "toml")
     error = caught.value
     assert error.message == f"'{key}' must be an array of strings, not an integer"
     assert (error.line, error.column) == (2, len(key) + 5)
