@@ -5,6 +5,7 @@ descriptor, printed by ``-y``; for the others the working directory of each thre
 fchdir and the calls that make new threads.
 """
 
+import os
 import re
 from collections.abc import Iterator, Mapping
 from typing import NamedTuple
@@ -183,7 +184,7 @@ class _Reader:
             if call.result != "0":
                 return
             if call.name == "chdir":
-                self._cwd(call.tid)[0] = self._absolute(call, _string(call.arguments[0]) or "")
+                self._cwd(call.tid)[0] = os.path.realpath(self._absolute(call, _string(call.arguments[0]) or ""))
             else:
                 self._cwd(call.tid)[0] = self._directory(call, call.arguments[0]) or "?"
         elif call.result.isdigit() and call.result != "0":

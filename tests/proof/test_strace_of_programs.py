@@ -33,6 +33,7 @@ def test_same_calls_names_and_errors(job: Job, stage: Stage, record_property: Ca
     record_property("calls", len(log.seen) + len(log.pairs))
     record_property("rows", len(done.accesses))
     found = compare(done.accesses, log, job)
+    outputs = f"\n{done.exit_code} {done.notes}\n{done.output}\n-- strace\n{traced.output}"
     assert found == (frozenset(), frozenset()), (
-        f"{done.exit_code} {done.notes}\n{done.output}\n-- strace\n{traced.output}"
+        "\n".join([*found.only_strace, "-- Paddock", *found.only_paddock]) + outputs
     )

@@ -2,7 +2,7 @@ ln -s $(command -v redis-check-rdb) out/redis-server
 cd out
 : >log
 ./redis-server --port $PORT2
-./redis-server --port $PORT0 --bind 127.0.0.1 --save '' --dir . --logfile log &
+./redis-server --port $PORT0 --bind 127.0.0.1 --save '' --dir . --logfile log --enable-protected-configs yes &
 until grep -q Ready log; do sleep 0.02; done
 redis-cli -p $PORT0 ping
 redis-cli -p $PORT0 set a b
