@@ -207,3 +207,43 @@ def test_decider_of_another_root(top: Path) -> None:
     assert decider.file(f"{top}/a/text", frozenset({"read_file"})).allowed
     assert not decider.file(f"{top}/b/text", frozenset({"read_file"})).allowed
     assert json.dumps(list(decider.rights_on(f"{top}/b"))) == "[]"
+
+
+# What cannot be followed is said
+
+
+@pytest.mark.skipif(os.uname().machine != "x86_64", reason="x32 calls are those of x86_64")
+def test_x32_calls_are_told_of() -> None:
+    script = "import ctypes; ctypes.CDLL(None).syscall(0x40000000 | 2, b'/etc/hostname', 0)"
+    done = run(everything(), sys.executable, "-I", "-S", "-c", script)
+    assert [notice for notice in done.notices if "x32 system calls" in notice]
+
+
+@pytest.mark.skipif(not shutil.which("strace"), reason="needs strace")
+def test_strace_inside_is_told_of() -> None:
+    done = run(everything(), "strace", "-o", "/dev/null", "true")
+    assert done.report.exit_code != 0
+    assert [notice for notice in done.notices if "traces other programs itself" in notice]
+
+
+_MANY = """
+import os, sys
+with open(f"/proc/{os.getppid()}/status") as status:
+    print([line for line in status if line.startswith("VmHWM")][0].split()[1])
+for again in range(2):
+    for number in range(int(sys.argv[1])):
+        try:
+            os.open(f"/nonexistent/{number}", 0)
+        except OSError:
+            pass
+with open(f"/proc/{os.getppid()}/status") as status:
+    print([line for line in status if line.startswith("VmHWM")][0].split()[1])
+"""
+
+
+def test_memory_of_the_tracer_grows_with_names_only() -> None:
+    """The program reads what its tracer, its parent, has used at most: 2 KiB for a different name is plenty."""
+    count = 5000
+    done = run(everything(), sys.executable, "-I", "-S", "-c", _MANY, str(count))
+    before, after = (int(line) for line in done.out.split())
+    assert after - before < 2 * count
