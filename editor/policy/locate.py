@@ -124,8 +124,10 @@ _TOML_VALUE = re.compile(
     r'''"(?!"")(?P<basic>[^"\\\n]*+)"'''
     r"""|'(?!'')(?P<literal>[^'\n]*+)'"""
     r"""|(?P<open>[\[{])"""
-    r'''|(?P<text>"""(?:[^"\\]++|\\.|"{1,2}(?!"))*+"{3,5}'''
-    r"""|'''(?:[^']++|'{1,2}(?!'))*+'{3,5}"""
+    # Not possessive: before Python 3.11.5 (Debian 12 has 3.11.2) a possessive group that matches a part and then fails
+    # does not go back.
+    r'''|(?P<text>"""(?:[^"\\]++|\\.|"(?!""))*"{3,5}'''
+    r"""|'''(?:[^']++|'(?!''))*'{3,5}"""
     r"""|"[^"\\\n]*+(?:\\.[^"\\\n]*+)*+")"""
     r"""|(?P<bare>(?:\d{4}-\d\d-\d\d[ ](?=\d\d:))?[^ \t\r\n,\]}#"']++)""",
     re.DOTALL,

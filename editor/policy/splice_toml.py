@@ -218,10 +218,11 @@ class _Surgeon:
 
 
 _LINE_BREAK = re.compile(r"\r?\n|")
-_BLANK_LINES = re.compile(r"(?:[ \t]*\r?\n)*+")
+# Not possessive groups: before Python 3.11.5 one that matches a part and then fails does not go back.
+_BLANK_LINES = re.compile(r"(?:[ \t]*\r?\n)*")
 _BLANK_BEFORE = re.compile(r"(?:^|\n)[ \t]*\r?\n\Z")
 # Comment lines up to a blank line or the end; those right above something else belong to that.
-_COMMENT_LINES = re.compile(r"((?:\r?\n[ \t]*#[^\r\n]*)++)(?=\r?\n[ \t]*(?:\r?\n|\Z)|\Z)")
+_COMMENT_LINES = re.compile(r"((?:\r?\n[ \t]*+#[^\r\n]*+)+)(?=\r?\n[ \t]*(?:\r?\n|\Z)|\Z)")
 
 
 def _has_headers(node: Node) -> bool:
