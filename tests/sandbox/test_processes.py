@@ -455,3 +455,13 @@ def test_no_descriptor_is_left_open() -> None:
     run(everything(), "true", pty=True)
     run(everything(), "paddock-no-such-command")
     assert set(os.listdir("/proc/self/fd")) == before
+
+
+@pytest.mark.parametrize("confirm", [False, None])
+def test_nothing_is_lost_on_a_reader_who_is_late(confirm: bool | None) -> None:
+    count = 3000  # their rows are more than a pipe holds
+    code = f"import os\nfor n in range({count}):\n try: os.open(f'/none/{{n}}', 0)\n except OSError: pass"
+    started = start(everything(), sys.executable, "-I", "-S", "-c", code, confirm=confirm)
+    time.sleep(1.5)  # nobody reads, and the program ends
+    done = collect(started)
+    assert len({row.path for row in done.report.accesses if row.path and row.path.startswith("/none/")}) == count
