@@ -12,6 +12,7 @@ import fcntl
 import functools
 import os
 import shutil
+import signal
 import socket
 import struct
 import subprocess
@@ -25,6 +26,12 @@ _AUDIT_GET = 1000
 _NLM_F_REQUEST = 1
 _IS_ROOT = os.geteuid() == 0
 _IN_CI = bool(os.environ.get("CI"))
+
+# A shell starts what it runs in the background with these ignored; every program under test would inherit that, and
+# could not be interrupted by its own terminal.
+for _number in (signal.SIGINT, signal.SIGQUIT):
+    if signal.getsignal(_number) is signal.SIG_IGN:
+        signal.signal(_number, signal.default_int_handler if _number == signal.SIGINT else signal.SIG_DFL)
 
 
 @pytest.fixture(scope="session", autouse=True)
