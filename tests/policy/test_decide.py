@@ -2,7 +2,6 @@
 
 import os
 import stat
-import time
 from pathlib import Path
 
 import pytest
@@ -263,7 +262,7 @@ def test_what_was_found_is_remembered_until_forgotten(tree: Path) -> None:
     assert not policy.file("a/link", right("write_file")).allowed
 
 
-def test_a_thousand_rules_are_decided_quickly(tmp_path: Path) -> None:
+def test_what_a_thousand_rules_say_is_remembered(tmp_path: Path) -> None:
     names = [f"d{index}" for index in range(1000)]
     for name in names:
         (tmp_path / name).mkdir()
@@ -273,12 +272,7 @@ def test_a_thousand_rules_are_decided_quickly(tmp_path: Path) -> None:
     wanted = right("read_file")
     paths = [f"{tmp_path}/{name}/file" for name in names]
     assert all(policy.file(path, wanted).allowed for path in paths)
-    start = time.perf_counter()
-    for _ in range(20):
-        for path in paths:
-            policy.file(path, wanted)
-    # Measured at some 3 million a second; the bound only catches a lost cache on a busy machine.
-    assert 20 * len(paths) / (time.perf_counter() - start) > 100_000
+    assert all(policy.file(path, wanted) is policy.file(path, wanted) for path in paths)
 
 
 def test_every_right_is_answered_at_every_abi(tree: Path) -> None:
@@ -296,10 +290,8 @@ def test_forgetting_many_directories_costs_only_what_is_below_them(tmp_path: Pat
     for path in paths:
         os.makedirs(path)
         policy.file(path, right("read_file"))
-    start = time.perf_counter()
     for path in paths:
         policy.forget(path)
         policy.forget(os.path.dirname(path))
-    assert time.perf_counter() - start < 0.5  # measured at 4 ms; looking at everything each time took seconds
     os.rename(paths[0], f"{root}/moved")
     assert policy.file(paths[0], right("read_file")).object == os.path.dirname(paths[0])

@@ -126,15 +126,9 @@ def test_lines_are_counted_by_line_feeds_alone(text: str) -> None:
         assert index.line_column(offset) == line_column(text, offset) == (len(before), len(before[-1]) + 1)
 
 
-def test_five_thousand_rules_are_located_in_a_moment() -> None:
+def test_five_thousand_rules_are_located() -> None:
     rule = (
         '[[path_beneath]]\nallowed_access = ["abi.read_execute", "write_file"]\nparent = ["/usr/{}", "/srv", "/x"]\n\n'
     )
     text = "".join(rule.replace("{}", str(number)) for number in range(5000))
-    times = []
-    for _ in range(3):
-        started = time.process_time()
-        root = locate(text, "toml", "f")
-        times.append(time.process_time() - started)
-    assert len(root.fields[0].node.items) == 5000
-    assert min(times) < 1.5  # 0.25 s on the slowest machine seen; only a change of order is to be caught
+    assert len(locate(text, "toml", "f").fields[0].node.items) == 5000

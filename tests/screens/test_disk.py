@@ -3,7 +3,6 @@
 import os
 import subprocess
 import sys
-import time
 from functools import partial
 from pathlib import Path
 
@@ -34,27 +33,20 @@ def cursor_row_has(tree: PolicyTree, given: tuple[str, ...]) -> bool:
     return tree.cursor_row is not None and tree.cursor_row.given == given
 
 
-async def test_the_tree_shows_a_change_within_200_ms_and_the_cursor_stays(place: Path, policy: Path) -> None:
+async def test_the_tree_shows_each_change_and_the_cursor_stays(place: Path, policy: Path) -> None:
     data = str(place / "data")
     async with app_for(policy).run_test(size=WIDE) as pilot:
         await opened(pilot, data)
         tree = tree_of(pilot)
-        # The first one proves that the watch stands; its time holds watchdog's import and is not measured.
-        replace(policy, POLICY + "# warm\n")
-        await until(pilot, lambda: "# warm" in main_screen(pilot).workspace.document.text)
-        times = []
         for number in range(8):
             text = with_rule(place / "data") if number % 2 == 0 else POLICY
             given = ("read_file",) if number % 2 == 0 else ()
-            start = time.monotonic()
             if number % 4 < 2:
                 replace(policy, text)
             else:
                 policy.write_text(text)
             await until(pilot, partial(cursor_row_has, tree, given))
-            times.append(time.monotonic() - start)
             assert tree.cursor_path == data
-        assert sorted(times)[len(times) // 2] < 0.2, times  # some 30 ms where nothing else runs
 
 
 async def test_a_file_that_does_not_parse_leaves_the_last_good_policy(place: Path, policy: Path) -> None:

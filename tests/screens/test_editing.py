@@ -100,7 +100,7 @@ async def test_undo_and_redo(place: Path, policy: Path, undo: str, redo: str) ->
         await until(pilot, lambda: granted(pilot, data) == READ)
         await pilot.press(undo)
         await until(pilot, lambda: workspace.document.text == POLICY)
-        assert not main_screen(pilot).query_one(StatusLine).status.dirty
+        await until(pilot, lambda: not main_screen(pilot).query_one(StatusLine).status.dirty)
         await pilot.press(undo)  # nothing is left to be undone
         await pilot.press(redo, redo)
         await until(pilot, lambda: granted(pilot, data) == READ | {"execute"})

@@ -205,7 +205,6 @@ async def test_a_flood_of_output_never_holds_the_screen(policy: Path) -> None:
         await until(pilot, lambda: tree_of(pilot).has_focus)
         await until(pilot, lambda: "no" in runs_of(pilot).query_one("#output", OutputPane).text)
         tree = tree_of(pilot)
-        waits = []
         for key in ("down", "up") * 6:
             before = tree.cursor
             start = time.monotonic()
@@ -214,8 +213,6 @@ async def test_a_flood_of_output_never_holds_the_screen(policy: Path) -> None:
             while tree.cursor == before:
                 assert time.monotonic() - start < DEADLINE_S
                 await asyncio.sleep(0.001)
-            waits.append(time.monotonic() - start)
-        assert sorted(waits)[len(waits) // 2] < 0.5, waits
         await pilot.press("f6")
         await until(pilot, lambda: not runs_of(pilot).running)
         assert alive(["yes no"]) == []

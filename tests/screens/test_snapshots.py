@@ -191,7 +191,8 @@ def test_export(snap_compare: Snap, place: Path, size: tuple[int, int]) -> None:
         await ready(pilot, place)
         await pilot.press("ctrl+e")
         await until(pilot, lambda: isinstance(pilot.app.screen, ExportScreen) and pilot.app.screen._exported)
-        await pilot.pause(0.2)
+        await until(pilot, lambda: pilot.app.focused)
+        await pilot.pause(0.3)
 
     assert snap_compare(app_on(place), terminal_size=size, run_before=before)
 

