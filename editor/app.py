@@ -9,7 +9,6 @@ from textual.app import App, SystemCommand
 from textual.binding import Binding, BindingType
 from textual.screen import Screen
 
-from editor.screens.dialogs import Ask, Choice
 from editor.screens.main import MainScreen
 
 if TYPE_CHECKING:
@@ -86,6 +85,8 @@ class PaddockApp(App[None]):
     async def _may_close(self, screen: MainScreen) -> bool:
         if not screen.unsaved:
             return True
+        from editor.screens.dialogs import Ask, Choice  # noqa: PLC0415 - not needed for the first screen
+
         choices = [
             Choice("save", "Save", "s", "primary"),
             Choice("discard", "Discard", "d", "error"),

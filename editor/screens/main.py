@@ -5,7 +5,8 @@ import os
 import socket
 import time
 from collections.abc import Callable, Iterable
-from typing import ClassVar, Final, Literal
+from importlib import import_module
+from typing import TYPE_CHECKING, ClassVar, Final, Literal, cast
 
 from textual import on, work
 from textual.app import ComposeResult
@@ -15,42 +16,45 @@ from textual.content import Content
 from textual.message import Message
 from textual.screen import Screen
 from textual.widget import Widget
-from textual.widgets import Footer, Tab, Tabs
+from textual.widgets import Tab, Tabs
 
-from editor import suggest
 from editor.escape import printable
 from editor.landlock.rights import NO_RIGHTS, RIGHTS, in_order
-from editor.policy.edits import (
-    Edit,
-    EditError,
-    GrantPath,
-    GrantPort,
-    SetHandled,
-    SetPathRights,
-    SetPortRights,
-    SetScope,
-)
 from editor.policy.errors import PolicyError
-from editor.policy.merge import Collision, MergeError, Side, Unit
-from editor.policy.parse import format_of
-from editor.saving import ChangedOnDisk, SaveError, SymlinkedPolicy, read_file
-from editor.screens import showing
-from editor.screens.chooser import suggested_command
-from editor.screens.conflict import DiffScreen, collision_dialog, conflict_dialog
-from editor.screens.dialogs import Ask, AskLine, Choice
-from editor.screens.run_panel import CommandError, RunPanel, split_command
-from editor.watching import Watcher
-from editor.workspace import Applied, Change, Workspace
-from widgets.command_bar import CommandBar
-from widgets.handled_panel import HandledPanel
-from widgets.policy_text import PolicyText
+from widgets.key_line import KeyLine
 from widgets.policy_tree import PolicyTree
-from widgets.ports_panel import PortsPanel
-from widgets.rights_panel import RightsPanel
 from widgets.status_line import Status, StatusLine
+
+# All else is imported where it is used: half of the time to the first screen would go into modules that it does not
+# need. A thread imports them while the person looks at it.
+if TYPE_CHECKING:
+    from editor.policy.edits import Edit, GrantPort
+    from editor.policy.merge import Collision, Side, Unit
+    from editor.screens.run_panel import RunPanel
+    from editor.watching import Watcher
+    from editor.workspace import Applied, Change, Workspace
+    from widgets.command_bar import CommandBar
+    from widgets.handled_panel import HandledPanel
+    from widgets.policy_text import PolicyText
+    from widgets.ports_panel import PortsPanel
+    from widgets.rights_panel import RightsPanel
+
+    # What a job gives back: an edit's outcome, or the label of what was undone.
+    Result = Applied | str | None
 
 # Longer than this, and the person is told that something is going on.
 _PATIENCE_S: Final = 0.5
+
+_REST: Final = (
+    "editor.screens.run_panel",
+    "widgets.rights_panel",
+    "widgets.ports_panel",
+    "widgets.handled_panel",
+    "widgets.policy_text",
+    "editor.screens.chooser",
+    "editor.screens.dialogs",
+    "editor.suggest",
+)
 
 PANELS: Final = ("rights", "ports", "handled", "text")
 # Together they must fit into half of 80 columns.
@@ -61,9 +65,11 @@ class PortTextError(ValueError):
     """What was typed names no port. The message is a sentence."""
 
 
-def parse_port(text: str) -> GrantPort:
+def parse_port(text: str) -> "GrantPort":
     """The grant that was typed: a port by number or service name, with ``bind``, ``connect``, ``udp`` or a right's name
     beside it where it is not to be connecting by TCP. Raises PortTextError."""
+    from editor.policy.edits import GrantPort
+
     rights: set[str] = set()
     words = text.lower().split()
     actions = [word for word in words if word in ("bind", "connect")]
@@ -94,6 +100,12 @@ def parse_port(text: str) -> GrantPort:
     return GrantPort(port, frozenset(rights))
 
 
+def _import_rest() -> None:
+    """Import what the screen and its next actions need; called in a thread."""
+    for name in _REST:
+        import_module(name)
+
+
 def _normal(path: str) -> str:
     return os.path.normpath(path)
 
@@ -109,7 +121,7 @@ class MainScreen(Screen[None]):
     DEFAULT_CSS = """
     MainScreen {
         #upper { height: 3fr; }
-        #run { height: 2fr; }
+        #lower { height: 2fr; }
         #tree { width: 2fr; height: 1fr; }
         #side { width: 3fr; height: 1fr; }
         #panels { height: 1fr; }
@@ -127,8 +139,8 @@ class MainScreen(Screen[None]):
         &.-narrow #output { column-span: 2; }
         /* A small screen shows either what is edited or what ran. */
         &.-short.-view-run #upper { display: none; }
-        &.-short.-view-run #run { height: 1fr; }
-        &.-short.-view-edit #run { height: 1; }
+        &.-short.-view-run #lower { height: 1fr; }
+        &.-short.-view-edit #lower { height: 1; }
         &.-short.-view-edit #results { display: none; }
         /* Every row counts: a line between the two halves instead of a frame around each. */
         &.-short #tree, &.-short #panels > * { border: none; }
@@ -168,7 +180,7 @@ class MainScreen(Screen[None]):
     class DraftChanged(Message):
         """The workspace changed; posted from whatever thread did it."""
 
-        def __init__(self, change: Change) -> None:
+        def __init__(self, change: "Change") -> None:
             super().__init__()
             self.change = change
             """What changed."""
@@ -176,7 +188,7 @@ class MainScreen(Screen[None]):
     class Opened(Message):
         """The policy could be read."""
 
-        def __init__(self, workspace: Workspace) -> None:
+        def __init__(self, workspace: "Workspace") -> None:
             super().__init__()
             self.workspace = workspace
             """The draft."""
@@ -196,42 +208,50 @@ class MainScreen(Screen[None]):
         self._abi = abi
         self._workspace: Workspace | None = None
         self._subject = self._root
-        self._jobs: asyncio.Queue[tuple[Callable[[], Applied | str | None], Callable[[Applied | str | None], None]]]
-        self._jobs = asyncio.Queue()
+        self._jobs: asyncio.Queue[tuple[Callable[[], Result], Callable[[Result], None]]] = asyncio.Queue()
         self._deciding = False
         self._busy = ""
         self._line: int | None = None
         self._retry: Watcher | None = None
+        self._complete = asyncio.Event()
+        self._mounting = False
+        self._possible = (False, False)
+        self._wanted = ""
 
     def compose(self) -> ComposeResult:
         with Horizontal(id="upper"):
             tree = PolicyTree(id="tree")
             tree.border_title = Content(f"Files from {printable(self._root)}")
             yield tree
-            with Vertical(id="side"):
-                tabs = Tabs(*(Tab(Content(_TITLES[name]), id=f"tab-{name}") for name in PANELS), id="tabs")
-                tabs.can_focus = False
-                yield tabs
-                with Horizontal(id="panels"):
-                    yield RightsPanel(id="rights")
-                    yield PortsPanel(id="ports")
-                    yield HandledPanel(id="handled")
-                    yield PolicyText(id="text")
-        yield RunPanel(id="run")
+            yield Vertical(id="side")
+        yield Vertical(id="lower")
         yield StatusLine(id="status")
-        yield Footer(show_command_palette=False, compact=True)
+        yield KeyLine(id="keys")
 
     @property
-    def workspace(self) -> Workspace:
+    def workspace(self) -> "Workspace":
         """The draft; only once it is opened."""
         if self._workspace is None:
             raise RuntimeError("asked before the policy was read")
         return self._workspace
 
     @property
-    def run_panel(self) -> RunPanel:
-        """The lower half."""
-        return self.query_one(RunPanel)
+    def complete(self) -> bool:
+        """Whether everything is on the screen, and not only what is seen first."""
+        return self._complete.is_set()
+
+    @property
+    def run_panel(self) -> "RunPanel":
+        """The lower half; only once the screen is complete."""
+        return cast("RunPanel", self.query_one("#run"))
+
+    @property
+    def _text(self) -> "PolicyText":
+        return cast("PolicyText", self.query_one("#text"))
+
+    @property
+    def _command_runs(self) -> bool:
+        return self.complete and self.run_panel.running
 
     # Opening
 
@@ -245,6 +265,9 @@ class MainScreen(Screen[None]):
         self.run_worker(self._read_policy, thread=True, group="open", exit_on_error=True)
 
     def _read_policy(self) -> None:
+        from editor.screens import showing  # noqa: F401 - here in the thread, so that the screen need not
+        from editor.workspace import Workspace
+
         try:
             workspace = Workspace.open(self._path, abi=self._abi)
         except PolicyError as error:
@@ -254,6 +277,8 @@ class MainScreen(Screen[None]):
 
     @on(Opened)
     def _opened(self, event: Opened) -> None:
+        from editor.screens import showing
+
         workspace = self._workspace = event.workspace
         if self._retry is not None:
             self._retry.stop()
@@ -261,6 +286,19 @@ class MainScreen(Screen[None]):
         workspace.subscribe(self._workspace_changed)
         tree = self.query_one(PolicyTree)
         tree.set_source(showing.Filesystem(workspace), self._root)
+        self._show_status()
+        start = os.getcwd()
+        if self._root == "/" or start.startswith(self._root.rstrip("/") + "/"):
+            self._reveal(start)
+        self._go_on()
+
+    @work(group="complete")
+    async def _go_on(self) -> None:
+        """What comes after the policy was read, once the tree stands."""
+        await self._mount_rest()
+        from editor.screens.chooser import suggested_command
+
+        workspace = self.workspace
         self._show_draft()
         self.run_panel.suggest(suggested_command(workspace.document.text))
         workspace.watch()
@@ -270,13 +308,46 @@ class MainScreen(Screen[None]):
             self._say(f"This kernel enforces nothing: {problem}. Editing works, running does not.", "warning")
         if workspace.is_new:
             self._say(f"{printable(self._path)} is new: everything is handled, nothing granted. Saving creates it.")
-        start = os.getcwd()
-        if self._root == "/" or start.startswith(self._root.rstrip("/") + "/"):
-            self._reveal(start)
+
+    async def _mount_rest(self) -> None:
+        """Import and mount what is not seen first: the panels beside the tree, and the lower half."""
+        if self._mounting:
+            await self._complete.wait()
+            return
+        self._mounting = True
+        await self.query_one(PolicyTree).wait_read()
+        painted = asyncio.Event()
+        self.call_after_refresh(painted.set)
+        await painted.wait()
+        await asyncio.to_thread(_import_rest)
+        from editor.screens.run_panel import RunPanel
+        from widgets.handled_panel import HandledPanel
+        from widgets.policy_text import PolicyText
+        from widgets.ports_panel import PortsPanel
+        from widgets.rights_panel import RightsPanel
+
+        tabs = Tabs(*(Tab(Content(_TITLES[name]), id=f"tab-{name}") for name in PANELS), id="tabs")
+        tabs.can_focus = False
+        panels = Horizontal(
+            RightsPanel(id="rights"),
+            PortsPanel(id="ports"),
+            HandledPanel(id="handled"),
+            PolicyText(id="text"),
+            id="panels",
+        )
+        with self.app.batch_update():
+            await self.query_one("#side").mount(tabs, panels)
+            await self.query_one("#lower").mount(RunPanel(id="run"))
+        self._complete.set()
+        if self._wanted:
+            self.action_show(self._wanted)
+        self.refresh_bindings()
 
     @work(group="drafts")
     async def _keep_drafts(self) -> None:
         """Let unsaved edits survive a crash, and offer those that one left."""
+        from editor.screens.dialogs import Ask, Choice
+
         workspace = self.workspace
         await asyncio.to_thread(workspace.keep_drafts)
         draft = workspace.recoverable
@@ -297,32 +368,41 @@ class MainScreen(Screen[None]):
         except PolicyError as error:
             self._say(printable(str(error)), "error")
 
-    def _workspace_changed(self, change: Change) -> None:
+    def _workspace_changed(self, change: "Change") -> None:
         """In whatever thread changed the draft."""
         self.post_message(self.DraftChanged(change))
 
     @on(Unreadable)
     def _unreadable(self, event: Unreadable) -> None:
-        error = event.error
+        self._show_unreadable(event.error)
+
+    @work(group="unreadable", exclusive=True)
+    async def _show_unreadable(self, error: PolicyError) -> None:
+        from editor.policy.parse import format_of
+        from editor.saving import read_file
+        from editor.watching import Watcher
+
+        await self._mount_rest()
         self.query_one(StatusLine).show(Status(printable(self._path), problem=printable(str(error))))
         self._say(f"{printable(str(error))}. It opens as soon as it is mended.", "error", timeout=15)
         try:
-            data = read_file(self._path)
+            data = await asyncio.to_thread(read_file, self._path)
         except OSError:
             data = None
         if data is not None:
             text = data.decode(errors="replace")
-            self.query_one(PolicyText).show(text, format_of(self._path, text), (error.line,) if error.line else ())
+            self._text.show(text, format_of(self._path, text), (error.line,) if error.line else ())
             self.action_show("text")
             if error.line:
-                self.query_one(PolicyText).goto(error.line)
+                self._text.goto(error.line)
         if self._retry is None:
             self._retry = Watcher(self._path, self._read_policy, seen=data)
             self._retry.start()
 
     async def leave(self) -> None:
         """End what runs beside the screen. For leaving it."""
-        await self.run_panel.end()
+        if self.complete:
+            await self.run_panel.end()
         if self._retry is not None:
             await asyncio.to_thread(self._retry.stop)
         if self._workspace is not None:
@@ -348,24 +428,32 @@ class MainScreen(Screen[None]):
             self.decide_conflict()
         if "drafts" in change and self.workspace.drafts_problem:
             self._say(self.workspace.drafts_problem, "warning")
-        self.refresh_bindings()
+        possible = (self.workspace.can_undo, self.workspace.can_redo)
+        if possible != self._possible:
+            self._possible = possible
+            self.refresh_bindings()
 
     def _show_draft(self) -> None:
         """Derive everything on the screen from the draft again."""
+        from editor.screens import showing
+
         workspace = self.workspace
         self.query_one(PolicyTree).refresh_rows()
-        self.query_one(PortsPanel).show(showing.port_rows(workspace))
-        self.query_one(HandledPanel).show(showing.handled_rows(workspace))
-        self._show_subject()
+        if self.complete:
+            cast("PortsPanel", self.query_one("#ports")).show(showing.port_rows(workspace))
+            cast("HandledPanel", self.query_one("#handled")).show(showing.handled_rows(workspace))
+            self._show_subject()
         self._show_status()
 
     def _show_subject(self) -> None:
         """The rights of the highlighted row, and its rules marked in the text."""
+        from editor.screens import showing
+
         workspace = self.workspace
         path = self._subject
         states = showing.right_states(workspace, path)
         is_dir = os.path.isdir(path) or not os.path.exists(path)
-        self.query_one(RightsPanel).show(printable(path), "dir" if is_dir else "file", states)
+        cast("RightsPanel", self.query_one("#rights")).show(printable(path), "dir" if is_dir else "file", states)
         self._show_text({source.line for state in states for source in state.sources})
 
     def _show_status(self) -> None:
@@ -378,7 +466,7 @@ class MainScreen(Screen[None]):
         abi = f"ABI {workspace.abi}" if workspace.kernel.abi else "no Landlock"
         if workspace.abi < workspace.kernel.effective_abi:
             abi += " (simulated)"
-        running = "running" if self.run_panel.running else self._busy
+        running = "running" if self._command_runs else self._busy
         self.query_one(StatusLine).show(Status(printable(self._path), workspace.dirty, problem, abi, running))
 
     def _say(
@@ -389,7 +477,7 @@ class MainScreen(Screen[None]):
 
     # Jobs: edits in the order of the keys, off the screen's thread
 
-    def _edit(self, job: Callable[[], Applied | str | None], done: Callable[[Applied | str | None], None]) -> None:
+    def _edit(self, job: Callable[[], "Result"], done: Callable[["Result"], None]) -> None:
         if self._workspace is None:
             self._say("The policy could not be read yet.", "warning")
             return
@@ -398,6 +486,8 @@ class MainScreen(Screen[None]):
     async def _work_jobs(self) -> None:
         while True:
             job, done = await self._jobs.get()
+            from editor.policy.edits import EditError
+
             waiting = self.set_timer(_PATIENCE_S, lambda: self._set_busy("working"))
             try:
                 result = await asyncio.to_thread(job)
@@ -415,14 +505,14 @@ class MainScreen(Screen[None]):
             self._busy = text
             self._show_status()
 
-    def _apply(self, *edits: Edit) -> None:
+    def _apply(self, *edits: "Edit") -> None:
         self._edit(lambda: self.workspace.apply(*edits), self._applied)
 
-    def _applied(self, result: Applied | str | None) -> None:
-        if isinstance(result, Applied):
+    def _applied(self, result: "Result") -> None:
+        if result is not None and not isinstance(result, str):
             self._tell_applied(result)
 
-    def _tell_applied(self, applied: Applied, hint: str = "") -> None:
+    def _tell_applied(self, applied: "Applied", hint: str = "") -> None:
         text = applied.label if applied.changed else f"Nothing to change: {applied.label}"
         text = text[:1].upper() + text[1:]
         if applied.newly_handled:
@@ -441,7 +531,7 @@ class MainScreen(Screen[None]):
             return
         self._subject = event.path
         self._line = None
-        if self._workspace is not None:
+        if self._workspace is not None and self.complete:
             self._show_subject()
 
     @on(PolicyTree.LevelStep)
@@ -450,6 +540,8 @@ class MainScreen(Screen[None]):
         if self._workspace is None:
             self._edit(lambda: None, self._applied)
             return
+        from editor.screens import showing
+
         path = event.path
         direction: Literal[1, -1] = 1 if event.step > 0 else -1
         if direction < 0 and not showing.rules_here(self.workspace, path):
@@ -457,9 +549,11 @@ class MainScreen(Screen[None]):
             return
         self._edit(lambda: self.workspace.step(path, direction), lambda result: self._step_done(path, result))
 
-    def _step_done(self, path: str, result: Applied | str | None) -> None:
-        if not isinstance(result, Applied):
+    def _step_done(self, path: str, result: "Result") -> None:
+        if result is None or isinstance(result, str):
             return
+        from editor.screens import showing
+
         hint = ""
         if not showing.rules_here(self.workspace, path):
             above = self.workspace.decider.inherited(path)
@@ -467,17 +561,19 @@ class MainScreen(Screen[None]):
                 hint = f"Still inherited from {', '.join(dict.fromkeys(printable(grant.path) for grant in above))}"
         self._tell_applied(result, hint)
 
-    @on(RightsPanel.RightToggled)
-    def _right_toggled(self, event: RightsPanel.RightToggled) -> None:
+    def on_rights_panel_right_toggled(self, event: "RightsPanel.RightToggled") -> None:
         event.stop()
         if self._workspace is None:
             return
+        from editor.policy.edits import GrantPath, SetPathRights
+        from editor.screens import showing
+
         workspace, path, name = self.workspace, self._subject, event.name
         states = {state.name: state for state in showing.right_states(workspace, path)}
         state = states[name]
         right = frozenset({name})
         if state.state == "here":
-            edits: list[Edit] = []
+            edits = []
             for written in dict.fromkeys(g.path for g in showing.rules_here(workspace, path) if name in g.rights):
                 now = next(each.rights for each in workspace.resolved.paths if each.path == written)
                 edits.append(SetPathRights(written, now - right))
@@ -493,6 +589,8 @@ class MainScreen(Screen[None]):
     @work(group="ask")
     async def _only_inherited(self, path: str, name: str | None) -> None:
         """Say that what is only inherited cannot be removed here, and offer to go to the rule."""
+        from editor.screens.dialogs import Ask, Choice
+
         above = (grant for grant in self.workspace.decider.inherited(path) if not grant.here)
         grants = [grant for grant in above if name is None or name in grant.rights]
         if not grants:
@@ -508,8 +606,7 @@ class MainScreen(Screen[None]):
         if await self.app.push_screen_wait(Ask("Inherited", text, choices)) == "go":
             self._go_to_rule(grant.path, grant.ref.line)
 
-    @on(RightsPanel.SourceRequested)
-    def _source_requested(self, event: RightsPanel.SourceRequested) -> None:
+    def on_rights_panel_source_requested(self, event: "RightsPanel.SourceRequested") -> None:
         event.stop()
         self._go_to_rule(event.path, event.line)
 
@@ -526,8 +623,7 @@ class MainScreen(Screen[None]):
         self._show_text(())
 
     def _show_text(self, lines: Iterable[int]) -> None:
-        document = self.workspace.document
-        text = self.query_one(PolicyText)
+        document, text = self.workspace.document, self._text
         text.show(document.text, document.format, lines if self._line is None else (self._line,))
         if self._line is not None:
             text.goto(self._line)
@@ -538,8 +634,7 @@ class MainScreen(Screen[None]):
 
     # Ports, handled rights, scopes
 
-    @on(PortsPanel.PortAdded)
-    def _port_added(self, event: PortsPanel.PortAdded) -> None:
+    def on_ports_panel_port_added(self, event: "PortsPanel.PortAdded") -> None:
         event.stop()
         try:
             edit = parse_port(event.text)
@@ -548,28 +643,29 @@ class MainScreen(Screen[None]):
         else:
             self._apply(edit)
 
-    @on(PortsPanel.PortRemoved)
-    def _port_removed(self, event: PortsPanel.PortRemoved) -> None:
+    def on_ports_panel_port_removed(self, event: "PortsPanel.PortRemoved") -> None:
         event.stop()
+        from editor.policy.edits import SetPortRights
+
         self._apply(SetPortRights(event.port, NO_RIGHTS))
 
-    @on(PortsPanel.PortToggled)
-    def _port_toggled(self, event: PortsPanel.PortToggled) -> None:
+    def on_ports_panel_port_toggled(self, event: "PortsPanel.PortToggled") -> None:
         event.stop()
         port, right = event.port, frozenset({event.right})
+        from editor.policy.edits import SetPortRights
 
-        def toggle() -> Applied:
+        def toggle() -> "Applied":
             rules = (each.rights for each in self.workspace.resolved.ports if each.port == port)
             return self.workspace.apply(SetPortRights(port, next(rules, NO_RIGHTS) ^ right))
 
         self._edit(toggle, self._applied)
 
-    @on(HandledPanel.HandledToggled)
-    def _handled_toggled(self, event: HandledPanel.HandledToggled) -> None:
+    def on_handled_panel_handled_toggled(self, event: "HandledPanel.HandledToggled") -> None:
         event.stop()
         name = event.name
+        from editor.policy.edits import SetHandled, SetScope
 
-        def toggle() -> Applied:
+        def toggle() -> "Applied":
             resolved = self.workspace.resolved
             on_now = name in resolved.handled_fs | resolved.handled_net | resolved.scoped
             kind = RIGHTS[name].kind
@@ -593,7 +689,7 @@ class MainScreen(Screen[None]):
     def _redo(self) -> str | None:
         return self.workspace.redo()
 
-    def _travelled(self, word: str, label: Applied | str | None) -> None:
+    def _travelled(self, word: str, label: "Result") -> None:
         self._say(f"{word}: {label}" if label is not None else f"Nothing to be {word.lower()}", timeout=3)
 
     # Saving and conflicts
@@ -608,6 +704,9 @@ class MainScreen(Screen[None]):
         if self._workspace is None:
             self._say("There is nothing to save yet.", "warning")
             return False
+        from editor.saving import ChangedOnDisk, SaveError, SymlinkedPolicy
+        from editor.screens.dialogs import Ask, Choice
+
         workspace = self.workspace
         follow = force = False
         while True:
@@ -649,6 +748,8 @@ class MainScreen(Screen[None]):
         """Ask until the conflict is decided; False where the person decides later."""
         if self._deciding:  # asked already: one dialog is enough
             return False
+        from editor.screens.conflict import DiffScreen, conflict_dialog
+
         self._deciding = True
         try:
             while (conflict := self.workspace.conflict) is not None:
@@ -682,14 +783,18 @@ class MainScreen(Screen[None]):
         finally:
             self._deciding = False
 
-    def _collisions(self) -> tuple[Collision, ...] | None:
+    def _collisions(self) -> "tuple[Collision, ...] | None":
+        from editor.policy.merge import MergeError
+
         try:
             return self.workspace.collisions()
         except MergeError:
             return None
 
-    async def _choose(self, collisions: tuple[Collision, ...]) -> dict[Unit, Side] | None:
+    async def _choose(self, collisions: "tuple[Collision, ...]") -> "dict[Unit, Side] | None":
         """Ask about each of ``collisions``: which side stands; None where one was not answered."""
+        from editor.screens.conflict import collision_dialog
+
         choices: dict[Unit, Side] = {}
         for number, collision in enumerate(collisions, 1):
             answer = await self.app.push_screen_wait(collision_dialog(collision, number, len(collisions)))
@@ -698,7 +803,9 @@ class MainScreen(Screen[None]):
             choices[collision.unit] = "mine" if answer == "mine" else "theirs"
         return choices
 
-    async def _merge(self, choices: dict[Unit, Side]) -> None:
+    async def _merge(self, choices: "dict[Unit, Side]") -> None:
+        from editor.policy.merge import MergeError
+
         try:
             await asyncio.to_thread(self.workspace.merge, choices)
         except MergeError as error:
@@ -707,6 +814,8 @@ class MainScreen(Screen[None]):
             self._say("Merged. Saving writes it, undo brings yours back.")
 
     async def _copy_aside(self, text: str) -> None:
+        from editor.saving import SaveError
+
         try:
             copy = await asyncio.to_thread(self.workspace.keep_copy, text)
         except SaveError as error:
@@ -724,8 +833,7 @@ class MainScreen(Screen[None]):
 
     # Running
 
-    @on(CommandBar.CommandSubmitted)
-    def _submitted(self, event: CommandBar.CommandSubmitted) -> None:
+    def on_command_bar_command_submitted(self, event: "CommandBar.CommandSubmitted") -> None:
         event.stop()
         self.action_run()
 
@@ -735,6 +843,9 @@ class MainScreen(Screen[None]):
         if self._workspace is None:
             self._say("The policy could not be read yet.", "warning")
             return
+        from editor.screens.run_panel import CommandError, split_command
+
+        await self._complete.wait()
         workspace, panel = self.workspace, self.run_panel
         if panel.running:
             self._say("A command is running. Stop it first (f6).", "warning")
@@ -761,17 +872,18 @@ class MainScreen(Screen[None]):
 
     def action_stop(self) -> None:
         """End the running command and all that it started."""
-        if not self.run_panel.stop():
+        if not (self.complete and self.run_panel.stop()):
             self._say("Nothing is running.", timeout=3)
 
     def action_toggle_terminal(self) -> None:
         """Give commands a terminal of their own, or not."""
+        if not self.complete:
+            return
         panel = self.run_panel
         panel.terminal = not panel.terminal
         self._say("The next run gets a terminal of its own." if panel.terminal else "The next run gets no terminal.")
 
-    @on(RunPanel.Ended)
-    def _run_ended(self, event: RunPanel.Ended) -> None:
+    def on_run_panel_ended(self, event: "RunPanel.Ended") -> None:
         event.stop()
         self.workspace.set_report(event.report)
         self._show_status()
@@ -779,23 +891,23 @@ class MainScreen(Screen[None]):
         self.query_one(PolicyTree).reload(None)
         self.refresh_bindings()
 
-    @on(RunPanel.Failed)
-    def _run_failed(self, event: RunPanel.Failed) -> None:
+    def on_run_panel_failed(self, event: "RunPanel.Failed") -> None:
         event.stop()
         self._say(f"The command did not run: {event.text}", "error", timeout=15)
         self.refresh_bindings()
 
     def action_grant(self) -> None:
         """Grant what the highlighted denied row lacked."""
-        if not self.run_panel.grant_highlighted():
+        if not (self.complete and self.run_panel.grant_highlighted()):
             self._say("Run a command first: then g grants what a denied row lacked.", timeout=4)
 
-    @on(RunPanel.GrantWanted)
-    def _grant_wanted(self, event: RunPanel.GrantWanted) -> None:
+    def on_run_panel_grant_wanted(self, event: "RunPanel.GrantWanted") -> None:
         event.stop()
         access, together = event.access, self.run_panel.accesses
+        from editor import suggest
+        from editor.policy.edits import EditError
 
-        def grant() -> Applied:
+        def grant() -> "Applied":
             try:
                 edits = suggest.grant(access, self.workspace.policy, together=together)
             except suggest.CannotGrant as error:
@@ -804,12 +916,11 @@ class MainScreen(Screen[None]):
 
         self._edit(grant, self._granted)
 
-    def _granted(self, result: Applied | str | None) -> None:
-        if isinstance(result, Applied):
+    def _granted(self, result: "Result") -> None:
+        if result is not None and not isinstance(result, str):
             self._tell_applied(result, "r runs again")
 
-    @on(RunPanel.RuleWanted)
-    def _rule_wanted(self, event: RunPanel.RuleWanted) -> None:
+    def on_run_panel_rule_wanted(self, event: "RunPanel.RuleWanted") -> None:
         event.stop()
         access = event.access
         if access.decided_by:
@@ -824,7 +935,7 @@ class MainScreen(Screen[None]):
         """Write the draft in another format."""
         if self._workspace is None:
             return
-        from editor.screens.export import ExportScreen  # noqa: PLC0415 - not needed for the first screen
+        from editor.screens.export import ExportScreen
 
         told = await self.app.push_screen_wait(ExportScreen(self.workspace))
         if told:
@@ -833,6 +944,8 @@ class MainScreen(Screen[None]):
     @work(group="ask", exclusive=True)
     async def action_go_to(self) -> None:
         """Show a path in the tree."""
+        from editor.screens.dialogs import AskLine
+
         start = self._subject if self._subject.endswith("/") else self._subject + "/"
         hint = "Absolute, or from the directory that Paddock was started in. ~ is your home directory."
         typed = await self.app.push_screen_wait(AskLine("Go to a path", start, hint))
@@ -868,10 +981,13 @@ class MainScreen(Screen[None]):
     def action_switch_view(self) -> None:
         """On a small screen, change between editing and running."""
         running = self.has_class("-view-run")
-        self.action_show("tree" if running else "output" if self.run_panel.running else "denied")
+        self.action_show("tree" if running else "output" if self._command_runs else "denied")
 
     def action_show(self, name: str) -> None:
         """Bring a panel forward and put the focus on it."""
+        if not self.complete and name != "tree":
+            self._wanted = name  # it comes as soon as it is there
+            return
         if name in PANELS:
             self.query_one(Tabs).active = f"tab-{name}"
             self._show_panel(name)
@@ -899,9 +1015,9 @@ class MainScreen(Screen[None]):
         """Keys that would do nothing now are dim in the footer."""
         workspace = self._workspace
         if action == "leave_command":
-            return self.is_mounted and self.run_panel.command_has_focus
+            return self.complete and self.run_panel.command_has_focus
         if action == "stop":
-            return True if self.is_mounted and self.run_panel.running else None
+            return True if self._command_runs else None
         if action == "undo" and workspace is not None:
             return True if workspace.can_undo else None
         if action == "redo" and workspace is not None:
