@@ -22,7 +22,7 @@ from editor.escape import printable
 from editor.landlock.rights import NO_RIGHTS, RIGHTS, in_order
 from editor.policy.errors import PolicyError
 from widgets.key_line import KeyLine
-from widgets.policy_tree import PolicyTree
+from widgets.policy_tree import PolicyTree, TreeSource
 from widgets.status_line import Status, StatusLine
 
 # All else is imported where it is used: half of the time to the first screen would go into modules that it does not
@@ -125,7 +125,7 @@ class MainScreen(Screen[None]):
         #tree { width: 2fr; height: 1fr; }
         #side { width: 3fr; height: 1fr; }
         #panels { height: 1fr; }
-        #tree, #panels > * { border: round $border-blurred; border-title-color: $text; }
+        #tree, #panels > * { border: round $foreground 25%; border-title-color: $text; }
         #tree:focus, #panels > *:focus, #panels > *:focus-within { border: round $primary; }
         #tabs { height: 2; }
         #panels > * { display: none; width: 1fr; height: 1fr; }
@@ -144,7 +144,7 @@ class MainScreen(Screen[None]):
         &.-short.-view-edit #results { display: none; }
         /* Every row counts: a line between the two halves instead of a frame around each. */
         &.-short #tree, &.-short #panels > * { border: none; }
-        &.-short #side { border-left: solid $border-blurred; }
+        &.-short #side { border-left: solid $foreground 25%; }
         &.-short.-view-edit #upper { height: 1fr; }
     }
     """
@@ -188,10 +188,12 @@ class MainScreen(Screen[None]):
     class Opened(Message):
         """The policy could be read."""
 
-        def __init__(self, workspace: "Workspace") -> None:
+        def __init__(self, workspace: "Workspace", files: TreeSource) -> None:
             super().__init__()
             self.workspace = workspace
             """The draft."""
+            self.files = files
+            """The filesystem with the draft laid over it."""
 
     class Unreadable(Message):
         """The policy could not be read or does not parse, and there is no last good one."""
@@ -265,7 +267,7 @@ class MainScreen(Screen[None]):
         self.run_worker(self._read_policy, thread=True, group="open", exit_on_error=True)
 
     def _read_policy(self) -> None:
-        from editor.screens import showing  # noqa: F401 - here in the thread, so that the screen need not
+        from editor.screens import showing
         from editor.workspace import Workspace
 
         try:
@@ -273,19 +275,17 @@ class MainScreen(Screen[None]):
         except PolicyError as error:
             self.post_message(self.Unreadable(error))
         else:
-            self.post_message(self.Opened(workspace))
+            self.post_message(self.Opened(workspace, showing.Filesystem(workspace)))
 
     @on(Opened)
     def _opened(self, event: Opened) -> None:
-        from editor.screens import showing
-
         workspace = self._workspace = event.workspace
         if self._retry is not None:
             self._retry.stop()
             self._retry = None
         workspace.subscribe(self._workspace_changed)
         tree = self.query_one(PolicyTree)
-        tree.set_source(showing.Filesystem(workspace), self._root)
+        tree.set_source(event.files, self._root)
         self._show_status()
         start = os.getcwd()
         if self._root == "/" or start.startswith(self._root.rstrip("/") + "/"):
@@ -887,8 +887,8 @@ class MainScreen(Screen[None]):
         event.stop()
         self.workspace.set_report(event.report)
         self._show_status()
-        # What the command made or removed shows in the tree.
-        self.query_one(PolicyTree).reload(None)
+        # What the command made or removed shows in the tree, also where a rule's path came or went by it.
+        self.action_refresh()
         self.refresh_bindings()
 
     def on_run_panel_failed(self, event: "RunPanel.Failed") -> None:

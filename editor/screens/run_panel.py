@@ -74,7 +74,7 @@ class RunPanel(Vertical):
         #output { width: 1fr; }
         #denied { width: 1fr; }
         #allowed { width: 1fr; }
-        #output, #denied, #allowed { border: round $border-blurred; border-title-color: $text; height: 1fr; }
+        #output, #denied, #allowed { border: round $foreground 25%; border-title-color: $text; height: 1fr; }
         #output:focus, #denied:focus-within, #allowed:focus-within { border: round $primary; }
         #denied { border-title-color: $text-error; }
         #allowed { border-title-color: $text-success; }

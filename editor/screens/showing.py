@@ -14,7 +14,7 @@ from editor.policy.decide import Decider, Grant
 from editor.policy.model import RuleRef
 from editor.policy.resolve import ResolvedPath, ResolvedPolicy
 from editor.sandbox.report import Access
-from editor.workspace import Workspace
+from editor.workspace import Change, Workspace
 from widgets.access_table import AccessRow
 from widgets.handled_panel import HandledRow
 from widgets.policy_tree import RowKind, TreeRow
@@ -47,42 +47,69 @@ class _Reached(NamedTuple):
     here: tuple[Grant, ...]
 
 
+class _Laid(NamedTuple):
+    """What rows are made of, derived from one state of the draft.
+
+    ``absent`` are the rule paths that do not exist, by the deepest directory of each that does; ``missing`` the same by
+    the path itself. ``inodes`` and ``targets`` tell quickly that an object has no rule of its own.
+    """
+
+    decider: Decider
+    inodes: frozenset[int]
+    targets: frozenset[str]
+    absent: dict[str, list[str]]
+    missing: dict[str, tuple[str, ResolvedPath]]
+
+
+def _laid(resolved: ResolvedPolicy, abi: int) -> _Laid:
+    absent: dict[str, list[str]] = {}
+    missing: dict[str, tuple[str, ResolvedPath]] = {}
+    known: dict[str, str] = {}
+    for each in resolved.paths:
+        if each.identity is None and each.path:
+            path = os.path.normpath(resolved.absolute(each.path))
+            parent = _deepest_directory(os.path.dirname(path), known)
+            missing[path] = parent, each
+            absent.setdefault(parent, []).append(path)
+    return _Laid(
+        # A decider of one's own: the workspace's answers other threads.
+        Decider(resolved, abi),
+        frozenset(each.identity[1] for each in resolved.paths if each.identity is not None),
+        frozenset(each.target for each in resolved.paths if each.target is not None),
+        absent,
+        missing,
+    )
+
+
+def _deepest_directory(path: str, known: dict[str, str]) -> str:
+    """The deepest directory of ``path`` that exists, without symbolic links; ``known`` remembers the answers."""
+    found = known.get(path)
+    if found is None:
+        found = os.path.realpath(path) if path == "/" or os.path.isdir(path) else None
+        found = known[path] = found or _deepest_directory(os.path.dirname(path), known)
+    return found
+
+
 class Filesystem:
     """The filesystem with the draft laid over it: the tree's source.
 
-    Asked from the screen's thread for single rows and from another for whole directories; the decider is not made for
-    that, so a lock keeps them apart, and is held for one row at a time.
+    It follows the draft by itself, in whatever thread changes it, so that the screen's thread never has to. Asked from
+    the screen's thread for single rows and from others for whole directories; the decider is not made for that, so a
+    lock keeps them apart, and is held for one row at a time.
     """
 
     def __init__(self, workspace: Workspace) -> None:
         self._workspace = workspace
         self._lock = threading.Lock()
-        self._resolved: ResolvedPolicy | None = None
-        self._decider = workspace.decider
-        self._inodes: frozenset[int] = frozenset()
-        self._targets: frozenset[str] = frozenset()
-        self._absent: dict[str, list[tuple[str, ResolvedPath]]] = {}
-        self._catch_up()
+        self._laid = _laid(workspace.resolved, workspace.abi)
+        workspace.subscribe(self._follow)
 
-    def _catch_up(self) -> None:
-        """Follow the draft: what is derived here is derived again when it changed."""
-        resolved = self._workspace.resolved
-        if resolved is self._resolved:
-            return
-        # A decider of one's own: the one of the workspace answers other threads.
-        self._decider = Decider(resolved, self._workspace.abi)
-        self._inodes = frozenset(each.identity[1] for each in resolved.paths if each.identity is not None)
-        self._targets = frozenset(each.target for each in resolved.paths if each.target is not None)
-        absent: dict[str, list[tuple[str, ResolvedPath]]] = {}
-        for each in resolved.paths:
-            if each.identity is None and each.path:
-                path = os.path.normpath(resolved.absolute(each.path))
-                absent.setdefault(_deepest_directory(path), []).append((path, each))
-        self._absent = absent
-        self._resolved = resolved
+    def _follow(self, change: Change) -> None:
+        if "document" in change:
+            self._laid = _laid(self._workspace.resolved, self._workspace.abi)
 
-    def _reached(self, path: str, *, is_dir: bool) -> _Reached:
-        grants = self._decider.inherited(path)
+    def _reached(self, laid: _Laid, path: str, *, is_dir: bool) -> _Reached:
+        grants = laid.decider.inherited(path)
         usable = _ALL_FS if is_dir else FILE_RIGHTS
         here = tuple(grant for grant in grants if grant.here)
         above = tuple(grant for grant in grants if not grant.here and grant.rights & usable)
@@ -94,24 +121,22 @@ class Filesystem:
 
     def row(self, path: str) -> TreeRow:
         """One row, looked at now."""
+        laid = self._laid
+        try:
+            status = os.lstat(path)
+        except (OSError, ValueError):
+            return _absent_row(laid, path)
         with self._lock:
-            self._catch_up()
-            try:
-                status = os.lstat(path)
-            except (OSError, ValueError):
-                return self._absent_row(path)
-            return self._row(path, status)
+            return self._row(laid, path, status)
 
     def children(self, path: str) -> list[TreeRow]:
         """The rows below a directory: directories first, then by name, then rule paths that do not exist.
 
         Raises OSError where the directory cannot be read.
         """
+        laid = self._laid
         with self._lock:
-            self._catch_up()
-            reached = self._reached(path, is_dir=True)
-            absent = self._absent.get(os.path.realpath(path), [])
-            inodes, targets = self._inodes, self._targets
+            reached = self._reached(laid, path, is_dir=True)
         rows: list[TreeRow] = []
         inherited = reached.given | reached.inherited
         source = _from(grant for grant in (*reached.here, *reached.above))
@@ -122,7 +147,7 @@ class Filesystem:
                 try:
                     is_link = entry.is_symlink()
                     is_dir = not is_link and entry.is_dir(follow_symlinks=False)
-                    plain = not is_link and entry.inode() not in inodes and entry.path not in targets
+                    plain = not is_link and entry.inode() not in laid.inodes and entry.path not in laid.targets
                     if plain:  # no rule of its own, as nearly all: nothing more to ask
                         is_file = is_dir or entry.is_file(follow_symlinks=False)
                         kind: RowKind = "dir" if is_dir else "file" if is_file else "other"
@@ -136,13 +161,12 @@ class Filesystem:
                 except OSError:  # gone meanwhile
                     continue
                 with self._lock:
-                    rows.append(self._row(entry.path, status))
+                    rows.append(self._row(laid, entry.path, status))
         rows.sort(key=lambda row: (not row.expandable, row.label.casefold(), row.label))
-        with self._lock:
-            rows += [self._absent_row(each) for each, _ in absent]
+        rows += [_absent_row(laid, each) for each in laid.absent.get(os.path.realpath(path), ())]
         return rows
 
-    def _row(self, path: str, status: os.stat_result) -> TreeRow:
+    def _row(self, laid: _Laid, path: str, status: os.stat_result) -> TreeRow:
         label = printable(os.path.basename(path)) or "/"
         link_target = None
         note = ""
@@ -155,13 +179,13 @@ class Filesystem:
                     note = "leads nowhere"
             except OSError as error:
                 note = error.strerror or ""
-        reached = self._reached(path, is_dir=is_dir)
+        reached = self._reached(laid, path, is_dir=is_dir)
         kind: RowKind = "link" if link_target is not None else "dir" if is_dir else "file"
         if kind == "file" and not stat.S_ISREG(status.st_mode):
             kind = "other"
         names = [grant.path for grant in reached.here]
         own = os.path.normpath(path)
-        written = [printable(name) for name in names if os.path.normpath(self._decider.resolved.absolute(name)) != own]
+        written = [printable(name) for name in names if os.path.normpath(laid.decider.resolved.absolute(name)) != own]
         # A link says itself where it leads; a hard link or the target of a rule's symlink does not.
         if written and len(written) == len(names) and link_target is None:
             note = f"by the rule on {written[0]}"
@@ -177,21 +201,15 @@ class Filesystem:
             expandable,
         )
 
-    def _absent_row(self, path: str) -> TreeRow:
-        for parent, found in self._absent.items():
-            for each, rule in found:
-                if each == path:
-                    label = printable(os.path.relpath(path, parent))
-                    given = tuple(in_order(rule.rights))
-                    return TreeRow(path, label, "missing", None, given, (), "", "does not exist", False)
+
+def _absent_row(laid: _Laid, path: str) -> TreeRow:
+    """The row of a path that does not exist (any more): one that a rule names, or one that has just gone."""
+    found = laid.missing.get(path)
+    if found is None:
         return TreeRow(path, printable(os.path.basename(path)), "missing", None, (), (), "", "is gone", False)
-
-
-def _deepest_directory(path: str) -> str:
-    while True:
-        path = os.path.dirname(path)
-        if os.path.isdir(path) or path == "/":
-            return os.path.realpath(path)
+    parent, rule = found
+    label = printable(os.path.relpath(path, parent))
+    return TreeRow(path, label, "missing", None, tuple(in_order(rule.rights)), (), "", "does not exist", False)
 
 
 def rules_here(workspace: Workspace, path: str) -> tuple[Grant, ...]:

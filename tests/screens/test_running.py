@@ -180,7 +180,7 @@ async def test_a_command_that_cannot_be_split_or_found(policy: Path) -> None:
         await pilot.press("enter")
         await until(pilot, lambda: told(pilot, "cannot be split into words"))
         assert workspace.report is None
-        await command(pilot, "no-such-program-here")
+        await command(pilot, "/usr/bin/no-such-program-here")
         await pilot.press("enter")
         await finished(pilot, workspace)
         assert exit_code(workspace) == 127
