@@ -4,6 +4,7 @@ Names, ABI and what a run touched are fixed here, so that a picture is the same 
 is tested in ``test_running``.
 """
 
+import contextlib
 import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -65,7 +66,11 @@ def place(monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest) -> It
     monkeypatch.chdir(place)
     monkeypatch.setenv("TEXTUAL_ANIMATIONS", "none")
     yield place
+    monkeypatch.chdir("/")
     shutil.rmtree(place)
+    # The next one who runs this may be another user. Not empty: another test is at work there.
+    with contextlib.suppress(OSError):
+        _BASE.rmdir()
 
 
 def app_on(place: Path) -> PaddockApp:
