@@ -94,9 +94,13 @@ def replace_line(terminal: Terminal, text: str) -> None:
         time.sleep(0.2)
         terminal.press("C-a", "C-k")
         terminal.type(mark)
-    terminal.press("C-a", "C-k")
-    terminal.wait_for(lambda screen: mark not in screen)
-    terminal.type(text)
+    for _ in range(3):  # a key can be lost where the machine is very busy
+        terminal.press("C-a", "C-k")
+        terminal.wait_for(lambda screen: mark not in screen)
+        terminal.type(text)
+        with contextlib.suppress(AssertionError):
+            terminal.wait_for(text[-30:], seconds=10)
+            return
     terminal.wait_for(text[-30:])
 
 

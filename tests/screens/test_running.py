@@ -224,8 +224,9 @@ async def test_escape_sequences_of_a_command_stay_in_its_pane(policy: Path) -> N
         panel = await command(pilot, r"printf '\033[2J\033]0;title\007a\033[31mred\033[0m\377\n'")
         await pilot.press("enter")
         await finished(pilot, workspace)
-        text = panel.query_one("#output", OutputPane).text
-        assert "ared\\xff" in text
+        output = panel.query_one("#output", OutputPane)
+        await until(pilot, lambda: "ared\\xff" in output.text)
+        text = output.text
         assert "\x1b" not in text
 
 
@@ -239,7 +240,9 @@ async def test_a_terminal_is_given_when_asked_for(policy: Path) -> None:
         await finished(pilot, workspace)
         assert workspace.report is not None
         assert workspace.report.exit_code == 0
-        rows, columns = panel.query_one("#output", OutputPane).text.split()[:2]
+        output = panel.query_one("#output", OutputPane)
+        await until(pilot, lambda: len(output.text.split()) >= 2)
+        rows, columns = output.text.split()[:2]
         assert int(rows) > 4
         assert int(columns) > 40
 
