@@ -12,6 +12,7 @@ from textual.screen import Screen
 from editor.screens.main import MainScreen
 
 if TYPE_CHECKING:
+    from editor.samples import SampleDraft
     from editor.screens.chooser import ChooserScreen
 
 
@@ -19,7 +20,7 @@ class PaddockApp(App[None]):
     """Paddock on the screen.
 
     ``path`` is a policy file, or a directory of them to choose from. ``root`` is where the tree starts. ``abi``
-    simulates an older kernel.
+    simulates an older kernel. ``sample`` is what a new policy at ``path`` starts as.
     """
 
     TITLE = "Paddock"
@@ -29,11 +30,14 @@ class PaddockApp(App[None]):
         Binding("ctrl+q", "quit", "Quit", show=False, priority=True),
     ]
 
-    def __init__(self, path: str, *, root: str = "/", abi: int | None = None) -> None:
+    def __init__(
+        self, path: str, *, root: str = "/", abi: int | None = None, sample: "SampleDraft | None" = None
+    ) -> None:
         super().__init__()
         self._path = path
         self._root = root
         self._abi = abi
+        self._sample = sample
         self._leaving = False
 
     def on_mount(self) -> None:
@@ -46,7 +50,7 @@ class PaddockApp(App[None]):
 
     def open_policy(self, path: str) -> None:
         """Open the policy file ``path``."""
-        self.push_screen(MainScreen(path, root=self._root, abi=self._abi))
+        self.push_screen(MainScreen(path, root=self._root, abi=self._abi, sample=self._sample))
 
     def on_chooser_screen_chosen(self, event: "ChooserScreen.Chosen") -> None:
         """A policy was chosen."""

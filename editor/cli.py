@@ -619,20 +619,28 @@ def _diff(words: list[str]) -> int:
 
 def _edit(words: list[str]) -> int:
     parser = _parser(
-        "edit", "[--root DIR] [--abi N] FILE|DIR", "Open a policy on the screen; a new file is a new policy."
+        "edit",
+        "[--root DIR] [--abi N] FILE|DIR|--sample NAME",
+        "Open a policy on the screen; a new file is a new policy, and so is a sample.",
     )
     _add_file_options(parser, composing=False)
     parser.add_argument("--root", default="/", metavar="DIR", help="where the tree of files starts (default: /)")
     parser.add_argument("--abi", type=_abi_number, metavar="N", help="simulate a kernel with this Landlock ABI")
     options = _parsed(parser, words)
-    (path,) = _one_file(options, parser)
+    sample = None
+    if options.sample is not None and not options.words:
+        from editor.samples import sample_draft  # noqa: PLC0415
+
+        # What was installed stays as it is: editing a sample begins a policy of one's own.
+        sample = sample_draft(options.sample)
+    path = sample.path if sample is not None else _one_file(options, parser)[0]
     if not (_is_terminal(sys.stdin) and _is_terminal(sys.stdout)):
         raise UsageError("the screen needs a terminal on standard input and output; the other verbs do not.")
     if not os.path.isdir(options.root):
         raise UsageError(f"{_shown(options.root)} is not a directory.")
     from editor.app import PaddockApp  # noqa: PLC0415
 
-    app = PaddockApp(path, root=os.path.abspath(options.root), abi=options.abi)
+    app = PaddockApp(path, root=os.path.abspath(options.root), abi=options.abi, sample=sample)
     app.run()
     return app.return_code or 0
 

@@ -187,23 +187,25 @@ class Workspace:
         self._drafts_problem = ""
 
     @classmethod
-    def open(cls, path: str, *, abi: int | None = None) -> "Workspace":
-        """Open the policy file ``path``; where there is none, a new draft that handles everything and grants nothing.
+    def open(cls, path: str, *, abi: int | None = None, new_text: str | None = None) -> "Workspace":
+        """Open the policy file ``path``; where there is none, a new draft.
 
-        ``abi`` simulates an older kernel. Raises PolicyError for a file that cannot be read or does not parse.
+        That says ``new_text``, by default that everything is handled and nothing granted. ``abi`` simulates an older
+        kernel. Raises PolicyError for a file that cannot be read or does not parse.
         """
         with _unswept():
-            return cls._open(path, abi)
+            return cls._open(path, abi, new_text)
 
     @classmethod
-    def _open(cls, path: str, abi: int | None) -> "Workspace":
+    def _open(cls, path: str, abi: int | None, new_text: str | None) -> "Workspace":
         kernel = probe()
         enforced = kernel.effective_abi or LATEST_ABI
         enforced = enforced if abi is None else min(enforced, abi)
         data = _read(path)
         if data is None:
             abi_of_new = min(kernel.effective_abi or NEW_POLICY_ABI, _HIGHEST_ABI_OF_NEW)
-            return cls(path, _new_text(path, abi_of_new), None, kernel, enforced)
+            text = new_text if new_text is not None else _new_text(path, abi_of_new)
+            return cls(path, text, None, kernel, enforced)
         return cls(path, decode(data, path), data, kernel, enforced)
 
     # What is derived

@@ -30,6 +30,7 @@ from widgets.status_line import Status, StatusLine
 if TYPE_CHECKING:
     from editor.policy.edits import Edit, GrantPort
     from editor.policy.merge import Collision, Side, Unit
+    from editor.samples import SampleDraft
     from editor.screens.run_panel import RunPanel
     from editor.watching import Watcher
     from editor.workspace import Applied, Change, Workspace
@@ -203,9 +204,12 @@ class MainScreen(Screen[None]):
             self.error = error
             """Why, with its place."""
 
-    def __init__(self, path: str, *, root: str = "/", abi: int | None = None) -> None:
+    def __init__(
+        self, path: str, *, root: str = "/", abi: int | None = None, sample: "SampleDraft | None" = None
+    ) -> None:
         super().__init__(classes="-show-rights -view-edit")
         self._path = path
+        self._sample = sample
         self._root = os.path.abspath(root)
         self._abi = abi
         self._workspace: Workspace | None = None
@@ -271,7 +275,8 @@ class MainScreen(Screen[None]):
         from editor.workspace import Workspace
 
         try:
-            workspace = Workspace.open(self._path, abi=self._abi)
+            new_text = self._sample.text if self._sample is not None else None
+            workspace = Workspace.open(self._path, abi=self._abi, new_text=new_text)
         except PolicyError as error:
             self.post_message(self.Unreadable(error))
         else:
@@ -307,7 +312,14 @@ class MainScreen(Screen[None]):
             problem = printable(workspace.kernel.problem)
             self._say(f"This kernel enforces nothing: {problem}. Editing works, running does not.", "warning")
         if workspace.is_new:
-            self._say(f"{printable(self._path)} is new: everything is handled, nothing granted. Saving creates it.")
+            self._say(self._said_of_new())
+
+    def _said_of_new(self) -> str:
+        path, sample = printable(self._path), self._sample
+        if sample is None:
+            return f"{path} is new: everything is handled, nothing granted. Saving creates it."
+        taken = f"\n{printable(sample.taken)} exists already, hence the name." if sample.taken else ""
+        return f"{path} is new: it starts as the sample policy {sample.name}. Saving creates it.{taken}"
 
     async def _mount_rest(self) -> None:
         """Import and mount what is not seen first: the panels beside the tree, and the lower half."""
@@ -467,7 +479,8 @@ class MainScreen(Screen[None]):
         if workspace.abi < workspace.kernel.effective_abi:
             abi += " (simulated)"
         running = "running" if self._command_runs else self._busy
-        self.query_one(StatusLine).show(Status(printable(self._path), workspace.dirty, problem, abi, running))
+        name = printable(self._path) + (" (new)" if workspace.is_new else "")
+        self.query_one(StatusLine).show(Status(name, workspace.dirty, problem, abi, running))
 
     def _say(
         self, text: str, severity: Literal["information", "warning", "error"] = "information", timeout: float = 6

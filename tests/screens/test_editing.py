@@ -7,7 +7,9 @@ from pathlib import Path
 import pytest
 from textual.widgets import Input, Tabs
 
+from editor.app import PaddockApp
 from editor.landlock.rights import rights_of
+from editor.samples import sample_draft, sample_path
 from editor.screens.dialogs import Ask, AskLine
 from editor.screens.main import PANELS, PortTextError, parse_port
 from editor.workspace import Workspace
@@ -355,6 +357,35 @@ async def test_a_missing_file_is_a_new_draft(place: Path) -> None:
         await pilot.press("ctrl+s")
         await until(pilot, path.exists)
         assert path.read_text() == workspace.document.text
+
+
+async def test_a_sample_begins_a_policy_of_ones_own(place: Path) -> None:
+    installed = sample_path("downloader")
+    text = Path(installed).read_text()
+    (place / "downloader.toml").write_text("mine")
+    sample = sample_draft("downloader")
+    assert (sample.path, sample.taken) == ("downloader-2.toml", "downloader.toml")
+    async with PaddockApp(sample.path, sample=sample).run_test(size=WIDE) as pilot:
+        workspace = await opened(pilot, str(place / "data"))
+        assert workspace.document.text == text
+        await until(pilot, lambda: told(pilot, "starts as the sample policy downloader"))
+        assert told(pilot, "downloader.toml exists already")
+        assert main_screen(pilot).query_one(StatusLine).status.file == "downloader-2.toml (new)"
+        assert not (place / "downloader-2.toml").exists()
+        await pilot.press("space")
+        await until(pilot, lambda: workspace.dirty)
+        await pilot.press("ctrl+s")
+        await until(pilot, lambda: not workspace.is_new)
+        await until(pilot, lambda: main_screen(pilot).query_one(StatusLine).status.file == "downloader-2.toml")
+        assert (place / "downloader-2.toml").read_text() == workspace.document.text != text
+    assert Path(installed).read_text() == text
+    assert (place / "downloader.toml").read_text() == "mine"
+
+
+def test_a_sample_takes_its_own_name_where_that_is_free(place: Path) -> None:
+    assert sample_draft("downloader")[2:] == ("downloader.toml", "")
+    (place / "downloader.toml").symlink_to("nowhere")
+    assert sample_draft("downloader").path == "downloader-2.toml"
 
 
 @pytest.mark.parametrize(
