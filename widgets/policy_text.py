@@ -136,6 +136,8 @@ class PolicyText(ScrollView, can_focus=True):
         self._inside: dict[int, str] = {}
         """Lines (from 0) that begin within a TOML string of several lines, and its quotes."""
         self._pieces: LRUCache[int, list[tuple[str, str]]] = LRUCache(_LINES_KEPT)
+        self._to_follow: int | None = None
+        """The line (from 1) to bring on the screen once there is room: while hidden there is none."""
 
     @property
     def text(self) -> str:
@@ -182,10 +184,14 @@ class PolicyText(ScrollView, can_focus=True):
     def _follow(self, line: int) -> None:
         height = self.scrollable_content_region.height
         number = max(0, min(line, len(self._lines)) - 1)
-        if not height:  # not laid out yet
-            self.call_after_refresh(self._follow, line)
-        elif not self.scroll_offset.y <= number < self.scroll_offset.y + height:
+        self._to_follow = None if height else line
+        if height and not self.scroll_offset.y <= number < self.scroll_offset.y + height:
             self.scroll_to(y=max(0, number - height // 2), animate=False, force=True)
+
+    def on_resize(self) -> None:
+        """Shown, or of another size: what was to be followed meanwhile can be now."""
+        if self._to_follow is not None:
+            self._follow(self._to_follow)
 
     @property
     def _gutter_width(self) -> int:

@@ -125,6 +125,30 @@ async def test_it_follows_marks_edits_and_goto() -> None:
         text.widget.goto(5)
 
 
+async def test_hidden_it_rests_and_follows_once_it_is_shown() -> None:
+    lines = [f"key_{number} = {number}" for number in range(1, 501)]
+    async with shown(PolicyText(), height=10) as text:
+        text.widget.display = False
+        await text.pilot.pause()
+        turns = 0
+        follow = text.widget._follow
+
+        def counted(line: int) -> None:
+            nonlocal turns
+            turns += 1
+            follow(line)
+
+        text.widget._follow = counted  # type: ignore[method-assign] # the widget's own, only counted
+        text.widget.show("\n".join(lines), "toml", [300])
+        for _ in range(20):
+            await text.pilot.pause()
+        assert turns == 1, "it asks again and again whether it is to be seen"
+        text.widget.display = True
+        await text.pilot.pause()
+        await text.pilot.pause()
+        assert "300▸ key_300 = 300" in text.screen()
+
+
 async def test_long_lines_scroll_sideways_under_the_numbers() -> None:
     async with shown(PolicyText(), width=40) as text:
         text.widget.show(f'parent = ["{"x" * 100}end"]\nabi = 7\n')
