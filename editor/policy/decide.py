@@ -567,16 +567,19 @@ class Decider:
 
     # Ports and scopes
 
-    def port(self, port: int, right: str) -> Decision:
+    def port(self, port: int | None, right: str) -> Decision:
         """Would ``right`` (``bind_tcp``, ``connect_tcp``, ...) be granted on ``port``? Port 0 of a bind is a port here.
 
-        Raises ValueError for what is not a network right.
+        None stands for an address that tells no port, which no rule can grant. Raises ValueError for what is not a
+        network right.
         """
         if right not in RIGHTS or RIGHTS[right].kind != "net":
             raise ValueError(f"not a network right: {right}")
         wanted = frozenset({right})
         if right not in self._handled_net:
             return Decision(True, NO_RIGHTS, (), self._why_uncontrolled(wanted), wanted, None)
+        if port is None:
+            return Decision(False, wanted, (), "no rule can cover an address without a port", NO_RIGHTS, "EACCES")
         rule = self._ports.get(port)
         if rule is None:
             return Decision(False, wanted, (), f"no rule covers port {port}", NO_RIGHTS, "EACCES")

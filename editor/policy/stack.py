@@ -40,7 +40,7 @@ class LayersDecider:
         """As ``Decider.file``."""
         return self._joined(lambda layer: layer.file(path, rights, follow=follow))
 
-    def port(self, port: int, right: str) -> Decision:
+    def port(self, port: int | None, right: str) -> Decision:
         """As ``Decider.port``."""
         return self._joined(lambda layer: layer.port(port, right))
 

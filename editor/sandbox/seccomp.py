@@ -29,6 +29,8 @@ _OFFSET_ARGUMENTS = 16
 _SET_MODE_FILTER = 1
 _FLAG_SPEC_ALLOW = 1 << 2  # leaves the processor's speculation as it is: the program runs as fast as before
 _PR_SET_NAME = 15
+SEND = "send"
+"""Among the calls to trace: sendto(2) also where it names no address, which is what send(2) makes of it."""
 _CLONE_UNTRACED = 0x00800000
 
 _Instruction = struct.Struct("=HBBI")
@@ -47,7 +49,7 @@ _TRACE = _op(_RETURN, _RET_TRACE)
 _ALLOW = _op(_RETURN, _RET_ALLOW)
 
 
-def _action(name: str, refused: frozenset[str]) -> list[bytes]:
+def _action(name: str, wanted: frozenset[str], refused: frozenset[str]) -> list[bytes]:
     """What to do at the call ``name``: mostly to trace it, sometimes only with certain arguments."""
     if name in refused:
         return [_op(_RETURN, _RET_ERRNO | errno.ENOSYS)]
@@ -57,7 +59,7 @@ def _action(name: str, refused: frozenset[str]) -> list[bytes]:
         # A child that no tracer may have would run on unseen: refused, and nothing but a hostile program asks for it.
         refuse = _op(_RETURN, _RET_ERRNO | errno.EPERM)
         return [_op(_LOAD, _argument(0)), _op(_JUMP_ANY_BIT, _CLONE_UNTRACED, 0, 1), refuse, _ALLOW]
-    if name == "sendto":  # without an address it is only a write to a connected socket
+    if name == "sendto" and SEND not in wanted:  # without an address it is mostly a write to a connected socket
         return [
             _op(_LOAD, _argument(4)),
             _op(_JUMP_EQUAL, 0, 1, 0),
@@ -70,14 +72,14 @@ def _action(name: str, refused: frozenset[str]) -> list[bytes]:
     return [_TRACE]
 
 
-def _block(arch: int, wanted: Iterable[str], refused: frozenset[str]) -> list[bytes]:
+def _block(arch: int, wanted: frozenset[str], refused: frozenset[str]) -> list[bytes]:
     """The instructions for the calls of one instruction set, from the loading of the number on."""
     table = syscalls.numbers(arch)
     block = [_op(_LOAD, _OFFSET_NUMBER)]
     if arch == syscalls.AUDIT_ARCH_X86_64:
         block += [_op(_JUMP_AT_LEAST, syscalls.X32_BIT, 0, 1), _TRACE]
-    for name in sorted((set(wanted) | refused) & set(table), key=lambda known: table[known]):
-        action = _action(name, refused)
+    for name in sorted((wanted | refused) & set(table), key=lambda known: table[known]):
+        action = _action(name, wanted, refused)
         block += [_op(_JUMP_EQUAL, table[name], 0, len(action)), *action]
     block.append(_ALLOW)
     return block

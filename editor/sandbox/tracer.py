@@ -23,7 +23,7 @@ import time
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from editor.landlock import kernel, ruleset
-from editor.landlock.rights import LATEST_ABI
+from editor.landlock.rights import LATEST_ABI, RIGHTS
 from editor.policy.decide import Entry
 from editor.policy.stack import Deciders
 from editor.sandbox import decode, ptrace, seccomp, syscalls
@@ -325,7 +325,8 @@ class Tracer:
         """Start the command; it is traced before it runs its first instruction. Raises OSError."""
         spec = self.spec
         program = find_program(spec.command[0], spec.env, spec.cwd)
-        restricted = self._deciders.handled_fs | self._deciders.handled_net | self._deciders.scoped
+        handled = self._deciders.handled_fs | self._deciders.handled_net | self._deciders.scoped
+        restricted = frozenset(name for name in handled if RIGHTS[name].abi <= self._abi)
         refused = _IO_URING if spec.deny_io_uring else frozenset[str]()
         code = seccomp.program(self._machine, decode.traced_calls(restricted), refused)
         go_read, go_write = os.pipe()

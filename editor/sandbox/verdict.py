@@ -127,7 +127,7 @@ class Judge:
         name = next(iter(want.rights))
         kind = RIGHTS[name].kind
         if kind == "net":
-            return self._deciders.here.port(want.port or 0, name)
+            return self._deciders.here.port(want.port, name)
         if kind == "scope":
             decision = self._deciders.here.scope(name)
             if not decision.allowed and self._is_inside(want, who):
@@ -256,9 +256,11 @@ class Judge:
             reason = "the descriptor was opened outside the sandbox, and keeps what it could do"
         else:
             reason = f"the kernel allowed it, although by the policy {decision.reason}"
+            reason += f": {attempt.why}" if attempt.why else ""
+            on = want.object_path or (want.port if want.port is not None else "an address without a port")
             self._notice(
-                f"The kernel allowed {attempt.syscall} on {want.object_path or want.port}, "
-                f"although by the policy {decision.reason}."
+                f"The kernel allowed {attempt.syscall} on {on}, although by the policy {decision.reason}"
+                + (f": {attempt.why}." if attempt.why else ".")
             )
         return self._row(outcome, want, "allowed", reason, decision._replace(decided_by=()))
 

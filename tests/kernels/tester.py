@@ -129,10 +129,18 @@ class _Scene:
         for name in ("connect_send_udp", "send_udp"):
             tried.append(([name, granted.udp], "" if autobind else "bind_udp", 0))
             tried.append(([name, other.udp], "connect_send_udp", other.udp))
-        return rules, [
+        found = [
             Expectation(operation, "EACCES" if right and RIGHTS[right].abi <= self.abi else None, right, (port,))
             for operation, right, port in tried
         ]
+        knows_udp = RIGHTS["bind_udp"].abi <= self.abi
+        if knows_udp and not autobind:
+            found.append(Expectation(["send_udp_nowhere"], "EACCES", "bind_udp", (0,)))
+        else:
+            found.append(Expectation(["send_udp_nowhere"], "EDESTADDRREQ", "", ()))
+        if knows_udp:
+            found.append(Expectation(["send_udp_without_family"], "EACCES", "connect_send_udp", (None,)))
+        return rules, found
 
 
 def _subject(access: dict[str, Any]) -> str | int | None:

@@ -84,6 +84,20 @@ def _send_udp(port: int) -> None:
         sender.sendto(b"", ("127.0.0.1", port))
 
 
+def _send_udp_nowhere() -> None:
+    # The kernel says that an address is missing, but may ask about a port for the socket before.
+    with socket.socket(type=socket.SOCK_DGRAM) as sender:
+        sender.send(b"")
+
+
+def _send_udp_without_family() -> None:
+    # From IPv6 an address of no family is the same as none, but no rule grants it.
+    with socket.socket(socket.AF_INET6, socket.SOCK_DGRAM) as sender:
+        if _libc.sendto(sender.fileno(), b"", 0, 0, bytes(28), 28) < 0:
+            code = ctypes.get_errno()
+            raise OSError(code, os.strerror(code))
+
+
 def _connect_unix(path: str) -> None:
     with socket.socket(socket.AF_UNIX) as client:
         client.connect(path)
@@ -131,6 +145,8 @@ OPERATIONS: dict[str, Callable[..., None]] = {
     "bind_udp": _bind_udp,
     "connect_send_udp": _connect_udp,
     "send_udp": _send_udp,
+    "send_udp_nowhere": _send_udp_nowhere,
+    "send_udp_without_family": _send_udp_without_family,
     "abstract_unix_socket": _connect_abstract,
     "signal": lambda pid: os.kill(pid, 0),
     "mount": _mount,

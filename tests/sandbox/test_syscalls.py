@@ -108,6 +108,8 @@ def test_filter_looks_at_arguments() -> None:
     assert answer("sendto", 3, 1, 1, 0, 0, 0) == _ALLOW
     assert answer("sendto", 3, 1, 1, 0, 0x7FFE00001000, 16) == _TRACE
     assert answer("sendto", 3, 1, 1, 0, 0x700000000000, 16) == _TRACE
+    restricting = seccomp.program(machine, decode.traced_calls(frozenset({"bind_udp"})))
+    assert _decide(restricting, machine.native, table["sendto"], 3, 1, 1, 0, 0, 0) == _TRACE
     assert answer("ioctl", 1, 0x5401) == _ALLOW  # on demand only
     assert answer("kill", 1, 9) == _ALLOW
 
