@@ -24,6 +24,8 @@ _SUBJECT_LEAST: Final = 16
 _PROCESS_WIDTH: Final = 12
 _ERRNO_WIDTH: Final = 7
 _RULE_LEAST: Final = 18
+# Of verdicts that stand beside others in one table.
+_LETTERS: Final = {"failed": "f ", "uncontrolled": "u "}
 # Of the whole height the detail has a third at most; below the first bound it has no rule above it, below the second
 # there is none.
 _HEIGHT_FOR_RULE: Final = 12
@@ -151,7 +153,7 @@ class _Rows(LineList):
         columns = _columns(width, self.widest_rights)
         pieces = [
             (fit_right(_short(row.times), _COUNT_WIDTH), "access-table--count"),
-            ("! " if row.confirmed is False else "  ", "access-table--doubt"),
+            _mark(row, verdicts=not columns.errno),
             (elide_padded(visible(row.rights), columns.rights), "access-table--rights"),
             (" " + fit(visible(row.subject), columns.subject), "access-table--subject"),
         ]
@@ -162,6 +164,13 @@ class _Rows(LineList):
         if columns.rule:
             pieces.append((" " + elide_padded(visible(row.rule), columns.rule), "access-table--aside"))
         return pieces
+
+
+def _mark(row: AccessRow, *, verdicts: bool) -> Piece:
+    """What stands before a row: doubt about it, or with ``verdicts`` its verdict where no column tells that."""
+    if row.confirmed is False:
+        return "! ", "access-table--doubt"
+    return _LETTERS.get(row.verdict, "  ") if verdicts else "  ", "access-table--aside"
 
 
 def elide_padded(text: str, cells: int) -> str:
@@ -365,7 +374,7 @@ class AccessTable(Vertical):
 def _detail(row: AccessRow) -> Content:
     """All there is to say of an access."""
     said = {True: "confirmed by the kernel's audit", False: "the kernel's audit says otherwise"}
-    facts = [f"{row.times} times", row.verdict, row.syscall, row.errno, row.process]
+    facts = ["once" if row.times == 1 else f"{row.times} times", row.verdict, row.syscall, row.errno, row.process]
     if row.confirmed is not None:
         facts.append(said[row.confirmed])
     lines = [

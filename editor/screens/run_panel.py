@@ -4,7 +4,8 @@ import os
 import shlex
 import signal
 import time
-from typing import ClassVar, NamedTuple
+from collections.abc import Mapping
+from typing import ClassVar, Final, NamedTuple
 
 from textual import on
 from textual.app import ComposeResult
@@ -17,7 +18,7 @@ from textual.widgets import Static
 
 from editor.escape import printable
 from editor.policy.resolve import ResolvedPolicy
-from editor.sandbox.report import Access, Report
+from editor.sandbox.report import Access, Report, Verdict
 from editor.sandbox.runner import Event, Finished, Notice, Output, RunRequest, Touched
 from editor.screens import showing
 from editor.screens.running import LiveRun
@@ -26,6 +27,9 @@ from widgets.command_bar import CommandBar
 from widgets.output_pane import OutputPane
 
 _CLOCK_S = 0.1
+# Shown beside what was allowed, and counted apart.
+_NEITHER: Final[tuple[Verdict, ...]] = ("failed", "uncontrolled")
+_NO_COUNTS: Final[dict[Verdict, int]] = {"denied": 0, "allowed": 0, "failed": 0, "uncontrolled": 0}
 # A terminal for a command is never said to be smaller (rows, columns), however small its pane is.
 _LEAST_TERMINAL = (8, 40)
 
@@ -53,6 +57,15 @@ def outcome(exit_code: int) -> str:
         except ValueError:
             pass
     return f"exit {exit_code}"
+
+
+def allowed_title(counts: Mapping[Verdict, int], width: int) -> str:
+    """The title of the pane of all that was not denied: how many accesses of each verdict, in ``width``
+    cells."""
+    allowed = f"Allowed {counts['allowed']}"
+    others = {name: counts[name] for name in _NEITHER if counts[name]}
+    title = " · ".join((allowed, *(f"{name} {count}" for name, count in others.items())))
+    return title if not others or len(title) <= width else f"{allowed} · other {sum(others.values())}"
 
 
 class _Row(NamedTuple):
@@ -123,8 +136,8 @@ class RunPanel(Vertical):
         self._started = 0.0
         self._clock: Timer | None = None
         self._stopping = False
-        self._counts = {"denied": 0, "allowed": 0}
-        self._titled: dict[str, int] = {}
+        self._counts = dict(_NO_COUNTS)
+        self._titled: dict[str, str] = {}
         self.terminal = False
         """Whether commands get a terminal of their own; without, they read nothing and write to pipes."""
 
@@ -221,14 +234,15 @@ class RunPanel(Vertical):
         return max(size.height, _LEAST_TERMINAL[0]), max(size.width, _LEAST_TERMINAL[1])
 
     def on_resize(self) -> None:
-        """A command with a terminal learns its new size."""
+        """A command with a terminal learns its new size, and a title the room that it has."""
+        self.call_after_refresh(self._title_tables)
         if self._live is not None and self.terminal:
             self._live.resize(*self._terminal_size())
 
     def _clear(self) -> None:
         self._rows.clear()
         self._by_key.clear()
-        self._counts = {"denied": 0, "allowed": 0}
+        self._counts = dict(_NO_COUNTS)
         self.query_one("#output", OutputPane).clear()
         for table in self.query(AccessTable):
             table.clear()
@@ -266,16 +280,21 @@ class RunPanel(Vertical):
             row = _Row(row.key, row.access._replace(times=row.access.times + access.times))
         self._rows[key] = row
         denied = access.verdict == "denied"
-        self._counts["denied" if denied else "allowed"] += access.times
+        self._counts[access.verdict] += access.times
         table = self.query_one("#denied" if denied else "#allowed", AccessTable)
         table.put(showing.access_row(row.key, row.access))
 
     def _title_tables(self) -> None:
-        for name, title in (("denied", "Denied"), ("allowed", "Allowed")):
-            count = self._counts[name]
-            if self._titled.get(name) != count:  # setting a title draws the whole table again
-                self._titled[name] = count
-                self.query_one(f"#{name}", AccessTable).border_title = Content(f"{title} {count}")
+        allowed = self.query_one("#allowed", AccessTable)
+        titles = {
+            "denied": f"Denied {self._counts['denied']}",
+            # Between the frame's corners, with a blank beside each.
+            "allowed": allowed_title(self._counts, allowed.size.width - 2),
+        }
+        for name, title in titles.items():
+            if self._titled.get(name) != title:  # setting a title draws the whole table again
+                self._titled[name] = title
+                self.query_one(f"#{name}", AccessTable).border_title = Content(title)
 
     def _over(self) -> None:
         self._live = None

@@ -316,7 +316,7 @@ def access_row(key: str, access: Access) -> AccessRow:
     shown = access.missing or access.rights
     return AccessRow(
         key=key,
-        rights=", ".join(in_order(shown)),
+        rights=", ".join(in_order(shown)) or access.syscall,
         subject=access_subject(access),
         process=printable(access.process),
         times=access.times,

@@ -8,9 +8,9 @@ from pathlib import Path
 from textual import events
 from textual.pilot import Pilot
 
-from editor.sandbox.report import Report
+from editor.sandbox.report import Report, Verdict
 from editor.screens.dialogs import Ask
-from editor.screens.run_panel import RunPanel
+from editor.screens.run_panel import RunPanel, allowed_title
 from editor.workspace import Workspace
 from tests.screens.driving import (
     DEADLINE_S,
@@ -61,6 +61,14 @@ def another_run_is_over(pilot: Pilot[None], workspace: Workspace, before: Report
 async def finished(pilot: Pilot[None], workspace: Workspace) -> None:
     """Wait until the run is over."""
     await until(pilot, lambda: workspace.report is not None and not runs_of(pilot).running)
+
+
+def test_the_title_tells_what_was_not_allowed_either() -> None:
+    counts: dict[Verdict, int] = {"denied": 7, "allowed": 40, "failed": 3, "uncontrolled": 1}
+    assert allowed_title(counts, 60) == "Allowed 40 · failed 3 · uncontrolled 1"
+    assert allowed_title(counts, 30) == "Allowed 40 · other 4"
+    assert allowed_title({**counts, "failed": 0}, 60) == "Allowed 40 · uncontrolled 1"
+    assert allowed_title({**counts, "failed": 0, "uncontrolled": 0}, 3) == "Allowed 40"
 
 
 async def test_a_run_shows_output_denied_and_allowed(policy: Path) -> None:

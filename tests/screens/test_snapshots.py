@@ -114,6 +114,8 @@ async def with_a_run(pilot: AppPilot, place: Path) -> None:
         access("denied", "read_file", f"{place}/private/key", 12, reason=f"no rule covers {place}/private/key"),
         access("allowed", "read_file", f"{place}/site/index.html", 3, decided_by=(rule,)),
         access("allowed", "read_file", f"{place}/site/style.css", 250_000, decided_by=(rule,)),
+        access("failed", "read_file", f"{place}/site/none.css", 2)._replace(errno="ENOENT"),
+        access("uncontrolled", "read_file", f"{place}/site/index.html", 1)._replace(rights=frozenset(), syscall="stat"),
     )
     report = Report("policy.toml", ("cat",), "enforce", AbiUsed(6, 6), 1, 0.25, found)
     panel = runs_of(pilot)

@@ -48,6 +48,15 @@ async def test_rows_detail_and_update_in_place() -> None:
         assert "7 times" in table.screen()
 
 
+@pytest.mark.parametrize(("width", "marks"), [(40, ["1f", "2u", "3"]), (110, ["1", "2", "3"])])
+async def test_where_no_column_tells_the_verdict_a_letter_does(width: int, marks: list[str]) -> None:
+    async with shown(AccessTable(grants=False), width=width) as table:
+        failed, free = row("a", verdict="failed", errno="ENOENT"), row("b", verdict="uncontrolled", errno="", times=2)
+        await filled(table, failed, free, row("c", verdict="allowed", errno="", times=3))
+        assert [line.split()[0] for line in table.lines()[1:4]] == marks
+        assert "once" in table.screen()
+
+
 async def test_keys_and_messages() -> None:
     async with shown(AccessTable()) as table:
         await filled(table, row("a"), row("b"), row("c"))
