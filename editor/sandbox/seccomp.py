@@ -72,12 +72,23 @@ def _action(name: str, wanted: frozenset[str], refused: frozenset[str]) -> list[
     return [_TRACE]
 
 
+def _x32(refused: frozenset[str]) -> list[bytes]:
+    """What to do at the calls of x32: all are traced, since nothing but a test makes them, but those to be refused."""
+    table = syscalls.x32_numbers()
+    block = []
+    for name in sorted({"clone"} | refused & set(table)):
+        action = _action(name, frozenset(), refused)
+        block += [_op(_JUMP_EQUAL, table[name], 0, len(action)), *action]
+    block.append(_TRACE)
+    return [_op(_JUMP_AT_LEAST, syscalls.X32_BIT, 0, len(block)), *block]
+
+
 def _block(arch: int, wanted: frozenset[str], refused: frozenset[str]) -> list[bytes]:
     """The instructions for the calls of one instruction set, from the loading of the number on."""
     table = syscalls.numbers(arch)
     block = [_op(_LOAD, _OFFSET_NUMBER)]
     if arch == syscalls.AUDIT_ARCH_X86_64:
-        block += [_op(_JUMP_AT_LEAST, syscalls.X32_BIT, 0, 1), _TRACE]
+        block += _x32(refused)
     for name in sorted((wanted | refused) & set(table), key=lambda known: table[known]):
         action = _action(name, wanted, refused)
         block += [_op(_JUMP_EQUAL, table[name], 0, len(action)), *action]
@@ -90,8 +101,8 @@ def program(machine: syscalls.Machine, wanted: Iterable[str], refused: frozenset
 
     Those in ``refused`` fail with ENOSYS, as on a kernel that does not have them.
 
-    Calls of another instruction set than the machine's own (32-bit, x32) are traced by the same names where there is a
-    table for it, and all of them where there is none: nothing passes unseen.
+    Calls of another instruction set than the machine's own (32-bit) are traced by the same names where there is a table
+    for it, and all of them where there is none: nothing passes unseen. Neither do the calls of x32.
     """
     names = frozenset(wanted)
     code = [_op(_LOAD, _OFFSET_ARCH)]

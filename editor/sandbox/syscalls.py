@@ -1,6 +1,7 @@
 """System call numbers, for the calls that a run traces: x86_64, the 32-bit calls of x86_64, and aarch64.
 
-Source: the kernel's arch/x86/entry/syscalls/syscall_64.tbl and syscall_32.tbl, and include/uapi/asm-generic/unistd.h.
+Source: the kernel's arch/x86/entry/syscalls/syscall_64.tbl (with x32) and syscall_32.tbl, and
+include/uapi/asm-generic/unistd.h.
 A name missing from a table does not exist there (aarch64 has only the ``*at`` calls).
 """
 
@@ -13,7 +14,7 @@ from typing import NamedTuple
 AUDIT_ARCH_X86_64 = 0xC000003E
 AUDIT_ARCH_I386 = 0x40000003
 AUDIT_ARCH_AARCH64 = 0xC00000B7
-X32_BIT = 0x40000000
+X32_BIT = 0x40000000  # in the number of a call made by 64-bit code whose pointers have 32 bits
 
 _X86_64: Mapping[str, int] = MappingProxyType(
     {
@@ -91,6 +92,21 @@ _X86_64: Mapping[str, int] = MappingProxyType(
         "fchmodat2": 452,
         "setxattrat": 463,
         "removexattrat": 466,
+    }
+)
+# The calls of x32 that have a number of their own, since their arguments hold pointers; all others share it.
+_X32: Mapping[str, int] = MappingProxyType(
+    {
+        "ioctl": 514,
+        "sendmsg": 518,
+        "execve": 520,
+        "ptrace": 521,
+        "rt_sigqueueinfo": 524,
+        "rt_tgsigqueueinfo": 536,
+        "sendmmsg": 538,
+        "process_vm_readv": 539,
+        "process_vm_writev": 540,
+        "execveat": 545,
     }
 )
 _I386: Mapping[str, int] = MappingProxyType(
@@ -279,6 +295,12 @@ def numbers(arch: int) -> Mapping[str, int]:
     return _ABIS[arch]
 
 
+def x32_numbers() -> dict[str, int]:
+    """Name to number, with its bit, for the calls of x32."""
+    return {name: X32_BIT | number for name, number in {**_X86_64, **_X32}.items()}
+
+
 def names(arch: int) -> dict[int, str]:
-    """Number to name, the inverse of ``numbers``."""
-    return {number: name for name, number in _ABIS[arch].items()}
+    """Number to name, the inverse of ``numbers``; for x86_64 with the calls of x32, whose numbers have their bit."""
+    tables = [_ABIS[arch], x32_numbers()] if arch == AUDIT_ARCH_X86_64 else [_ABIS[arch]]
+    return {number: name for table in tables for name, number in table.items()}

@@ -580,11 +580,8 @@ class Tracer:
         if names is None:
             self.channel.notice(f"{task.comm} makes 32-bit system calls, which cannot be shown on this processor.")
             return None
-        if call.arch == syscalls.AUDIT_ARCH_X86_64 and number & syscalls.X32_BIT:
-            self.channel.notice(f"{task.comm} makes x32 system calls, which are not shown.")
-            return None
         name = names.get(number)
-        task.pointer_size = 4 if call.arch == syscalls.AUDIT_ARCH_I386 else 8
+        task.pointer_size = 4 if call.arch == syscalls.AUDIT_ARCH_I386 or number & syscalls.X32_BIT else 8
         arguments = call.arguments
         if name == "openat":
             return self._decode_open(task, name, decode.signed(arguments[0]), arguments[1], arguments[2])

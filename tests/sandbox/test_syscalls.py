@@ -42,7 +42,26 @@ def test_aarch64_has_only_the_calls_that_it_has() -> None:
 def test_every_number_is_one_call(arch: int) -> None:
     table = syscalls.numbers(arch)
     assert len(set(table.values())) == len(table)
-    assert syscalls.names(arch) == {number: name for name, number in table.items()}
+    names = syscalls.names(arch)
+    assert {number: name for number, name in names.items() if number < syscalls.X32_BIT} == {
+        number: name for name, number in table.items()
+    }
+
+
+def test_x32_numbers_equal_the_kernels_headers() -> None:
+    header = "/usr/include/x86_64-linux-gnu/asm/unistd_x32.h"
+    if not os.path.exists(header):
+        pytest.skip("the kernel headers are not installed")
+    with open(header, encoding="ascii") as file:
+        found = re.findall(r"#define __NR_(\w+) \(__X32_SYSCALL_BIT \+ (\d+)\)", file.read())
+    theirs = {name: syscalls.X32_BIT | int(number) for name, number in found}
+    ours = syscalls.x32_numbers()
+    assert {name: number for name, number in ours.items() if name in theirs} == {
+        name: theirs[name] for name in ours if name in theirs
+    }
+    assert len(set(ours) - set(theirs)) <= 3  # the newest calls
+    names = syscalls.names(syscalls.AUDIT_ARCH_X86_64)
+    assert {names[number]: number for number in names if number & syscalls.X32_BIT} == ours
 
 
 def test_every_decoder_is_for_a_call_of_some_table() -> None:
@@ -119,4 +138,6 @@ def test_calls_of_an_unknown_instruction_set_are_never_missed() -> None:
     assert _decide(program, 0x40000028, 5) == _TRACE  # 32-bit ARM
     program = seccomp.program(syscalls.machine("x86_64"), decode.traced_calls(frozenset()))
     assert _decide(program, syscalls.AUDIT_ARCH_X86_64, syscalls.X32_BIT | 2) == _TRACE
+    assert _decide(program, syscalls.AUDIT_ARCH_X86_64, syscalls.X32_BIT | 56, 0x11) == _ALLOW
+    assert _decide(program, syscalls.AUDIT_ARCH_X86_64, syscalls.X32_BIT | 56, 0x00800011) == _ERRNO | 1
     assert _decide(program, syscalls.AUDIT_ARCH_I386, 5) == _TRACE
