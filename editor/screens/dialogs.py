@@ -1,7 +1,7 @@
 """Small modal screens: a question with a few answers, and a single line to type."""
 
 from collections.abc import Sequence
-from typing import ClassVar, NamedTuple
+from typing import ClassVar, Literal, NamedTuple
 
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
@@ -11,6 +11,9 @@ from textual.events import Key
 from textual.screen import ModalScreen
 from textual.widgets import Button, Input, Static
 from textual.widgets.button import ButtonVariant
+
+Severity = Literal["information", "warning", "error"]
+"""Of a notification."""
 
 
 class Choice(NamedTuple):

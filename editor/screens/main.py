@@ -2,7 +2,6 @@
 
 import asyncio
 import os
-import socket
 import time
 from collections.abc import Callable, Iterable
 from importlib import import_module
@@ -28,9 +27,9 @@ from widgets.status_line import Status, StatusLine
 # All else is imported where it is used: half of the time to the first screen would go into modules that it does not
 # need. A thread imports them while the person looks at it.
 if TYPE_CHECKING:
-    from editor.policy.edits import Edit, GrantPort
-    from editor.policy.merge import Collision, Side, Unit
+    from editor.policy.edits import Edit
     from editor.samples import SampleDraft
+    from editor.screens.dialogs import Severity
     from editor.screens.run_panel import RunPanel
     from editor.watching import Watcher
     from editor.workspace import Applied, Change, Workspace
@@ -60,45 +59,6 @@ _REST: Final = (
 PANELS: Final = ("rights", "ports", "handled", "text")
 # Together they must fit into half of 80 columns.
 _TITLES: Final = {"rights": "Rights", "ports": "Ports", "handled": "Handled & scopes", "text": "Text"}
-
-
-class PortTextError(ValueError):
-    """What was typed names no port. The message is a sentence."""
-
-
-def parse_port(text: str) -> "GrantPort":
-    """The grant that was typed: a port by number or service name, with ``bind``, ``connect``, ``udp`` or a right's name
-    beside it where it is not to be connecting by TCP. Raises PortTextError."""
-    from editor.policy.edits import GrantPort
-
-    rights: set[str] = set()
-    words = text.lower().split()
-    actions = [word for word in words if word in ("bind", "connect")]
-    protocol = "udp" if "udp" in words else "tcp"
-    named = [word for word in words if word in RIGHTS and RIGHTS[word].kind == "net"]
-    rest = [word for word in words if word not in ("bind", "connect", "tcp", "udp") and word not in named]
-    if len(rest) != 1:
-        raise PortTextError("Type one port: a number or a service name, such as 443, https, or 8080 bind.")
-    names = {("bind", "tcp"): "bind_tcp", ("bind", "udp"): "bind_udp"}
-    names |= {("connect", "tcp"): "connect_tcp", ("connect", "udp"): "connect_send_udp"}
-    rights |= set(named) | {names[action, protocol] for action in actions}
-    if not rights:
-        rights = {names["connect", protocol]}
-    word = rest[0]
-    if word.isascii() and word.isdigit():
-        port = int(word)
-    else:
-        for each in (protocol, "tcp", "udp"):
-            try:
-                port = socket.getservbyname(word, each)
-                break
-            except OSError:
-                continue
-        else:
-            raise PortTextError(f"No service is called {printable(word)} here (see /etc/services).")
-    if port > 65535:
-        raise PortTextError(f"{port} is no port: they end at 65535.")
-    return GrantPort(port, frozenset(rights))
 
 
 def _import_rest() -> None:
@@ -482,9 +442,7 @@ class MainScreen(Screen[None]):
         name = printable(self._path) + (" (new)" if workspace.is_new else "")
         self.query_one(StatusLine).show(Status(name, workspace.dirty, problem, abi, running))
 
-    def _say(
-        self, text: str, severity: Literal["information", "warning", "error"] = "information", timeout: float = 6
-    ) -> None:
+    def _say(self, text: str, severity: "Severity" = "information", timeout: float = 6) -> None:
         """A notification; its text is never markup."""
         self.app.notify(text, severity=severity, markup=False, timeout=timeout)
 
@@ -649,6 +607,8 @@ class MainScreen(Screen[None]):
 
     def on_ports_panel_port_added(self, event: "PortsPanel.PortAdded") -> None:
         event.stop()
+        from editor.screens.port_text import PortTextError, parse_port
+
         try:
             edit = parse_port(event.text)
         except PortTextError as error:
@@ -761,80 +721,13 @@ class MainScreen(Screen[None]):
         """Ask until the conflict is decided; False where the person decides later."""
         if self._deciding:  # asked already: one dialog is enough
             return False
-        from editor.screens.conflict import DiffScreen, conflict_dialog
+        from editor.screens.settling import settle
 
         self._deciding = True
         try:
-            while (conflict := self.workspace.conflict) is not None:
-                collisions = await asyncio.to_thread(self._collisions)
-                answer = await self.app.push_screen_wait(conflict_dialog(self._path, conflict, collisions))
-                if answer == "both":
-                    mine = self.workspace.document.text
-                    answer = await self.app.push_screen_wait(DiffScreen(self._path, mine, conflict))
-                    if answer in ("copy-mine", "copy-theirs"):
-                        await self._copy_aside(mine if answer == "copy-mine" else conflict.theirs)
-                        continue
-                    if answer is None:
-                        continue
-                if answer is None:
-                    return False
-                choices: dict[Unit, Side] | None = {}
-                if answer == "merge":
-                    choices = await self._choose(collisions or ())
-                # It changed again while the question stood, or there was no answer to all of them.
-                if self.workspace.conflict is not conflict or choices is None:
-                    continue
-                if answer == "mine":
-                    await asyncio.to_thread(self.workspace.keep_mine)
-                    self._say("Kept yours. Saving replaces what is on disk.")
-                elif answer == "theirs":
-                    await asyncio.to_thread(self.workspace.take_theirs)
-                    self._say("Took the file on disk. Undo brings yours back.")
-                else:
-                    await self._merge(choices)
-            return True
+            return await settle(self.app, self.workspace, self._say)
         finally:
             self._deciding = False
-
-    def _collisions(self) -> "tuple[Collision, ...] | None":
-        from editor.policy.merge import MergeError
-
-        try:
-            return self.workspace.collisions()
-        except MergeError:
-            return None
-
-    async def _choose(self, collisions: "tuple[Collision, ...]") -> "dict[Unit, Side] | None":
-        """Ask about each of ``collisions``: which side stands; None where one was not answered."""
-        from editor.screens.conflict import collision_dialog
-
-        choices: dict[Unit, Side] = {}
-        for number, collision in enumerate(collisions, 1):
-            answer = await self.app.push_screen_wait(collision_dialog(collision, number, len(collisions)))
-            if answer is None:
-                return None
-            choices[collision.unit] = "mine" if answer == "mine" else "theirs"
-        return choices
-
-    async def _merge(self, choices: "dict[Unit, Side]") -> None:
-        from editor.policy.merge import MergeError
-
-        try:
-            await asyncio.to_thread(self.workspace.merge, choices)
-        except MergeError as error:
-            self._say(str(error), "error")
-        else:
-            self._say("Merged. Saving writes it, undo brings yours back.")
-
-    async def _copy_aside(self, text: str) -> None:
-        from editor.saving import SaveError
-
-        try:
-            copy = await asyncio.to_thread(self.workspace.keep_copy, text)
-        except SaveError as error:
-            self._say(str(error), "error")
-        else:
-            self._say(f"Copied to {printable(copy)}")
 
     @property
     def unsaved(self) -> str:

@@ -11,7 +11,8 @@ from editor.app import PaddockApp
 from editor.landlock.rights import rights_of
 from editor.samples import sample_draft, sample_path
 from editor.screens.dialogs import Ask, AskLine
-from editor.screens.main import PANELS, PortTextError, parse_port
+from editor.screens.main import PANELS
+from editor.screens.port_text import PortTextError, parse_port
 from editor.workspace import Workspace
 from tests.screens.driving import (
     POLICY,
