@@ -5,39 +5,14 @@ Only the span in which two neighbours differ is stored, so a thousand edits of a
 
 from typing import NamedTuple
 
+from editor.policy.splice import Splice, difference, inverted, spliced
 
-class _Splice(NamedTuple):
-    """Going forward, ``removed`` at ``start`` became ``added``."""
 
-    start: int
-    removed: str
-    added: str
+class _Step(NamedTuple):
+    """Going forward, ``splice``; and a word for it."""
+
+    splice: Splice
     label: str
-
-
-def _common(first: str, second: str, limit: int, *, at_end: bool) -> int:
-    """How many characters the two have in common at their start (or end), at most ``limit``.
-
-    Halving: each step compares slices in C, where a loop over half a million characters would be felt.
-    """
-    low, high = 0, limit
-    while low < high:
-        middle = (low + high + 1) // 2
-        if at_end:
-            same = first[len(first) - middle : len(first) - low] == second[len(second) - middle : len(second) - low]
-        else:
-            same = first[low:middle] == second[low:middle]
-        if same:
-            low = middle
-        else:
-            high = middle - 1
-    return low
-
-
-def _difference(old: str, new: str, label: str) -> _Splice:
-    start = _common(old, new, min(len(old), len(new)), at_end=False)
-    end = _common(old, new, min(len(old), len(new)) - start, at_end=True)
-    return _Splice(start, old[start : len(old) - end], new[start : len(new) - end], label)
 
 
 class History:
@@ -45,8 +20,8 @@ class History:
 
     def __init__(self, text: str) -> None:
         self.text = text
-        self._past: list[_Splice] = []
-        self._future: list[_Splice] = []
+        self._past: list[_Step] = []
+        self._future: list[_Step] = []
 
     @property
     def undo_label(self) -> str | None:
@@ -62,7 +37,7 @@ class History:
         """``text`` is the next one; what was undone before is gone. The same text again is no step."""
         if text == self.text:
             return
-        self._past.append(_difference(self.text, text, label))
+        self._past.append(_Step(difference(0, self.text, text), label))
         self._future.clear()
         self.text = text
 
@@ -70,12 +45,12 @@ class History:
         """Go one step back: the label of what was taken back. IndexError where there is nothing."""
         step = self._past.pop()
         self._future.append(step)
-        self.text = self.text[: step.start] + step.removed + self.text[step.start + len(step.added) :]
+        self.text = spliced(self.text, inverted((step.splice,)))
         return step.label
 
     def redo(self) -> str:
         """Go one step forward again: its label. IndexError where there is nothing."""
         step = self._future.pop()
         self._past.append(step)
-        self.text = self.text[: step.start] + step.added + self.text[step.start + len(step.removed) :]
+        self.text = spliced(self.text, (step.splice,))
         return step.label

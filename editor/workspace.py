@@ -379,8 +379,12 @@ class Workspace:
     def _adopt(self, document: PolicyDocument) -> None:
         self._state = self._derive(document)
 
+    def _parse(self, text: str) -> PolicyDocument:
+        """The document of ``text``, which mostly has much in common with the draft. Raises PolicyError."""
+        return PolicyDocument.parse(text, self._path, format_of(self._path, text), near=self._state.document)
+
     def _adopt_text(self, text: str) -> None:
-        self._adopt(PolicyDocument.parse(text, self._path, format_of(self._path, text)))
+        self._adopt(self._parse(text))
 
     def _after_edit(self) -> None:
         self._keep_draft()
@@ -459,7 +463,7 @@ class Workspace:
             draft = self._left
             if draft is None:
                 return
-            document = PolicyDocument.parse(draft.text, self._path, format_of(self._path, draft.text))
+            document = self._parse(draft.text)
             if draft.base != self._base or draft.base_on_disk != (self._on_disk is not None):
                 self._base = draft.base
                 self._on_disk = draft.base.encode() if draft.base_on_disk else None
@@ -515,7 +519,7 @@ class Workspace:
             return
         try:
             text = decode(data, self._path)
-            document = PolicyDocument.parse(text, self._path, format_of(self._path, text))
+            document = self._parse(text)
         except PolicyError as error:
             if self.edited:
                 self._conflict = Conflict(data.decode(errors="replace"), error)
@@ -557,7 +561,7 @@ class Workspace:
             if self._conflict.problem is not None:
                 raise self._conflict.problem
             text = self._conflict.theirs
-            document = PolicyDocument.parse(text, self._path, format_of(self._path, text))
+            document = self._parse(text)
             self._accept(document, text.encode(), "take the file on disk")
             self._keep_draft()
         self._tell("conflict", "document", "disk")
@@ -569,10 +573,7 @@ class Workspace:
         if self._conflict.problem is not None:
             raise MergeError("What is on disk does not parse, so it cannot be merged.") from self._conflict.problem
         try:
-            base, theirs = (
-                PolicyDocument.parse(text, self._path, format_of(self._path, text))
-                for text in (self._base, self._conflict.theirs)
-            )
+            base, theirs = (self._parse(text) for text in (self._base, self._conflict.theirs))
         except PolicyError as error:
             raise MergeError("The text before both changes does not parse, so nothing can be merged.") from error
         return base, theirs, self._state.document

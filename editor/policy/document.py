@@ -1,6 +1,7 @@
 """A policy file as a person edits it: its text, what it means, and edits that change nothing else in it."""
 
 import json
+from collections.abc import Sequence
 from typing import NamedTuple
 
 from editor.landlock.rights import RightSet, rights_of
@@ -9,10 +10,11 @@ from editor.policy.errors import PolicyError
 from editor.policy.locate import Format, Node, locate
 from editor.policy.meaning import intended_of, meaning_of, newly_handled
 from editor.policy.model import Policy
+from editor.policy.outline import Outline, outlined
 from editor.policy.parse import KEYS, parse_policy
 from editor.policy.planning import plan
-from editor.policy.relocate import relocated
-from editor.policy.splice import Splice, inverted, spliced
+from editor.policy.reread import Reading, reread
+from editor.policy.splice import Splice, difference, inverted, spliced
 from editor.policy.surgery import carry_out
 
 # The last version that brought rights before ABI 9; kernels since 6.12 (the first long-term one with it) know it.
@@ -50,20 +52,41 @@ NEW_POLICY_TEXT = new_policy_text()
 class PolicyDocument(NamedTuple):
     """The text of one policy file with its meaning; never changed, an edit makes a new one.
 
-    ``root`` is where everything stands in the text.
+    ``outline`` is where the tables stand in the text.
     """
 
     text: str
     file: str
     format: Format
     policy: Policy
-    root: Node
+    outline: Outline
 
     @classmethod
-    def parse(cls, text: str, file: str, format: Format) -> "PolicyDocument":
-        """The document of ``text``; ``file`` is for messages. Raises PolicyError where it is not a valid policy."""
+    def parse(cls, text: str, file: str, format: Format, *, near: "PolicyDocument | None" = None) -> "PolicyDocument":
+        """The document of ``text``; ``file`` is for messages. Raises PolicyError where it is not a valid policy.
+
+        ``near`` is a document of a text that has much in common with it: only what differs is read.
+        """
+        if near is not None and (near.file, near.format) == (file, format):
+            after = near.reread((difference(0, near.text, text),))
+            if after is not None:
+                return after
         root = locate(text, format, file)
-        return cls(text, file, format, parse_policy(text, file, format, root), root)
+        return cls(text, file, format, parse_policy(text, file, format, root), outlined(text, root))
+
+    @property
+    def root(self) -> Node:
+        """Where everything stands in the text; found anew each time."""
+        return self.outline.root(self.text, self.format)
+
+    def reread(self, splices: Sequence[Splice]) -> "PolicyDocument | None":
+        """The document after ``splices``; None where only reading all of it can tell."""
+        if not any(splice.removed or splice.inserted for splice in splices):
+            return self
+        reading = reread(Reading(self.text, self.policy, self.outline), self.format, splices)
+        if reading is None:
+            return None
+        return PolicyDocument(reading.text, self.file, self.format, reading.policy, reading.outline)
 
     def apply(self, edit: Edit) -> "PolicyDocument":
         """The document after ``edit``. Raises EditError with a sentence where it cannot be done."""
@@ -72,19 +95,15 @@ class PolicyDocument(NamedTuple):
     def change(self, edit: Edit) -> "Change":
         """What ``edit`` changes; nothing where it holds already.
 
-        Only the lists and tables that must change are touched. The new text is parsed, and its meaning compared to what
-        the edit should lead to. Raises EditError with a sentence where the edit is impossible.
+        Only the lists and tables that must change are touched. They are parsed, and the meaning of the whole compared
+        to what the edit should lead to. Raises EditError with a sentence where the edit is impossible.
         """
         steps = plan(self.policy, edit)
         splices = carry_out(self.text, self.format, self.root, steps) if steps else ()
         if not splices:
             return Change(self, self, ())
-        text = spliced(self.text, splices)
         try:
-            root = relocated(self.root, self.text, splices, text) if self.format == "toml" else None
-            root = locate(text, self.format, self.file) if root is None else root
-            policy = parse_policy(text, self.file, self.format, root)
-            after = PolicyDocument(text, self.file, self.format, policy, root)
+            after = self.reread(splices) or self.parse(spliced(self.text, splices), self.file, self.format)
         except PolicyError as error:
             raise EditError(f"This edit would leave a policy that cannot be read: {error.message}.") from error
         if meaning_of(after.policy) != intended_of(self.policy, edit):

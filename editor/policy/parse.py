@@ -6,7 +6,7 @@ variable that is not defined.
 """
 
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
 from editor.landlock.rights import GROUPS, NO_RIGHTS, RIGHTS, Kind, RightSet, group_rights
@@ -137,6 +137,30 @@ def read_unplaced(path: str) -> Policy:
     return parse_policy(text, path, format_of(path, text))
 
 
+def policy_of(
+    file: str,
+    abi: int | None,
+    *,
+    variables: tuple[Variable, ...],
+    rulesets: tuple[RulesetTable, ...],
+    path_rules: tuple[PathRule, ...],
+    port_rules: tuple[PortRule, ...],
+) -> Policy:
+    """The policy that these tables make: what a rule allows is handled."""
+    return Policy(
+        file=file,
+        abi=abi,
+        variables=variables,
+        rulesets=rulesets,
+        path_rules=path_rules,
+        port_rules=port_rules,
+        # Thousands of rules have some dozens of different rights.
+        handled_fs=NO_RIGHTS.union(*(table.handled_fs for table in rulesets), *{rule.rights for rule in path_rules}),
+        handled_net=NO_RIGHTS.union(*(table.handled_net for table in rulesets), *{rule.rights for rule in port_rules}),
+        scoped=NO_RIGHTS.union(*(table.scopes for table in rulesets)),
+    )
+
+
 def parse_policy(text: str, file: str, format: Format, root: Node | None = None) -> Policy:
     """The policy that ``text`` says. ``file`` is only for places and messages, ``root`` is the text located already.
 
@@ -149,11 +173,18 @@ def parse_policy(text: str, file: str, format: Format, root: Node | None = None)
 
 
 def parse_leniently(
-    text: str, file: str, format: Format, root: Node | None = None, *, references: bool = True
+    text: str,
+    file: str,
+    format: Format,
+    root: Node | None = None,
+    *,
+    references: bool = True,
+    abi: int | None = None,
 ) -> tuple[Policy, tuple[PolicyError, ...]]:
     """What can be understood of ``text``, and everything that is wrong with it in the order of its places.
 
     Without ``references``, the variables that paths use need not be defined: another file may define them.
+    ``abi`` holds where the text names none: it is a part of one that does.
     Raises PolicyError only where the text is not TOML or JSON at all.
     """
     if root is None:
@@ -162,6 +193,7 @@ def parse_leniently(
         root = locate(text, format, file)
     reader = _Reader(text, file, format, root)
     reader.references = references
+    reader.abi = abi
     policy = reader.policy()
     return policy, tuple(sorted(reader.problems, key=lambda problem: (problem.line, problem.column)))
 
@@ -238,7 +270,7 @@ class _Reader:
         home = homes.get(key)
         return f"it belongs in '{home}'" if home else "it belongs at the top level"
 
-    def items(self, node: Node, key: str, of: str) -> tuple[Node, ...]:
+    def items(self, node: Node, key: str, of: str) -> Sequence[Node]:
         """The elements of a non-empty array."""
         if node.kind != "array":
             hint = ""
@@ -281,7 +313,8 @@ class _Reader:
             self.problem(self.root.span.start, f"the configuration must be a table, not {_NODE_NAMES[self.root.kind]}")
         sections = (keys.abi, keys.variable, keys.ruleset, keys.path_beneath, keys.net_port)
         members = self.table(self.root, sections, (), "the configuration")
-        self.abi = self.read_abi(members.pop(keys.abi, None))
+        if (abi := members.pop(keys.abi, None)) is not None:
+            self.abi = self.read_abi(abi)
         if not members and not self.problems:
             message = "empty configuration: nothing is restricted and nothing allowed"
             self.problem(0, message, hint=f"add a {keys.ruleset}, {keys.path_beneath} or {keys.net_port} table")
@@ -299,23 +332,16 @@ class _Reader:
             for index, node in enumerate(self.tables(members.get(keys.net_port), keys.net_port))
         ]
         self.check_references(variables)
-        handled_fs = NO_RIGHTS.union(*(table.handled_fs for table in rulesets), *(rule.rights for rule in path_rules))
-        handled_net = NO_RIGHTS.union(*(table.handled_net for table in rulesets), *(rule.rights for rule in port_rules))
-        return Policy(
-            file=self.file,
-            abi=self.abi,
+        return policy_of(
+            self.file,
+            self.abi,
             variables=tuple(variables),
             rulesets=tuple(rulesets),
             path_rules=tuple(path_rules),
             port_rules=tuple(port_rules),
-            handled_fs=handled_fs,
-            handled_net=handled_net,
-            scoped=NO_RIGHTS.union(*(table.scopes for table in rulesets)),
         )
 
-    def read_abi(self, node: Node | None) -> int | None:
-        if node is None:
-            return None
+    def read_abi(self, node: Node) -> int | None:
         if node.kind != "integer" or not isinstance(node.value, int):
             self.wrong_kind(node, self.keys.abi, "an integer")
             return None

@@ -4,6 +4,7 @@ import json
 from collections.abc import Sequence
 
 from editor.policy.locate import Field, Node, Span
+from editor.policy.outline import spans_of
 from editor.policy.parse import KEYS
 from editor.policy.planning import (
     AddMember,
@@ -62,7 +63,7 @@ class _Surgeon:
                 table = self.table(step.section, step.number)
                 field = self.field(table, step.key)
                 if isinstance(step, ChangeList) and field is not None:
-                    items = [item.span for item in field.node.items]
+                    items = spans_of(field.node.items)
                     new = [(at, _scalar(value)) for at, value in step.insert]
                     found += edit_sequence(self.text, field.node.span, items, step.remove, new, comma=self.comma)
                 elif isinstance(step, ReplaceValue) and field is not None:
@@ -106,7 +107,7 @@ class _Surgeon:
                     else:
                         found += self.set_member(self.root, field_, section, value)
             elif self.root.fields.index(field_) not in gone:
-                items = [item.span for item in field_.node.items]
+                items = spans_of(field_.node.items)
                 insert = [] if table is None else [(len(items), self.table_text(table, field_.node.items[-1]))]
                 found += edit_sequence(
                     self.text, field_.node.span, items, removed.get(section, ()), insert, comma=self.comma

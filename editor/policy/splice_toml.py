@@ -7,9 +7,11 @@ between elements are copied. Tables and keys are lines of their own: they are ad
 import json
 import re
 from collections.abc import Callable, Collection, Sequence
+from functools import cached_property
 from typing import NamedTuple
 
 from editor.policy.locate import Field, Node, Span
+from editor.policy.outline import spans_of
 from editor.policy.planning import (
     AddMember,
     AddTable,
@@ -47,13 +49,17 @@ class _Surgeon:
         self.text = text
         self.root = root
         self.newline = newline_of(text)
-        self.blocks: list[_Block] = []
-        for field in root.fields:
+
+    @cached_property
+    def blocks(self) -> list[_Block]:
+        """All that stands at the top level, in order."""
+        blocks = []
+        for field in self.root.fields:
             if _has_headers(field.node):
-                self.blocks += [_Block(item.span, field.key, at) for at, item in enumerate(field.node.items)]
+                blocks += [_Block(span, field.key, at) for at, span in enumerate(spans_of(field.node.items))]
             else:
-                self.blocks.append(_Block(Span(field.key_span.start, field.node.span.end), field.key, None))
-        self.blocks.sort()
+                blocks.append(_Block(Span(field.key_span.start, field.node.span.end), field.key, None))
+        return sorted(blocks)
 
     def field(self, table: Node, name: Section | Key) -> Field | None:
         return next((field for field in table.fields if field.key == name), None)
@@ -108,7 +114,7 @@ class _Surgeon:
 
     def edit_list(self, node: Node, remove: Collection[int], insert: Sequence[tuple[int, str]]) -> list[Splice]:
         text = self.text
-        spans = [item.span for item in node.items]
+        spans = spans_of(node.items)
         ends = [node.span.start + 1, *(span.end for span in spans)]
         starts = [*(span.start for span in spans), node.span.end - 1]
         if not any("#" in text[end:start] for end, start in zip(ends, starts, strict=True)):

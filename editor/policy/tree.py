@@ -5,6 +5,7 @@ Apart from ``editor.policy.locate``, which finds the places: who needs none save
 
 import bisect
 import re
+from collections.abc import Sequence
 from typing import Literal, NamedTuple
 
 Format = Literal["toml", "json"]
@@ -29,7 +30,7 @@ class Node(NamedTuple):
     kind: Kind
     span: Span
     value: object = None
-    items: tuple["Node", ...] = ()
+    items: Sequence["Node"] = ()
     fields: tuple["Field", ...] = ()
 
 

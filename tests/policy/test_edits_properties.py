@@ -30,7 +30,7 @@ from editor.policy.resolve import path_key, resolve
 from editor.policy.splice import spliced
 from editor.policy.splice_array import edit_array
 from editor.policy.variables import expand
-from tests.policy.texts import FS, NET, PATHS, PORTS, SCOPED, policy_texts, render
+from tests.policy.texts import FS, NET, PATHS, PORTS, SCOPED, policy_texts, render, whole
 
 MANY = int(os.environ.get("PADDOCK_EDIT_CASES", "300"))
 EVERY_FS_RIGHT = frozenset(FS)
@@ -147,8 +147,8 @@ def test_an_edit_does_what_it_says_and_nothing_else(source: tuple[str, Format], 
         after = change.after
         assert change.before is document
         assert spliced(document.text, change.splices) == after.text
-        assert after.root == locate(after.text, format, "f")
-        assert after.policy == parse_policy(after.text, "f", format)
+        assert whole(after.root) == locate(after.text, format, "f")
+        assert after == PolicyDocument.parse(after.text, "f", format)
         assert [variable[:2] for variable in after.policy.variables] == [each[:2] for each in document.policy.variables]
 
         # It means what it should, and is no other text where it means the same.

@@ -7,6 +7,8 @@ from typing import Any
 
 from hypothesis import strategies as st
 
+from editor.policy.tree import Node
+
 Draw = Callable[[st.SearchStrategy[Any]], Any]
 
 # Characters that a layout or an escape could trip over come more often than by chance.
@@ -164,6 +166,12 @@ def json_texts() -> st.SearchStrategy[str]:
         st.booleans(),
         st.sampled_from(["", "\n", " \t\r\n"]),
     )
+
+
+def whole(node: Node) -> Node:
+    """``node`` with all that it holds located, in tuples as ``locate`` has them."""
+    fields = tuple(field._replace(node=whole(field.node)) for field in node.fields)
+    return node._replace(items=tuple(whole(item) for item in node.items), fields=fields)
 
 
 # Policies

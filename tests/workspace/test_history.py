@@ -45,5 +45,5 @@ def test_many_edits_of_a_large_text_stay_small() -> None:
     for number in range(1_000):
         lines[number * 7] = lines[number * 7].replace("directory", "elsewhere")
         history.push("".join(lines), "move")
-    kept = sum(len(step.removed) + len(step.added) for step in history._past)
+    kept = sum(len(step.splice.removed) + len(step.splice.inserted) for step in history._past)
     assert kept < 100_000

@@ -1,0 +1,160 @@
+"""Where the tables of a policy's text stand, so that an edit need not look at more than the tables that it changes.
+
+The text is cut into blocks, one a table. What a table holds is located when it is asked for: the places of all that
+5,000 tables hold would cost more to keep up than to find again for the few that somebody changes.
+"""
+
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import accumulate
+from typing import NamedTuple, overload
+
+from editor.policy.locate import locate
+from editor.policy.tree import Field, Format, Node, Span
+
+
+class Block(NamedTuple):
+    """A part of a text, ``size`` characters long.
+
+    Either one table of the array ``section``, at its start and ``body`` characters long, with what follows it up to the
+    next block: under a ``[[header]]`` of its own, or (not ``headed``) as an element between brackets. Or whatever
+    stands around those: then ``section`` is empty.
+    """
+
+    section: str
+    headed: bool
+    size: int
+    body: int
+
+
+class Outline(NamedTuple):
+    """The blocks of a text, which together are all of it.
+
+    ``inline`` are the members of the top level that do not stand under ``[[headers]]``, in order; those whose tables
+    are blocks have no items here. ``span`` is the top level's own.
+    """
+
+    blocks: tuple[Block, ...]
+    inline: tuple[Field, ...]
+    span: Span
+
+    def starts(self) -> list[int]:
+        """Where each block starts."""
+        return [0, *accumulate(block.size for block in self.blocks)][:-1]
+
+    def root(self, text: str, format: Format) -> Node:
+        """The tree of ``text``, as ``locate`` makes it, but with tables that are located when they are asked for."""
+        starts = self.starts()
+        sections: dict[str, list[int]] = {}
+        for at, block in enumerate(self.blocks):
+            if block.section:
+                sections.setdefault(block.section, []).append(at)
+        fields = []
+        for field in self.inline:
+            own = sections.pop(field.key, None)
+            node = field.node if own is None else field.node._replace(items=Tables(text, format, self, starts, own))
+            fields.append(field._replace(node=node))
+        for section, own in sections.items():
+            tables = Tables(text, format, self, starts, own)
+            (header,) = _alone(text, format, self.blocks[own[0]], starts[own[0]]).fields
+            spans = tables.spans()
+            whole = Span(spans[0].start, spans[-1].end)
+            fields.append(Field(section, header.key_span, Node("array", whole, None, tables)))
+        return Node("table", self.span, None, (), tuple(fields))
+
+
+class Tables(Sequence[Node]):
+    """The tables of one section. What one holds is located each time that it is asked for."""
+
+    def __init__(self, text: str, format: Format, outline: Outline, starts: Sequence[int], numbers: list[int]) -> None:
+        self._text = text
+        self._format: Format = format
+        self._blocks = outline.blocks
+        self._starts = starts
+        self._numbers = numbers
+
+    def __len__(self) -> int:
+        return len(self._numbers)
+
+    @overload
+    def __getitem__(self, at: int) -> Node: ...
+    @overload
+    def __getitem__(self, at: slice) -> Sequence[Node]: ...
+    def __getitem__(self, at: int | slice) -> Node | Sequence[Node]:
+        if isinstance(at, slice):
+            return [self[number] for number in range(*at.indices(len(self)))]
+        number = self._numbers[at]
+        block, start = self._blocks[number], self._starts[number]
+        alone = _alone(self._text, self._format, block, start)
+        return alone.fields[0].node.items[0]
+
+    def spans(self) -> list[Span]:
+        """Where each table stands, without looking into it."""
+        starts, blocks = self._starts, self._blocks
+        return [Span(starts[at], starts[at] + blocks[at].body) for at in self._numbers]
+
+
+def spans_of(items: Sequence[Node]) -> list[Span]:
+    """Where each of ``items`` stands."""
+    return items.spans() if isinstance(items, Tables) else [item.span for item in items]
+
+
+def _alone(text: str, format: Format, block: Block, start: int) -> Node:
+    """The tree that holds the table of ``block`` alone, at its place in ``text``."""
+    before, after = framing(block, format)
+    table = f"{before}{text[start : start + block.body]}{after}"
+    return moved(locate(table, format, ""), start - len(before))
+
+
+def framing(block: Block, format: Format) -> tuple[str, str]:
+    """What stands before and after tables like ``block`` in a text that holds nothing else. No line breaks."""
+    if block.headed:
+        return "", ""
+    return (f"{block.section} = [", "]") if format == "toml" else (f'{{"{block.section}": [', "]}")
+
+
+def moved(node: Node, by: int) -> Node:
+    """``node``, standing ``by`` characters later."""
+    if not by:
+        return node
+    start, end = node.span
+    items = tuple([moved(item, by) for item in node.items])
+    fields = tuple([moved_field(field, by) for field in node.fields])
+    return Node(node.kind, Span(start + by, end + by), node.value, items, fields)
+
+
+def moved_field(field: Field, by: int) -> Field:
+    """``field``, standing ``by`` characters later."""
+    start, end = field.key_span
+    return Field(field.key, Span(start + by, end + by), moved(field.node, by))
+
+
+def outlined(text: str, root: Node) -> Outline:
+    """The outline of ``text``, the whole of a valid policy, located as ``root``."""
+    inline: list[Field] = []
+    found: list[tuple[Span, int, str, bool]] = []
+    for field in root.fields:
+        node = field.node
+        if node.kind == "array" and node.items and all(item.kind == "table" for item in node.items):
+            spans = [item.span for item in node.items]
+            headed = spans[0].start == node.span.start
+            # The last one ends where the array does; one under a header reaches as far as the next header, or the end.
+            ends = [span.start for span in spans[1:]] + [len(text) if headed else node.span.end - 1]
+            found += [(span, end, field.key, headed) for span, end in zip(spans, ends, strict=True)]
+            if not headed:
+                inline.append(field._replace(node=node._replace(items=())))
+        else:
+            inline.append(field)
+    found.sort()
+    return Outline(tuple(_blocks(found, len(text))), tuple(inline), root.span)
+
+
+def _blocks(found: Iterable[tuple[Span, int, str, bool]], length: int) -> Iterator[Block]:
+    tables = list(found)
+    position = 0
+    for at, ((start, end), limit, section, headed) in enumerate(tables):
+        if start > position:
+            yield Block("", False, start - position, 0)
+        position = min(limit, tables[at + 1][0].start) if at + 1 < len(tables) else limit
+        yield Block(section, headed, position - start, end - start)
+    if position < length:
+        yield Block("", False, length - position, 0)
