@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 from editor.console import Console, columns
 from editor.escape import printable
 from editor.landlock.abi import ABI_VERSIONS, AbiVersion
-from editor.landlock.rights import LATEST_ABI, RIGHTS, RightSet, in_order, rights_of
+from editor.landlock.rights import LATEST_ABI, RIGHTS, RightSet, in_order, rights_of, unnamed
 from editor.policy.lint import REFERENCE_ABI
 from editor.policy.model import Policy
 
@@ -110,12 +110,17 @@ def _readers(policy: Policy) -> tuple[str, ...]:
     named |= {name for rule in policy.path_rules for name in rule.allowed_access}
     named |= {name for port_rule in policy.port_rules for name in port_rule.allowed_access}
     newer = [name for name in in_order(named & set(RIGHTS)) if RIGHTS[name].abi > REFERENCE_ABI]
+    bits = unnamed(policy.handled_fs | policy.handled_net | policy.scoped)
     sentences = []
+    if bits:
+        names = ", ".join(in_order(bits))
+        sentences.append(f"{names}: no ABI known to Paddock has it; the kernel is asked when it is to be enforced.")
+        sentences.append("landlockconfig (llconfig, Island) refuses this file: it takes rights by name only.")
     if newer:
         sentences.append(f"landlockconfig (llconfig, Island) refuses this file: it does not know {', '.join(newer)}.")
     grouped = [
         name
-        for name in in_order(policy.handled_fs | policy.handled_net)
+        for name in in_order((policy.handled_fs | policy.handled_net) - bits)
         if RIGHTS[name].abi > REFERENCE_ABI and name not in named
     ]
     if grouped and policy.abi is not None and policy.abi > REFERENCE_ABI:

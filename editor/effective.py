@@ -33,13 +33,15 @@ class Branch(NamedTuple):
 class Effective(NamedTuple):
     """All that a policy gives. The sets of names are filesystem, network rights and scopes together.
 
-    ``free`` is not restricted anywhere, ``denied`` is restricted and given by no rule.
+    ``free`` is not restricted anywhere, ``denied`` is restricted and given by no rule; ``unknown`` would be restricted,
+    but the ABI does not know it.
     """
 
     policy: str
     abi: AbiUsed
     free: RightSet
     denied: RightSet
+    unknown: RightSet
     branches: tuple[Branch, ...]
     ports: tuple[ResolvedPort, ...]
     scoped: RightSet
@@ -51,6 +53,7 @@ class Effective(NamedTuple):
             "abi": self.abi._asdict(),
             "not_restricted": in_order(self.free),
             "always_denied": in_order(self.denied),
+            "unknown": in_order(self.unknown),
             "paths": [
                 {
                     "path": branch.path,
@@ -96,6 +99,7 @@ def effective(policy: Policy, abi: AbiUsed) -> Effective:
         abi,
         (known["fs"] - decider.handled) | (known["net"] - net) | (known["scope"] - scoped),
         ((fs | decider.handled) - granted) | (net - granted),
+        (resolved.handled_fs | resolved.handled_net | resolved.scoped) - fs - net - scoped,
         branches,
         tuple(sorted(port._replace(rights=port.rights & known["net"]) for port in resolved.ports)),
         scoped,
@@ -124,7 +128,11 @@ def _branches(places: dict[str, list[ResolvedPath]], decider: Decider, known: Ri
 def effective_lines(found: Effective, console: Console) -> list[str]:
     """The tree and what holds beside it."""
     lines = [console.paint(f"{printable(found.policy)}  (Landlock ABI {found.abi.enforced})", "bold")]
-    facts = (("not restricted", found.free), ("always denied", found.denied))
+    facts = (
+        ("not restricted", found.free),
+        ("always denied", found.denied),
+        (f"unknown to ABI {found.abi.enforced}", found.unknown),
+    )
     lines += columns([[name, ", ".join(in_order(rights))] for name, rights in facts if rights])
     lines += ["", console.paint("Files: what rules give there, and what holds with all above", "bold")]
     rows = []

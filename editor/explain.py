@@ -5,7 +5,21 @@ import stat
 from typing import Any, Literal, NamedTuple
 
 from editor.escape import printable
-from editor.landlock.rights import FS_RIGHTS, NET_RIGHTS, NO_RIGHTS, RIGHTS, SCOPES, RightSet, in_order
+from editor.landlock.rights import (
+    FS_RIGHTS,
+    LATEST_ABI,
+    NET_RIGHTS,
+    NO_RIGHTS,
+    SCOPES,
+    UNKNOWN_ABI,
+    Kind,
+    RightSet,
+    in_order,
+    kind_of,
+    mask_of,
+    named_bits,
+    right_of,
+)
 from editor.policy.decide import Decider, Decision
 from editor.policy.model import Policy, RuleRef
 from editor.policy.mounts import Mount, read_mounts
@@ -136,24 +150,27 @@ def parse_target(text: str, rights: tuple[str, ...]) -> Target:
     """
     scheme, colon, rest = text.partition(":")
     if colon and scheme == "scope":
-        _check(rights, (rest,), text)
-        _check((rest,), tuple(right.name for right in SCOPES), "scope:")
+        _check(rights, (rest,), text, "scope")
+        _check((rest,), tuple(right.name for right in SCOPES), "scope:", "scope")
         return Target("scope", text, (rest,), name=rest)
     if colon and scheme in _CONNECTING:
         known = tuple(right.name for right in NET_RIGHTS if right.name.endswith(scheme))
-        _check(rights, known, text)
+        _check(rights, known, text, "net")
         return Target("port", text, rights or (_CONNECTING[scheme],), port=_port(rest, scheme))
     if not text:
         raise TargetError("An empty path names nothing.")
-    _check(rights, tuple(right.name for right in FS_RIGHTS), printable(text))
+    _check(rights, tuple(right.name for right in FS_RIGHTS), printable(text), "fs")
     if not rights:
         rights = ("read_dir",) if os.path.isdir(text) or text.endswith("/") else ("read_file",)
     return Target("path", text, rights, name=text)
 
 
-def _check(names: tuple[str, ...], known: tuple[str, ...], subject: str) -> None:
+def _check(names: tuple[str, ...], known: tuple[str, ...], subject: str, kind: Kind) -> None:
+    """Refuse what is not among the ``known`` names and is no right of ``kind`` without a name either."""
     for name in names:
-        if name not in known:
+        mask = mask_of(name)
+        beyond = mask is not None and kind_of(name) == kind and not named_bits(kind, mask)
+        if name not in known and not beyond:
             raise TargetError(f"There is no '{printable(name)}' for {subject}. There are: {', '.join(known)}.")
 
 
@@ -294,11 +311,14 @@ def _changes(policy: Policy, target: Target, answer: RightAnswer, decision: Deci
     if answer.answer == "denied":
         return _grants(policy, target, answer, decision)
     if answer.answer == "uncontrolled":
-        if RIGHTS[right].abi > abi:
-            return [f"A kernel with Landlock ABI {RIGHTS[right].abi} or later can restrict {right}."]
+        since = right_of(right).abi
+        if since > abi:
+            if since == UNKNOWN_ABI:
+                return [f"Only a kernel later than Landlock ABI {LATEST_ABI} can restrict {right}."]
+            return [f"A kernel with Landlock ABI {since} or later can restrict {right}."]
         if right in decision.uncontrolled and decision.object is None and target.kind == "path":
             return []
-        key = {"fs": "handled_access_fs", "net": "handled_access_net", "scope": "scoped"}[RIGHTS[right].kind]
+        key = {"fs": "handled_access_fs", "net": "handled_access_net", "scope": "scoped"}[right_of(right).kind]
         return [f"To restrict {right}, add it to {key} in a [[ruleset]]."]
     if target.kind == "scope":
         return []

@@ -20,11 +20,14 @@ _NAME_WIDTH = 20
 
 
 class HandledRow(NamedTuple):
-    """One right or scope. ``locked`` where it cannot be switched off, and then ``why``; ``enforced`` by this kernel."""
+    """One right or scope. ``locked`` where it cannot be switched off, and then ``why``; ``enforced`` by this kernel.
+
+    ``abi`` is None for a right of a kernel that is not known yet.
+    """
 
     name: str
     kind: str
-    abi: int
+    abi: int | None
     handled: bool
     locked: bool
     why: str
@@ -160,7 +163,7 @@ def _prompt(row: HandledRow) -> Content:
     word = "not enforced" if not row.enforced else "in use" if row.locked else ""
     return Content.assemble(
         (f"{'[x]' if row.handled else '[ ]'} {visible(row.name):<{_NAME_WIDTH}}", style),
-        (f" ABI {row.abi:<2}", "$foreground 70%"),
+        (f" ABI {row.abi or '?':<2}", "$foreground 70%"),
         (f" {word}" if word else "", "$foreground 70%" if row.enforced else "$text-warning"),
     )
 

@@ -33,14 +33,14 @@ class Source(NamedTuple):
 class RightState(NamedTuple):
     """One right as it stands on one path.
 
-    ``kernel`` is the kernel release that brought it, ``handled`` whether the policy denies it unless granted,
-    ``enforced`` whether this kernel knows it, ``applicable`` whether this kind of object can hold it; ``why`` says
-    what stands in the way.
+    ``abi`` is None for a right of a kernel that is not known yet, ``kernel`` is the kernel release that brought it,
+    ``handled`` whether the policy denies it unless granted, ``enforced`` whether this kernel knows it, ``applicable``
+    whether this kind of object can hold it; ``why`` says what stands in the way.
     """
 
     name: str
     meaning: str
-    abi: int
+    abi: int | None
     kernel: str
     state: State
     sources: tuple[Source, ...]
@@ -220,7 +220,7 @@ def _prompt(state: RightState) -> Content:
         word = "not handled"
     return Content.assemble(
         (f"{_MARKS[state.state]} {state.name:<{_NAME_WIDTH}}", style),
-        (f" ABI {state.abi:<2}", "$foreground 70%"),
+        (f" ABI {state.abi or '?':<2}", "$foreground 70%"),
         (f" {word}" if word else "", "$text-warning"),
     )
 
@@ -233,5 +233,6 @@ def _detail(state: RightState) -> Content:
         lines.append(Content.assemble(("granted by no rule", "$foreground 70%")))
     if state.why:
         lines.append(Content.assemble((visible(state.why), "$text-warning")))
-    lines.append(Content.assemble((f"since ABI {state.abi}, Linux {visible(state.kernel)}", "$foreground 70%")))
+    since = f"since ABI {state.abi}, Linux {visible(state.kernel)}" if state.abi else "of no ABI that is known here"
+    lines.append(Content.assemble((since, "$foreground 70%")))
     return Content("\n").join(lines)

@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 
 from editor.exchange import Exported, Loss, Source
-from editor.exchange.spelling import count_comments, quoted, unknown_elsewhere
+from editor.exchange.spelling import count_comments, quoted, right, unknown_elsewhere
 from editor.policy.model import Policy
 
 _WIDTH = 100  # of a line before a list is written one value a line
@@ -27,15 +27,18 @@ def _written(policy: Policy) -> str:
     sections = [] if policy.abi is None else [f'  "abi": {policy.abi}']
     sections += _section(
         "variable",
-        ((f'"name": {_string(variable.name)}', _list("literal", variable.literals)) for variable in policy.variables),
+        (
+            (f'"name": {_string(variable.name)}', _list("literal", map(_string, variable.literals)))
+            for variable in policy.variables
+        ),
     )
     sections += _section(
         "ruleset",
         (
             (
-                _list("handledAccessFs", table.handled_access_fs),
-                _list("handledAccessNet", table.handled_access_net),
-                _list("scoped", table.scoped),
+                _list("handledAccessFs", map(_right, table.handled_access_fs)),
+                _list("handledAccessNet", map(_right, table.handled_access_net)),
+                _list("scoped", map(_right, table.scoped)),
             )
             for table in policy.rulesets
         ),
@@ -43,7 +46,10 @@ def _written(policy: Policy) -> str:
     sections += _section(
         "pathBeneath",
         (
-            (_list("allowedAccess", rule.allowed_access), _list("parent", (each.template for each in rule.parents)))
+            (
+                _list("allowedAccess", map(_right, rule.allowed_access)),
+                _list("parent", (_string(each.template) for each in rule.parents)),
+            )
             for rule in policy.path_rules
         ),
     )
@@ -51,7 +57,7 @@ def _written(policy: Policy) -> str:
         "netPort",
         (
             (
-                _list("allowedAccess", rule.allowed_access),
+                _list("allowedAccess", map(_right, rule.allowed_access)),
                 f'"port": [{", ".join(str(each.port) for each in rule.ports)}]',
             )
             for rule in policy.port_rules
@@ -73,12 +79,16 @@ def _string(text: str) -> str:
     return quoted(text, wide=False)
 
 
-def _list(key: str, values: Iterable[str]) -> str:
-    """``"key": [...]``, nothing where there is no value: the format knows no empty list."""
-    strings = [_string(value) for value in values]
-    if not strings:
+def _right(written: str) -> str:
+    return right(written, wide=False)
+
+
+def _list(key: str, elements: Iterable[str]) -> str:
+    """``"key": [...]``, nothing where there is no element: the format knows no empty list."""
+    texts = list(elements)
+    if not texts:
         return ""
-    line = f'"{key}": [{", ".join(strings)}]'
+    line = f'"{key}": [{", ".join(texts)}]'
     if len(line) <= _WIDTH:
         return line
-    return f'"{key}": [\n' + ",\n".join(f"        {string}" for string in strings) + "\n      ]"
+    return f'"{key}": [\n' + ",\n".join(f"        {text}" for text in texts) + "\n      ]"

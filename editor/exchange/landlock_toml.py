@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 
 from editor.exchange import Exported, Source
-from editor.exchange.spelling import quoted, unknown_elsewhere
+from editor.exchange.spelling import quoted, right, unknown_elsewhere
 from editor.policy.model import Policy
 
 _WIDTH = 100  # of a line before a list is written one value a line
@@ -18,22 +18,24 @@ def export(policy: Policy, source: Source | None = None) -> Exported:
 def _written(policy: Policy) -> str:
     blocks = [] if policy.abi is None else [f"abi = {policy.abi}\n"]
     blocks += [
-        _table("variable", (f"name = {_string(variable.name)}", _list("literal", variable.literals)))
+        _table("variable", (f"name = {_string(variable.name)}", _list("literal", map(_string, variable.literals))))
         for variable in policy.variables
     ]
     for table in policy.rulesets:
         lists = (
-            _list("handled_access_fs", table.handled_access_fs),
-            _list("handled_access_net", table.handled_access_net),
-            _list("scoped", table.scoped),
+            _list("handled_access_fs", map(_right, table.handled_access_fs)),
+            _list("handled_access_net", map(_right, table.handled_access_net)),
+            _list("scoped", map(_right, table.scoped)),
         )
         blocks.append(_table("ruleset", lists))
     for rule in policy.path_rules:
-        parents = _list("parent", (parent.template for parent in rule.parents))
-        blocks.append(_table("path_beneath", (_list("allowed_access", rule.allowed_access), parents)))
+        parents = _list("parent", (_string(parent.template) for parent in rule.parents))
+        rights = _list("allowed_access", map(_right, rule.allowed_access))
+        blocks.append(_table("path_beneath", (rights, parents)))
     for port_rule in policy.port_rules:
         ports = f"port = [{', '.join(str(entry.port) for entry in port_rule.ports)}]"
-        blocks.append(_table("net_port", (_list("allowed_access", port_rule.allowed_access), ports)))
+        rights = _list("allowed_access", map(_right, port_rule.allowed_access))
+        blocks.append(_table("net_port", (rights, ports)))
     return "\n".join(blocks)
 
 
@@ -41,16 +43,20 @@ def _string(text: str) -> str:
     return quoted(text, wide=True)
 
 
+def _right(written: str) -> str:
+    return right(written, wide=True)
+
+
 def _table(name: str, members: Iterable[str]) -> str:
     return f"[[{name}]]\n" + "".join(f"{member}\n" for member in members if member)
 
 
-def _list(key: str, values: Iterable[str]) -> str:
-    """``key = [...]``, nothing where there is no value: the format knows no empty list."""
-    strings = [_string(value) for value in values]
-    if not strings:
+def _list(key: str, elements: Iterable[str]) -> str:
+    """``key = [...]``, nothing where there is no element: the format knows no empty list."""
+    texts = list(elements)
+    if not texts:
         return ""
-    line = f"{key} = [{', '.join(strings)}]"
+    line = f"{key} = [{', '.join(texts)}]"
     if len(line) <= _WIDTH:
         return line
-    return f"{key} = [\n" + "".join(f"    {string},\n" for string in strings) + "]"
+    return f"{key} = [\n" + "".join(f"    {text},\n" for text in texts) + "]"

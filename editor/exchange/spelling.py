@@ -3,7 +3,7 @@
 import unicodedata
 
 from editor.exchange import Loss, Source
-from editor.landlock.rights import RIGHTS, in_order
+from editor.landlock.rights import RIGHTS, in_order, mask_of, unnamed
 from editor.policy.locate import locate
 from editor.policy.model import Policy
 from editor.policy.tree import Node
@@ -41,6 +41,14 @@ def _escaped(character: str, *, wide: bool) -> str:
     return f"\\u{0xD800 + ((code - 0x10000) >> 10):04x}\\u{0xDC00 + (code & 0x3FF):04x}"
 
 
+def right(written: str, *, wide: bool) -> str:
+    """An element of a list of rights in TOML (``wide``) or JSON: a name in quotes, or a number."""
+    mask = mask_of(written)
+    if mask is None:
+        return quoted(written, wide=wide)
+    return hex(mask) if wide else str(mask)
+
+
 def unknown_elsewhere(policy: Policy) -> tuple[Loss, ...]:
     """What the reference implementation will not make of ``policy``: nothing of this is cut out of the text."""
     losses = []
@@ -55,6 +63,9 @@ def unknown_elsewhere(policy: Policy) -> tuple[Loss, ...]:
                 False,
             )
         )
+    if bits := unnamed(policy.handled_fs | policy.handled_net | policy.scoped):
+        sentence = f"{', '.join(in_order(bits))}: written as a number; landlockconfig takes names alone and refuses it."
+        losses.append(Loss(sentence, False))
     everything = policy.handled_fs | policy.handled_net
     through_groups = everything & _REFERENCE_LACKS - newer
     if through_groups and policy.abi is not None and policy.abi > _REFERENCE_ABI:

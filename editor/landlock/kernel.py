@@ -11,6 +11,8 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import NamedTuple
 
+from editor.landlock.rights import Kind
+
 _SYS_CREATE_RULESET = 444
 _SYS_ADD_RULE = 445
 _SYS_RESTRICT_SELF = 446
@@ -145,6 +147,19 @@ def create_ruleset(handled_fs: int, handled_net: int, scoped: int, abi: int) -> 
     attr = _RulesetAttr(handled_fs, handled_net, scoped)
     size = max(size for first, size in _RULESET_SIZES.items() if first <= abi)
     return _call("create_ruleset", _SYS_CREATE_RULESET, ctypes.byref(attr), ctypes.c_size_t(size), ctypes.c_uint32(0))
+
+
+def knows(kind: Kind, mask: int) -> bool:
+    """Whether this kernel knows all rights of ``kind`` in ``mask``. Raises LandlockUnavailable without Landlock."""
+    masks = {"fs": (mask, 0, 0), "net": (0, mask, 0), "scope": (0, 0, mask)}[kind]
+    try:
+        ruleset_fd = create_ruleset(*masks, query_abi())
+    except LandlockUnavailable:
+        raise
+    except LandlockError:
+        return False
+    os.close(ruleset_fd)
+    return True
 
 
 def _add_rule(ruleset_fd: int, kind: int, attr: ctypes.Structure) -> None:

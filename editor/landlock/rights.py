@@ -2,9 +2,12 @@
 
 Source of bits and names: include/uapi/linux/landlock.h and Documentation/userspace-api/landlock.rst.
 A set of rights is a ``frozenset`` of names: names are unique across the three kinds, so one set type serves all.
+
+A right of a later kernel has no name here, only a bit. Its name is then the bit itself in hexadecimal behind its kind,
+as the kernel's audit writes kinds: ``fs.0x20000``. Such names stand in sets as all others do, but not in the table.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from types import MappingProxyType
 from typing import Literal, NamedTuple
 
@@ -13,6 +16,8 @@ RightSet = frozenset[str]
 
 NO_RIGHTS: RightSet = frozenset()
 LATEST_ABI = 11
+# The ABI of a right that has no name here: later than any number that a policy can name.
+UNKNOWN_ABI = 1 << 31
 
 
 class Right(NamedTuple):
@@ -52,12 +57,16 @@ _TABLE: tuple[Right, ...] = (
 )
 
 RIGHTS: Mapping[str, Right] = MappingProxyType({right.name: right for right in _TABLE})
+_NAMES: RightSet = frozenset(RIGHTS)
 FS_RIGHTS: tuple[Right, ...] = tuple(right for right in _TABLE if right.kind == "fs")
 NET_RIGHTS: tuple[Right, ...] = tuple(right for right in _TABLE if right.kind == "net")
 SCOPES: tuple[Right, ...] = tuple(right for right in _TABLE if right.kind == "scope")
 
 # ACCESS_FILE in security/landlock/fs.c: a rule on anything but a directory may hold nothing else (EINVAL).
 FILE_RIGHTS: RightSet = frozenset({"execute", "write_file", "read_file", "truncate", "ioctl_dev", "resolve_unix"})
+
+# What only a directory can hold. Of a right without a name nobody knows yet.
+DIRECTORY_RIGHTS: RightSet = frozenset(right.name for right in FS_RIGHTS) - FILE_RIGHTS
 
 # Group names of Landlock Config, and what each means at an ABI.
 GROUPS: Mapping[str, tuple[Kind, ...]] = MappingProxyType(
@@ -85,15 +94,93 @@ def group_rights(group: str, kind: Kind, abi: int) -> RightSet:
     return everything
 
 
+def right_of(name: str) -> Right:
+    """The right called ``name``: of the table, or one that is only a bit. Raises KeyError for any other name."""
+    right = RIGHTS.get(name)
+    if right is not None:
+        return right
+    mask = mask_of(name)
+    if mask is None or mask & (mask - 1):
+        raise KeyError(name)
+    kind: Kind = "fs" if name.startswith("fs") else "net" if name.startswith("net") else "scope"
+    return Right(name, kind, mask.bit_length() - 1, UNKNOWN_ABI, "A right of a later kernel, which has no name here.")
+
+
+def kind_of(name: str) -> Kind | None:
+    """The kind of the right called ``name``; None where no right is called so."""
+    try:
+        return right_of(name).kind
+    except KeyError:
+        return None
+
+
+def mask_name(kind: Kind, mask: int) -> str:
+    """What stands for the number ``mask``, one bit or several, in a list of rights of ``kind``: ``fs.0x60000``."""
+    return f"{kind}.{mask:#x}"
+
+
+def mask_of(name: str) -> int | None:
+    """The number that ``name`` stands for, if `mask_name` wrote it; None for every other name."""
+    kind, found, digits = name.partition(".0x")
+    if not found or kind not in ("fs", "net", "scope"):
+        return None
+    try:
+        mask = int(digits, 16)
+    except ValueError:
+        return None
+    return mask if 0 < mask < 1 << 64 and name == f"{kind}.{mask:#x}" else None
+
+
+def bits_of(name: str) -> RightSet:
+    """The rights, a bit each, of the number that ``name`` stands for; none for a real name."""
+    mask = mask_of(name) or 0
+    kind = name.partition(".")[0]
+    return frozenset(f"{kind}.{1 << bit:#x}" for bit in range(mask.bit_length()) if mask >> bit & 1)
+
+
+def named_bits(kind: Kind, mask: int) -> list[str]:
+    """The rights of the table that the bits of ``mask`` stand for."""
+    return [right.name for right in _TABLE if right.kind == kind and mask >> right.bit & 1]
+
+
+def stands_for(written: str, kind: Kind, abi: int | None) -> RightSet:
+    """What an element of a list of rights of ``kind`` stands for: a right, a group at the file's ``abi``, or a number.
+
+    A group without an ABI stands for nothing.
+    """
+    if written in GROUPS:
+        return group_rights(written, kind, abi or 0)
+    return bits_of(written) or frozenset({written})
+
+
+def unnamed(rights: RightSet) -> RightSet:
+    """Those of ``rights`` that are only bits."""
+    return rights - _NAMES
+
+
 def to_mask(names: Iterable[str]) -> int:
     """The kernel's bit mask of ``names``, which must all be of one kind. Raises KeyError for an unknown name."""
     mask = 0
     for name in names:
-        mask |= 1 << RIGHTS[name].bit
+        mask |= 1 << right_of(name).bit
     return mask
 
 
 def in_order(names: Iterable[str]) -> list[str]:
-    """``names`` in the kernel's order (kind, then bit), the order in which every list of rights is shown."""
+    """``names`` in the kernel's order (kind, then bit), the order in which every list of rights is shown.
+
+    Names of rights alone: groups are left out, and so are numbers of several bits.
+    """
     wanted = frozenset(names)
-    return [right.name for right in _TABLE if right.name in wanted]
+    found = [right.name for right in _TABLE if right.name in wanted]
+    if len(found) == len(wanted):
+        return found
+    return [right.name for right in sorted(_rights_among(wanted), key=lambda right: (right.kind, right.bit))]
+
+
+def _rights_among(names: RightSet) -> Iterator[Right]:
+    for name in names:
+        try:
+            yield right_of(name)
+        except KeyError:  # a group
+            continue

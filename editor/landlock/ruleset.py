@@ -10,9 +10,19 @@ import stat
 from typing import Any, Literal, NamedTuple
 
 from editor.landlock import kernel
-from editor.landlock.rights import FILE_RIGHTS, RIGHTS, RightSet, in_order, rights_of, to_mask
+from editor.landlock.rights import (
+    DIRECTORY_RIGHTS,
+    NO_RIGHTS,
+    UNKNOWN_ABI,
+    RightSet,
+    in_order,
+    right_of,
+    rights_of,
+    to_mask,
+    unnamed,
+)
 
-NoteKind = Literal["abi_lost", "missing_path", "not_for_file", "unreadable"]
+NoteKind = Literal["abi_lost", "missing_path", "not_for_file", "unnamed", "unreadable"]
 
 
 class PathGrant(NamedTuple):
@@ -85,17 +95,28 @@ class BuiltRuleset(NamedTuple):
 
 
 def _lost_message(rights: RightSet, abi: int) -> str:
-    wanted = ", ".join(f"{name} (ABI {RIGHTS[name].abi})" for name in in_order(rights))
+    came = {name: right_of(name).abi for name in in_order(rights)}
+    wanted = ", ".join(
+        f"{name} ({'no ABI known to Paddock' if since == UNKNOWN_ABI else f'ABI {since}'})"
+        for name, since in came.items()
+    )
     return f"Not restricted at ABI {abi}, which does not know: {wanted}."
 
 
-def degrade(spec: RulesetSpec, abi: int) -> tuple[RulesetSpec, tuple[Note, ...]]:
+def _unnamed_message(rights: RightSet) -> str:
+    return (
+        f"Restricted, since this kernel knows it: {', '.join(in_order(rights))}. "
+        "Paddock does not, so no report says where it was denied."
+    )
+
+
+def degrade(spec: RulesetSpec, abi: int, beyond: RightSet = NO_RIGHTS) -> tuple[RulesetSpec, tuple[Note, ...]]:
     """``spec`` without what ``abi`` does not know, and one note that lists it (none where nothing was lost).
 
     Rules that are left without a right are dropped. Dropping ``refer`` does not permit anything: an ABI 1 kernel
-    always denies it.
+    always denies it. ``beyond`` are rights without a name that the kernel has said to know.
     """
-    fs, net, scoped = rights_of("fs", abi), rights_of("net", abi), rights_of("scope", abi)
+    fs, net, scoped = rights_of("fs", abi) | beyond, rights_of("net", abi) | beyond, rights_of("scope", abi) | beyond
     lost = (spec.handled_fs - fs) | (spec.handled_net - net) | (spec.scoped - scoped)
     paths = (PathGrant(grant.path, grant.rights & fs) for grant in spec.paths)
     ports = (PortGrant(grant.port, grant.rights & net) for grant in spec.ports)
@@ -115,6 +136,12 @@ def degrade(spec: RulesetSpec, abi: int) -> tuple[RulesetSpec, tuple[Note, ...]]
     return kept, tuple(notes)
 
 
+def _known_beyond(spec: RulesetSpec) -> RightSet:
+    """The rights of ``spec`` without a name that this kernel knows: nobody else can tell."""
+    bits = map(right_of, unnamed(spec.handled_fs | spec.handled_net | spec.scoped))
+    return frozenset(right.name for right in bits if kernel.knows(right.kind, 1 << right.bit))
+
+
 def _open_failed(grant: PathGrant, error: OSError) -> Note:
     if error.errno in (errno.ENOENT, errno.ENOTDIR):
         return Note("missing_path", grant.path, grant.rights, "The path does not exist: its rule grants nothing.")
@@ -131,11 +158,12 @@ def _add_path(ruleset_fd: int, grant: PathGrant) -> tuple[PathGrant | None, Note
     try:
         note = None
         rights = grant.rights
-        if not stat.S_ISDIR(os.fstat(parent_fd).st_mode) and rights - FILE_RIGHTS:
-            dropped = rights - FILE_RIGHTS
-            rights &= FILE_RIGHTS
+        if not stat.S_ISDIR(os.fstat(parent_fd).st_mode):
+            dropped = (rights & DIRECTORY_RIGHTS) | _refused(ruleset_fd, parent_fd, unnamed(rights))
+            rights -= dropped
             names = ", ".join(in_order(dropped))
-            note = Note("not_for_file", grant.path, dropped, f"Not a directory: {names} cannot be granted on it.")
+            if dropped:
+                note = Note("not_for_file", grant.path, dropped, f"Not a directory: {names} cannot be granted on it.")
         if not rights:
             return None, note
         try:
@@ -149,6 +177,18 @@ def _add_path(ruleset_fd: int, grant: PathGrant) -> tuple[PathGrant | None, Note
         os.close(parent_fd)
 
 
+def _refused(ruleset_fd: int, parent_fd: int, rights: RightSet) -> RightSet:
+    """Those of ``rights`` that the kernel refuses to grant on the object, which is no directory."""
+    refused = set[str]()
+    for name in rights:
+        try:
+            kernel.add_path_rule(ruleset_fd, parent_fd, to_mask((name,)))
+        except kernel.LandlockError as error:
+            if error.errno == errno.EINVAL:  # any other is met again with the other rights
+                refused.add(name)
+    return frozenset(refused)
+
+
 def build(spec: RulesetSpec, abi: int | None = None) -> BuiltRuleset:
     """Build ``spec`` in the kernel, as far as the kernel's ABI, or the older ``abi`` to simulate, goes.
 
@@ -158,7 +198,10 @@ def build(spec: RulesetSpec, abi: int | None = None) -> BuiltRuleset:
     """
     kernel_abi = kernel.query_abi()
     used = kernel_abi if abi is None else min(abi, kernel_abi)
-    kept, notes = degrade(spec, used)
+    beyond = _known_beyond(spec) if used == kernel_abi else NO_RIGHTS
+    kept, notes = degrade(spec, used, beyond)
+    if beyond:
+        notes = (*notes, Note("unnamed", "", beyond, _unnamed_message(beyond)))
     if not (kept.handled_fs or kept.handled_net or kept.scoped):
         return BuiltRuleset(None, used, kept, notes)
     ruleset_fd = kernel.create_ruleset(

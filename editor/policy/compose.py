@@ -8,7 +8,7 @@ import os
 from collections.abc import Iterable, Mapping, Sequence
 from typing import TypeVar
 
-from editor.landlock.rights import GROUPS, Kind, RightSet, group_rights, in_order
+from editor.landlock.rights import Kind, RightSet, in_order, stands_for
 from editor.policy.errors import PolicyError
 from editor.policy.model import Location, PathRule, Policy, PortRule, RulesetTable, Variable
 from editor.policy.parse import did_you_mean, format_of, parse_leniently, read_text
@@ -177,11 +177,8 @@ def _cut(names: Iterable[str], kind: Kind, handled: RightSet, own_abi: int | Non
     """``names`` for a file with ``abi``: a group that would no longer stand for the same becomes what is left of it."""
     written: dict[str, None] = {}
     for name in names:
-        if name not in GROUPS:
-            written.update({name: None} if name in handled else {})
-            continue
-        rights = group_rights(name, kind, own_abi or 0)
-        if rights <= handled and abi is not None and group_rights(name, kind, abi) == rights:
+        rights = stands_for(name, kind, own_abi)
+        if rights <= handled and stands_for(name, kind, abi) == rights:
             written[name] = None
         else:
             written.update(dict.fromkeys(in_order(rights & handled)))

@@ -11,7 +11,16 @@ from collections.abc import Iterator
 from typing import NamedTuple
 
 from editor.escape import printable
-from editor.landlock.rights import FILE_RIGHTS, NO_RIGHTS, RIGHTS, RightSet, in_order, rights_of
+from editor.landlock.rights import (
+    DIRECTORY_RIGHTS,
+    FILE_RIGHTS,
+    NO_RIGHTS,
+    RightSet,
+    in_order,
+    kind_of,
+    right_of,
+    rights_of,
+)
 from editor.policy.model import RuleRef
 from editor.policy.resolve import GrantRef, Identity, ResolvedPath, ResolvedPolicy
 
@@ -128,10 +137,11 @@ class _Node:
         self.usable: RightSet = NO_RIGHTS
 
     def add(self, path: ResolvedPath, known: RightSet) -> None:
-        self.usable = _ALL_FS if path.is_dir else FILE_RIGHTS
+        dropped = NO_RIGHTS if path.is_dir else DIRECTORY_RIGHTS
+        self.usable = _ALL_FS - dropped
         self.paths.append(path)
-        self.refs += [(path, GrantRef(each.ref, each.rights & self.usable)) for each in path.refs]
-        self.rights |= path.rights & self.usable & known
+        self.refs += [(path, GrantRef(each.ref, each.rights - dropped)) for each in path.refs]
+        self.rights |= (path.rights - dropped) & known
 
 
 class _Place:
@@ -180,19 +190,19 @@ class Decider:
 
     ``root`` is a prefix through which another view of the filesystem is seen, such as /proc/PID/root of a process in a
     mount namespace of its own: paths asked about are then paths of that view, while the rules stay on the objects that
-    they were resolved to.
+    they were resolved to. ``beyond`` are rights without a name that count as known at ``abi``.
     """
 
-    def __init__(self, resolved: ResolvedPolicy, abi: int, *, root: str = "") -> None:
+    def __init__(self, resolved: ResolvedPolicy, abi: int, *, root: str = "", beyond: RightSet = NO_RIGHTS) -> None:
         self.resolved = resolved
         self.abi = abi
         self._prefix = root
-        known = rights_of("fs", abi)
+        known = rights_of("fs", abi) | beyond
         handled = resolved.handled_fs & known
         # Any ruleset that handles any filesystem right denies refer, also where it does not handle it.
         self._handled: RightSet = handled | _REFER if handled else NO_RIGHTS
-        self._handled_net: RightSet = resolved.handled_net & rights_of("net", abi)
-        self._scoped: RightSet = resolved.scoped & rights_of("scope", abi)
+        self._handled_net: RightSet = resolved.handled_net & (rights_of("net", abi) | beyond)
+        self._scoped: RightSet = resolved.scoped & (rights_of("scope", abi) | beyond)
         self._nodes: dict[Identity, _Node] = {}
         self._targets: dict[str, ResolvedPath] = {}
         self._absent: list[tuple[str, ResolvedPath]] = []
@@ -262,8 +272,8 @@ class Decider:
         cached = self._decisions.get(path)
         if cached is not None and (decision := cached.get((rights, follow))) is not None:
             return decision
-        if not rights <= _ALL_FS:
-            raise ValueError(f"not filesystem rights: {', '.join(sorted(rights - _ALL_FS))}")
+        if not rights <= _ALL_FS and (wrong := [name for name in sorted(rights) if kind_of(name) != "fs"]):
+            raise ValueError(f"not filesystem rights: {', '.join(wrong)}")
         decision = self._decide(path, rights, follow=follow)
         if not path.startswith("/proc/"):  # what stands there changes with every process
             if len(self._decisions) >= _MAX_CACHED:
@@ -304,7 +314,7 @@ class Decider:
         return Decision(True, NO_RIGHTS, _giving_refs(place, wanted), reason, uncontrolled, None, place.path)
 
     def _why_uncontrolled(self, rights: RightSet) -> str:
-        new = [name for name in in_order(rights) if RIGHTS[name].abi > self.abi]
+        new = [name for name in in_order(rights) if right_of(name).abi > self.abi]
         old = [name for name in in_order(rights) if name not in new]
         parts = []
         if old:
@@ -573,7 +583,7 @@ class Decider:
         None stands for an address that tells no port, which no rule can grant. Raises ValueError for what is not a
         network right.
         """
-        if right not in RIGHTS or RIGHTS[right].kind != "net":
+        if kind_of(right) != "net":
             raise ValueError(f"not a network right: {right}")
         wanted = frozenset({right})
         if right not in self._handled_net:
@@ -596,7 +606,7 @@ class Decider:
 
         Raises ValueError for what is not a scope.
         """
-        if name not in RIGHTS or RIGHTS[name].kind != "scope":
+        if kind_of(name) != "scope":
             raise ValueError(f"not a scope: {name}")
         wanted = frozenset({name})
         if name not in self._scoped:

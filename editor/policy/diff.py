@@ -10,7 +10,7 @@ import os
 from collections.abc import Iterator
 from typing import Any, Literal, NamedTuple
 
-from editor.landlock.rights import FILE_RIGHTS, LATEST_ABI, NO_RIGHTS, RightSet, in_order, rights_of
+from editor.landlock.rights import DIRECTORY_RIGHTS, LATEST_ABI, NO_RIGHTS, RightSet, in_order, rights_of, unnamed
 from editor.policy.decide import Decider
 from editor.policy.model import RuleRef
 from editor.policy.mounts import is_beneath
@@ -59,21 +59,37 @@ class Comparison(NamedTuple):
 
 
 def compare(a: ResolvedPolicy, b: ResolvedPolicy, abi: int = LATEST_ABI) -> Comparison:
-    """Compare two policies as Landlock version ``abi`` enforces them."""
-    sides = (_Side(a, abi), _Side(b, abi))
+    """Compare two policies as Landlock version ``abi`` enforces them; the newest known stands for later ones too."""
+    known = _Known(rights_of("fs", abi), rights_of("net", abi), rights_of("scope", abi))
+    if abi == LATEST_ABI:
+        known = _Known(
+            known.fs | unnamed(a.handled_fs | b.handled_fs),
+            known.net | unnamed(a.handled_net | b.handled_net),
+            known.scopes | unnamed(a.scoped | b.scoped),
+        )
+    sides = (_Side(a, abi, known), _Side(b, abi, known))
     points = sorted({"/"}.union(*(side.points for side in sides)), key=lambda path: path.split("/"))
     return Comparison(tuple(_only(sides[0], sides[1], points)), tuple(_only(sides[1], sides[0], points)))
+
+
+class _Known(NamedTuple):
+    """The rights that are compared."""
+
+    fs: RightSet
+    net: RightSet
+    scopes: RightSet
 
 
 class _Side:
     """One policy, and what it allows at any point."""
 
-    def __init__(self, resolved: ResolvedPolicy, abi: int) -> None:
+    def __init__(self, resolved: ResolvedPolicy, abi: int, known: _Known) -> None:
         self.resolved = resolved
-        self.decider = Decider(resolved, abi)
-        self.free = rights_of("fs", abi) - self.decider.handled
-        self.net = rights_of("net", abi)
-        self.scopes = rights_of("scope", abi) - resolved.scoped
+        self.decider = Decider(resolved, abi, beyond=unnamed(NO_RIGHTS.union(*known)))
+        self.known = known.fs
+        self.free = known.fs - self.decider.handled
+        self.net = known.net
+        self.scopes = known.scopes - resolved.scoped
         self.free_net = self.net - resolved.handled_net
         self.ports = {each.port: each for each in resolved.ports}
         self.missing: dict[str, tuple[RightSet, tuple[RuleRef, ...]]] = {}
@@ -86,7 +102,6 @@ class _Side:
                 rights, refs = self.missing.get(spelled, (NO_RIGHTS, ()))
                 self.missing[spelled] = (rights | path.rights, (*refs, *(each.ref for each in path.refs)))
                 self.points.add(spelled)
-        self.known = rights_of("fs", abi)
 
     def allowed(self, point: str) -> RightSet:
         """The filesystem rights at ``point``: given by rules there or above it, or not restricted."""
@@ -128,7 +143,7 @@ def _only(allowing: _Side, other: _Side, points: list[str]) -> Iterator[Differen
     above: dict[str, str | None] = {}
     for point in points:  # from the root down
         there = os.path.lexists(point)
-        shapes[point] = allowing.known if not there or os.path.isdir(point) else FILE_RIGHTS
+        shapes[point] = allowing.known - (DIRECTORY_RIGHTS if there and not os.path.isdir(point) else NO_RIGHTS)
         extra[point] = (allowing.allowed(point) - other.allowed(point)) & shapes[point]
         above[point] = _nearest(point, extra)
     for at, point in enumerate(points):

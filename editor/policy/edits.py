@@ -4,7 +4,7 @@ import re
 from typing import Literal, NamedTuple
 
 from editor.escape import printable
-from editor.landlock.rights import RIGHTS, Kind, Right, RightSet
+from editor.landlock.rights import Kind, Right, RightSet, right_of
 from editor.policy.variables import name_problem
 
 MAX_PORT = 65535
@@ -152,10 +152,10 @@ def check(edit: Edit) -> None:
 
 
 def _known(name: str) -> Right:
-    right = RIGHTS.get(name)
-    if right is None:
-        raise EditError(f"Landlock has no right '{printable(name)}'.")
-    return right
+    try:
+        return right_of(name)
+    except KeyError:
+        raise EditError(f"Landlock has no right '{printable(name)}'.") from None
 
 
 def _check_rights(names: RightSet, kind: Kind) -> None:

@@ -9,7 +9,18 @@ from collections.abc import Iterable, Iterator, Mapping
 from types import MappingProxyType
 from typing import Literal, NamedTuple
 
-from editor.landlock.rights import GROUPS, LATEST_ABI, NO_RIGHTS, RIGHTS, Kind, RightSet, in_order, rights_of
+from editor.landlock.rights import (
+    GROUPS,
+    LATEST_ABI,
+    NO_RIGHTS,
+    RIGHTS,
+    Kind,
+    RightSet,
+    bits_of,
+    in_order,
+    rights_of,
+    unnamed,
+)
 from editor.policy.edits import Edit, RemoveEntry, RemoveVariable, SetRuleRights
 from editor.policy.model import Location, Policy
 from editor.policy.resolve import ResolvedPolicy
@@ -53,6 +64,12 @@ LINTS: Mapping[str, Lint] = MappingProxyType(
             "note",
             "A right that landlockconfig does not know yet",
             "The reference implementation, and with it llconfig and Island, refuses a file that names it.",
+        ),
+        "unnamed-right": Lint(
+            "warning",
+            "A right given as a number",
+            "It belongs to a kernel later than any that Paddock knows: other kernels do not restrict it, and other "
+            "readers of the format take names only.",
         ),
         "empty-group": Lint(
             "warning",
@@ -186,6 +203,7 @@ def lint(policy: Policy, resolved: ResolvedPolicy, *, target_abi: int | None = N
         *_never_granted(policy),
         *_newer_rights(policy, target_abi),
         *_unknown_elsewhere(policy),
+        *_unnamed(policy),
         *_empty_groups(policy),
         *_unused_variables(policy),
         *lint_rules(policy, resolved),
@@ -226,7 +244,8 @@ def _unhandled(policy: Policy, target_abi: int | None) -> Iterator[Finding]:
     for kind, handled, where in sections:
         if not handled:
             continue
-        abi = target_abi or policy.abi or max(RIGHTS[name].abi for name in handled)
+        named = handled - unnamed(handled)
+        abi = target_abi or policy.abi or max((RIGHTS[name].abi for name in named), default=LATEST_ABI)
         free = rights_of(kind, abi) - handled - {"refer"}
         if not free:
             continue
@@ -274,7 +293,7 @@ def _newer_rights(policy: Policy, target_abi: int | None) -> Iterator[Finding]:
             yield finding("newer-right", location, message)
     if target_abi is not None and policy.abi is not None and policy.abi > target_abi:
         everything = policy.handled_fs | policy.handled_net | policy.scoped
-        lost = [name for name in in_order(everything - told) if RIGHTS[name].abi > abi]
+        lost = [name for name in in_order(everything - told - unnamed(everything)) if RIGHTS[name].abi > abi]
         if lost:
             message = f"{', '.join(lost)}: part of a group at abi = {policy.abi}, not restricted at ABI {abi}."
             yield finding("newer-right", _start(policy), message)
@@ -288,6 +307,22 @@ def _unknown_elsewhere(policy: Policy) -> Iterator[Finding]:
             told.add(name)
             message = f"landlockconfig does not know {name} yet: llconfig and Island refuse this file."
             yield finding("unknown-to-reference", location, message)
+
+
+def _unnamed(policy: Policy) -> Iterator[Finding]:
+    """Rights given as numbers, where each is first used."""
+    found: dict[Location, RightSet] = {}
+    left = unnamed(policy.handled_fs | policy.handled_net | policy.scoped)
+    for name, location in _named(policy):
+        if new := bits_of(name) & left:
+            found[location] = found.get(location, NO_RIGHTS) | new
+            left -= new
+    for location, bits in found.items():
+        message = (
+            f"{_listed(bits)}: no Landlock ABI up to {LATEST_ABI} has it, and a kernel that does not know it does not "
+            "restrict it. landlockconfig takes names only: llconfig and Island refuse this file."
+        )
+        yield finding("unnamed-right", location, message)
 
 
 def _empty_groups(policy: Policy) -> Iterator[Finding]:

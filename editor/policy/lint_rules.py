@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from typing import NamedTuple
 
 from editor.escape import printable
-from editor.landlock.rights import FILE_RIGHTS, LATEST_ABI, NO_RIGHTS, RightSet, in_order
+from editor.landlock.rights import DIRECTORY_RIGHTS, LATEST_ABI, NO_RIGHTS, RightSet, in_order
 from editor.policy.decide import Decider
 from editor.policy.edits import RemoveEntry, SetRuleRights
 from editor.policy.lint import Finding, finding
@@ -77,13 +77,13 @@ def _file_rights(rule: PathRule, existing: list[tuple[Location, ResolvedPath]]) 
     """Rights that a rule names but cannot grant, as all its paths are files; groups do not count, they are for both."""
     if not existing or any(path.is_dir for _, path in existing):
         return
-    lost = [name for name in in_order(rule.allowed_access) if name not in FILE_RIGHTS]
+    lost = [name for name in in_order(rule.allowed_access) if name in DIRECTORY_RIGHTS]
     if lost:
         location, path = existing[0]
         message = f"{printable(path.path)} is not a directory: {', '.join(lost)} cannot be granted on it."
         # A group beside the names may bring the same rights; and a path that is missing today may become a directory.
         whole = len(existing) == len(rule.parents) and len(rule.allowed_access) == len(rule.rights)
-        kept = rule.rights & FILE_RIGHTS
+        kept = rule.rights - DIRECTORY_RIGHTS
         fix = (SetRuleRights("path_beneath", rule.number, kept),) if whole and kept else ()
         yield finding("file-right", location, message, fix=fix)
 
@@ -165,7 +165,7 @@ def _covering(
         return path.path
     if path.target is None:
         return None
-    wanted = rights - given if path.is_dir else (rights & FILE_RIGHTS) - given
+    wanted = (rights if path.is_dir else rights - DIRECTORY_RIGHTS) - given
     spelled = os.path.normpath(resolved.absolute(path.path))
     if spelled != path.target or path.target == "/":
         return None

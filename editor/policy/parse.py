@@ -1,15 +1,27 @@
 """Reading Landlock Config, strictly: a policy that says something unexpected is refused, never guessed at.
 
-The rules are those of landlockconfig's parser, with three differences that help the person who writes the file: every
-right of ABI 1 to 11 is known, a port above 65535 is refused here and not when the ruleset is built, and so is a
-variable that is not defined.
+The rules are those of landlockconfig's parser, with four differences that help the person who writes the file: every
+right of ABI 1 to 11 is known, rights of later kernels can be given as the kernel's bits (which landlockconfig's README
+plans), a port above 65535 is refused here and not when the ruleset is built, and so is a variable that is not defined.
 """
 
 import os
 from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
-from editor.landlock.rights import GROUPS, NO_RIGHTS, RIGHTS, Kind, RightSet, group_rights
+from editor.landlock.rights import (
+    GROUPS,
+    NO_RIGHTS,
+    RIGHTS,
+    Kind,
+    RightSet,
+    bits_of,
+    group_rights,
+    mask_name,
+    mask_of,
+    named_bits,
+    to_mask,
+)
 from editor.policy.errors import PolicyError
 from editor.policy.model import (
     Location,
@@ -292,8 +304,8 @@ class _Reader:
                 self.wrong_kind(item, key, "an array of tables")
         return tuple(found)
 
-    def strings(self, node: Node | None, key: str, kind: Kind | None = None) -> list[tuple[Node, str]]:
-        """The strings of a list and where they stand; ``kind``: they are names of such rights."""
+    def strings(self, node: Node | None, key: str) -> list[tuple[Node, str]]:
+        """The strings of a list and where they stand."""
         if node is None:
             return []
         found = []
@@ -301,8 +313,7 @@ class _Reader:
             if isinstance(item.value, str) and item.kind == "string":
                 found.append((item, item.value))
             else:
-                hint = _by_name(item.value, kind) if kind is not None and item.kind == "integer" else ""
-                self.wrong_kind(item, key, "an array of strings", hint)
+                self.wrong_kind(item, key, "an array of strings")
         return found
 
     # Meaning
@@ -410,10 +421,24 @@ class _Reader:
         return PortRule(index, names, rights, tuple(ports), self.place(node))
 
     def rights(self, node: Node | None, key: str, kind: Kind) -> tuple[tuple[str, ...], RightSet]:
-        """The names in an array of rights of ``kind``, as written, and what they stand for."""
+        """The names in an array of rights of ``kind``, as written (numbers by `mask_name`), and what they stand for."""
+        if node is None:
+            return (), NO_RIGHTS
         names = []
         granted: set[str] = set()
-        for item, name in self.strings(node, key, kind):
+        for item in self.items(node, key, "strings"):
+            name = item.value
+            if item.kind == "integer" and isinstance(name, int):
+                message, hint = _bits_problem(name, kind)
+                if message:
+                    self.problem(item.span.start, message, key=self.shown(item), hint=hint)
+                else:
+                    names.append(mask_name(kind, name))
+                    granted |= bits_of(names[-1])
+                continue
+            if item.kind != "string" or not isinstance(name, str):
+                self.wrong_kind(item, key, "an array of strings")
+                continue
             names.append(name)
             right = RIGHTS.get(name)
             if right is not None and right.kind == kind:
@@ -449,6 +474,9 @@ class _Reader:
         elif name in GROUPS:
             message = f"'{name}' is a group of filesystem rights, not of {_KIND_NAMES[kind]}s"
             hint = "'abi.all' is the only group here"
+        elif (mask := mask_of(name)) is not None:
+            message = f"unknown {_KIND_NAMES[kind]} '{name}'"
+            hint = f"as the kernel's bits it is written as a number: {mask if self.format == 'json' else hex(mask)}"
         else:
             message = f"unknown {_KIND_NAMES[kind]} '{name}'"
             known = [each.name for each in RIGHTS.values() if each.kind == kind]
@@ -489,20 +517,20 @@ class _Reader:
         return self.text[node.span.start : min(node.span.end, node.span.start + 40)]
 
 
-def _by_name(bits: object, kind: Kind) -> str:
-    """What to write instead of the number ``bits``.
+def _bits_problem(bits: int, kind: Kind) -> tuple[str, str]:
+    """What is wrong with the number ``bits`` among rights of ``kind``, and what to write instead; nothing: both empty.
 
-    landlockconfig's README plans for the kernel's bits beside names, but neither its schema nor its parser takes a
-    number yet, nor does either say whether it would be a mask or the number of a bit: here it is read as a mask.
+    landlockconfig's README plans for the kernel's bits beside names, to be ahead of the launcher. So numbers are for
+    rights that have no name yet, and a right has one spelling.
     """
-    if not isinstance(bits, int) or not 0 < bits < 1 << 64:
-        return "a right is written by its name"
-    known = {1 << right.bit: right.name for right in RIGHTS.values() if right.kind == kind}
-    names = [f"'{name}'" for bit, name in known.items() if bits & bit]
-    unknown = bits & ~sum(known)
-    if unknown:
-        names.append(f"{unknown:#x}, which no known right has")
-    return f"a right is written by its name; as the kernel's bits {bits} is {', '.join(names)}"
+    if not 0 < bits < 1 << 64:
+        return f"as the kernel's bits, {bits} is no {_KIND_NAMES[kind]}", "a right is written by its name"
+    named = named_bits(kind, bits)
+    if not named:
+        return "", ""
+    unnamed = bits & ~to_mask(named)
+    instead = ", ".join([f"'{name}'" for name in named] + ([f"{unnamed:#x}"] if unnamed else []))
+    return f"a {_KIND_NAMES[kind]} that has a name is written by it, not as the kernel's bits", f"write {instead}"
 
 
 def did_you_mean(name: str, known: Iterable[str]) -> str:

@@ -5,7 +5,7 @@ from itertools import product
 from typing import Literal, NamedTuple
 
 from editor.escape import printable
-from editor.landlock.rights import GROUPS, NO_RIGHTS, Kind, RightSet, group_rights, in_order
+from editor.landlock.rights import NO_RIGHTS, Kind, RightSet, in_order, mask_of, stands_for
 from editor.policy.edits import (
     Edit,
     EditError,
@@ -32,6 +32,11 @@ from editor.policy.variables import MAX_PATHS, Reference, expand, parse_template
 Section = Literal["variable", "ruleset", "path_beneath", "net_port"]
 Key = Literal["name", "handled_access_fs", "handled_access_net", "scoped", "allowed_access", "parent", "port"]
 Value = str | int
+
+
+class Bits(int):
+    """The number of a right that has no name; a port is any other number."""
+
 
 HANDLED_KEYS: dict[Kind, Key] = {"fs": "handled_access_fs", "net": "handled_access_net", "scope": "scoped"}
 
@@ -270,8 +275,11 @@ class _RulePlanner:
                 entry = (self.size(number), self.subject.entry)
                 self.steps.append(ChangeList(self.section, number, self.list_key, frozenset(), (entry,)))
                 return
-        names = tuple(in_order(rights))
-        self.steps.append(AddTable(self.section, (("allowed_access", names), (self.list_key, (self.subject.entry,)))))
+        members: tuple[tuple[Key, tuple[Value, ...]], ...] = (
+            ("allowed_access", _written(rights)),
+            (self.list_key, (self.subject.entry,)),
+        )
+        self.steps.append(AddTable(self.section, members))
         self.given[len(self.rules)] = rights
 
     def keep_handled(self) -> Iterator[Step]:
@@ -329,8 +337,18 @@ def _add_handled(policy: Policy, kind: Kind, rights: RightSet) -> Step:
             wanted = _handled(table, kind) | rights
             return _rewritten("ruleset", table.number, key, names, kind=kind, abi=policy.abi, wanted=wanted)
     if policy.rulesets:
-        return AddMember("ruleset", 0, key, tuple(in_order(rights)))
-    return AddTable("ruleset", ((key, tuple(in_order(rights))),))
+        return AddMember("ruleset", 0, key, _written(rights))
+    return AddTable("ruleset", ((key, _written(rights)),))
+
+
+def _written(rights: RightSet) -> tuple[Value, ...]:
+    """``rights`` as elements of a list: names, and numbers where there is none."""
+    return tuple(map(_value, in_order(rights)))
+
+
+def _value(right: str) -> Value:
+    mask = mask_of(right)
+    return right if mask is None else Bits(mask)
 
 
 def _names(table: RulesetTable, kind: Kind) -> tuple[str, ...]:
@@ -358,16 +376,16 @@ def _rewritten(
     """
     kept: dict[int, RightSet] = {}
     for at, name in enumerate(names):
-        stands_for = group_rights(name, kind, abi or 0) if name in GROUPS else frozenset({name})
-        if stands_for <= wanted:
-            kept[at] = stands_for
+        rights = stands_for(name, kind, abi)
+        if rights <= wanted:
+            kept[at] = rights
     order = in_order(wanted)
     rank = {name: position for position, name in enumerate(order)}
     insert = []
     for name in order:
-        if not any(name in stands_for for stands_for in kept.values()):
-            later = (at for at in kept if names[at] not in GROUPS and rank[names[at]] > rank[name])
-            insert.append((next(later, len(names)), name))
+        if not any(name in rights for rights in kept.values()):
+            later = (at for at in kept if rank.get(names[at], -1) > rank[name])  # a group has no rank
+            insert.append((next(later, len(names)), _value(name)))
     return ChangeList(section, number, key, frozenset(range(len(names))) - frozenset(kept), tuple(insert))
 
 

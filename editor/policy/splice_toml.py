@@ -15,6 +15,7 @@ from editor.policy.outline import spans_of
 from editor.policy.planning import (
     AddMember,
     AddTable,
+    Bits,
     ChangeList,
     Key,
     RemoveMember,
@@ -237,6 +238,8 @@ def _has_headers(node: Node) -> bool:
 
 
 def _scalar(value: Value) -> str:
+    if isinstance(value, Bits):
+        return hex(value)
     # JSON's escapes are TOML's too, but TOML also wants DEL escaped.
     return json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007f")
 
@@ -249,5 +252,6 @@ def _literal(value: Value) -> str:
 
 def _quoting(text: str, node: Node) -> Callable[[Value], str]:
     """How new elements of a list are quoted: as all its present ones are."""
-    single = all(text.startswith("'", item.span.start) for item in node.items)
+    strings = [item for item in node.items if item.kind == "string"]
+    single = bool(strings) and all(text.startswith("'", item.span.start) for item in strings)
     return _literal if single else _scalar

@@ -11,6 +11,7 @@ from collections.abc import Callable
 from typing import NamedTuple, NoReturn
 
 from editor.landlock.kernel import LandlockError
+from editor.landlock.rights import NO_RIGHTS, in_order, unnamed
 from editor.landlock.ruleset import BuiltRuleset, Note, build, enforce
 from editor.policy.model import Policy
 from editor.policy.resolve import ResolvedPolicy, resolve
@@ -77,6 +78,12 @@ def _build(resolved: ResolvedPolicy, request: Launch) -> BuiltRuleset:
         raise LaunchError(
             f"Landlock ABI {request.require_abi} is required, and this kernel enforces ABI {built.abi}; "
             "the command was not started"
+        )
+    lost = unnamed(NO_RIGHTS.union(*(note.rights for note in built.notes if note.kind == "abi_lost")))
+    if request.require_abi is not None and lost:
+        raise LaunchError(
+            f"{', '.join(in_order(lost))}: no Landlock ABI known to Paddock has it, and this kernel does not restrict "
+            "it; the command was not started"
         )
     if built.fd is None:
         raise LaunchError(

@@ -18,7 +18,7 @@ from textual.widget import Widget
 from textual.widgets import Tab, Tabs
 
 from editor.escape import printable
-from editor.landlock.rights import NO_RIGHTS, RIGHTS, in_order
+from editor.landlock.rights import NO_RIGHTS, in_order, right_of
 from editor.policy.errors import PolicyError
 from widgets.key_line import KeyLine
 from widgets.policy_tree import PolicyTree, TreeSource
@@ -641,7 +641,7 @@ class MainScreen(Screen[None]):
         def toggle() -> "Applied":
             resolved = self.workspace.resolved
             on_now = name in resolved.handled_fs | resolved.handled_net | resolved.scoped
-            kind = RIGHTS[name].kind
+            kind = right_of(name).kind
             return self.workspace.apply(SetScope(name, not on_now) if kind == "scope" else SetHandled(name, not on_now))
 
         self._edit(toggle, self._applied)

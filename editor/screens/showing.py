@@ -9,7 +9,18 @@ from typing import NamedTuple
 
 from editor.escape import printable
 from editor.landlock.abi import ABI_VERSIONS
-from editor.landlock.rights import FILE_RIGHTS, FS_RIGHTS, NET_RIGHTS, NO_RIGHTS, SCOPES, RightSet, in_order
+from editor.landlock.rights import (
+    DIRECTORY_RIGHTS,
+    FS_RIGHTS,
+    NET_RIGHTS,
+    NO_RIGHTS,
+    SCOPES,
+    UNKNOWN_ABI,
+    RightSet,
+    in_order,
+    right_of,
+    unnamed,
+)
 from editor.policy.decide import Decider, Grant
 from editor.policy.model import RuleRef
 from editor.policy.resolve import ResolvedPath, ResolvedPolicy
@@ -22,7 +33,6 @@ from widgets.ports_panel import PortRow
 from widgets.rights_panel import RightState, Source
 
 _KERNELS = {version.number: version.kernel for version in ABI_VERSIONS}
-_ALL_FS: RightSet = frozenset(right.name for right in FS_RIGHTS)
 
 
 def rule_text(ref: RuleRef) -> str:
@@ -110,11 +120,11 @@ class Filesystem:
 
     def _reached(self, laid: _Laid, path: str, *, is_dir: bool) -> _Reached:
         grants = laid.decider.inherited(path)
-        usable = _ALL_FS if is_dir else FILE_RIGHTS
+        dropped = NO_RIGHTS if is_dir else DIRECTORY_RIGHTS
         here = tuple(grant for grant in grants if grant.here)
-        above = tuple(grant for grant in grants if not grant.here and grant.rights & usable)
-        given = NO_RIGHTS.union(*(grant.rights for grant in here)) & usable
-        inherited = NO_RIGHTS.union(*(grant.rights for grant in above)) & usable
+        above = tuple(grant for grant in grants if not grant.here and grant.rights - dropped)
+        given = NO_RIGHTS.union(*(grant.rights for grant in here)) - dropped
+        inherited = NO_RIGHTS.union(*(grant.rights for grant in above)) - dropped
         return _Reached(given, inherited, above, here)
 
     # What the tree asks
@@ -140,7 +150,7 @@ class Filesystem:
         rows: list[TreeRow] = []
         inherited = reached.given | reached.inherited
         source = _from(grant for grant in (*reached.here, *reached.above))
-        of_file = tuple(in_order(inherited & FILE_RIGHTS))
+        of_file = tuple(in_order(inherited - DIRECTORY_RIGHTS))
         of_directory = tuple(in_order(inherited))
         with os.scandir(path) as entries:
             for entry in entries:
@@ -221,19 +231,18 @@ def rules_here(workspace: Workspace, path: str) -> tuple[Grant, ...]:
 
 
 def right_states(workspace: Workspace, path: str) -> tuple[RightState, ...]:
-    """Every filesystem right as it stands for ``path``."""
-    exists = os.path.exists(path)
-    usable = _ALL_FS if not exists or os.path.isdir(path) else FILE_RIGHTS
+    """Every filesystem right as it stands for ``path``; rights without a name only where the policy handles them."""
+    dropped = DIRECTORY_RIGHTS if os.path.exists(path) and not os.path.isdir(path) else NO_RIGHTS
     here = rules_here(workspace, path)
     above = tuple(grant for grant in workspace.decider.inherited(path) if not grant.here)
     handled = workspace.resolved.handled_fs
     enforced = workspace.abi if workspace.kernel.abi else 0
     states = []
-    for right in FS_RIGHTS:
+    for right in (*FS_RIGHTS, *map(right_of, in_order(unnamed(handled)))):
         givers = [grant for grant in here if right.name in grant.rights]
         inherited = [grant for grant in above if right.name in grant.rights]
         why = ""
-        if right.name not in usable:
+        if right.name in dropped:
             why = "only directories can hold it"
         elif right.name not in handled and right.name != "refer":
             why = "not handled: allowed everywhere"
@@ -243,13 +252,13 @@ def right_states(workspace: Workspace, path: str) -> tuple[RightState, ...]:
             RightState(
                 name=right.name,
                 meaning=right.meaning,
-                abi=right.abi,
-                kernel=_KERNELS[right.abi],
+                abi=right.abi if right.abi < UNKNOWN_ABI else None,
+                kernel=_KERNELS.get(right.abi, ""),
                 state="here" if givers else "inherited" if inherited else "none",
                 sources=tuple(_source(grant.path, grant.ref) for grant in (*givers, *inherited)),
                 handled=right.name in handled,
                 enforced=right.abi <= enforced,
-                applicable=right.name in usable,
+                applicable=right.name not in dropped,
                 why=why,
             )
         )
@@ -279,7 +288,7 @@ def _service(port: int) -> str:
 
 
 def handled_rows(workspace: Workspace) -> tuple[HandledRow, ...]:
-    """Every right and scope: handled or not, and whether that can be switched off."""
+    """Every right and scope: handled or not, and whether that can be switched off. Those without a name: if handled."""
     policy, resolved = workspace.policy, workspace.resolved
     granted: dict[str, str] = {}
     for ref, rights in (
@@ -290,17 +299,19 @@ def handled_rows(workspace: Workspace) -> tuple[HandledRow, ...]:
             granted.setdefault(name, f"granted on line {ref}")
     enforced = workspace.abi if workspace.kernel.abi else 0
     on = resolved.handled_fs | resolved.handled_net | resolved.scoped
+    beyond = tuple(map(right_of, in_order(unnamed(on))))
     return tuple(
         HandledRow(
             name=right.name,
             kind=right.kind,
-            abi=right.abi,
+            abi=right.abi if right.abi < UNKNOWN_ABI else None,
             handled=right.name in on,
             locked=right.name in granted,
             why=granted.get(right.name, ""),
             enforced=right.abi <= enforced,
         )
-        for right in (*FS_RIGHTS, *NET_RIGHTS, *SCOPES)
+        for kind, known in (("fs", FS_RIGHTS), ("net", NET_RIGHTS), ("scope", SCOPES))
+        for right in (*known, *(each for each in beyond if each.kind == kind))
     )
 
 

@@ -252,6 +252,18 @@ def test_compatibility_with_every_abi(files: Path) -> None:
     assert paddock("check", "--compat", "broken.toml", cwd=files).returncode == 2
 
 
+def test_compatibility_of_a_right_without_a_name(files: Path) -> None:
+    write(files / "p.toml", POLICY.replace('scoped = ["abi.all"]', 'scoped = ["abi.all", 0x80]'))
+    (report,) = json_of(paddock("check", "--compat", "--format", "json", "p.toml", cwd=files))["files"]
+    assert all(level["unrestricted"][-1] == "scope.0x80" for level in report["levels"])
+    assert report["readers"] == [
+        "scope.0x80: no ABI known to Paddock has it; the kernel is asked when it is to be enforced.",
+        "landlockconfig (llconfig, Island) refuses this file: it takes rights by name only.",
+    ]
+    done = paddock("check", "--target-abi", "11", "p.toml", cwd=files)
+    assert done.returncode == 1 and "scope.0x80: no Landlock ABI up to 11 has it" in done.stdout
+
+
 def test_a_policy_that_an_old_kernel_cannot_enforce_at_all(files: Path) -> None:
     write(files / "net.toml", '[[net_port]]\nallowed_access = ["bind_tcp"]\nport = [80]\n')
     (report,) = json_of(paddock("check", "--compat", "--format", "json", "net.toml", cwd=files))["files"]

@@ -153,6 +153,19 @@ def test_an_older_kernel(policy: str) -> None:
     explained(policy, "/root/x", "--right", "truncate", "--abi", "3", status=1)
 
 
+def test_a_right_that_has_no_name_yet(tmp_path: Path) -> None:
+    text = '[[path_beneath]]\nallowed_access = ["read_file", 0x20000]\nparent = ["/usr"]\n'
+    write(tmp_path / "p.toml", text)
+    done = paddock("explain", "p.toml", "/usr", "--right", "fs.0x20000", "--abi", "11", cwd=tmp_path)
+    assert done.returncode == 0
+    assert "Landlock ABI 11 does not know fs.0x20000" in done.stdout
+    assert "/usr  read_file, fs.0x20000  p.toml:3" in done.stdout
+    assert "Only a kernel later than Landlock ABI 11 can restrict fs.0x20000." in done.stdout
+    done = paddock("explain", "p.toml", "/usr", "--right", "fs.0x4", cwd=tmp_path)
+    assert done.returncode == 2 and "There is no 'fs.0x4' for /usr" in done.stderr
+    assert "unknown to ABI 11  fs.0x20000" in paddock("explain", "--all", "--abi", "11", "p.toml", cwd=tmp_path).stdout
+
+
 def test_scopes(policy: str) -> None:
     said = explained(policy, "scope:signal", status=1)
     assert verdicts(said) == [("signal", "denied", "EPERM")]

@@ -36,6 +36,17 @@ def test_the_status_is_the_commands_own(policy: str, status: int) -> None:
     assert shell(policy, f"exit {status}").returncode == status
 
 
+def test_a_right_of_a_later_kernel_is_not_dropped_in_silence(tmp_path: Path) -> None:
+    bit = "0x8000000000000000"
+    text = POLICY.replace('handled_access_fs = ["abi.all"]', f'handled_access_fs = ["abi.all", {bit}]')
+    policy = write(tmp_path / "policy.toml", text)
+    done = shell(policy, "exit 3")
+    assert done.returncode == 3 and f"fs.{bit} (no ABI known to Paddock)" in done.stderr
+    done = shell(policy, "exit 3", "--require-abi", "1")
+    assert done.returncode == 125
+    assert f"fs.{bit}: no Landlock ABI known to Paddock has it, and this kernel does not restrict it" in done.stderr
+
+
 def test_the_process_becomes_the_command(policy: str) -> None:
     with subprocess.Popen(
         [*PADDOCK, "run", policy, "--", "sh", "-c", "echo $$; kill -TERM $$"],

@@ -12,10 +12,18 @@ from editor.landlock.rights import (
     NET_RIGHTS,
     RIGHTS,
     SCOPES,
+    bits_of,
     group_rights,
     in_order,
+    kind_of,
+    mask_name,
+    mask_of,
+    named_bits,
+    right_of,
     rights_of,
+    stands_for,
     to_mask,
+    unnamed,
 )
 
 HEADER = "/usr/include/linux/landlock.h"
@@ -67,6 +75,35 @@ def test_groups_follow_landlock_config() -> None:
 def test_order_and_mask_are_the_kernels() -> None:
     assert in_order({"signal", "bind_tcp", "truncate", "execute"}) == ["execute", "truncate", "bind_tcp", "signal"]
     assert to_mask({"execute", "truncate"}) == 0b100000000000001
+
+
+def test_a_right_without_a_name_is_its_bit() -> None:
+    assert mask_name("net", 0x30) == "net.0x30" and mask_of("net.0x30") == 0x30
+    assert bits_of("net.0x30") == stands_for("net.0x30", "net", None) == {"net.0x10", "net.0x20"}
+    right = right_of("fs.0x20000")
+    assert (right.kind, right.bit) == ("fs", 17) and right.abi > LATEST_ABI
+    assert to_mask({"execute", "fs.0x20000"}) == 0x20001
+    names = ["signal", "fs.0x20000", "net.0x10", "bind_tcp", "fs.0x400000000", "truncate"]
+    assert in_order(names) == ["truncate", "fs.0x20000", "fs.0x400000000", "bind_tcp", "net.0x10", "signal"]
+    assert unnamed(frozenset(names)) == {"fs.0x20000", "net.0x10", "fs.0x400000000"}
+    assert named_bits("fs", 0x20006) == ["write_file", "read_file"]
+
+
+@pytest.mark.parametrize(
+    "name", ["fs.0x0", "fs.0x020000", "fs.0X20000", "fs.0x2_0", "fs.0x", "fs.0x-1", "fs.0x10000000000000000", "fd.0x1"]
+)
+def test_a_bit_has_one_spelling(name: str) -> None:
+    assert mask_of(name) is None and kind_of(name) is None
+    with pytest.raises(KeyError):
+        right_of(name)
+
+
+def test_the_kernel_tells_which_bits_it_knows() -> None:
+    known = min(kernel.query_abi(), LATEST_ABI)
+    assert all(kernel.knows(right.kind, 1 << right.bit) for right in RIGHTS.values() if right.abi <= known)
+    if kernel.query_abi() <= LATEST_ABI:
+        assert not any(kernel.knows(right.kind, 1 << right.bit) for right in RIGHTS.values() if right.abi > known)
+    assert not kernel.knows("fs", 1 << 63) and not kernel.knows("net", 1 << 63) and not kernel.knows("scope", 1 << 63)
 
 
 def test_the_kernel_agrees_with_the_table_about_its_own_abi() -> None:

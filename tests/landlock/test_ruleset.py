@@ -153,6 +153,44 @@ def test_nothing_left_to_enforce_is_no_ruleset_and_a_note() -> None:
     assert "bind_tcp (ABI 4)" in built.notes[0].message
 
 
+def test_a_bit_that_no_kernel_knows_is_dropped_and_told(tree: str) -> None:
+    bit = frozenset({"fs.0x8000000000000000"})
+    spec = RulesetSpec(ALL_FS | bit, frozenset(), frozenset(), (PathGrant(tree, bit | {"read_file"}),), ())
+    built = build(spec, min(KERNEL_ABI, LATEST_ABI))
+    assert built.fd is not None
+    os.close(built.fd)
+    assert built.spec.paths == (PathGrant(tree, frozenset({"read_file"})),)
+    assert not built.spec.handled_fs & bit
+    (note,) = (note for note in built.notes if note.rights & bit)
+    assert note.kind == "abi_lost" and "fs.0x8000000000000000 (no ABI known to Paddock)" in note.message
+    nothing = build(RulesetSpec(bit, frozenset(), frozenset(), (PathGrant(tree, bit),), ()))
+    assert nothing.fd is None
+
+
+def test_a_bit_that_the_kernel_knows_is_enforced_and_told(tree: str) -> None:
+    """As on a kernel later than the table: bits whose names the table has stand for those that it has not."""
+    read_file, read_dir = frozenset({"fs.0x4"}), frozenset({"fs.0x8"})
+    spec = RulesetSpec(
+        read_file | read_dir,
+        frozenset(),
+        frozenset(),
+        (PathGrant(f"{tree}/file", read_file | read_dir), PathGrant(f"{tree}/dir", read_dir)),
+        (),
+    )
+    built = build(spec)
+    assert built.fd is not None
+    os.close(built.fd)
+    assert built.spec.handled_fs == spec.handled_fs
+    assert [(note.kind, note.subject, note.rights) for note in built.notes] == [
+        ("unnamed", "", read_file | read_dir),
+        ("not_for_file", f"{tree}/file", read_dir),
+    ]
+    operations = [["read_file", f"{tree}/file"], ["read_file", f"{tree}/gone"], ["read_dir", f"{tree}/dir"]]
+    assert attempt(spec, [*operations, ["read_dir", f"{tree}/empty"]]) == [None, "EACCES", None, "EACCES"]
+    # A kernel of an older ABI, simulated, knows none.
+    assert build(spec, abi=KERNEL_ABI - 1).fd is None
+
+
 def test_sixteen_layers_are_the_limit() -> None:
     script = (
         "from editor.landlock import kernel\n"

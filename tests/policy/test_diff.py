@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from editor.compat import compatibility
 from editor.effective import effective
 from editor.exchange.spelling import quoted
-from editor.landlock.rights import FILE_RIGHTS, FS_RIGHTS, LATEST_ABI
+from editor.landlock.rights import DIRECTORY_RIGHTS, FS_RIGHTS, LATEST_ABI, unnamed
 from editor.policy.decide import Decider
 from editor.policy.diff import Comparison, compare
 from editor.policy.document import PolicyDocument
@@ -26,7 +26,7 @@ from editor.sandbox.report import AbiUsed
 DIRECTORIES = ("a", "a/b", "a/b/c", "d")
 FILES = ("f", "a/f", "a/b/f", "a/b/c/f", "d/f")
 SPELLINGS = (*DIRECTORIES, *FILES, ".", "a/", "./d", "link", "link/c", "gone", "gone/x", "a/gone")
-RIGHTS = ("read_file", "read_dir", "write_file", "execute", "make_reg", "refer", "truncate")
+RIGHTS = ("read_file", "read_dir", "write_file", "execute", "make_reg", "refer", "truncate", 0x20000)
 
 
 @pytest.fixture(scope="module")
@@ -84,12 +84,13 @@ def test_every_place_and_right(tree: str, one: str, other: str) -> None:
     back = compare(b, a)
     assert (back.only_b, back.only_a) == (comparison.only_a, comparison.only_b)
     assert compare(a, a).same
-    deciders = Decider(a, LATEST_ABI), Decider(b, LATEST_ABI)
+    bits = unnamed(a.handled_fs | b.handled_fs)
+    deciders = Decider(a, LATEST_ABI, beyond=bits), Decider(b, LATEST_ABI, beyond=bits)
     places = [(tree, True), *((f"{tree}/{name}", True) for name in DIRECTORIES)]
     places += [(f"{tree}/{name}", False) for name in FILES]
     places += [("/", True), ("/usr", True)]
-    for (place, is_dir), right in itertools.product(places, [each.name for each in FS_RIGHTS]):
-        if not is_dir and right not in FILE_RIGHTS:
+    for (place, is_dir), right in itertools.product(places, [*(each.name for each in FS_RIGHTS), *bits]):
+        if not is_dir and right in DIRECTORY_RIGHTS:
             continue
         by_a, by_b = (decider.file(place, frozenset({right})).allowed for decider in deciders)
         assert said(comparison, place, right, of_a=True) == (by_a and not by_b), (place, right)

@@ -140,6 +140,27 @@ def test_names_come_in_kernel_order() -> None:
     )
 
 
+def test_a_number_is_kept_and_written_as_a_number() -> None:
+    text = """\
+[[path_beneath]]
+allowed_access = ['read_file', 0x6_0000] # bits
+parent = ["/a", "/b"]
+"""
+    document = PolicyDocument.parse(text, "p.toml", "toml")
+    assert document.apply(GrantPath("/a", frozenset({"fs.0x20000"}))).text == text
+    both = frozenset({"fs.0x20000", "fs.0x40000"})
+    after = document.apply(SetPathRights("/b", both))
+    assert after.text == text.replace(', "/b"', "") + (
+        '\n[[path_beneath]]\nallowed_access = [0x20000, 0x40000]\nparent = ["/b"]\n'
+    )
+    after = after.apply(SetPathRights("/a", frozenset({"read_file", "execute", "fs.0x40000"})))
+    assert "allowed_access = ['execute', 'read_file', 0x40000] # bits" in after.text
+    as_json = PolicyDocument.parse(
+        '{"pathBeneath": [{"allowedAccess": [131072], "parent": ["/"]}]}', "p.json", "json"
+    ).apply(GrantPath("/", frozenset({"fs.0x40000"})))
+    assert '"allowedAccess": [131072, 262144]' in as_json.text
+
+
 def test_removing_the_last_grant_of_a_right_keeps_it_denied() -> None:
     text = 'abi = 5\n\n[[path_beneath]]\nallowed_access = ["read_file"]\nparent = ["/a"]\n\n# note\n'
     assert document(text).apply(SetPathRights("/a", NOTHING)).text == (

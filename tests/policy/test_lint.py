@@ -213,6 +213,43 @@ def test_rights_that_the_reference_does_not_know(tree: Path) -> None:
     assert loss.what.startswith("bind_udp:")
 
 
+def test_rights_given_as_numbers(tree: Path) -> None:
+    text = """\
+abi = 6
+[[ruleset]]
+handled_access_fs = ["abi.all", 0x60000]
+scoped = [4]
+[[path_beneath]]
+allowed_access = ["read_file", 0x20000, 0x80000]
+parent = ["file"]
+"""
+    found = findings(tree, text, target_abi=3)
+    said = "no Landlock ABI up to 11 has it"
+    assert [(line, each.partition(":")[0]) for line, _, each in only(found, "unnamed-right") if said in each] == [
+        (2, "fs.0x20000, fs.0x40000, scope.0x4"),
+        (5, "fs.0x80000"),
+    ]
+    assert "llconfig and Island refuse this file" in only(found, "unnamed-right")[0][2]
+    # Nothing else is said of them: whether a file can hold them, nobody knows yet.
+    assert [each.id for each in found if "0x" in each.message and each.id != "unnamed-right"] == ["never-granted"]
+    assert brief(findings(tree, text.replace("0x60000", '"refer"').replace("scoped = [4]\n", ""))) == [
+        ("unnamed-right", 4)
+    ]
+
+
+def test_a_number_keeps_an_entry_from_being_covered(tree: Path) -> None:
+    rules = """\
+[[path_beneath]]
+allowed_access = ["read_file", "write_file", "truncate"]
+parent = ["file"]
+[[path_beneath]]
+allowed_access = ["read_file", 0x20000]
+parent = ["file"]
+"""
+    assert not only(findings(tree, rules), "covered-rule")
+    assert only(findings(tree, rules.replace(", 0x20000", "")), "covered-rule")
+
+
 def test_a_path_that_other_rules_cover(tree: Path) -> None:
     (tree / "directory" / "below").mkdir()
     text = (

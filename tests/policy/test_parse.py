@@ -180,7 +180,7 @@ REFUSED_TOML = [
     ("[[ruleset]]\nhandled_access_net = []", 2, 22, "at least one element"),
     ("[[ruleset]]\nscoped = []", 2, 10, "at least one element"),
     ("[[ruleset]]\nhandled_access_fs = 'execute'", 2, 21, "must be an array of strings, not a string"),
-    ("[[ruleset]]\nhandled_access_fs = [1]", 2, 22, "must be an array of strings, not an integer"),
+    ("[[ruleset]]\nhandled_access_fs = [1]", 2, 22, "a filesystem right that has a name is written by it"),
     ("[[ruleset]]\nhandled_access_fs = ['foo']", 2, 22, "unknown filesystem right 'foo'"),
     ("[[ruleset]]\nhandled_access_fs = ['bind_tcp']", 2, 22, "is a network right, not a filesystem right"),
     ("[[ruleset]]\nhandled_access_net = ['execute']", 2, 23, "is a filesystem right, not a network right"),
@@ -371,20 +371,47 @@ def test_damaged_text_is_read_or_refused_with_a_place(is_toml: bool, damage: lis
 
 
 @pytest.mark.parametrize(
-    ("key", "number", "hint"),
+    ("key", "number", "message", "hint"),
     [
-        ("handled_access_fs", "5", "as the kernel's bits 5 is 'execute', 'read_file'"),
-        ("handled_access_fs", "0x20001", "as the kernel's bits 131073 is 'execute', 0x20000, which no known right has"),
-        ("handled_access_net", "2", "as the kernel's bits 2 is 'connect_tcp'"),
-        ("scoped", "2", "as the kernel's bits 2 is 'signal'"),
-        ("scoped", "0", "a right is written by its name"),
-        ("handled_access_fs", "-1", "a right is written by its name"),
+        ("handled_access_fs", "4", "a filesystem right that has a name is written by it", "write 'read_file'"),
+        (
+            "handled_access_fs",
+            "5",
+            "a filesystem right that has a name is written by it",
+            "write 'execute', 'read_file'",
+        ),
+        ("handled_access_fs", "0x20001", "a filesystem right that has a name", "write 'execute', 0x20000"),
+        ("handled_access_net", "2", "a network right that has a name is written by it", "write 'connect_tcp'"),
+        ("scoped", "2", "a scope that has a name is written by it", "write 'signal'"),
+        ("scoped", "0", "as the kernel's bits, 0 is no scope", "a right is written by its name"),
+        (
+            "handled_access_fs",
+            "-1",
+            "as the kernel's bits, -1 is no filesystem right",
+            "a right is written by its name",
+        ),
+        ("handled_access_fs", str(1 << 64), "as the kernel's bits, 18446744073709551616 is no", "by its name"),
+        ("handled_access_fs", "131072.0", "must be an array of strings, not a float", ""),
+        ("handled_access_fs", "true", "must be an array of strings, not a boolean", ""),
+        ("handled_access_fs", '"fs.0x20000"', "unknown filesystem right 'fs.0x20000'", "as a number: 0x20000"),
     ],
 )
-def test_a_right_by_its_number_is_refused_with_its_name(key: str, number: str, hint: str) -> None:
+def test_a_right_that_has_a_name_is_refused_as_a_number(key: str, number: str, message: str, hint: str) -> None:
     with pytest.raises(PolicyError) as caught:
         parse_policy(f"[[ruleset]]\n{key} = [{number}]\n", "p.toml", "toml")
     error = caught.value
-    assert error.message == f"'{key}' must be an array of strings, not an integer"
+    assert message in error.message
     assert (error.line, error.column) == (2, len(key) + 5)
     assert error.hint.endswith(hint)
+
+
+@pytest.mark.parametrize(("number", "rights"), [("0x20000", {17}), ("6_29145_6", {21, 22}), ("0b1" + "0" * 63, {63})])
+def test_a_right_of_a_later_kernel_is_its_bits(number: str, rights: set[int]) -> None:
+    bits = {f"fs.{1 << bit:#x}" for bit in rights}
+    text = f'[[path_beneath]]\nallowed_access = ["read_file", {number}]\nparent = ["/"]\n'
+    policy = parse_policy(text, "p.toml", "toml")
+    assert policy.path_rules[0].rights == policy.handled_fs == {"read_file", *bits}
+    mask = sum(1 << bit for bit in rights)
+    assert policy.path_rules[0].allowed_access == ("read_file", f"fs.{mask:#x}")
+    value = {"pathBeneath": [{"allowedAccess": ["read_file", mask], "parent": ["/"]}]}
+    assert parse_policy(json.dumps(value), "p.json", "json").path_rules[0][1:3] == policy.path_rules[0][1:3]

@@ -7,6 +7,7 @@ from typing import Any
 
 from hypothesis import strategies as st
 
+from editor.landlock.rights import mask_of
 from editor.policy.tree import Node
 
 Draw = Callable[[st.SearchStrategy[Any]], Any]
@@ -187,9 +188,12 @@ TEMPLATES = [
 ]  # fmt: skip
 FS = [
     "execute", "write_file", "read_file", "read_dir", "make_reg", "refer", "truncate", "ioctl_dev", "resolve_unix",
+    "fs.0x20000", "fs.0x40000",
 ]  # fmt: skip
-NET = ["bind_tcp", "connect_tcp", "bind_udp"]
-SCOPED = ["abstract_unix_socket", "signal"]
+NET = ["bind_tcp", "connect_tcp", "bind_udp", "net.0x10"]
+SCOPED = ["abstract_unix_socket", "signal", "scope.0x4"]
+# Beside those two bits by themselves.
+MASK = ["fs.0x60000"]
 PORTS = [0, 22, 80, 443, 65535]
 CAMEL = {
     "handled_access_fs": "handledAccessFs",
@@ -200,8 +204,13 @@ CAMEL = {
 }
 
 
-def _some(names: list[Any], groups: list[str]) -> st.SearchStrategy[list[Any]]:
-    return st.lists(st.sampled_from([*names, *groups]), min_size=1, max_size=4)
+def _some(values: list[Any]) -> st.SearchStrategy[list[Any]]:
+    return st.lists(st.sampled_from(values), min_size=1, max_size=4)
+
+
+def _rights(names: list[str]) -> st.SearchStrategy[list[Any]]:
+    """A list of rights as a file holds it: those without a name are numbers."""
+    return _some([mask_of(name) or name for name in names])
 
 
 @st.composite
@@ -219,14 +228,14 @@ def policies(draw: Draw) -> dict[str, Any]:
         {"name": "none"},
     ]
     handled = {
-        "handled_access_fs": _some(FS, groups),
-        "handled_access_net": _some(NET, every),
-        "scoped": _some(SCOPED, every),
+        "handled_access_fs": _rights([*FS, *MASK, *groups]),
+        "handled_access_net": _rights([*NET, *every]),
+        "scoped": _rights([*SCOPED, *every]),
     }
     keys = st.lists(st.sampled_from(sorted(handled)), min_size=1, unique=True)
     rulesets = keys.flatmap(lambda names: st.fixed_dictionaries({name: handled[name] for name in names}))
-    rules = st.fixed_dictionaries({"allowed_access": _some(FS, groups), "parent": _some(TEMPLATES, [])})
-    ports = st.fixed_dictionaries({"allowed_access": _some(NET, every), "port": _some(PORTS, [])})
+    rules = st.fixed_dictionaries({"allowed_access": _rights([*FS, *MASK, *groups]), "parent": _some(TEMPLATES)})
+    ports = st.fixed_dictionaries({"allowed_access": _rights([*NET, *every]), "port": _some(PORTS)})
     sections = {"ruleset": (rulesets, 2), "path_beneath": (rules, 4), "net_port": (ports, 3)}
     for section, (tables, most) in sections.items():
         if size := draw(st.integers(0, most)):
@@ -259,6 +268,7 @@ class Layout:
         single = style in (1, 5)
         texts = [
             f"'{value}'" if single and isinstance(value, str) and value.isprintable() and "'" not in value
+            else hex(value) if value in (0x20000, 0x60000)
             else json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007f")
             for value in values
         ]  # fmt: skip
