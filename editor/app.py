@@ -111,6 +111,7 @@ class PaddockApp(App[None]):
             yield SystemCommand("Grant", "Grant what the denied row lacked (g)", screen.action_grant)
             yield SystemCommand("Undo", "Take the last edit back (ctrl+z)", screen.action_undo)
             yield SystemCommand("Redo", "Do it again (ctrl+y)", screen.action_redo)
+            yield SystemCommand("Variables", "Rename, write out, remove variables (v)", screen.action_variables)
             yield SystemCommand("Export", "Write the draft in another format (ctrl+e)", screen.action_export)
             yield SystemCommand("Go to a path", "Show a path in the tree (ctrl+o)", screen.action_go_to)
             yield SystemCommand(

@@ -40,6 +40,7 @@ from editor.policy.meaning import meaning_of, newly_handled
 from editor.policy.merge import Collision, MergeError, Side, Unit, collisions, merge
 from editor.policy.model import Policy
 from editor.policy.parse import decode, format_of
+from editor.policy.products import Reading, edits_of
 from editor.policy.resolve import ResolvedPath, ResolvedPolicy, resolve
 from editor.sandbox.report import Report
 from editor.saving import Saved, SaveError, read_file, write_beside, write_file, write_new
@@ -322,33 +323,38 @@ class Workspace:
 
     # Editing
 
-    def apply(self, *edits: Edit) -> Applied:
+    def apply(self, *edits: Edit, reading: Reading | None = None) -> Applied:
         """Change the draft by all of ``edits`` as one step of the history, or not at all.
 
-        Raises EditError, with a sentence, for the first one that cannot be done.
+        ``reading`` says what is meant where a variable leads to an edit's path and to others. Raises EditError, with a
+        sentence, for the first one that cannot be done, SharedPath where it needs a reading.
         """
         with self._lock, _unswept():
-            applied = self._apply(edits)
+            applied = self._apply(edits, reading)
         if applied.changed:
             self._after_edit()
         return applied
 
-    def _apply(self, edits: tuple[Edit, ...]) -> Applied:
+    def _apply(self, edits: tuple[Edit, ...], reading: Reading | None) -> Applied:
         before = self._state.document
         document = before
-        for edit in edits:
-            document = document.apply(edit)
         label = "; ".join(describe(edit) for edit in edits)
+        for edit in edits:
+            carried_out = edits_of(document.policy, edit, reading)
+            if reading == "all" and len(carried_out) > 1:
+                label += ", and on all that its rule names"
+            for each in carried_out:
+                document = document.apply(each)
         if document.text == before.text:
             return Applied(label, NO_RIGHTS, False)
         self._adopt(document)
         self._history.push(document.text, label)
         return Applied(label, newly_handled(before.policy, document.policy), True)
 
-    def step(self, path: str, direction: Literal[1, -1]) -> Applied:
+    def step(self, path: str, direction: Literal[1, -1], reading: Reading | None = None) -> Applied:
         """Move the rule on ``path`` (absolute) one level on: none, read, read+execute, read+write, all.
 
-        Raises EditError, as ``apply``.
+        ``reading`` and errors as of ``apply``.
         """
         with self._lock:
             rule = self.rule_at(path)
@@ -356,8 +362,9 @@ class Workspace:
             is_dir = os.path.isdir(path) or not os.path.exists(path)
             level = next_level(now, self.policy_abi, is_dir, direction)
             rights = level_rights(level, self.policy_abi, is_dir)
-            applied = self.apply(SetPathRights(rule.path if rule is not None else path, rights))
-        return applied._replace(label=f"{level} on {printable(path)}")
+            edit = SetPathRights(rule.path if rule is not None else path, rights)
+            applied = self.apply(edit, reading=reading)
+        return applied._replace(label=applied.label.replace(describe(edit), f"{level} on {printable(path)}"))
 
     def undo(self) -> str | None:
         """Take the last edit back: its label, None where there is none."""

@@ -33,6 +33,7 @@ SECTIONS: tuple[tuple[str, tuple[Key, ...]], ...] = (
             Key("ctrl+y  ctrl+r", "redo"),
             Key("ctrl+o", "go to a path"),
             Key("ctrl+e", "export: to a file or the clipboard"),
+            Key("v", "variables: what they stand for; rename, write out, remove"),
             Key("t", "light or dark"),
             Key("ctrl+p", "all commands by name"),
             Key("q  ctrl+q", "quit; asks when something is not saved"),

@@ -28,6 +28,7 @@ from widgets.status_line import Status, StatusLine
 # need. A thread imports them while the person looks at it.
 if TYPE_CHECKING:
     from editor.policy.edits import Edit
+    from editor.policy.products import Reading, SharedPath
     from editor.samples import SampleDraft
     from editor.screens.dialogs import Severity
     from editor.screens.run_panel import RunPanel
@@ -39,8 +40,8 @@ if TYPE_CHECKING:
     from widgets.ports_panel import PortsPanel
     from widgets.rights_panel import RightsPanel
 
-    # What a job gives back: an edit's outcome, or the label of what was undone.
-    Result = Applied | str | None
+    # What a job gives back: an edit's outcome, what must be asked first, or the label of what was undone.
+    Result = Applied | SharedPath | str | None
 
 # Longer than this, and the person is told that something is going on.
 _PATIENCE_S: Final = 0.5
@@ -124,6 +125,7 @@ class MainScreen(Screen[None]):
         Binding("t", "app.toggle_dark", "Light/dark"),
         Binding("q", "app.quit", "Quit"),
         Binding("z", "maximize", "Zoom", show=False),
+        Binding("v", "variables", "Variables", show=False),
         Binding("p", "toggle_terminal", "Terminal", show=False),
         Binding("f8", "refresh", "Look at the disk again", show=False),
         Binding("escape", "leave_command", show=False),
@@ -479,8 +481,44 @@ class MainScreen(Screen[None]):
     def _apply(self, *edits: "Edit") -> None:
         self._edit(lambda: self.workspace.apply(*edits), self._applied)
 
+    def _apply_path(self, *edits: "Edit") -> None:
+        self._edit_path(lambda reading: self.workspace.apply(*edits, reading=reading), self._applied)
+
+    def _edit_path(self, job: Callable[["Reading | None"], "Applied"], done: Callable[["Result"], None]) -> None:
+        """As ``_edit``; asks what is meant where a variable leads to the path and to others."""
+
+        def asking() -> "Result":
+            from editor.policy.products import SharedPath
+
+            try:
+                return job(None)
+            except SharedPath as shared:
+                return shared
+
+        def answered(result: "Result") -> None:
+            if isinstance(result, Exception):
+                self._ask_what_is_meant(result, job, done)
+            else:
+                done(result)
+
+        self._edit(asking, answered)
+
+    @work(group="ask")
+    async def _ask_what_is_meant(
+        self,
+        shared: "SharedPath",
+        job: Callable[["Reading | None"], "Applied"],
+        done: Callable[["Result"], None],
+    ) -> None:
+        from editor.screens.sharing import sharing_dialog
+
+        answer = await self.app.push_screen_wait(sharing_dialog(shared))
+        if answer in ("all", "split"):
+            reading = cast("Reading", answer)
+            self._edit(lambda: job(reading), done)
+
     def _applied(self, result: "Result") -> None:
-        if result is not None and not isinstance(result, str):
+        if isinstance(result, tuple):
             self._tell_applied(result)
 
     def _tell_applied(self, applied: "Applied", hint: str = "") -> None:
@@ -518,10 +556,13 @@ class MainScreen(Screen[None]):
         if direction < 0 and not showing.rules_here(self.workspace, path):
             self._only_inherited(path, None)
             return
-        self._edit(lambda: self.workspace.step(path, direction), lambda result: self._step_done(path, result))
+        self._edit_path(
+            lambda reading: self.workspace.step(path, direction, reading),
+            lambda result: self._step_done(path, result),
+        )
 
     def _step_done(self, path: str, result: "Result") -> None:
-        if result is None or isinstance(result, str):
+        if not isinstance(result, tuple):
             return
         from editor.screens import showing
 
@@ -548,14 +589,14 @@ class MainScreen(Screen[None]):
             for written in dict.fromkeys(g.path for g in showing.rules_here(workspace, path) if name in g.rights):
                 now = next(each.rights for each in workspace.resolved.paths if each.path == written)
                 edits.append(SetPathRights(written, now - right))
-            self._apply(*edits)
+            self._apply_path(*edits)
         elif state.state == "inherited":
             self._only_inherited(path, name)
         elif not state.applicable:
             self._say(f"{name} cannot be granted on {printable(path)}: {state.why}.", "warning")
         else:
             rule = workspace.rule_at(path)
-            self._apply(GrantPath(rule.path if rule is not None else path, right))
+            self._apply_path(GrantPath(rule.path if rule is not None else path, right))
 
     @work(group="ask")
     async def _only_inherited(self, path: str, name: str | None) -> None:
@@ -645,6 +686,19 @@ class MainScreen(Screen[None]):
             return self.workspace.apply(SetScope(name, not on_now) if kind == "scope" else SetHandled(name, not on_now))
 
         self._edit(toggle, self._applied)
+
+    # Variables
+
+    @work(group="ask", exclusive=True)
+    async def action_variables(self) -> None:
+        """Show the variables, to rename them, write them out or remove them."""
+        if self._workspace is None:
+            return
+        from editor.screens.variables import VariablesScreen
+
+        line = await self.app.push_screen_wait(VariablesScreen(self.workspace, self._apply, self.action_undo))
+        if line is not None:
+            self._go_to_line(line)
 
     # Undo, redo
 
@@ -813,17 +867,17 @@ class MainScreen(Screen[None]):
         from editor import suggest
         from editor.policy.edits import EditError
 
-        def grant() -> "Applied":
+        def grant(reading: "Reading | None") -> "Applied":
             try:
                 edits = suggest.grant(access, self.workspace.policy, together=together)
             except suggest.CannotGrant as error:
                 raise EditError(str(error)) from error
-            return self.workspace.apply(*edits)
+            return self.workspace.apply(*edits, reading=reading)
 
-        self._edit(grant, self._granted)
+        self._edit_path(grant, self._granted)
 
     def _granted(self, result: "Result") -> None:
-        if result is not None and not isinstance(result, str):
+        if isinstance(result, tuple):
             self._tell_applied(result, "r runs again")
 
     def on_run_panel_rule_wanted(self, event: "RunPanel.RuleWanted") -> None:

@@ -40,6 +40,12 @@ def rule_text(ref: RuleRef) -> str:
     return f"{printable(os.path.basename(ref.file))}:{ref.line}  {printable(ref.rule)}"
 
 
+def template_of(ref: RuleRef) -> str:
+    """How the string is written that a variable leads to a path from, printable; empty where it is the path itself."""
+    template = ref.rule.removeprefix('path_beneath "').removesuffix('"')
+    return printable(template) if "${" in template and template != ref.rule else ""
+
+
 def _from(grants: Iterable[Grant]) -> str:
     """Where rights come from, for the end of a tree row."""
     paths = list(dict.fromkeys(printable(grant.path) for grant in grants))
@@ -195,6 +201,8 @@ class Filesystem:
             kind = "other"
         names = [grant.path for grant in reached.here]
         own = os.path.normpath(path)
+        if not note:
+            note = next((template for grant in reached.here if (template := template_of(grant.ref))), "")
         written = [printable(name) for name in names if os.path.normpath(laid.decider.resolved.absolute(name)) != own]
         # A link says itself where it leads; a hard link or the target of a rule's symlink does not.
         if written and len(written) == len(names) and link_target is None:
@@ -219,7 +227,8 @@ def _absent_row(laid: _Laid, path: str) -> TreeRow:
         return TreeRow(path, printable(os.path.basename(path)), "missing", None, (), (), "", "is gone", False)
     parent, rule = found
     label = printable(os.path.relpath(path, parent))
-    return TreeRow(path, label, "missing", None, tuple(in_order(rule.rights)), (), "", "does not exist", False)
+    note = " ".join(["does not exist", *dict.fromkeys(filter(None, (template_of(each.ref) for each in rule.refs)))])
+    return TreeRow(path, label, "missing", None, tuple(in_order(rule.rights)), (), "", note, False)
 
 
 def rules_here(workspace: Workspace, path: str) -> tuple[Grant, ...]:
@@ -266,7 +275,8 @@ def right_states(workspace: Workspace, path: str) -> tuple[RightState, ...]:
 
 
 def _source(path: str, ref: RuleRef) -> Source:
-    return Source(f"{printable(path)}:{ref.line}", path, ref.line)
+    template = template_of(ref)
+    return Source(f"{printable(path)}:{ref.line}{f'  {template}' if template else ''}", path, ref.line)
 
 
 def port_rows(workspace: Workspace) -> tuple[PortRow, ...]:

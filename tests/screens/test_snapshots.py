@@ -232,3 +232,37 @@ def test_chooser(snap_compare: Snap, place: Path) -> None:
     app = PaddockApp(str(place))
     app.animation_level = "none"
     assert snap_compare(app, terminal_size=SMALL, run_before=before)
+
+
+def with_variables(place: Path) -> None:
+    """The policy with variables: one leads to two paths, one is not used."""
+    (place / "policy.toml").write_text(
+        _POLICY.replace("[[ruleset]]", '[[variable]]\nname = "root"\nliteral = ["site", "private"]\n\n[[ruleset]]')
+        .replace('parent = ["site"]', 'parent = ["${root}"]')
+        .replace("# What is", '[[variable]]\nname = "spare"\nliteral = ["/srv"]\n\n# What is')
+    )
+
+
+@pytest.mark.parametrize("size", [SMALL, WIDE], ids=["small", "wide"])
+def test_variables(snap_compare: Snap, place: Path, size: tuple[int, int]) -> None:
+    with_variables(place)
+
+    async def before(pilot: AppPilot) -> None:
+        await ready(pilot, place)
+        await pilot.press("v")
+        await pilot.pause(0.3)
+
+    assert snap_compare(app_on(place), terminal_size=size, run_before=before)
+
+
+@pytest.mark.parametrize("size", [SMALL, WIDE], ids=["small", "wide"])
+def test_one_path_of_several(snap_compare: Snap, place: Path, size: tuple[int, int]) -> None:
+    with_variables(place)
+
+    async def before(pilot: AppPilot) -> None:
+        await ready(pilot, place)
+        await pilot.press("space")
+        await until(pilot, lambda: isinstance(pilot.app.screen, Ask))
+        await pilot.pause(0.3)
+
+    assert snap_compare(app_on(place), terminal_size=size, run_before=before)

@@ -1,0 +1,220 @@
+"""The variables of the draft: their values, where they are used; rename them, write them out, remove them."""
+
+from collections.abc import Callable
+from typing import ClassVar, NamedTuple
+
+from textual import work
+from textual.app import ComposeResult
+from textual.binding import Binding, BindingType
+from textual.containers import Vertical
+from textual.content import Content
+from textual.message import Message
+from textual.screen import ModalScreen
+from textual.widgets import Footer, OptionList, Static
+from textual.widgets.option_list import Option
+
+from editor.escape import printable
+from editor.policy.edits import Edit, InlineVariable, RemoveVariable, RenameVariable
+from editor.policy.model import Policy
+from editor.policy.variables import Reference, parse_template
+from editor.screens.dialogs import AskLine
+from editor.workspace import Change, Workspace
+
+_MOST_VALUES = 8
+_MOST_USES = 6
+
+_EMPTY = """\
+No variable is defined. In the text of the policy:
+
+  [[variable]]
+  name = "home"
+  literal = ["/home/me"]
+
+Then ${home}/mail in a rule stands for /home/me/mail."""
+
+
+class Use(NamedTuple):
+    """A string of a rule that a variable is used in."""
+
+    template: str
+    line: int
+
+
+class VariableRow(NamedTuple):
+    """One variable: all its values, the lines that define it, and where it is used."""
+
+    name: str
+    values: tuple[str, ...]
+    lines: tuple[int, ...]
+    uses: tuple[Use, ...]
+
+
+def variable_rows(policy: Policy) -> tuple[VariableRow, ...]:
+    """The variables of ``policy``, in the order of their definitions."""
+    values: dict[str, dict[str, None]] = {}
+    lines: dict[str, list[int]] = {}
+    uses: dict[str, list[Use]] = {}
+    for variable in policy.variables:
+        values.setdefault(variable.name, {}).update(dict.fromkeys(variable.literals))
+        lines.setdefault(variable.name, []).append(variable.location.line)
+    for rule in policy.path_rules:
+        for parent in rule.parents:
+            if "${" in parent.template:
+                names = {token.name for token in parse_template(parent.template) if isinstance(token, Reference)}
+                for name in names:
+                    uses.setdefault(name, []).append(Use(parent.template, parent.location.line))
+    return tuple(
+        VariableRow(name, tuple(of), tuple(lines[name]), tuple(uses.get(name, ()))) for name, of in values.items()
+    )
+
+
+class VariablesScreen(ModalScreen[int | None]):
+    """A list of variables; dismissed with the line of a definition to go to, or None.
+
+    ``edit`` carries an edit out, in the order of the keys; what is shown follows the draft.
+    """
+
+    DEFAULT_CSS = """
+    VariablesScreen {
+        align: center middle;
+        #box { width: 84; max-width: 98%; height: auto; max-height: 94%; background: $surface; border: round $primary;
+               border-title-color: $text; border-title-style: bold; border-subtitle-color: $text-muted;
+               padding: 1 1 0 1; }
+        OptionList { height: auto; max-height: 12; border: none; padding: 0; background: $surface; text-wrap: nowrap;
+                     text-overflow: ellipsis; &:focus { border: none; } }
+        #about { height: auto; padding: 1 1; border-top: solid $panel; }
+    }
+    """
+
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("r", "rename", "Rename"),
+        Binding("i", "inline", "Write out"),
+        Binding("d,delete", "remove", "Remove"),
+        Binding("u,ctrl+z", "undo", show=False),
+        Binding("escape,q,v", "dismiss(None)", "Close"),
+    ]
+
+    class Changed(Message):
+        """The draft changed."""
+
+    def __init__(self, workspace: Workspace, edit: Callable[[Edit], None], undo: Callable[[], None]) -> None:
+        super().__init__()
+        self._workspace = workspace
+        self._edit = edit
+        self._undo = undo
+        self._rows: tuple[VariableRow, ...] = ()
+        self._unsubscribe: Callable[[], None] | None = None
+
+    def compose(self) -> ComposeResult:
+        with Vertical(id="box") as box:
+            box.border_title = Content("Variables")
+            box.border_subtitle = Content("enter: to the definition")
+            yield OptionList(id="variables")
+            yield Static(id="about")
+        yield Footer()
+
+    def on_mount(self) -> None:
+        self._unsubscribe = self._workspace.subscribe(self._follow)
+        self._show()
+
+    def on_unmount(self) -> None:
+        if self._unsubscribe is not None:
+            self._unsubscribe()
+
+    def _follow(self, change: Change) -> None:
+        """In whatever thread changed the draft."""
+        if "document" in change:
+            self.post_message(self.Changed())
+
+    def on_variables_screen_changed(self) -> None:
+        self._show()
+
+    def _show(self) -> None:
+        self._rows = variable_rows(self._workspace.policy)
+        options = self.query_one(OptionList)
+        before = options.highlighted or 0
+        options.display = bool(self._rows)
+        options.set_options(Option(_line(row)) for row in self._rows)
+        if self._rows:
+            options.highlighted = min(before, len(self._rows) - 1)
+            options.focus()
+        self._show_about()
+        self.refresh_bindings()
+
+    @property
+    def _highlighted(self) -> VariableRow | None:
+        number = self.query_one(OptionList).highlighted
+        return self._rows[number] if number is not None and number < len(self._rows) else None
+
+    def on_option_list_option_highlighted(self, event: OptionList.OptionHighlighted) -> None:
+        event.stop()
+        self._show_about()
+
+    def on_option_list_option_selected(self, event: OptionList.OptionSelected) -> None:
+        event.stop()
+        self.action_go()
+
+    def _show_about(self) -> None:
+        row = self._highlighted
+        self.query_one("#about", Static).update(Content(_EMPTY) if row is None else _about(row))
+
+    # Keys
+
+    def action_go(self) -> None:
+        """To the definition in the text."""
+        row = self._highlighted
+        if row is not None:
+            self.dismiss(row.lines[0])
+
+    @work(exclusive=True)
+    async def action_rename(self) -> None:
+        """Ask for another name."""
+        row = self._highlighted
+        if row is None:
+            return
+        hint = "A letter, then letters, digits and _. Every use of it follows."
+        name = await self.app.push_screen_wait(AskLine(f"Rename {printable(row.name)}", row.name, hint))
+        if name is not None:
+            self._edit(RenameVariable(row.name, name))
+
+    def action_inline(self) -> None:
+        """Write the values wherever it is used."""
+        row = self._highlighted
+        if row is not None:
+            self._edit(InlineVariable(row.name))
+
+    def action_remove(self) -> None:
+        """Take the definition away, if nothing uses it."""
+        row = self._highlighted
+        if row is not None:
+            self._edit(RemoveVariable(row.name))
+
+    def action_undo(self) -> None:
+        """Take the last edit back."""
+        self._undo()
+
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:  # noqa: ARG002
+        """Nothing but closing where there is no variable."""
+        return bool(self._rows) or action in ("dismiss", "undo")
+
+
+def _line(row: VariableRow) -> Content:
+    first = printable(row.values[0]) if row.values else "no value"
+    more = f" and {len(row.values) - 1} more" if len(row.values) > 1 else ""
+    uses = {0: "not used", 1: "used once"}.get(len(row.uses), f"used {len(row.uses)} times")
+    return Content.assemble((f"${{{printable(row.name)}}}", "bold"), f"  {first}{more}  ", (uses, "$foreground 70%"))
+
+
+def _about(row: VariableRow) -> Content:
+    """All values and uses, as far as there is room."""
+    parts: list[str | tuple[str, str]] = [("stands for\n", "$foreground 70%")]
+    parts += [f"  {printable(value)}\n" for value in row.values[:_MOST_VALUES]]
+    if len(row.values) > _MOST_VALUES:
+        parts.append((f"  and {len(row.values) - _MOST_VALUES} more\n", "$foreground 70%"))
+    parts.append(("used in\n" if row.uses else "used nowhere\n", "$foreground 70%"))
+    for use in row.uses[:_MOST_USES]:
+        parts += [f"  {printable(use.template)}", (f"  line {use.line}\n", "$foreground 70%")]
+    if len(row.uses) > _MOST_USES:
+        parts.append((f"  and {len(row.uses) - _MOST_USES} more\n", "$foreground 70%"))
+    parts.append((f"defined on line {', '.join(map(str, row.lines))}", "$foreground 70%"))
+    return Content.assemble(*parts)
