@@ -30,6 +30,13 @@ _MAX_LINKS = 40
 # Decisions, and directories, kept before the memory is emptied: some hundred bytes each, so some ten megabytes.
 _MAX_CACHED = 1 << 16
 
+# Flags of renameat2(2).
+RENAME_EXCHANGE = 2
+_RENAME_WHITEOUT = 4
+
+# Erratum 4, in the mask that the kernel tells: security/landlock/errata/abi-1.h.
+WHITEOUTS_ARE_FILES = 1 << 3
+
 _REFER: RightSet = frozenset({"refer"})
 _ALL_FS: RightSet = rights_of("fs")
 _MOUNTS_FILE = "/proc/self/mountinfo"
@@ -70,19 +77,24 @@ class Grant(NamedTuple):
 
 
 class Entry(NamedTuple):
-    """A directory entry that is to be renamed, linked or replaced: its ``st_mode``, and (st_dev, st_ino)."""
+    """A directory entry that is to be renamed, linked or replaced: its ``st_mode``, (st_dev, st_ino), ``st_rdev``."""
 
     mode: int
     identity: Identity
+    device: int = 0
 
     @classmethod
     def at(cls, path: str) -> "Entry | None":
         """The entry at ``path`` now, a symbolic link itself, or None where there is none or it cannot be seen."""
         try:
-            status = os.lstat(path)
+            return cls.of(os.lstat(path))
         except (OSError, ValueError):
             return None
-        return cls(status.st_mode, (status.st_dev, status.st_ino))
+
+    @classmethod
+    def of(cls, status: os.stat_result) -> "Entry":
+        """The entry that stat(2) tells of."""
+        return cls(status.st_mode, (status.st_dev, status.st_ino), status.st_rdev)
 
 
 _MAKE_RIGHTS = {
@@ -95,8 +107,14 @@ _MAKE_RIGHTS = {
 }
 
 
-def make_right(mode: int) -> str:
-    """The right that creating a file of type ``mode`` (as in ``st_mode``) needs on its directory."""
+def make_right(mode: int, device: int = 0, errata: int = 0) -> str:
+    """The right that creating a file of type ``mode`` (as in ``st_mode``) needs on its directory.
+
+    ``device`` is its number where it is a device. With number 0 it is a whiteout, with which overlayfs marks a name as
+    removed and which anybody may make: a file like others in a kernel with the ``errata`` fixed that say so.
+    """
+    if errata & WHITEOUTS_ARE_FILES and stat.S_ISCHR(mode) and not device:
+        return "make_reg"
     return _MAKE_RIGHTS.get(stat.S_IFMT(mode), "make_reg")
 
 
@@ -106,16 +124,19 @@ def remove_right(mode: int) -> str:
 
 
 def refer_rights(
-    moved: Entry, replaced: Entry | None, *, removes: bool, exchange: bool, same_directory: bool
+    moved: Entry, replaced: Entry | None, *, removes: bool, flags: int, same_directory: bool, errata: int = 0
 ) -> tuple[RightSet, RightSet]:
     """What a rename (``removes``) or link needs on the source directory and on the target directory.
 
-    Source: ``current_check_refer_path`` in security/landlock/fs.c.
+    ``flags`` are those of renameat2(2), ``errata`` the mask of what is fixed in the kernel. Source:
+    ``current_check_refer_path`` in security/landlock/fs.c.
     """
     source = set[str]()
-    target = {make_right(moved.mode)}
-    if exchange and replaced is not None:
-        source.add(make_right(replaced.mode))
+    target = {make_right(moved.mode, moved.device, errata)}
+    if flags & RENAME_EXCHANGE and replaced is not None:
+        source.add(make_right(replaced.mode, replaced.device, errata))
+    if flags & _RENAME_WHITEOUT and errata & WHITEOUTS_ARE_FILES:
+        source.add("make_reg")
     if removes:
         source.add(remove_right(moved.mode))
         if replaced is not None:
@@ -190,12 +211,16 @@ class Decider:
 
     ``root`` is a prefix through which another view of the filesystem is seen, such as /proc/PID/root of a process in a
     mount namespace of its own: paths asked about are then paths of that view, while the rules stay on the objects that
-    they were resolved to. ``beyond`` are rights without a name that count as known at ``abi``.
+    they were resolved to. ``beyond`` are rights without a name that count as known at ``abi``; ``errata`` is the mask of
+    what is fixed in the kernel (``kernel.query_errata``).
     """
 
-    def __init__(self, resolved: ResolvedPolicy, abi: int, *, root: str = "", beyond: RightSet = NO_RIGHTS) -> None:
+    def __init__(
+        self, resolved: ResolvedPolicy, abi: int, *, root: str = "", beyond: RightSet = NO_RIGHTS, errata: int = 0
+    ) -> None:
         self.resolved = resolved
         self.abi = abi
+        self._errata = errata
         self._prefix = root
         known = rights_of("fs", abi) | beyond
         handled = resolved.handled_fs & known
@@ -431,26 +456,26 @@ class Decider:
 
     # Renames and links
 
-    def rename(self, old: str, new: str, *, exchange: bool = False) -> Decision:
-        """Would rename(2) of ``old`` to ``new`` be allowed (with ``exchange``: RENAME_EXCHANGE)?
+    def rename(self, old: str, new: str, *, flags: int = 0) -> Decision:
+        """Would rename(2) of ``old`` to ``new`` be allowed, with the ``flags`` of renameat2(2)?
 
         Both are looked at now. An ``old`` that does not exist counts as a regular file.
         """
-        return self._refer_paths(old, new, removes=True, exchange=exchange)
+        return self._refer_paths(old, new, removes=True, flags=flags)
 
     def link(self, old: str, new: str, *, follow: bool = False) -> Decision:
         """Would link(2) of ``old`` as ``new`` be allowed (with ``follow``: AT_SYMLINK_FOLLOW)?"""
         if follow:
             place = self._find(old, follow=True)
             old = old if place.missing else place.place.path
-        return self._refer_paths(old, new, removes=False, exchange=False)
+        return self._refer_paths(old, new, removes=False, flags=0)
 
-    def _refer_paths(self, old: str, new: str, *, removes: bool, exchange: bool) -> Decision:
+    def _refer_paths(self, old: str, new: str, *, removes: bool, flags: int) -> Decision:
         old, new = (os.path.join(self.resolved.base, path).rstrip("/") for path in (old, new))
         moved = Entry.at(old) or Entry(stat.S_IFREG, (-1, -1))
         replaced = Entry.at(new) if removes else None
         old_dir, new_dir = (os.path.dirname(path) or "/" for path in (old, new))
-        return self.refer(old_dir, new_dir, moved, replaced, removes=removes, exchange=exchange)
+        return self.refer(old_dir, new_dir, moved, replaced, removes=removes, flags=flags)
 
     def refer(
         self,
@@ -460,24 +485,27 @@ class Decider:
         replaced: Entry | None = None,
         *,
         removes: bool = True,
-        exchange: bool = False,
+        flags: int = 0,
     ) -> Decision:
         """Would ``moved``, an entry of ``old_dir``, be allowed into ``new_dir``?
 
-        ``removes`` tells a rename from a link; ``replaced`` is the entry that the new name has already. Two names in
-        one directory need only the make and remove rights. Between directories both need ``refer``, and the file must
-        not gain rights by the move. ``errno`` is EACCES where a make or remove right is missing, else EXDEV.
+        ``removes`` tells a rename, with the ``flags`` of renameat2(2), from a link; ``replaced`` is the entry that the
+        new name has already. Two names in one directory need only the make and remove rights. Between directories both
+        need ``refer``, and the file must not gain rights by the move. ``errno`` is EACCES where a make or remove right
+        is missing, else EXDEV.
         """
         source = self._find(old_dir, follow=True).place
         target = self._find(new_dir, follow=True).place
         same = source.identity == target.identity
-        rights1, rights2 = refer_rights(moved, replaced, removes=removes, exchange=exchange, same_directory=same)
+        rights1, rights2 = refer_rights(
+            moved, replaced, removes=removes, flags=flags, same_directory=same, errata=self._errata
+        )
         uncontrolled = (rights1 | rights2) - self._handled
         if not self._handled:
             return Decision(True, NO_RIGHTS, (), self._why_uncontrolled(uncontrolled), uncontrolled, None, target.path)
         if same:
             return self.file(target.path, rights1)
-        children = (moved, replaced if exchange else None)
+        children = (moved, replaced if flags & RENAME_EXCHANGE else None)
         denied1, denied2, compared = self._refer_walk((source, target), children, (rights1, rights2))
         if compared is None or not (denied1 or denied2):
             refs = tuple(dict.fromkeys((*_giving_refs(source, rights1), *_giving_refs(target, rights2))))

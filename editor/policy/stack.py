@@ -22,10 +22,10 @@ class LayersDecider:
     ``Decision.layer`` counts from 1, the oldest. Raises ValueError for more layers than the kernel takes.
     """
 
-    def __init__(self, policies: Sequence[ResolvedPolicy], abi: int, *, root: str = "") -> None:
+    def __init__(self, policies: Sequence[ResolvedPolicy], abi: int, *, root: str = "", errata: int = 0) -> None:
         if len(policies) > MAX_LAYERS:
             raise ValueError(f"Landlock takes at most {MAX_LAYERS} layers, not {len(policies)}")
-        self._layers = tuple(Decider(policy, abi, root=root) for policy in policies)
+        self._layers = tuple(Decider(policy, abi, root=root, errata=errata) for policy in policies)
         if any(layer.handled for layer in self._layers):
             for layer in self._layers:
                 layer.stand_in_a_domain_of_files()
@@ -56,12 +56,10 @@ class LayersDecider:
         replaced: Entry | None = None,
         *,
         removes: bool = True,
-        exchange: bool = False,
+        flags: int = 0,
     ) -> Decision:
         """As ``Decider.refer``. A make or remove right that any layer lacks makes it EACCES (``is_eacces``)."""
-        return self._joined(
-            lambda layer: layer.refer(old_dir, new_dir, moved, replaced, removes=removes, exchange=exchange)
-        )
+        return self._joined(lambda layer: layer.refer(old_dir, new_dir, moved, replaced, removes=removes, flags=flags))
 
     def _joined(self, ask: Callable[[Decider], Decision]) -> Decision:
         answers = [ask(layer) for layer in self._layers]
@@ -90,11 +88,15 @@ _MAX_VIEWS = 32
 
 
 class Deciders:
-    """The policies of one run, from the oldest layer to the youngest, asked in every view that its processes have."""
+    """The policies of one run, from the oldest layer to the youngest, asked in every view that its processes have.
 
-    def __init__(self, policies: Sequence[ResolvedPolicy], abi: int) -> None:
+    ``errata`` is the mask of what is fixed in the kernel.
+    """
+
+    def __init__(self, policies: Sequence[ResolvedPolicy], abi: int, errata: int) -> None:
         self._policies = tuple(policies)
         self._abi = abi
+        self._errata = errata
         self._views: dict[str, Decider | LayersDecider] = {}
         self.here = self._made("")
         self.handled_fs: RightSet = NO_RIGHTS.union(*(policy.handled_fs for policy in policies))
@@ -103,8 +105,8 @@ class Deciders:
 
     def _made(self, root: str) -> Decider | LayersDecider:
         if len(self._policies) == 1:
-            return Decider(self._policies[0], self._abi, root=root)
-        return LayersDecider(self._policies, self._abi, root=root)
+            return Decider(self._policies[0], self._abi, root=root, errata=self._errata)
+        return LayersDecider(self._policies, self._abi, root=root, errata=self._errata)
 
     def youngest(self, handles: Callable[[ResolvedPolicy], RightSet]) -> int:
         """The number of the youngest layer that ``handles`` anything, 0 where there is one policy only."""

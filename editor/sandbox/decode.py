@@ -26,7 +26,6 @@ _AT_REMOVEDIR = 0x200
 _AT_SYMLINK_NOFOLLOW = 0x100
 _AT_SYMLINK_FOLLOW = 0x400
 _AT_EMPTY_PATH = 0x1000
-_RENAME_EXCHANGE = 2
 _O_TMPFILE_BIT = 0o20000000
 
 _AF_UNSPEC, _AF_UNIX, _AF_INET, _AF_INET6 = 0, 1, 2, 10
@@ -86,7 +85,7 @@ class Refer(NamedTuple):
     moved: Entry
     replaced: Entry | None
     removes: bool
-    exchange: bool
+    flags: int
 
 
 Kind = Literal["open", "directory", "exec", "carried", "network", "scope", "topology", "trace", "plain"]
@@ -153,6 +152,10 @@ class Scene(Protocol):
 
     view: View
     pointer_size: int
+
+    @property
+    def errata(self) -> int:
+        """The mask of Landlock's errata that are fixed in this kernel."""
 
     def text(self, address: int) -> str:
         """The path at ``address``. Raises BadMemory, Gone."""
@@ -351,11 +354,11 @@ def _mkdirat(scene: Scene, args: Args) -> Attempt:
 
 
 def _mknod(scene: Scene, args: Args) -> Attempt:
-    return _make(scene, AT_FDCWD, scene.text(args[0]), make_right(args[1]))
+    return _make(scene, AT_FDCWD, scene.text(args[0]), make_right(args[1], args[2] & 0xFFFFFFFF, scene.errata))
 
 
 def _mknodat(scene: Scene, args: Args) -> Attempt:
-    return _make(scene, signed(args[0]), scene.text(args[1]), make_right(args[2]))
+    return _make(scene, signed(args[0]), scene.text(args[1]), make_right(args[2], args[3] & 0xFFFFFFFF, scene.errata))
 
 
 def _symlink(scene: Scene, args: Args) -> Attempt:
@@ -386,15 +389,18 @@ def _rmdir(scene: Scene, args: Args) -> Attempt:
     return _remove(scene, AT_FDCWD, scene.text(args[0]), "remove_dir")
 
 
-def _refer(scene: Scene, old: Place, new: Place, *, removes: bool, exchange: bool = False) -> Attempt:
+def _refer(scene: Scene, old: Place, new: Place, *, removes: bool, flags: int = 0) -> Attempt:
     """A rename or link. The rows are the two directories; one, where both names are in the same."""
     moved, replaced = old.entry, new.entry if removes else None
     if moved is None or old.parent is None or new.parent is None or new.real is None:
-        rights = frozenset({make_right(moved.mode if moved else stat.S_IFREG)})
+        kind = moved or Entry(stat.S_IFREG, (0, 0))
+        rights = frozenset({make_right(kind.mode, kind.device, scene.errata)})
         return Attempt("directory", *(Want(rights, place.asked, None, problem=place.problem) for place in (old, new)))
     old_dir, new_dir = scene.view.host(old.parent), scene.view.host(new.parent)
     same = old_dir == new_dir
-    source, target = refer_rights(moved, replaced, removes=removes, exchange=exchange, same_directory=same)
+    source, target = refer_rights(
+        moved, replaced, removes=removes, flags=flags, same_directory=same, errata=scene.errata
+    )
     wants = (
         Want(source, old.asked, old_dir, scene.view.prefix + old.parent, moved),
         Want(target, new.asked, new_dir, scene.view.prefix + new.parent, replaced, new=True),
@@ -403,7 +409,7 @@ def _refer(scene: Scene, old: Place, new: Place, *, removes: bool, exchange: boo
     return Attempt(
         "directory",
         *(wants[1:] if same else wants),
-        refer=Refer(old_dir, new_dir, moved, replaced, removes, exchange),
+        refer=Refer(old_dir, new_dir, moved, replaced, removes, flags),
         changes=(*_real(scene, old), *_real(scene, new)),
         tree="" if regular else "gone",
     )
@@ -412,7 +418,7 @@ def _refer(scene: Scene, old: Place, new: Place, *, removes: bool, exchange: boo
 def _rename_at(scene: Scene, old: tuple[int, str], new: tuple[int, str], flags: int = 0) -> Attempt:
     source = scene.place(*old, follow=False)
     target = scene.place(*new, follow=False)
-    return _refer(scene, source, target, removes=True, exchange=bool(flags & _RENAME_EXCHANGE))
+    return _refer(scene, source, target, removes=True, flags=flags)
 
 
 def _rename(scene: Scene, args: Args) -> Attempt:

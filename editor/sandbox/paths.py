@@ -52,7 +52,7 @@ class Place(NamedTuple):
 
 
 def _entry(status: os.stat_result) -> Entry:
-    return Entry(status.st_mode, (status.st_dev, status.st_ino))
+    return Entry(status.st_mode, (status.st_dev, status.st_ino), status.st_rdev)
 
 
 class View:

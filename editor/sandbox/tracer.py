@@ -129,6 +129,11 @@ class Task:
                 self._cwd = "(unknown)"
         return self._cwd
 
+    @property
+    def errata(self) -> int:
+        """The mask of Landlock's errata that are fixed in this kernel."""
+        return self.tracer.errata
+
     def text(self, address: int) -> str:
         return os.fsdecode(ptrace.read_string(self.tid, address, _STRING_LIMIT))
 
@@ -175,7 +180,7 @@ class Task:
             return place
         finally:
             os.close(base)
-        return Place(place.asked, real, parent, Entry(status.st_mode, (status.st_dev, status.st_ino)))
+        return Place(place.asked, real, parent, Entry.of(status))
 
     def descriptor(self, number: int) -> Place:
         self.look_around()
@@ -187,7 +192,7 @@ class Task:
             raise ptrace.BadMemory(errno.EPERM, error.strerror) from error
         except OSError as error:
             return Place(f"descriptor {number}", None, None, None, problem=error.errno or 0, bound=True)
-        entry = Entry(status.st_mode, (status.st_dev, status.st_ino))
+        entry = Entry.of(status)
         if not target.startswith("/") or target.startswith("/memfd:"):
             return Place(target, target, None, entry, special=True, bound=True)
         real = without_deleted(target) if not status.st_nlink else target
@@ -241,6 +246,7 @@ class Tracer:
         self.walker = Walker()
         self.images = ImageReader()
         self.generation = 0
+        self.errata = 0
         status = os.stat("/proc/self/ns/mnt")
         self.own_namespace = (status.st_dev, status.st_ino)
         self._control = control
@@ -300,7 +306,8 @@ class Tracer:
             for note in (each for built in self._built for each in built.notes):
                 if note.kind != "not_for_file":  # as the format means it
                     self.channel.notice(f"{note.subject}: {note.message}" if note.subject else note.message)
-        self._deciders = Deciders(self._policies, self._abi)
+        self.errata = kernel.query_errata() if self._kernel_abi else 0
+        self._deciders = Deciders(self._policies, self._abi, self.errata)
         if spec.mode == "enforce" and spec.confirm is not False and self._kernel_abi >= _AUDIT_ABI:
             self._listen_to_audit()
         elif spec.mode == "enforce" and spec.confirm:

@@ -176,7 +176,7 @@ class Judge:
         refer = attempt.refer
         assert refer is not None  # noqa: S101 for the type checker: the caller has looked
         whole = self._for(attempt.wants[0]).refer(
-            refer.old_dir, refer.new_dir, refer.moved, refer.replaced, removes=refer.removes, exchange=refer.exchange
+            refer.old_dir, refer.new_dir, refer.moved, refer.replaced, removes=refer.removes, flags=refer.flags
         )
         if whole.allowed:
             return tuple(

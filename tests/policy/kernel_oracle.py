@@ -24,10 +24,10 @@ from collections.abc import Callable, Iterator
 from fcntl import ioctl
 from typing import Any, NamedTuple
 
-from editor.landlock.kernel import query_abi
+from editor.landlock.kernel import query_abi, query_errata
 from editor.landlock.rights import FS_RIGHTS, NET_RIGHTS, SCOPES, RightSet, rights_of
 from editor.landlock.ruleset import RulesetSpec, build, enforce
-from editor.policy.decide import Decider, Decision, make_right
+from editor.policy.decide import RENAME_EXCHANGE, Decider, Decision, make_right
 from editor.policy.parse import parse_policy
 from editor.policy.resolve import resolve
 
@@ -37,7 +37,7 @@ MOUNTED = 0.25  # of the rounds, as root: mounting costs more than all the rest
 ROOT = os.geteuid() == 0
 _libc = ctypes.CDLL(None, use_errno=True)
 _CLONE_NEWNS, _MS_BIND, _MS_REC, _MS_PRIVATE, _MNT_DETACH = 0x20000, 0x1000, 0x4000, 1 << 18, 2
-RENAME_NOREPLACE, RENAME_EXCHANGE = 1, 2
+RENAME_NOREPLACE, RENAME_WHITEOUT = 1, 4
 _AT_FDCWD = -100
 
 
@@ -93,7 +93,7 @@ def random_tree(rng: random.Random, *, mounts: bool) -> Tree:
         files.append(path)
     for _ in range(rng.randint(0, 4)):
         path = fresh()
-        kind = rng.choice(["symlink", "symlink", "link", "fifo", "socket", "device"])
+        kind = rng.choice(["symlink", "symlink", "link", "fifo", "socket", "device", "whiteout"])
         if kind == "symlink":
             steps.append((kind, path, rng.choice([*directories, *files, "nothing", "nothing/there"])))
             others.append(path)
@@ -136,6 +136,8 @@ def make_tree(root: str, tree: Tree, server: "Server") -> None:
             server.listen(path)
         elif kind == "device":
             os.mknod(path, 0o600 | stat.S_IFCHR, os.makedev(1, 3))
+        elif kind == "whiteout":
+            os.mknod(path, 0o600 | stat.S_IFCHR)
         else:
             # What an earlier mount hid is not there any more: then there is nothing to mount.
             with contextlib.suppress(FileNotFoundError, NotADirectoryError):
@@ -219,6 +221,7 @@ _KINDS = (
     *("link",) * 4,
     *("mknod",) * 2,
     *("mkdir", "unlink", "rmdir", "symlink", "bind_unix", "truncate", "ftruncate", "execute", "ioctl", "list"),
+    "whiteout",
     *("bind_tcp", "connect_tcp", "bind_udp", "connect_udp", "send_udp", "connect_unix", "connect_unix"),
     *("abstract", "signal", "stat", "pipe"),
 )
@@ -250,7 +253,7 @@ def random_operation(rng: random.Random, tree: Tree, ports: tuple[int, ...]) -> 
     if kind == "open":
         return Operation(kind, path, number=rng.choice(_OPEN_FLAGS))
     if kind == "rename":
-        flags = rng.choice([0, 0, 0, RENAME_NOREPLACE, RENAME_EXCHANGE, RENAME_EXCHANGE])
+        flags = rng.choice([0, 0, 0, RENAME_NOREPLACE, RENAME_WHITEOUT, RENAME_EXCHANGE, RENAME_EXCHANGE])
         fresh = flags != RENAME_EXCHANGE and rng.random() < 0.7
         sibling = f"{os.path.dirname(path)}/new".lstrip("/")
         target = rng.choice([new(), new(), sibling]) if fresh else existing()
@@ -259,7 +262,7 @@ def random_operation(rng: random.Random, tree: Tree, ports: tuple[int, ...]) -> 
         return Operation(kind, path, new() if rng.random() < 0.9 else existing(), rng.choice([0, 0x400]))
     if kind == "mknod":
         return Operation(kind, new(), number=rng.choice([stat.S_IFREG, stat.S_IFIFO, stat.S_IFSOCK, stat.S_IFCHR, 0]))
-    if kind in ("mkdir", "symlink", "bind_unix"):
+    if kind in ("mkdir", "symlink", "bind_unix", "whiteout"):
         return Operation(kind, spell(new()))
     if kind in ("bind_tcp", "bind_udp"):
         return Operation(kind, number=rng.choice([*ports[1:], 0]))
@@ -291,6 +294,8 @@ def _attempt(operation: Operation, path: str, other: str, server: "Server") -> N
             os.mkdir(path)
         case "mknod":
             os.mknod(path, 0o600 | operation.number, os.makedev(1, 3) if operation.number == stat.S_IFCHR else 0)
+        case "whiteout":
+            os.mknod(path, 0o600 | stat.S_IFCHR)
         case "symlink":
             os.symlink("somewhere", path)
         case "unlink":
@@ -394,7 +399,7 @@ def predict(operation: Operation, root: str, decider: Decider) -> Decision | Non
     directory = os.path.dirname(path.rstrip("/"))
     match operation.kind:
         case "rename":
-            return decider.rename(path, other, exchange=operation.number == RENAME_EXCHANGE)
+            return decider.rename(path, other, flags=operation.number)
         case "link":
             return decider.link(path, other, follow=bool(operation.number))
         case "mkdir":
@@ -402,7 +407,9 @@ def predict(operation: Operation, root: str, decider: Decider) -> Decision | Non
         case "symlink":
             return decider.file(directory, frozenset({"make_sym"}))
         case "mknod":
-            return decider.file(directory, frozenset({make_right(operation.number)}))
+            return decider.file(directory, frozenset({make_right(operation.number, os.makedev(1, 3))}))
+        case "whiteout":
+            return decider.file(directory, frozenset({make_right(stat.S_IFCHR, 0, query_errata())}))
         case "bind_unix":
             return decider.file(directory, frozenset({"make_sock"}))
         case "unlink":
@@ -587,7 +594,7 @@ def run_round(rng: random.Random, server: Server, kernel_abi: int, tally: Counte
         # First, because rules lie on these copies too: what they lead to must not change after it was resolved.
         controls = [attempt(operation, root, server) for operation, root in zip(operations, roots, strict=False)]
         resolved = resolve(parse_policy(text, "random.toml", "toml"))
-        decider = Decider(resolved, abi)
+        decider = Decider(resolved, abi, errata=query_errata())
         decisions = [
             predict(operation, root, decider) for operation, root in zip(operations, roots[COPIES:], strict=True)
         ]

@@ -7,7 +7,15 @@ from pathlib import Path
 import pytest
 
 from editor.landlock.rights import rights_of
-from editor.policy.decide import Decider, Entry, make_right, refer_rights, remove_right
+from editor.policy.decide import (
+    RENAME_EXCHANGE,
+    WHITEOUTS_ARE_FILES,
+    Decider,
+    Entry,
+    make_right,
+    refer_rights,
+    remove_right,
+)
 from editor.policy.model import RuleRef
 from editor.policy.parse import parse_policy
 from editor.policy.resolve import resolve
@@ -155,18 +163,30 @@ def test_a_missing_make_or_remove_right_wins_over_refer(tree: Path) -> None:
 
 def test_rights_of_renames() -> None:
     file, directory = Entry(stat.S_IFREG, (0, 1)), Entry(stat.S_IFDIR, (0, 2))
-    assert refer_rights(file, None, removes=False, exchange=False, same_directory=True)[1] == {"make_reg"}
-    assert refer_rights(directory, None, removes=True, exchange=False, same_directory=True)[0] == {
+    assert refer_rights(file, None, removes=False, flags=0, same_directory=True)[1] == {"make_reg"}
+    assert refer_rights(directory, None, removes=True, flags=0, same_directory=True)[0] == {
         "make_dir",
         "remove_dir",
     }
-    assert refer_rights(file, directory, removes=True, exchange=True, same_directory=False) == (
+    assert refer_rights(file, directory, removes=True, flags=RENAME_EXCHANGE, same_directory=False) == (
         right("make_dir", "remove_file", "refer"),
         right("make_reg", "remove_dir", "refer"),
     )
     modes = {"make_sym": stat.S_IFLNK, "make_sock": stat.S_IFSOCK, "make_fifo": stat.S_IFIFO, "make_reg": 0}
     assert all(make_right(mode | 0o644) == name for name, mode in modes.items())
     assert (remove_right(stat.S_IFDIR), remove_right(stat.S_IFLNK)) == ("remove_dir", "remove_file")
+
+
+def test_rights_of_whiteouts() -> None:
+    """Overlayfs marks a removed name with the character device 0:0, which is a file where erratum 4 is fixed."""
+    assert make_right(stat.S_IFCHR | 0o600, 0x103, WHITEOUTS_ARE_FILES) == "make_char"
+    assert make_right(stat.S_IFCHR | 0o600, 0, WHITEOUTS_ARE_FILES) == "make_reg"
+    assert make_right(stat.S_IFCHR | 0o600, 0, 0b0111) == "make_char"
+    assert make_right(stat.S_IFBLK | 0o600, 0, WHITEOUTS_ARE_FILES) == "make_block"
+    moved, whiteout = Entry(stat.S_IFDIR, (0, 1)), 4
+    for errata, left_behind in ((WHITEOUTS_ARE_FILES, ["make_reg"]), (0, [])):
+        source, target = refer_rights(moved, None, removes=True, flags=whiteout, same_directory=False, errata=errata)
+        assert (source, target) == (right("remove_dir", "refer", *left_behind), right("make_dir", "refer"))
 
 
 def test_pipes_are_not_checked_and_removed_files_are(tree: Path) -> None:

@@ -3,6 +3,7 @@
 import os
 import shutil
 import socket
+import stat
 import struct
 from collections.abc import Iterator
 from pathlib import Path
@@ -10,7 +11,9 @@ from typing import Any, NamedTuple
 
 import pytest
 
+from editor.landlock import kernel
 from editor.landlock.rights import RightSet
+from editor.policy.decide import WHITEOUTS_ARE_FILES
 from editor.sandbox import syscalls
 from tests.sandbox.harness import ALL_FS, ALL_NET, READING, call, policy, require_abi, system_rules
 
@@ -188,6 +191,40 @@ def test_file_without_the_right_to_write_is_left_behind(workshop: Path) -> None:
     ] == [
         ("allowed", _rights("make_reg"), str(top)),
         ("denied", _rights("write_file"), f"{top}/n"),
+    ]
+
+
+def test_whiteouts(workshop: Path) -> None:
+    """Anybody may make the character device 0:0; its right is another one where erratum 4 is fixed."""
+    require_abi(2)
+    top = workshop / "whiteouts"
+    for name in ("denied/tree", "granted/tree"):
+        (top / name).mkdir(parents=True)
+    try:
+        os.mknod(top / "granted" / "marked", stat.S_IFCHR | 0o600)
+    except OSError:
+        pytest.skip("the kernel makes no whiteouts on this filesystem")
+    calls = [
+        each
+        for place in ("denied", "granted")
+        for each in (
+            ["mknodat", AT_FDCWD, f"{top}/{place}/new", stat.S_IFCHR | 0o600, 0],
+            ["renameat2", AT_FDCWD, f"{top}/{place}/tree", AT_FDCWD, f"{top}/{place}/moved", 4],
+        )
+    ]
+    results, done = call(policy({**system_rules(), f"{top}/granted": ALL_FS}), *calls)
+    assert results == [-_EACCES, -_EACCES, 0, 0]
+    files = bool(kernel.query_errata() & WHITEOUTS_ARE_FILES)
+    making = _rights("make_reg" if files else "make_char")
+    moving = _rights("make_dir", "remove_dir", *(["make_reg"] if files else []))
+    rows = [
+        (row.syscall, row.verdict, row.rights)
+        for row in done.report.accesses
+        if row.object_path in (f"{top}/denied", f"{top}/granted")
+    ]
+    verdicts = ("denied", "allowed")
+    assert rows == [
+        (name, verdict, rights) for verdict in verdicts for name, rights in (("mknodat", making), ("renameat2", moving))
     ]
 
 
