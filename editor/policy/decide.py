@@ -211,8 +211,8 @@ class Decider:
 
     ``root`` is a prefix through which another view of the filesystem is seen, such as /proc/PID/root of a process in a
     mount namespace of its own: paths asked about are then paths of that view, while the rules stay on the objects that
-    they were resolved to. ``beyond`` are rights without a name that count as known at ``abi``; ``errata`` is the mask of
-    what is fixed in the kernel (``kernel.query_errata``).
+    they were resolved to. ``beyond`` are rights without a name that count as known at ``abi``; ``errata`` is the mask
+    of what is fixed in the kernel (``kernel.query_errata``).
     """
 
     def __init__(

@@ -23,7 +23,7 @@ import time
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from editor.landlock import kernel, ruleset
-from editor.landlock.rights import LATEST_ABI, RIGHTS
+from editor.landlock.rights import LATEST_ABI, rights_of
 from editor.policy.decide import Entry
 from editor.policy.stack import Deciders
 from editor.sandbox import decode, ptrace, seccomp, syscalls
@@ -332,8 +332,8 @@ class Tracer:
         """Start the command; it is traced before it runs its first instruction. Raises OSError."""
         spec = self.spec
         program = find_program(spec.command[0], spec.env, spec.cwd)
-        handled = self._deciders.handled_fs | self._deciders.handled_net | self._deciders.scoped
-        restricted = frozenset(name for name in handled if RIGHTS[name].abi <= self._abi)
+        known = rights_of("fs", self._abi) | rights_of("net", self._abi) | rights_of("scope", self._abi)
+        restricted = known & (self._deciders.handled_fs | self._deciders.handled_net | self._deciders.scoped)
         refused = _IO_URING if spec.deny_io_uring else frozenset[str]()
         code = seccomp.program(self._machine, decode.traced_calls(restricted), refused)
         go_read, go_write = os.pipe()
