@@ -663,7 +663,10 @@ def _pidfd_send_signal(scene: Scene, args: Args) -> Attempt:
 def _ptrace(scene: Scene, args: Args) -> Attempt | None:
     if args[0] not in _PTRACE_ATTACHING:
         return None
-    note = "The program traces other programs itself. That cannot work inside a test: a process has one tracer."
+    note = (
+        "The program traces other programs itself. That cannot work inside a test, since a process has one tracer;"
+        " under paddock run the same policy is enforced, and it can."
+    )
     target = "its own parent" if args[0] == 0 else f"process {signed(args[1])}"
     name = scene.process_name(signed(args[1])) if args[0] else ""
     why = "tracing is no right of Landlock: a sandboxed program may trace only inside its own domain"

@@ -243,6 +243,21 @@ def test_strace_inside_is_told_of() -> None:
     assert [notice for notice in done.notices if "traces other programs itself" in notice]
 
 
+def test_who_traces_can_be_run(tmp_path: Path) -> None:
+    """As the notice says: without a test's tracer, a program under a policy may trace its own child."""
+    script = (
+        "import ctypes, os\n"
+        "child = os.fork()\n"
+        "if not child:\n"
+        "    os._exit(0 if ctypes.CDLL(None).ptrace(0, 0, 0, 0) == 0 else 1)\n"
+        "print(os.waitpid(child, 0)[1])\n"
+    )
+    rule = f'[[path_beneath]]\nallowed_access = {json.dumps(ALL_FS)}\nparent = ["/"]\n'
+    file = write(tmp_path / "all.toml", f"[[ruleset]]\nhandled_access_fs = {json.dumps(ALL_FS)}\n{rule}")
+    done = paddock("run", file, "--", sys.executable, "-I", "-S", "-c", script)
+    assert (done.returncode, done.stdout) == (0, "0\n"), done.stderr
+
+
 _MANY = """
 import os, sys
 with open(f"/proc/{os.getppid()}/status") as status:
