@@ -17,6 +17,7 @@ SEIZE = 0x4206
 INTERRUPT = 0x4207
 LISTEN = 0x4208
 _GET_SYSCALL_INFO = 0x420E
+WALL = 0x40000000  # for wait(2): threads as well as processes
 
 EVENT_FORK = 1
 EVENT_VFORK = 2
@@ -53,12 +54,17 @@ _readv.argtypes = (
 _writev = _libc.process_vm_writev
 _writev.restype = ctypes.c_ssize_t
 _writev.argtypes = _readv.argtypes
+_wait4 = _libc.wait4
+_wait4.restype = ctypes.c_int
+_wait4.argtypes = (ctypes.c_int, ctypes.c_ulong, ctypes.c_int, ctypes.c_ulong)
 _libc.syscall.restype = ctypes.c_long
 
 _info = bytearray(88)
 _info_address = ctypes.addressof(ctypes.c_char.from_buffer(_info))
 _entry = struct.Struct("=I16xQ6Q")  # from offset 4: arch, (ip, sp), nr, args
 _exit = struct.Struct("=q")  # at offset 24: rval
+_status = ctypes.c_int()
+_status_address = ctypes.addressof(_status)
 _message = (ctypes.c_ulong * 1)()
 _message_address = ctypes.addressof(_message)
 
@@ -108,6 +114,20 @@ def resume(request: int, tid: int, signal: int = 0) -> None:
         raise OSError(ctypes.get_errno(), f"ptrace: {os.strerror(ctypes.get_errno())}")
 
 
+def wait() -> tuple[int, int]:
+    """Wait for the next stop or end: the thread and its wait(2) status, or (0, 0) where a signal with a handler came.
+
+    Unlike os.waitpid, it does not go on waiting after a signal. Raises ChildProcessError where nothing is left.
+    """
+    tid = _wait4(-1, _status_address, WALL, 0)
+    if tid >= 0:
+        return tid, _status.value
+    code = ctypes.get_errno()
+    if code == errno.EINTR:
+        return 0, 0
+    raise ChildProcessError(code, os.strerror(code))
+
+
 def event_message(tid: int) -> int:
     """What belongs to the event stop of ``tid``: the new thread's id, or the former one for an exec. Raises Gone."""
     _request(GETEVENTMSG, tid, 0, _message_address)
@@ -118,8 +138,8 @@ def entered_call(tid: int) -> Call:
     """The call that ``tid`` is about to make, at its seccomp stop. Raises Gone."""
     if _ptrace(_GET_SYSCALL_INFO, tid, 88, _info_address) < 0 or _info[0] != _OP_SECCOMP:
         raise Gone(errno.ESRCH, "not at a seccomp stop")
-    arch, number, *arguments = _entry.unpack_from(_info, 4)
-    return Call(arch, number, tuple(arguments))
+    found = _entry.unpack_from(_info, 4)
+    return Call(found[0], found[1], found[2:])
 
 
 def call_result(tid: int) -> int:

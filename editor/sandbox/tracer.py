@@ -15,6 +15,7 @@ import fcntl
 import gc
 import json
 import os
+import resource
 import signal
 import stat
 import sys
@@ -33,6 +34,7 @@ from editor.sandbox.execchain import Image, ImageReader
 from editor.sandbox.paths import AT_FDCWD, HOST, Place, View, Walker, directory_name, view_of, without_deleted
 from editor.sandbox.permissions import credentials
 from editor.sandbox.rows import Row, Rows
+from editor.sandbox.signals import OwnSignals
 from editor.sandbox.verdict import Judge, Who
 from editor.sandbox.wire import Spec
 
@@ -45,7 +47,10 @@ if TYPE_CHECKING:
 _SPINS = 200
 _MIN_SPINS = 2
 _SOON_S = 0.0001  # who comes back this soon would have been worth waiting for
+_CROWD = 1  # so often preempted in _TURN stops: spinning takes the processor from the program
+_TURN = 32
 _FLUSH_S = 0.06
+_IDLE_TICK_S = 1.0
 # What others than the traced processes change in the tree is noticed after this; their own changes at once.
 _REMEMBER_S = 1.0
 _GRACE_S = 0.6  # between asking processes to end and killing them
@@ -54,7 +59,7 @@ _AUDIT_WAIT_S = 0.3  # the kernel tells last how many denials there were, some m
 _AUDIT_ABI = 7  # the first whose denials are in the kernel's audit
 _CAP_AUDIT_READ = 37
 _STRING_LIMIT = 4096
-_WALL = 0x40000000
+_STOPPED = 0x7F  # the low byte of a wait(2) status
 _STOPPING = frozenset({signal.SIGSTOP, signal.SIGTSTP, signal.SIGTTIN, signal.SIGTTOU})
 _PR_SET_PDEATHSIG = 1
 _PR_SET_NAME = 15
@@ -62,6 +67,8 @@ _PR_SET_CHILD_SUBREAPER = 36
 _IO_URING = frozenset({"io_uring_setup"})
 _NEW_TASK = frozenset({ptrace.EVENT_FORK, ptrace.EVENT_VFORK, ptrace.EVENT_CLONE})
 _MAX_NOTICED_FAILURES = 20
+_OPENING = {"open": 1, "openat": 2}
+_MAKING = os.O_CREAT | os.O_TMPFILE
 
 
 class Task:
@@ -240,7 +247,7 @@ class Task:
 class Tracer:
     """One run."""
 
-    def __init__(self, spec: Spec, channel: Channel, control: int) -> None:
+    def __init__(self, spec: Spec, channel: Channel, control: int, signals: OwnSignals) -> None:
         self.spec = spec
         self.channel = channel
         self.walker = Walker()
@@ -250,9 +257,17 @@ class Tracer:
         status = os.stat("/proc/self/ns/mnt")
         self.own_namespace = (status.st_dev, status.st_ino)
         self._control = control
+        self._signals = signals
         self._machine = syscalls.machine()
         self._names = {
             arch: syscalls.names(arch) for arch in (self._machine.native, self._machine.compat) if arch is not None
+        }
+        # Where the flags stand, of the calls that open.
+        self._openings = {
+            (arch, number): _OPENING[name]
+            for arch, names in self._names.items()
+            for number, name in names.items()
+            if name in _OPENING
         }
         self._tasks: dict[int, Task] = {}
         self._addresses: set[str] = set()
@@ -273,6 +288,10 @@ class Tracer:
         self._abi = 0
         self._started = time.monotonic()
         self._next_flush = self._started + _FLUSH_S
+        self._tick = 0.0
+        self._spins = _SPINS
+        self._crowded = False  # others want the processor that spinning takes
+        self._preempted = 0
         self._built: tuple[ruleset.BuiltRuleset, ...] = ()
         self._policies = (spec.resolved, *spec.layers)
         self._too_many = False
@@ -328,7 +347,7 @@ class Tracer:
             if self.spec.confirm:
                 self.channel.notice(f"Denials are not confirmed: {error.strerror}.")
 
-    def start(self, signals_before: set[signal.Signals]) -> None:
+    def start(self) -> None:
         """Start the command; it is traced before it runs its first instruction. Raises OSError."""
         spec = self.spec
         program = find_program(spec.command[0], spec.env, spec.cwd)
@@ -340,7 +359,7 @@ class Tracer:
         failure_read, failure_write = os.pipe()
         pid = os.fork()
         if pid == 0:
-            child = _Child(spec, program, self._built, code, signals_before)
+            child = _Child(spec, program, self._built, code, self._signals)
             child.run(go_read, go_write, failure_write)
         self._root = pid
         os.close(go_read)
@@ -367,44 +386,53 @@ class Tracer:
 
     def run(self) -> None:
         """Follow the run until nothing of it is left."""
-        waitpid, flags = os.waitpid, os.WNOHANG | _WALL
+        waitpid, flags = os.waitpid, os.WNOHANG | ptrace.WALL
         handled = 0
-        spins = _SPINS
-        asleep = 0.0  # since when nothing came
-        while True:
-            try:
-                for _ in range(spins):
+        try:
+            while self._ending != "given up":
+                for _ in range(self._spins):
                     tid, status = waitpid(-1, flags)
                     if tid:
                         break
-            except ChildProcessError:
-                break
-            if tid:
-                if asleep:
-                    spins = _SPINS if time.monotonic() - asleep < _SOON_S else max(_MIN_SPINS, spins // 2)
-                    asleep = 0.0
-                self._stopped(tid, status)
-                handled += 1
-                if not handled & 31:
+                else:
+                    tid, status = self._sleep()
+                if tid:
+                    self._stopped(tid, status)
+                    handled += 1
+                if not tid or not handled % _TURN:
                     self._tend()
-                continue
-            now = self._tend()
-            if self._ending == "given up":
-                break
-            until = self._next_flush if self._rows.waiting or not self.channel.idle else now + 1.0
-            if self._deadline is not None:
-                until = min(until, self._deadline)
-            asleep = asleep or now
-            woken = signal.sigtimedwait(_WAKING, max(until - now, 0.001))
-            if woken is not None and woken.si_signo != signal.SIGCHLD:
-                self._listen(asked=woken.si_signo == signal.SIGTERM)
+        except ChildProcessError:
+            pass  # all have ended
+        self._signals.tick(0)
         self._flush()
+
+    def _sleep(self) -> tuple[int, int]:
+        """Wait for a stop, or a signal: the timer's, or of who wants something."""
+        soon = self._rows.waiting or not self.channel.idle or self._deadline is not None
+        tick = _FLUSH_S if soon else _IDLE_TICK_S
+        if tick != self._tick:
+            self._tick = tick
+            self._signals.tick(tick)
+        began = time.monotonic()
+        found = ptrace.wait()
+        if not self._crowded:
+            worth = time.monotonic() - began < _SOON_S
+            self._spins = _SPINS if worth else max(_MIN_SPINS, self._spins // 2)
+        return found
 
     def _tend(self) -> float:
         """What has to be done from time to time: telling, forgetting, ending."""
         now = time.monotonic()
+        if self._signals.called:
+            self._signals.called = False
+            self._listen()
+        preempted = resource.getrusage(resource.RUSAGE_SELF).ru_nivcsw
+        if preempted - self._preempted > _CROWD:
+            self._crowded, self._spins = True, 0
+        self._preempted = preempted
         if now >= self._next_flush:
             self._next_flush = now + _FLUSH_S
+            self._crowded = False
             self._listen()
             self._flush()
             if now >= self._next_forget:
@@ -428,9 +456,9 @@ class Tracer:
         self._attempts_on.clear()
         self._deciders.forget()
 
-    def _listen(self, *, asked: bool = False) -> None:
+    def _listen(self) -> None:
         """Hear whether the run is to be stopped, by who started it or by a signal to this process."""
-        if asked or signal.sigtimedwait({signal.SIGTERM}, 0) is not None:
+        if self._signals.asked_to_end:
             self.stop()
         try:
             word = os.read(self._control, 64)
@@ -485,7 +513,7 @@ class Tracer:
     # Stops
 
     def _stopped(self, tid: int, status: int) -> None:
-        if not os.WIFSTOPPED(status):
+        if status & 0xFF != _STOPPED:
             self._ended(tid, status)
             return
         task = self._tasks.get(tid)
@@ -552,6 +580,11 @@ class Tracer:
 
     def _entering(self, task: Task) -> None:
         call = ptrace.entered_call(task.tid)
+        # Waking the thread takes as long as all that is to be done here, and it stops again behind the call, before it
+        # can change what it passed. A call that makes something is looked at before that is there.
+        early = self._only_opens(call)
+        if early:
+            ptrace.resume(ptrace.SYSCALL, task.tid)
         attempt = None
         try:
             attempt = self._decode(task, call)
@@ -569,7 +602,13 @@ class Tracer:
         task.pending = attempt
         if attempt is not None:
             task.caller = task.comm if attempt.kind == "exec" else ""
-        ptrace.resume(ptrace.CONT if attempt is None else ptrace.SYSCALL, task.tid)
+        if not early:
+            ptrace.resume(ptrace.CONT if attempt is None else ptrace.SYSCALL, task.tid)
+
+    def _only_opens(self, call: ptrace.Call) -> bool:
+        """Whether a call opens what is there."""
+        flags_at = self._openings.get((call.arch, call.number))
+        return flags_at is not None and not call.arguments[flags_at] & _MAKING
 
     def _missed(self, task: Task, call: ptrace.Call, error: Exception) -> None:
         self._failures += 1
@@ -793,13 +832,13 @@ class _Child:
         program: str,
         built: tuple[ruleset.BuiltRuleset, ...],
         code: bytes,
-        signals_before: set[signal.Signals],
+        signals: OwnSignals,
     ) -> None:
         self._spec = spec
         self._program = program
         self._built = built
         self._code = code
-        self._signals_before = signals_before
+        self._signals = signals
 
     def run(self, go_read: int, go_write: int, failure: int) -> NoReturn:
         """Become the command, or end with env(1)'s exit status for the reason why not."""
@@ -823,11 +862,7 @@ class _Child:
         if spec.terminal:
             fcntl.ioctl(0, termios.TIOCSCTTY, 0)
         os.chdir(spec.cwd)
-        for number in _CHANGED_SIGNALS:
-            signal.signal(number, signal.SIG_DFL)
-        for number in _INHERITED_IGNORED:
-            signal.signal(number, signal.SIG_IGN)
-        signal.pthread_sigmask(signal.SIG_SETMASK, self._signals_before)
+        self._signals.give_back()
         libc = ctypes.CDLL(None)
         # The first call of the run is the command's own execve: it goes under the command's name.
         libc.prctl(_PR_SET_NAME, os.fsencode(os.path.basename(self._program))[:15], 0, 0, 0)
@@ -851,28 +886,11 @@ class _Child:
             return 127 if error.errno == errno.ENOENT else 126
 
 
-# What this process changes for itself, and the command must not inherit.
-_IGNORED_HERE = (signal.SIGINT, signal.SIGQUIT, signal.SIGTSTP, signal.SIGHUP, signal.SIGTTIN, signal.SIGTTOU)
-_CHANGED_SIGNALS = (signal.SIGPIPE, signal.SIGXFSZ, *_IGNORED_HERE)
-_INHERITED_IGNORED: list[signal.Signals] = []
-_WAKING = frozenset({signal.SIGCHLD, signal.SIGIO, signal.SIGTERM})
-
-
-def _own_signals() -> set[signal.Signals]:
-    """Let signals of the terminal pass by, and be woken by the ones that matter. Gives the mask from before."""
-    # SIGPIPE and SIGXFSZ are always ignored by Python: that does not tell what was before.
-    _INHERITED_IGNORED.extend(
-        number for number in _IGNORED_HERE if signal.signal(number, signal.SIG_IGN) == signal.SIG_IGN
-    )
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, _WAKING)
-    return {signal.Signals(number) for number in before}
-
-
-def _run(tracer: Tracer, signals_before: set[signal.Signals]) -> dict[str, Any]:
+def _run(tracer: Tracer) -> dict[str, Any]:
     """The whole run; its last event."""
     try:
         tracer.prepare()
-        tracer.start(signals_before)
+        tracer.start()
         tracer.run()
     except NotStarted as error:
         return tracer.not_run(error.code, str(error))
@@ -888,7 +906,7 @@ def main(arguments: list[str]) -> int:
     request, events, control = (int(argument) for argument in arguments)
     for descriptor in (request, events, control):
         os.set_inheritable(descriptor, False)
-    signals_before = _own_signals()
+    signals = OwnSignals()
     gc.set_threshold(200_000, 50, 50)  # next to nothing here is cyclic, and a full collection walks all rows
     os.set_blocking(control, False)
     fcntl.fcntl(control, fcntl.F_SETOWN, os.getpid())
@@ -900,7 +918,7 @@ def main(arguments: list[str]) -> int:
         os.set_inheritable(descriptor, False)
     if spec.die_with_parent:
         ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
-    channel.finish(_run(Tracer(spec, channel, control), signals_before))
+    channel.finish(_run(Tracer(spec, channel, control, signals)))
     return 0
 
 
