@@ -34,6 +34,8 @@ _BACKLOG_LIMIT = 8192  # the default of 64 loses records of a burst
 _BUFFER_BYTES = 16 << 20
 _SO_RCVBUFFORCE = 33
 _MAX_KEPT = 50_000
+# A setting of the machine and not of a namespace: net/core/sysctl_net_core.c.
+_NETWORK_SETTINGS, _IN_THE_FIRST_ONLY = "/proc/sys/net/core", "dev_weight"
 _HEADER = struct.Struct("=IHHII")
 _STATUS = struct.Struct("=9I")  # mask, enabled, failure, pid, rate_limit, backlog_limit, lost, backlog, features
 
@@ -83,6 +85,10 @@ class Fields(NamedTuple):
 
 class AuditUnavailable(OSError):
     """The kernel's audit cannot be read here; the text says why."""
+
+
+class AuditElsewhere(AuditUnavailable):
+    """The kernel's audit is on, but tells its records in another network namespace only."""
 
 
 def parse_fields(payload: bytes) -> Fields | None:
@@ -169,6 +175,9 @@ class AuditReader:
         enabled, backlog_limit, self._lost_before = status[1], status[5], status[6]
         if not enabled and not enable:
             raise AuditUnavailable(errno.ENODATA, "the kernel's audit is off")
+        # Anybody may listen anywhere, but records go to the first namespace alone (kauditd_send_multicast_skb).
+        if os.path.isdir(_NETWORK_SETTINGS) and not os.path.exists(f"{_NETWORK_SETTINGS}/{_IN_THE_FIRST_ONLY}"):
+            raise AuditElsewhere(errno.ENETUNREACH, "the kernel tells its audit in the first network namespace only")
         if enable and (enabled == 0 or backlog_limit < _BACKLOG_LIMIT):
             self._set(1 if enabled == 0 else enabled, max(backlog_limit, _BACKLOG_LIMIT))
             self._restore = (enabled, backlog_limit)

@@ -282,6 +282,7 @@ class Tracer:
         self._deadline: float | None = None  # of the run, then of its ending
         self._ending = ""
         self._audit: AuditReader | None = None
+        self._unconfirmed = ""  # why there is none, where one was asked for or to be expected
         self._failures = 0
         self._failure = -1  # where the forked process says why it could not become the command
         self._kernel_abi = 0
@@ -330,22 +331,22 @@ class Tracer:
         if spec.mode == "enforce" and spec.confirm is not False and self._kernel_abi >= _AUDIT_ABI:
             self._listen_to_audit()
         elif spec.mode == "enforce" and spec.confirm:
-            self.channel.notice("Denials are not confirmed: this kernel's audit does not tell of Landlock.")
+            self._unconfirmed = "Denials are not confirmed: this kernel's audit does not tell of Landlock."
         self._judge = Judge(self._deciders, spec.mode, self._abi, self, self.channel.notice)
 
     def _listen_to_audit(self) -> None:
         own = credentials("self")
         if own is None or not own.has(_CAP_AUDIT_READ):
             if self.spec.confirm:
-                self.channel.notice("Denials are not confirmed: reading the kernel's audit needs CAP_AUDIT_READ.")
+                self._unconfirmed = "Denials are not confirmed: reading the kernel's audit needs CAP_AUDIT_READ."
             return
         from editor.sandbox import audit  # noqa: PLC0415 only root has a use for it
 
         try:
             self._audit = audit.AuditReader(enable=bool(self.spec.confirm))
         except audit.AuditUnavailable as error:
-            if self.spec.confirm:
-                self.channel.notice(f"Denials are not confirmed: {error.strerror}.")
+            if self.spec.confirm or isinstance(error, audit.AuditElsewhere):
+                self._unconfirmed = f"Denials are not confirmed: {error.strerror}."
 
     def start(self) -> None:
         """Start the command; it is traced before it runs its first instruction. Raises OSError."""
@@ -770,6 +771,8 @@ class Tracer:
             self.channel.notice(f"The command was not started: {said.decode('utf-8', 'replace')}.")
         if self._audit is not None:
             self._confirm(self._audit)
+        elif self._unconfirmed and any(row.access.verdict == "denied" for row in self._rows):
+            self.channel.notice(self._unconfirmed)
         if self._failures:
             self.channel.notice(f"{self._failures} calls could not be shown.")
         if self._rows.overflowed:

@@ -1,7 +1,9 @@
 """The kernel's own account as the judge: each of its records has its row, and each denied row its record."""
 
+import json
 import os
 import shutil
+import subprocess
 import sys
 import time
 from collections import Counter
@@ -22,7 +24,8 @@ from editor.sandbox.audit import (
     told_blockers,
 )
 from editor.sandbox.report import Access
-from tests.sandbox.harness import ALL_FS, ALL_NET, READING, Outcome, policy, require_abi, run, system_rules
+from tests.cli.harness import POLICY, write
+from tests.sandbox.harness import ALL_FS, ALL_NET, READING, REPOSITORY, Outcome, policy, require_abi, run, system_rules
 
 _HEAD = b"audit(1700000000.123:42): "
 
@@ -248,6 +251,42 @@ def test_denials_are_confirmed(workshop: Path) -> None:
     assert [(access.path, access.times) for access in updates if access.path == f"{workshop}/closed/text"] == [
         (f"{workshop}/closed/text", 0)
     ]
+
+
+_ELSEWHERE = """
+import sys
+from editor.sandbox.audit import AuditReader
+from tests.cli.harness import PADDOCK
+import subprocess
+with AuditReader(enable=True):
+    sys.exit(subprocess.run(["unshare", "--net", *PADDOCK, *sys.argv[1:]]).returncode)
+"""
+
+
+@pytest.mark.audit
+@pytest.mark.namespaces
+def test_in_another_network_namespace_it_is_said_why_nothing_is_confirmed(tmp_path: Path) -> None:
+    """The kernel answers there, too, but sends its records to the first namespace alone."""
+    require_abi(7)
+    file = write(tmp_path / "policy.toml", POLICY)
+    for command, denied in ((["cat", "/root"], True), (["true"], False)):
+        done = subprocess.run(
+            [sys.executable, "-c", _ELSEWHERE, "test", file, "--format", "json", "--", *command],
+            capture_output=True,
+            text=True,
+            check=False,
+            cwd=REPOSITORY,
+        )
+        report = json.loads(done.stdout)
+        assert any(each["verdict"] == "denied" for each in report["accesses"]) == denied
+        assert {each["confirmed"] for each in report["accesses"]} == {None}
+        told = [note for note in report["notes"] if "confirmed" in note]
+        assert (
+            told
+            == ["Denials are not confirmed: the kernel tells its audit in the first network namespace only."][
+                : int(denied)
+            ]
+        )
 
 
 @pytest.mark.audit
