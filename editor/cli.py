@@ -313,7 +313,9 @@ def _check(words: list[str]) -> int:
         "--target-abi", "--abi", dest="abi", type=_abi_number, metavar="N", help="the Landlock ABI that it is meant for"
     )
     parser.add_argument("--format", choices=(*_FORMATS, "sarif"), default="text")
-    parser.add_argument("--fix", action="store_true", help="mend what can be mended without changing the meaning here")
+    parser.add_argument(
+        "--fix", action="store_true", help="mend in each file what can be mended without changing the meaning here"
+    )
     parser.add_argument("--notes", action="store_true", help="show what may well be meant just so, too")
     parser.add_argument("--ignore", action="append", default=[], metavar="ID", help="leave out findings of this kind")
     parser.add_argument(
@@ -324,19 +326,28 @@ def _check(words: list[str]) -> int:
     from editor.console import Console, prepare_streams  # noqa: PLC0415
     from editor.findings import Check, check, checked_lines  # noqa: PLC0415
     from editor.policy.lint import LINTS  # noqa: PLC0415
+    from editor.saving import SaveError  # noqa: PLC0415
 
     for id_ in options.ignore:
         if id_ not in LINTS:
             parser.error(f"there is no finding {_shown(id_)}; there are: {', '.join(sorted(LINTS))}")
-    if options.fix and (options.also or options.var or options.compat or any(os.path.isdir(file) for file in files)):
-        parser.error("--fix takes single files, without --with, --var and --compat")
+    if options.fix and (options.also or options.var or options.compat):
+        parser.error("--fix mends each file by itself: it goes without --with, --var and --compat")
     prepare_streams()
     console = Console(sys.stdout)
     if options.compat:
         return _check_compatibility(files, options, console)
     variables = _variables(options)
     ignored = frozenset(options.ignore)
-    checked = [check(Check((file, *options.also), options.abi, variables, ignored, options.fix)) for file in files]
+    checked = []
+    unsaved = []
+    for file in files:
+        try:
+            checked.append(check(Check((file, *options.also), options.abi, variables, ignored, options.fix)))
+        except SaveError as error:  # the other files are mended all the same
+            unsaved.append(str(error))
+    for sentence in (*(sentence for each in checked for sentence in each.unmended), *unsaved):
+        sys.stderr.write(f"paddock check: {_shown(sentence)}\n")
     if options.format == "json":
         _print_json({"files": [each.to_json() for each in checked]})
     elif options.format == "sarif":
@@ -345,7 +356,7 @@ def _check(words: list[str]) -> int:
         _print_json(sarif(checked))
     else:
         console.write(checked_lines(checked, console, notes=options.notes))
-    return max(each.status for each in checked)
+    return 2 if unsaved else max(each.status for each in checked)
 
 
 def _check_compatibility(files: list[str], options: "argparse.Namespace", console: "Console") -> int:

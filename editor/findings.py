@@ -9,7 +9,7 @@ from editor.escape import printable
 from editor.landlock.abi import ABI_VERSIONS, KernelState
 from editor.landlock.kernel import RESTRICT_FLAGS
 from editor.landlock.rights import RIGHTS
-from editor.policy.compose import Variables, load_leniently
+from editor.policy.compose import Variables, files_of, load_leniently
 from editor.policy.errors import PolicyError
 from editor.policy.lint import Finding, Severity, lint
 from editor.policy.model import Policy
@@ -40,7 +40,7 @@ class Checked(NamedTuple):
     """One policy (a file, or several together) and everything found in it. ``valid``: it can be read and parsed.
 
     ``notes`` are what may well be meant just so: they do not count. ``fixed`` were mended, and are not in the file any
-    more.
+    more, ``unmended`` says in sentences which files that was not tried in.
     """
 
     file: str
@@ -48,6 +48,7 @@ class Checked(NamedTuple):
     problems: tuple[Problem, ...]
     notes: tuple[Problem, ...] = ()
     fixed: tuple[Problem, ...] = ()
+    unmended: tuple[str, ...] = ()
 
     @property
     def status(self) -> int:
@@ -69,7 +70,7 @@ class Check(NamedTuple):
     """What to check: files and directories that make one policy together, and for what.
 
     ``abi`` is the Landlock version that the policy is meant for, by default its own; findings of the kinds ``ignored``
-    are left out. With ``fix``, which takes one file, what can be mended is.
+    are left out. With ``fix``, which takes no ``variables``, what can be mended in each file by itself is.
     """
 
     paths: tuple[str, ...]
@@ -87,14 +88,13 @@ def check(request: Check) -> Checked:
         return Checked(shown, False, tuple(_invalid(error) for error in errors))
     found = _findings(policy, request)
     fixed: tuple[Problem, ...] = ()
-    if request.fix and any(each.fix for each in found):
-        from editor.fixing import fix_file  # noqa: PLC0415 only for who asks
-
-        mended = fix_file(request.paths[0], lambda draft: _findings(draft, request))
+    unmended: tuple[str, ...] = ()
+    if request.fix:
+        mended, unmended = _mend(request)
         fixed = tuple(_problem(each) for each in mended)
         policy, errors = load_leniently(request.paths, request.variables)
         if policy is None:
-            return Checked(shown, False, tuple(_invalid(error) for error in errors), fixed=fixed)
+            return Checked(shown, False, tuple(map(_invalid, errors)), fixed=fixed, unmended=unmended)
         found = _findings(policy, request)
     problems = [_problem(each) for each in found]
     return Checked(
@@ -103,7 +103,30 @@ def check(request: Check) -> Checked:
         tuple(each for each in problems if each.severity != "note"),
         tuple(each for each in problems if each.severity == "note"),
         fixed,
+        unmended,
     )
+
+
+def _mend(request: Check) -> tuple[tuple[Finding, ...], tuple[str, ...]]:
+    """Mend each file by itself; gives what was mended, and why nothing was tried in some."""
+    from editor.fixing import fix_file  # noqa: PLC0415 only for who asks
+
+    files = [file for path in request.paths for file in files_of(path)]
+    mended: list[Finding] = []
+    unmended = []
+
+    def find(policy: Policy) -> tuple[Finding, ...]:
+        found = _findings(policy, request)
+        # A variable that its own file does not use may be there for another one.
+        return found if len(files) == 1 else tuple(each for each in found if each.id != "unused-variable")
+
+    for file in files:
+        policy, errors = load_leniently((file,))
+        if policy is None:  # what it uses stands in another file
+            unmended.append(f"{errors[0]}: nothing was mended in this file, which means nothing by itself.")
+        elif any(each.fix for each in find(policy)):
+            mended += fix_file(file, find)
+    return tuple(mended), tuple(unmended)
 
 
 def _findings(policy: Policy, request: Check) -> tuple[Finding, ...]:

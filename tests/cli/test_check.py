@@ -1,11 +1,15 @@
 """``paddock check``: exit statuses, places, JSON."""
 
+import json
 import os
 import shutil
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
+import jsonschema  # type: ignore[import-untyped]  # it ships no types
 import pytest
 
 from editor.landlock.abi import ABI_VERSIONS
@@ -205,8 +209,113 @@ def test_fix_changes_nothing_of_what_it_cannot_mend(files: Path) -> None:
     write(files / "f.toml", FIXABLE)
     done = paddock("check", "--fix", "link.toml", cwd=files)
     assert done.returncode == 2 and "is a symbolic link" in done.stderr
-    done = paddock("check", "--fix", ".", cwd=files)
-    assert done.returncode == 2 and "--fix takes single files" in done.stderr
+    # The other files are mended all the same.
+    done = paddock("check", "--fix", "link.toml", "f.toml", cwd=files)
+    assert done.returncode == 2 and done.stdout.count(": fixed: ") == 3
+    for words in (("--with", "f.toml"), ("--var", "a=b"), ("--compat",)):
+        done = paddock("check", "--fix", "missing.toml", *words, cwd=files)
+        assert done.returncode == 2 and "--fix mends each file by itself: it goes without --with" in done.stderr
+
+
+def test_fix_mends_every_file(files: Path) -> None:
+    names = ["one.toml", "two.toml", "d/three.toml", "d/four.json"]
+    os.mkdir(files / "d")
+    for name in names[:3]:
+        write(files / name, FIXABLE)
+    four = {"pathBeneath": [{"allowedAccess": ["read_file"], "parent": ["/usr", "/usr"]}]}
+    write(files / "d/four.json", json.dumps(four))
+    done = paddock("check", "--fix", "one.toml", "two.toml", "d", cwd=files)
+    assert done.stderr == ""
+    fixed = [line.partition(":")[0] for line in done.stdout.splitlines() if ": fixed: " in line]
+    # In the directory the variable stays: the other file could use it.
+    assert fixed == ["one.toml"] * 3 + ["two.toml"] * 3 + ["d/four.json"] + ["d/three.toml"] * 2
+    with open(files / "d/four.json", encoding="utf-8") as file:
+        assert json.load(file)["pathBeneath"][0]["parent"] == ["/usr"]
+    assert "fixed" not in paddock("check", "--fix", "one.toml", "two.toml", "d", cwd=files).stdout
+
+
+def test_fix_leaves_what_means_nothing_by_itself(files: Path) -> None:
+    os.mkdir(files / "d")
+    rule = '[[path_beneath]]\nallowed_access = ["read_file"]\nparent = ["/usr", "/usr"{}]\n'
+    write(files / "d/a.toml", '[[variable]]\nname = "x"\nliteral = ["/etc"]\n' + rule.format(""))
+    write(files / "d/b.toml", rule.format(', "${x}"'))
+    done = paddock("check", "--fix", "d", cwd=files)
+    assert done.returncode == 1
+    assert "the variable 'x' is not defined" in done.stderr and done.stderr.count("\n") == 1
+    assert "nothing was mended in this file" in done.stderr
+    with open(files / "d/a.toml", encoding="utf-8") as file:
+        assert file.read() == '[[variable]]\nname = "x"\nliteral = ["/etc"]\n' + rule.format("").replace(', "/usr"', "")
+    with open(files / "d/b.toml", encoding="utf-8") as file:
+        assert file.read() == rule.format(', "${x}"')
+
+
+def schema(name: str) -> dict[str, Any]:
+    """One of the schemas beside this file."""
+    with open(os.path.join(os.path.dirname(__file__), name), encoding="utf-8") as file:
+        found: dict[str, Any] = json.load(file)
+    return found
+
+
+def official_sarif() -> tuple[dict[str, Any], ...]:
+    """The standard's own schema, for who has a copy of it."""
+    path = os.environ.get("PADDOCK_SARIF_SCHEMA")
+    if not path:
+        return ()
+    with open(path, encoding="utf-8") as file:
+        return (json.load(file),)
+
+
+ODD = 'name with : # % \u00e9 \u202e"\n.toml'
+
+
+def test_what_is_printed_is_valid_by_its_schema(files: Path) -> None:
+    for name, text in (
+        (ODD, POLICY.replace('"/usr"', '"/usr", "/no/such/place\\u202e"')),
+        ("fixable.toml", FIXABLE),
+        ("bits.toml", POLICY.replace('scoped = ["abi.all"]', "scoped = [128]")),
+        ("empty.json", ""),
+        ("sub.toml", "x = '\n"),
+    ):
+        write(files / name, text)
+    (files / b"\xff.toml".decode(errors="surrogateescape")).write_text("abi = 0\n")
+    names = [ODD, b"\xff.toml", "clean.toml", "broken.toml", "bits.toml", "empty.json", "sub.toml", "gone.toml"]
+    for words in ([*names, "fixable.toml"], [str(files / "clean.toml"), "missing.toml"], ["--fix", "fixable.toml"]):
+        for format, judges in (
+            ("sarif", (schema("sarif.schema.json"), *official_sarif())),
+            ("json", (schema("check.schema.json"),)),
+        ):
+            write(files / "fixable.toml", FIXABLE)
+            said = json_of(paddock("check", "--format", format, *words, cwd=files))
+            for judge in judges:
+                jsonschema.validate(said, judge)
+            assert len(said["files"] if format == "json" else said["runs"][0]["results"]) >= 1
+
+
+def test_the_sarif_schema_is_no_laxer_than_the_standard(files: Path) -> None:
+    """Logs damaged in one place each: what the standard's own schema refuses, ours does too."""
+    log = json_of(paddock("check", "--format", "sarif", "missing.toml", "gone.toml", cwd=files))
+    ours = jsonschema.Draft202012Validator(schema("sarif.schema.json"))
+    theirs = [jsonschema.Draft4Validator(each) for each in official_sarif()]
+    refused = 0
+    for damaged in _damaged(log):
+        refused += not ours.is_valid(damaged)
+        for judge in theirs:
+            assert judge.is_valid(damaged) or not ours.is_valid(damaged), damaged
+    assert refused > 100
+
+
+def _damaged(value: Any) -> Iterator[Any]:
+    """Copies of a JSON value with one part taken out, put in, or made another."""
+    yield from (None, 0, -2, "", "other", [], {})
+    if isinstance(value, dict):
+        yield value | {"unheard": 1}
+        for key in value:
+            yield {other: own for other, own in value.items() if other != key}
+            yield from (value | {key: damaged} for damaged in _damaged(value[key]))
+    elif isinstance(value, list):
+        yield [*value, 1]
+        for at, each in enumerate(value[:2]):
+            yield from ([*value[:at], damaged, *value[at + 1 :]] for damaged in _damaged(each))
 
 
 def test_sarif(files: Path) -> None:
