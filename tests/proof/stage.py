@@ -24,7 +24,7 @@ _PORTS = 10_000
 _LIMIT_S = 90  # of one program; a few seconds are usual
 
 
-class Tested(NamedTuple):
+class Watched(NamedTuple):
     """What ``paddock test`` reported of a program."""
 
     accesses: tuple[Access, ...]
@@ -238,7 +238,7 @@ class Stage:
     def _script(job: Job) -> list[str]:
         return ["/bin/sh", "-c", job.script]
 
-    def test(self, job: Job, uid: int | None) -> Tested:
+    def test(self, job: Job, uid: int | None) -> Watched:
         """Run ``job`` by ``paddock test``."""
         descriptor, report = tempfile.mkstemp(dir=self.top)
         os.close(descriptor)
@@ -253,7 +253,7 @@ class Stage:
         data = json.loads(text)
         accesses = tuple(Access.from_json(access) for access in data["accesses"])
         assert accesses, (data, output)
-        return Tested(accesses, tuple(data.get("notes", ())), data["exit_code"], output)
+        return Watched(accesses, tuple(data.get("notes", ())), data["exit_code"], output)
 
     def trace(self, job: Job, uid: int | None, calls: str) -> Traced:
         """Run ``job`` by ``paddock run`` below strace, which follows ``calls``."""

@@ -9,7 +9,7 @@ from editor.sandbox.audit import AuditReader, Denial
 from editor.sandbox.report import Access
 from tests.proof.jobs import JOBS, SCOPES, Job
 from tests.proof.records import compare
-from tests.proof.stage import ORDINARY, Stage, Tested
+from tests.proof.stage import ORDINARY, Stage, Watched
 from tests.sandbox.harness import require_abi
 
 _AUDIT_ABI = 7
@@ -24,7 +24,7 @@ def stage() -> Iterator[Stage]:
         yield opened
 
 
-def _watched(stage: Stage, job: Job, uid: int | None, reader: AuditReader) -> tuple[Tested, list[Denial]] | None:
+def _watched(stage: Stage, job: Job, uid: int | None, reader: AuditReader) -> tuple[Watched, list[Denial]] | None:
     """A run and all records of it, None where they did not come whole: the kernel counts them itself."""
     done = stage.test(job, uid)
     until = time.monotonic() + _PATIENCE_S
