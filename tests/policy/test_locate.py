@@ -2,6 +2,7 @@
 
 import contextlib
 import json
+import sys
 import tomllib
 from typing import Any
 
@@ -9,6 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+import editor.policy.locate
 from editor.policy.errors import PolicyError
 from editor.policy.locate import MAX_DEPTH, Format, LineIndex, Node, line_column, locate
 from tests.growth import grows_linearly
@@ -127,6 +129,20 @@ def test_hostile_text_takes_no_more_than_its_length(around: str, format: Format,
             locate(around % (part * size), format, "f")
 
     assert grows_linearly(refuse, 200)
+
+
+def test_a_long_dotted_key_is_refused_before_tomllib_reads_it() -> None:
+    """It would copy the key's parts for each part: no line more, but time with the square of their number."""
+    files = set[str]()
+    before = sys.getprofile()
+    sys.setprofile(lambda frame, _event, _argument: files.add(frame.f_code.co_filename))
+    try:
+        with pytest.raises(PolicyError, match="nested deeper than"):
+            locate("a." * 1000 + "a = 1", "toml", "f")
+    finally:
+        sys.setprofile(before)
+    assert editor.policy.locate.__file__ in files
+    assert not [file for file in files if "tomllib" in file]
 
 
 def test_spans_of_tables_under_headers() -> None:
