@@ -15,13 +15,12 @@ import fcntl
 import gc
 import json
 import os
-import resource
 import signal
 import stat
 import sys
 import termios
 import time
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import TYPE_CHECKING, Any, NamedTuple, NoReturn
 
 from editor.landlock import kernel, ruleset
 from editor.landlock.rights import LATEST_ABI, rights_of
@@ -42,12 +41,11 @@ if TYPE_CHECKING:
     from editor.sandbox.audit import AuditReader
 
 # Looking again up to this often before sleeping: a thread that was let go on comes back in some 20 microseconds, and
-# being woken costs more than that (100,000 opens: 11.3 s when sleeping at once, 4.2 s so). Where that does not pay,
+# being woken costs more than that (100,000 opens: 11.6 s when sleeping at once, 4.0 s so). Where that does not pay,
 # because the threads compute or wait for a processor, it is done less and less, down to the minimum.
-_SPINS = 200
+_SPINS = 50
 _MIN_SPINS = 2
 _SOON_S = 0.0001  # who comes back this soon would have been worth waiting for
-_CROWD = 1  # so often preempted in _TURN stops: spinning takes the processor from the program
 _TURN = 32
 _FLUSH_S = 0.06
 _IDLE_TICK_S = 1.0
@@ -59,7 +57,10 @@ _AUDIT_WAIT_S = 0.3  # the kernel tells last how many denials there were, some m
 _AUDIT_ABI = 7  # the first whose denials are in the kernel's audit
 _CAP_AUDIT_READ = 37
 _STRING_LIMIT = 4096
-_STOPPED = 0x7F  # the low byte of a wait(2) status
+# wait(2) statuses: what the low byte of all stops is, and the two stops of a call.
+_STOPPED = 0x7F
+_ENTERING = ptrace.EVENT_SECCOMP << 16 | signal.SIGTRAP << 8 | _STOPPED
+_LEAVING = ptrace.SYSCALL_STOP_SIGNAL << 8 | _STOPPED
 _STOPPING = frozenset({signal.SIGSTOP, signal.SIGTSTP, signal.SIGTTIN, signal.SIGTTOU})
 _PR_SET_PDEATHSIG = 1
 _PR_SET_NAME = 15
@@ -67,8 +68,17 @@ _PR_SET_CHILD_SUBREAPER = 36
 _IO_URING = frozenset({"io_uring_setup"})
 _NEW_TASK = frozenset({ptrace.EVENT_FORK, ptrace.EVENT_VFORK, ptrace.EVENT_CLONE})
 _MAX_NOTICED_FAILURES = 20
-_OPENING = {"open": 1, "openat": 2}
 _MAKING = os.O_CREAT | os.O_TMPFILE
+
+
+class _Opening(NamedTuple):
+    """A call that opens: where its flags are among its arguments; the path is right before them."""
+
+    name: str
+    flags_at: int
+
+
+_OPENINGS = (_Opening("open", 1), _Opening("openat", 2))
 
 
 class Task:
@@ -262,12 +272,12 @@ class Tracer:
         self._names = {
             arch: syscalls.names(arch) for arch in (self._machine.native, self._machine.compat) if arch is not None
         }
-        # Where the flags stand, of the calls that open.
         self._openings = {
-            (arch, number): _OPENING[name]
+            (arch, number): opening
             for arch, names in self._names.items()
             for number, name in names.items()
-            if name in _OPENING
+            for opening in _OPENINGS
+            if name == opening.name
         }
         self._tasks: dict[int, Task] = {}
         self._addresses: set[str] = set()
@@ -291,8 +301,6 @@ class Tracer:
         self._next_flush = self._started + _FLUSH_S
         self._tick = 0.0
         self._spins = _SPINS
-        self._crowded = False  # others want the processor that spinning takes
-        self._preempted = 0
         self._built: tuple[ruleset.BuiltRuleset, ...] = ()
         self._policies = (spec.resolved, *spec.layers)
         self._too_many = False
@@ -416,9 +424,7 @@ class Tracer:
             self._signals.tick(tick)
         began = time.monotonic()
         found = ptrace.wait()
-        if not self._crowded:
-            worth = time.monotonic() - began < _SOON_S
-            self._spins = _SPINS if worth else max(_MIN_SPINS, self._spins // 2)
+        self._spins = _SPINS if time.monotonic() - began < _SOON_S else max(_MIN_SPINS, self._spins // 2)
         return found
 
     def _tend(self) -> float:
@@ -427,13 +433,8 @@ class Tracer:
         if self._signals.called:
             self._signals.called = False
             self._listen()
-        preempted = resource.getrusage(resource.RUSAGE_SELF).ru_nivcsw
-        if preempted - self._preempted > _CROWD:
-            self._crowded, self._spins = True, 0
-        self._preempted = preempted
         if now >= self._next_flush:
             self._next_flush = now + _FLUSH_S
-            self._crowded = False
             self._listen()
             self._flush()
             if now >= self._next_forget:
@@ -514,35 +515,38 @@ class Tracer:
     # Stops
 
     def _stopped(self, tid: int, status: int) -> None:
+        task = self._tasks.get(tid)
         if status & 0xFF != _STOPPED:
             self._ended(tid, status)
             return
-        task = self._tasks.get(tid)
         if task is None:
             task = self._tasks[tid] = Task(self, tid)
             if self._killing:
                 os.kill(tid, signal.SIGKILL)
             else:
                 self._bound_processes()
-        event = status >> 16
-        number = status >> 8 & 0xFF
         try:
-            if event == ptrace.EVENT_SECCOMP:
+            if status == _ENTERING:
                 self._entering(task)
-            elif number == ptrace.SYSCALL_STOP_SIGNAL:
+            elif status == _LEAVING:
                 self._leaving(task)
-            elif event == 0:
-                ptrace.resume(ptrace.SYSCALL if task.pending else ptrace.CONT, tid, number)
-            elif event == ptrace.EVENT_STOP and number in _STOPPING:
-                ptrace.resume(ptrace.LISTEN, tid)
             else:
-                if event in _NEW_TASK:
-                    self._born(task, event)
-                elif event == ptrace.EVENT_EXEC:
-                    task = self._executed(task)
-                ptrace.resume(ptrace.SYSCALL if task.pending else ptrace.CONT, tid)
+                self._signalled(task, status >> 16, status >> 8 & 0xFF)
         except ptrace.Gone:
             return  # killed meanwhile: its end is reported next
+
+    def _signalled(self, task: Task, event: int, number: int) -> None:
+        """A stop that is not at a call: for an event, or for a signal to be delivered."""
+        if event == 0:
+            ptrace.resume(ptrace.SYSCALL if task.pending else ptrace.CONT, task.tid, number)
+        elif event == ptrace.EVENT_STOP and number in _STOPPING:
+            ptrace.resume(ptrace.LISTEN, task.tid)
+        else:
+            if event in _NEW_TASK:
+                self._born(task, event)
+            elif event == ptrace.EVENT_EXEC:
+                task = self._executed(task)
+            ptrace.resume(ptrace.SYSCALL if task.pending else ptrace.CONT, task.tid)
 
     def _ended(self, tid: int, status: int) -> None:
         self._tasks.pop(tid, None)
@@ -583,12 +587,13 @@ class Tracer:
         call = ptrace.entered_call(task.tid)
         # Waking the thread takes as long as all that is to be done here, and it stops again behind the call, before it
         # can change what it passed. A call that makes something is looked at before that is there.
-        early = self._only_opens(call)
+        opening = self._openings.get((call.arch, call.number))
+        early = opening is not None and not call.arguments[opening.flags_at] & _MAKING
         if early:
             ptrace.resume(ptrace.SYSCALL, task.tid)
         attempt = None
         try:
-            attempt = self._decode(task, call)
+            attempt = self._decode(task, call) if opening is None else self._decode_open(task, opening, call.arguments)
         except ptrace.BadMemory as error:
             attempt = Attempt("plain")  # the kernel says EFAULT as well, before it looks at anything
             if error.errno == errno.EPERM:
@@ -605,11 +610,6 @@ class Tracer:
             task.caller = task.comm if attempt.kind == "exec" else ""
         if not early:
             ptrace.resume(ptrace.CONT if attempt is None else ptrace.SYSCALL, task.tid)
-
-    def _only_opens(self, call: ptrace.Call) -> bool:
-        """Whether a call opens what is there."""
-        flags_at = self._openings.get((call.arch, call.number))
-        return flags_at is not None and not call.arguments[flags_at] & _MAKING
 
     def _missed(self, task: Task, call: ptrace.Call, error: Exception) -> None:
         self._failures += 1
@@ -629,24 +629,22 @@ class Tracer:
             return None
         name = names.get(number)
         task.pointer_size = 4 if call.arch == syscalls.AUDIT_ARCH_I386 or number & syscalls.X32_BIT else 8
-        arguments = call.arguments
-        if name == "openat":
-            return self._decode_open(task, name, decode.signed(arguments[0]), arguments[1], arguments[2])
-        if name == "open":
-            return self._decode_open(task, name, AT_FDCWD, arguments[0], arguments[1])
         if name is None or name == "clone":
             return None
         if name == "prctl":
             if task.tid == task.process:
                 task.renamed()
             return None
-        attempt = decode.DECODERS[name](task, arguments)
+        attempt = decode.DECODERS[name](task, call.arguments)
         if attempt is not None and not attempt.syscall:
             attempt.syscall = name
         return attempt
 
-    def _decode_open(self, task: Task, name: str, directory: int, address: int, flags: int) -> Attempt:
-        raw = ptrace.read_string(task.tid, address, _STRING_LIMIT)
+    def _decode_open(self, task: Task, opening: _Opening, arguments: tuple[int, ...]) -> Attempt:
+        name, flags_at = opening
+        flags = arguments[flags_at]
+        raw = ptrace.read_string(task.tid, arguments[flags_at - 1], _STRING_LIMIT)
+        directory = decode.signed(arguments[0]) if flags_at > 1 else AT_FDCWD
         key: tuple[object, ...] | None = None
         if raw[:1] == b"/":
             task.look_around()
