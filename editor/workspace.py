@@ -41,7 +41,7 @@ from editor.policy.merge import Collision, MergeError, Side, Unit, collisions, m
 from editor.policy.model import Policy
 from editor.policy.parse import decode, format_of
 from editor.policy.products import Reading, edits_of
-from editor.policy.resolve import ResolvedPath, ResolvedPolicy, resolve
+from editor.policy.resolve import Resolution, ResolvedPath, ResolvedPolicy, holds_still, resolution_of, resolve_again
 from editor.sandbox.report import Report
 from editor.saving import Saved, SaveError, read_file, write_beside, write_file, write_new
 from editor.watching import Watcher
@@ -51,6 +51,9 @@ Change = frozenset[What]
 
 # landlockconfig, which most launchers read policies with, knows no higher one.
 _HIGHEST_ABI_OF_NEW = 9
+
+# A search of so many values for garbage would take long enough to be felt.
+_MANY = 20_000
 
 LEVELS: tuple[str, ...] = ("none", "read", "read+execute", "read+write", "all")
 
@@ -72,8 +75,19 @@ class Applied(NamedTuple):
 
 class _State(NamedTuple):
     document: PolicyDocument
-    resolved: ResolvedPolicy
+    resolution: Resolution
     decider: Decider
+
+    @classmethod
+    def of(cls, document: PolicyDocument, abi: int) -> "_State":
+        """All that is derived from ``document``."""
+        resolution = resolution_of(document.policy)
+        return cls(document, resolution, Decider(resolution.resolved, abi))
+
+    def after(self, document: PolicyDocument) -> "_State":
+        """As ``of`` for a document much like this one; of the filesystem, only what it says anew is looked at."""
+        resolution = resolve_again(self.resolution, document.policy)
+        return _State(document, resolution, Decider(resolution.resolved, self.decider.abi, near=self.decider))
 
 
 def describe(edit: Edit) -> str:
@@ -151,7 +165,8 @@ def _unswept() -> Iterator[None]:
     """No search for cyclic garbage meanwhile: a large policy is some 300,000 values, none of them in a cycle.
 
     Counting references frees the values before when the new ones take their place; searching all of them several times
-    an edit took longer than the edit. Other threads are not searched meanwhile either, which harms nobody.
+    an edit took longer than the edit. Other threads are not searched meanwhile either, which harms nobody. So many new
+    values are kept out of later searches, too, which would hold the screen.
     """
     if not gc.isenabled():
         yield
@@ -160,6 +175,8 @@ def _unswept() -> Iterator[None]:
     try:
         yield
     finally:
+        if gc.get_count()[0] > _MANY:
+            gc.freeze()
         gc.enable()
 
 
@@ -178,7 +195,7 @@ class Workspace:
         self._base = text
         self._on_disk = on_disk
         self._seen = on_disk
-        self._state = self._derive(PolicyDocument.parse(text, path, format_of(path, text)))
+        self._state = _State.of(PolicyDocument.parse(text, path, format_of(path, text)), abi)
         self._history = History(text)
         self._problem: PolicyError | None = None
         self._conflict: Conflict | None = None
@@ -211,10 +228,6 @@ class Workspace:
 
     # What is derived
 
-    def _derive(self, document: PolicyDocument) -> _State:
-        resolved = resolve(document.policy)
-        return _State(document, resolved, Decider(resolved, self.abi))
-
     @property
     def path(self) -> str:
         """The policy file, as it was named."""
@@ -233,7 +246,7 @@ class Workspace:
     @property
     def resolved(self) -> ResolvedPolicy:
         """What the draft means on this machine."""
-        return self._state.resolved
+        return self._state.resolution.resolved
 
     @property
     def decider(self) -> Decider:
@@ -248,7 +261,7 @@ class Workspace:
     def rule_at(self, path: str) -> ResolvedPath | None:
         """The policy's own path that names exactly the place ``path`` (absolute), whatever way it is written."""
         wanted = os.path.normpath(path)
-        resolved = self._state.resolved
+        resolved = self.resolved
         for each in resolved.paths:
             if each.path and os.path.normpath(resolved.absolute(each.path)) == wanted:
                 return each
@@ -384,7 +397,7 @@ class Workspace:
         return label
 
     def _adopt(self, document: PolicyDocument) -> None:
-        self._state = self._derive(document)
+        self._state = self._state.after(document)
 
     def _parse(self, text: str) -> PolicyDocument:
         """The document of ``text``, which mostly has much in common with the draft. Raises PolicyError."""
@@ -399,11 +412,16 @@ class Workspace:
         if self._conflict is not None and self._conflict.theirs == self._state.document.text:
             self.disk_changed()
         self._tell("document")
+        # What else happened on the filesystem meanwhile is seen too, but nobody has to wait for that.
+        with self._lock:
+            gone_on = not holds_still(self.resolved)
+        if gone_on:
+            self.refresh()
 
     def refresh(self) -> None:
         """Look at the filesystem again: a rule belongs to what its path leads to now."""
         with self._lock, _unswept():
-            self._adopt(self._state.document)
+            self._state = _State.of(self._state.document, self.abi)
         self._tell("document")
 
     # The file
@@ -543,7 +561,7 @@ class Workspace:
         self._base = document.text
         self._on_disk = data
         if document.text != self._state.document.text:
-            self._adopt(document)
+            self._state = _State.of(document, self.abi)
             self._history.push(document.text, label)
 
     def keep_mine(self) -> None:

@@ -131,6 +131,7 @@ class PolicyText(ScrollView, can_focus=True):
         super().__init__(name=name, id=id, classes=classes, disabled=disabled)
         self._text = ""
         self._lines: list[str] = []
+        self._widths: list[int] = []
         self._language: Language = "toml"
         self._marked: frozenset[int] = frozenset()
         self._inside: dict[int, str] = {}
@@ -158,18 +159,22 @@ class PolicyText(ScrollView, can_focus=True):
         marked = frozenset(lines)
         follow: int | None = None
         if text != self._text or language != self._language:
-            before = self._lines
+            before, after = self._lines, text.split("\n")
+            if after and not after[-1]:
+                after.pop()
             self._text = text
             self._language = language
-            self._lines = text.split("\n")
-            if self._lines and not self._lines[-1]:
-                self._lines.pop()
+            self._lines = after
             self._inside = _long_strings(text) if language == "toml" else {}
             self._pieces.clear()
-            widest = max((width_of(line) + (_TAB - 1) * line.count("\t") for line in self._lines), default=0)
-            self.virtual_size = Size(self._gutter_width + widest + 1, len(self._lines))
+            shorter = min(len(before), len(after))
+            head = _common(before, after, shorter)
+            tail = _common(before[::-1], after[::-1], shorter - head)
+            fresh = [width_of(line) + (_TAB - 1) * line.count("\t") for line in after[head : len(after) - tail]]
+            self._widths[head : len(before) - tail] = fresh
+            self.virtual_size = Size(self._gutter_width + max(self._widths, default=0) + 1, len(after))
             if before:
-                follow = _first_difference(before, self._lines) + 1
+                follow = max(0, min(head, len(after) - 1)) + 1
         if marked and marked != self._marked:
             follow = min(marked)
         self._marked = marked
@@ -259,9 +264,13 @@ def _long_strings(text: str) -> dict[int, str]:
     return inside
 
 
-def _first_difference(before: list[str], after: list[str]) -> int:
-    """The first line (from 0) that differs; the last one where nothing does."""
-    for number, (old, new) in enumerate(zip(before, after, strict=False)):
-        if old != new:
-            return number
-    return max(0, min(len(before), len(after), len(after) - 1))
+def _common(before: list[str], after: list[str], limit: int) -> int:
+    """How many lines the two begin with alike, at most ``limit``. Halving: each step compares slices in C."""
+    low, high = 0, limit
+    while low < high:
+        middle = (low + high + 1) // 2
+        if before[low:middle] == after[low:middle]:
+            low = middle
+        else:
+            high = middle - 1
+    return low

@@ -7,7 +7,9 @@ object that the caller may not look at counts as missing.
 
 import os
 import stat
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from functools import cached_property
+from itertools import chain
 from typing import NamedTuple
 
 from editor.escape import printable
@@ -203,6 +205,51 @@ class _Found(NamedTuple):
     unchecked: bool = False
 
 
+class _Rules(NamedTuple):
+    """The rules of ``paths`` by the inodes that they are on (``nodes``), and the first path that led to each place.
+
+    ``known`` are the rights that count.
+    """
+
+    paths: tuple[ResolvedPath, ...]
+    known: RightSet
+    nodes: dict[Identity, _Node]
+    targets: dict[str, ResolvedPath]
+
+    @classmethod
+    def of(cls, paths: tuple[ResolvedPath, ...], known: RightSet) -> "_Rules":
+        """All rules of ``paths``."""
+        rules = cls(paths, known, {}, {})
+        for each in paths:
+            if each.identity is not None and each.target is not None:
+                rules.nodes.setdefault(each.identity, _Node()).add(each, known)
+                rules.targets.setdefault(each.target, each)
+        return rules
+
+    def after(self, paths: tuple[ResolvedPath, ...], known: RightSet) -> "_Rules":
+        """As ``of``, for paths most of which are the same."""
+        if paths is self.paths and known == self.known:
+            return self
+        kept = set(map(id, self.paths)).intersection(map(id, paths))
+        changed = [each for each in chain(self.paths, paths) if id(each) not in kept]
+        if len(changed) > len(paths) or known != self.known:
+            return _Rules.of(paths, known)
+        identities = {each.identity for each in changed}
+        targets = {each.target for each in changed}
+        rules = _Rules(paths, known, dict(self.nodes), dict(self.targets))
+        for identity in identities:
+            rules.nodes.pop(identity, None)  # type: ignore[arg-type]  # None is none of them
+        for target in targets:
+            rules.targets.pop(target, None)  # type: ignore[arg-type]  # None is none of them
+        for each in paths:
+            if each.identity is not None and each.target is not None:
+                if each.identity in identities:
+                    rules.nodes.setdefault(each.identity, _Node()).add(each, known)
+                if each.target in targets:
+                    rules.targets.setdefault(each.target, each)
+        return rules
+
+
 class Decider:
     """Answers questions about one resolved policy as Landlock version ``abi`` enforces it.
 
@@ -213,10 +260,20 @@ class Decider:
     mount namespace of its own: paths asked about are then paths of that view, while the rules stay on the objects that
     they were resolved to. ``beyond`` are rights without a name that count as known at ``abi``; ``errata`` is the mask
     of what is fixed in the kernel (``kernel.query_errata``).
+
+    ``near`` is a decider of this policy or of one much like it: what they have in common is shared. It may be in use in
+    another thread meanwhile.
     """
 
     def __init__(
-        self, resolved: ResolvedPolicy, abi: int, *, root: str = "", beyond: RightSet = NO_RIGHTS, errata: int = 0
+        self,
+        resolved: ResolvedPolicy,
+        abi: int,
+        *,
+        root: str = "",
+        beyond: RightSet = NO_RIGHTS,
+        errata: int = 0,
+        near: "Decider | None" = None,
     ) -> None:
         self.resolved = resolved
         self.abi = abi
@@ -228,15 +285,9 @@ class Decider:
         self._handled: RightSet = handled | _REFER if handled else NO_RIGHTS
         self._handled_net: RightSet = resolved.handled_net & (rights_of("net", abi) | beyond)
         self._scoped: RightSet = resolved.scoped & (rights_of("scope", abi) | beyond)
-        self._nodes: dict[Identity, _Node] = {}
-        self._targets: dict[str, ResolvedPath] = {}
-        self._absent: list[tuple[str, ResolvedPath]] = []
-        for each in resolved.paths:
-            if each.identity is None or each.target is None:
-                self._absent.append((os.path.normpath(resolved.absolute(each.path)), each))
-                continue
-            self._nodes.setdefault(each.identity, _Node()).add(each, known)
-            self._targets.setdefault(each.target, each)
+        rules = near._rules.after(resolved.paths, known) if near is not None else _Rules.of(resolved.paths, known)
+        self._rules: _Rules = rules
+        self._nodes = rules.nodes
         self._ports = {each.port: each for each in resolved.ports}
         self.forget()
 
@@ -244,6 +295,26 @@ class Decider:
     def handled(self) -> RightSet:
         """The filesystem rights that are denied unless a rule grants them: refer is among them if any is."""
         return self._handled
+
+    @cached_property
+    def inodes(self) -> frozenset[int]:
+        """The inode numbers of the objects that rules are on, whatever device they are on."""
+        return frozenset(inode for _, inode in self._nodes)
+
+    @property
+    def targets(self) -> Mapping[str, ResolvedPath]:
+        """The places that rules' paths lead to, without symbolic links, each with the first of those paths."""
+        return self._rules.targets
+
+    @cached_property
+    def _absent(self) -> list[tuple[str, ResolvedPath]]:
+        """The paths that lead nowhere, as they are asked for."""
+        absolute = self.resolved.absolute
+        return [
+            (os.path.normpath(absolute(each.path)), each)
+            for each in self.resolved.paths
+            if each.identity is None or each.target is None
+        ]
 
     def stand_in_a_domain_of_files(self) -> None:
         """Another layer of the domain handles filesystem rights: then this one denies refer even if it handles none.
@@ -356,7 +427,7 @@ class Decider:
                 return f"the rule's path {printable(rule.path)} ({_line(rule.refs[0].ref)}) does not exist"
         above: _Place | None = place
         while above is not None:
-            replaced = self._targets.get(above.path)
+            replaced = self.targets.get(above.path)
             if replaced is not None and replaced.identity != above.identity and replaced.rights & missing:
                 where = f"{printable(replaced.path)} ({_line(replaced.refs[0].ref)})"
                 return f"the rule on {where} belongs to what stood there before, not to what stands there now"

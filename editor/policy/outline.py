@@ -56,8 +56,7 @@ class Outline(NamedTuple):
         for section, own in sections.items():
             tables = Tables(text, format, self, starts, own)
             (header,) = _alone(text, format, self.blocks[own[0]], starts[own[0]]).fields
-            spans = tables.spans()
-            whole = Span(spans[0].start, spans[-1].end)
+            whole = Span(starts[own[0]], starts[own[-1]] + self.blocks[own[-1]].body)
             fields.append(Field(section, header.key_span, Node("array", whole, None, tables)))
         return Node("table", self.span, None, (), tuple(fields))
 

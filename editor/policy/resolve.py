@@ -2,10 +2,12 @@
 
 import os
 import stat
+from collections.abc import Container, Iterable
+from itertools import chain
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from editor.landlock.rights import NO_RIGHTS, RightSet
-from editor.policy.model import ParentPath, Policy, RuleRef
+from editor.policy.model import ParentPath, PathRule, Policy, RuleRef
 from editor.policy.variables import expand
 
 if TYPE_CHECKING:
@@ -130,6 +132,18 @@ def _real_path(path: str, directories: dict[str, str]) -> str:
     return os.path.realpath(place) if stat.S_ISLNK(os.lstat(place).st_mode) else place
 
 
+class Resolution(NamedTuple):
+    """A resolved policy, with what the next one after an edit can take over from it.
+
+    ``named`` are the keys (see ``path_key``) of the paths that each rule names, ``entries`` what each key became.
+    """
+
+    policy: Policy
+    resolved: ResolvedPolicy
+    named: tuple[tuple[str, ...], ...]
+    entries: dict[str, ResolvedPath]
+
+
 class _Gathered:
     """The rules that name one path, while they are being collected."""
 
@@ -141,8 +155,50 @@ class _Gathered:
         self.templates: list[str] = []
 
 
-def _union(refs: list[GrantRef]) -> RightSet:
-    return NO_RIGHTS.union(*(each.rights for each in refs))
+class _Gatherer:
+    """Collects what rules say of paths, and looks at those."""
+
+    def __init__(self, policy: Policy, base: str) -> None:
+        self.base = base
+        self.directories: dict[str, str] = {}
+        self.variables: dict[str, set[str]] = {}
+        for variable in policy.variables:
+            self.variables.setdefault(variable.name, set()).update(variable.literals)
+        self.gathered: dict[str, _Gathered] = {}
+
+    def gather(self, rule: PathRule, only: Container[str] | None = None) -> tuple[str, ...]:
+        """Collect what ``rule`` says of the paths with the keys ``only``, or of all. Gives the keys of all it names."""
+        if not rule.rights:  # a group that is empty at this ABI: the reference implementation drops the rule
+            return ()
+        keys = []
+        for parent in rule.parents:
+            ref = None
+            for path in expand(parent.template, self.variables):
+                key = path_key(path)
+                keys.append(key)
+                if only is not None and key not in only:
+                    continue
+                ref = ref or GrantRef(path_ref(parent), rule.rights)
+                entry = self.gathered.get(key)
+                if entry is None:
+                    entry = self.gathered[key] = _Gathered(path)
+                entry.refs.append(ref)
+                if parent.template not in entry.templates:
+                    entry.templates.append(parent.template)
+        return tuple(keys)
+
+    def entry(self, key: str, before: ResolvedPath | None = None) -> ResolvedPath | None:
+        """What was collected of ``key``; looked at now, unless ``before`` says the same. None where nothing was."""
+        found = self.gathered.get(key)
+        if found is None:
+            return None
+        refs, templates = tuple(found.refs), tuple(found.templates)
+        rights = refs[0].rights if len(refs) == 1 else NO_RIGHTS.union(*(each.rights for each in refs))
+        if before is not None and (found.path, rights, templates) == (before.path, before.rights, before.templates):
+            return before._replace(refs=refs) if refs != before.refs else before
+        where = os.path.join(self.base, found.path)
+        looked = _identify(where, self.directories) if found.path else (None, None, None)
+        return ResolvedPath(found.path, rights, refs, templates, *looked)
 
 
 def resolve(policy: Policy, *, base: str | None = None) -> ResolvedPolicy:
@@ -152,49 +208,100 @@ def resolve(policy: Policy, *, base: str | None = None) -> ResolvedPolicy:
     exist stays, without identity. Raises TemplateError where a path's variables cannot be expanded, which
     ``parse_policy`` has already excluded for a policy that it read.
     """
+    return resolution_of(policy, base=base).resolved
+
+
+def resolution_of(policy: Policy, *, base: str | None = None) -> Resolution:
+    """As ``resolve``, with what ``resolve_again`` takes over."""
     directory = os.path.abspath(base if base is not None else os.getcwd())
-    directories: dict[str, str] = {}
-    variables: dict[str, set[str]] = {}
-    for variable in policy.variables:
-        variables.setdefault(variable.name, set()).update(variable.literals)
+    gatherer = _Gatherer(policy, directory)
+    named = tuple([gatherer.gather(rule) for rule in policy.path_rules])
+    entries = {key: entry for key in gatherer.gathered if (entry := gatherer.entry(key)) is not None}
+    return Resolution(policy, _resolved(policy, directory, entries.values(), _ports(policy)), named, entries)
 
-    gathered: dict[str, _Gathered] = {}
-    for rule in policy.path_rules:
-        if not rule.rights:  # a group that is empty at this ABI: the reference implementation drops the rule
-            continue
-        for parent in rule.parents:
-            for path in expand(parent.template, variables):
-                entry = gathered.setdefault(path_key(path), _Gathered(path))
-                entry.refs.append(GrantRef(path_ref(parent), rule.rights))
-                if parent.template not in entry.templates:
-                    entry.templates.append(parent.template)
 
+def resolve_again(before: Resolution, policy: Policy) -> Resolution:
+    """As ``resolution_of`` for a policy that has much in common with that of ``before``.
+
+    Only paths on which an edit changed something are looked at; of all others it is taken over what they led to then.
+    """
+    old = before.policy
+    if policy.variables != old.variables and any(
+        "$" in parent.template for rule in policy.path_rules for parent in rule.parents
+    ):
+        return resolution_of(policy, base=before.resolved.base)
+    gatherer = _Gatherer(policy, before.resolved.base)
+    shared = min(len(policy.path_rules), len(old.path_rules))
+    others = [
+        number
+        for number, (rule, was) in enumerate(zip(policy.path_rules, old.path_rules, strict=False))
+        if rule is not was and rule != was
+    ]
+    others += range(shared, len(policy.path_rules))
+    named = [*before.named[:shared], *[()] * (len(policy.path_rules) - shared)]
+    changed = {key for keys in before.named[shared:] for key in keys}
+    for number in others:
+        keys = gatherer.gather(policy.path_rules[number], only=())
+        changed.update(named[number], keys)
+        named[number] = keys
+    for rule, keys in zip(policy.path_rules, named, strict=True):
+        if not changed.isdisjoint(keys):
+            gatherer.gather(rule, only=changed)
+    entries = dict(before.entries)
+    for key in changed:
+        entry = gatherer.entry(key, before.entries.get(key))
+        if entry is not None:
+            entries[key] = entry
+        else:
+            entries.pop(key, None)
+    # In the order of their first appearance.
+    paths = map(entries.__getitem__, dict.fromkeys(chain.from_iterable(named)))
+    same_ports = policy.port_rules == old.port_rules
+    ports = before.resolved.ports if same_ports else _ports(policy)
+    return Resolution(policy, _resolved(policy, before.resolved.base, paths, ports), tuple(named), entries)
+
+
+def holds_still(resolved: ResolvedPolicy) -> bool:
+    """Whether every path leads to the object that it led to when it was looked at."""
+    for each in resolved.paths:
+        identity = None
+        if each.path:
+            try:
+                status = os.stat(resolved.absolute(each.path))
+            except (OSError, ValueError):
+                pass
+            else:
+                identity = status.st_dev, status.st_ino
+        if identity != each.identity:
+            return False
+    return True
+
+
+def _ports(policy: Policy) -> tuple[ResolvedPort, ...]:
     ports: dict[int, list[GrantRef]] = {}
-    for port_rule in policy.port_rules:
-        if not port_rule.rights:
-            continue
-        for port in port_rule.ports:
-            shown = RuleRef(port.location.file, port.location.line, f"net_port {port.port}")
-            ports.setdefault(port.port, []).append(GrantRef(shown, port_rule.rights))
+    for rule in policy.port_rules:
+        if rule.rights:
+            for port in rule.ports:
+                shown = RuleRef(port.location.file, port.location.line, f"net_port {port.port}")
+                ports.setdefault(port.port, []).append(GrantRef(shown, rule.rights))
+    return tuple(
+        ResolvedPort(port, NO_RIGHTS.union(*(each.rights for each in refs)), tuple(refs))
+        for port, refs in ports.items()
+    )
 
+
+def _resolved(
+    policy: Policy, base: str, paths: Iterable[ResolvedPath], ports: tuple[ResolvedPort, ...]
+) -> ResolvedPolicy:
     return ResolvedPolicy(
         file=policy.file,
         abi=policy.abi,
         handled_fs=policy.handled_fs,
         handled_net=policy.handled_net,
         scoped=policy.scoped,
-        paths=tuple(
-            ResolvedPath(
-                entry.path,
-                _union(entry.refs),
-                tuple(entry.refs),
-                tuple(entry.templates),
-                *(_identify(os.path.join(directory, entry.path), directories) if entry.path else (None, None, None)),
-            )
-            for entry in gathered.values()
-        ),
-        ports=tuple(ResolvedPort(port, _union(refs), tuple(refs)) for port, refs in ports.items()),
-        base=directory,
+        paths=tuple(paths),
+        ports=ports,
+        base=base,
         rulesets=tuple(
             GrantRef(
                 RuleRef(table.location.file, table.location.line, "ruleset"),

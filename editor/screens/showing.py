@@ -4,7 +4,8 @@ import os
 import socket
 import stat
 import threading
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from itertools import chain
 from typing import NamedTuple
 
 from editor.escape import printable
@@ -22,8 +23,8 @@ from editor.landlock.rights import (
     unnamed,
 )
 from editor.policy.decide import Decider, Grant
-from editor.policy.model import RuleRef
-from editor.policy.resolve import ResolvedPath, ResolvedPolicy
+from editor.policy.model import PathRule, PortRule, RuleRef
+from editor.policy.resolve import ResolvedPath
 from editor.sandbox.report import Access
 from editor.workspace import Change, Workspace
 from widgets.access_table import AccessRow
@@ -67,17 +68,16 @@ class _Laid(NamedTuple):
     """What rows are made of, derived from one state of the draft.
 
     ``absent`` are the rule paths that do not exist, by the deepest directory of each that does; ``missing`` the same by
-    the path itself. ``inodes`` and ``targets`` tell quickly that an object has no rule of its own.
+    the path itself.
     """
 
     decider: Decider
-    inodes: frozenset[int]
-    targets: frozenset[str]
     absent: dict[str, list[str]]
     missing: dict[str, tuple[str, ResolvedPath]]
 
 
-def _laid(resolved: ResolvedPolicy, abi: int) -> _Laid:
+def _laid(workspace: Workspace) -> _Laid:
+    resolved = workspace.resolved
     absent: dict[str, list[str]] = {}
     missing: dict[str, tuple[str, ResolvedPath]] = {}
     known: dict[str, str] = {}
@@ -89,9 +89,7 @@ def _laid(resolved: ResolvedPolicy, abi: int) -> _Laid:
             absent.setdefault(parent, []).append(path)
     return _Laid(
         # A decider of one's own: the workspace's answers other threads.
-        Decider(resolved, abi),
-        frozenset(each.identity[1] for each in resolved.paths if each.identity is not None),
-        frozenset(each.target for each in resolved.paths if each.target is not None),
+        Decider(resolved, workspace.abi, near=workspace.decider),
         absent,
         missing,
     )
@@ -117,12 +115,12 @@ class Filesystem:
     def __init__(self, workspace: Workspace) -> None:
         self._workspace = workspace
         self._lock = threading.Lock()
-        self._laid = _laid(workspace.resolved, workspace.abi)
+        self._laid = _laid(workspace)
         workspace.subscribe(self._follow)
 
     def _follow(self, change: Change) -> None:
         if "document" in change:
-            self._laid = _laid(self._workspace.resolved, self._workspace.abi)
+            self._laid = _laid(self._workspace)
 
     def _reached(self, laid: _Laid, path: str, *, is_dir: bool) -> _Reached:
         grants = laid.decider.inherited(path)
@@ -153,6 +151,7 @@ class Filesystem:
         laid = self._laid
         with self._lock:
             reached = self._reached(laid, path, is_dir=True)
+        inodes, targets = laid.decider.inodes, laid.decider.targets
         rows: list[TreeRow] = []
         inherited = reached.given | reached.inherited
         source = _from(grant for grant in (*reached.here, *reached.above))
@@ -163,7 +162,7 @@ class Filesystem:
                 try:
                     is_link = entry.is_symlink()
                     is_dir = not is_link and entry.is_dir(follow_symlinks=False)
-                    plain = not is_link and entry.inode() not in laid.inodes and entry.path not in laid.targets
+                    plain = not is_link and entry.inode() not in inodes and entry.path not in targets
                     if plain:  # no rule of its own, as nearly all: nothing more to ask
                         is_file = is_dir or entry.is_file(follow_symlinks=False)
                         kind: RowKind = "dir" if is_dir else "file" if is_file else "other"
@@ -301,12 +300,13 @@ def handled_rows(workspace: Workspace) -> tuple[HandledRow, ...]:
     """Every right and scope: handled or not, and whether that can be switched off. Those without a name: if handled."""
     policy, resolved = workspace.policy, workspace.resolved
     granted: dict[str, str] = {}
-    for ref, rights in (
-        *((rule.location.line, rule.rights) for rule in policy.path_rules),
-        *((rule.location.line, rule.rights) for rule in policy.port_rules),
-    ):
-        for name in rights:
-            granted.setdefault(name, f"granted on line {ref}")
+    seen: set[RightSet] = set()
+    rules: Iterator[PathRule | PortRule] = chain(policy.path_rules, policy.port_rules)
+    for rule in rules:
+        if rule.rights not in seen:  # of thousands of rules, nearly all give the same as another
+            seen.add(rule.rights)
+            for name in rule.rights:
+                granted.setdefault(name, f"granted on line {rule.location.line}")
     enforced = workspace.abi if workspace.kernel.abi else 0
     on = resolved.handled_fs | resolved.handled_net | resolved.scoped
     beyond = tuple(map(right_of, in_order(unnamed(on))))

@@ -149,6 +149,30 @@ async def test_hidden_it_rests_and_follows_once_it_is_shown() -> None:
         assert "300▸ key_300 = 300" in text.screen()
 
 
+async def test_it_is_as_wide_as_its_longest_line_whatever_was_shown_before() -> None:
+    texts = [
+        "",
+        "a",
+        "\n\n",
+        "a\nbb\tb\nccc",
+        "a\nccc",
+        "ccc\na",
+        "ä\n你好你好",
+        "a\nbb\tb\nccc\n",
+        "x\nccc\nx\nccc\n",
+        "ccc",
+    ]
+    async with shown(PolicyText()) as text:
+        for before in texts:
+            for after in texts:
+                text.widget.show(before)
+                text.widget.show(after)
+                wide = text.widget.virtual_size
+                text.widget.show("")
+                text.widget.show(after)
+                assert text.widget.virtual_size == wide, (before, after)
+
+
 async def test_long_lines_scroll_sideways_under_the_numbers() -> None:
     async with shown(PolicyText(), width=40) as text:
         text.widget.show(f'parent = ["{"x" * 100}end"]\nabi = 7\n')
