@@ -412,10 +412,13 @@ class Workspace:
         if self._conflict is not None and self._conflict.theirs == self._state.document.text:
             self.disk_changed()
         self._tell("document")
-        # What else happened on the filesystem meanwhile is seen too, but nobody has to wait for that.
-        with self._lock:
-            gone_on = not holds_still(self.resolved)
-        if gone_on:
+
+    def look_again(self) -> None:
+        """As ``refresh``, where some path of the draft leads elsewhere than when it was looked at.
+
+        For some time after an edit: that looked only at the paths that it is about, so that nobody waits for it.
+        """
+        if not holds_still(self.resolved):
             self.refresh()
 
     def refresh(self) -> None:

@@ -326,10 +326,15 @@ class PolicyTree(LineList):
     def refresh_rows(self) -> None:
         """Derive every row again: those on the screen at once, the others when they come to be seen.
 
-        Costs nothing for rows that nobody sees. Cursor, open directories and scrolling stay.
+        Costs nothing for rows that nobody sees, and draws only those that changed. Cursor, open directories and
+        scrolling stay.
         """
         self._round += 1
-        self.refresh()
+        for number in range(self.top_line, min(self.top_line + self.size.height, len(self._lines))):
+            node = self._lines[number]
+            before = node.row
+            if self._row(node) != before:
+                self.refresh_item(number)
 
     def reload(self, path: str | None = None) -> None:
         """Read open directories again (the one at ``path``, or all), and show what came, went and changed.

@@ -139,6 +139,8 @@ class RightsPanel(Vertical):
     ) -> None:
         super().__init__(name=name, id=id, classes=classes, disabled=disabled)
         self._states: tuple[RightState, ...] = ()
+        self._shown: tuple[tuple[str, str], RightState | None] = ("", ""), None
+        """The subject with its kind, and the state with its details: laying them out again is dear."""
         self._subject = Static(markup=False, classes="rights-panel--subject")
         self._list = OptionList(markup=False)
         self._detail = Static(markup=False, classes="rights-panel--detail")
@@ -167,7 +169,9 @@ class RightsPanel(Vertical):
         title = Content.assemble(
             (visible(subject), "bold"), (f"  {visible(kind)}" if kind else "", "not bold $foreground 70%")
         )
-        self._subject.update(title)
+        if (subject, kind) != self._shown[0]:
+            self._shown = (subject, kind), self._shown[1]
+            self._subject.update(title)
         if [state.name for state in before] == [state.name for state in self._states]:
             for number, (old, new) in enumerate(zip(before, self._states, strict=True)):
                 if old != new:
@@ -191,7 +195,8 @@ class RightsPanel(Vertical):
     def _show_detail(self) -> None:
         state = self.highlighted
         self._detail.display = state is not None
-        if state is not None:
+        if state is not None and state != self._shown[1]:
+            self._shown = self._shown[0], state
             self._detail.update(_detail(state))
 
     def action_toggle_right(self) -> None:

@@ -14,6 +14,7 @@ from textual.containers import Horizontal, Vertical
 from textual.content import Content
 from textual.message import Message
 from textual.screen import Screen
+from textual.timer import Timer
 from textual.widget import Widget
 from textual.widgets import Tab, Tabs
 
@@ -45,6 +46,8 @@ if TYPE_CHECKING:
 
 # Longer than this, and the person is told that something is going on.
 _PATIENCE_S: Final = 0.5
+# So long after an edit, what is on the screen is settled, and the filesystem may be looked at again.
+_QUIET_S: Final = 0.3
 
 _REST: Final = (
     "editor.screens.run_panel",
@@ -179,6 +182,7 @@ class MainScreen(Screen[None]):
         self._jobs: asyncio.Queue[tuple[Callable[[], Result], Callable[[Result], None]]] = asyncio.Queue()
         self._deciding = False
         self._busy = ""
+        self._looking: Timer | None = None
         self._line: int | None = None
         self._retry: Watcher | None = None
         self._complete = asyncio.Event()
@@ -472,6 +476,14 @@ class MainScreen(Screen[None]):
                 waiting.stop()
                 self._set_busy("")
                 self._jobs.task_done()
+                self._look_again_soon()
+
+    def _look_again_soon(self) -> None:
+        """Once no edit has come for a while, see what else changed on the filesystem."""
+        if self._looking is not None:
+            self._looking.stop()
+        look_again = self.workspace.look_again
+        self._looking = self.set_timer(_QUIET_S, lambda: self.run_worker(look_again, thread=True, group="look"))
 
     def _set_busy(self, text: str) -> None:
         if text != self._busy:

@@ -74,6 +74,24 @@ def test_an_edit_changes_everything_derived_from_it(opened: Opened) -> None:
     assert opened.path.read_text() == OLD, "nothing is written before saving"
 
 
+def test_what_an_edit_is_not_about_is_looked_at_later(tmp_path: Path) -> None:
+    path, absent, other = tmp_path / "p.toml", tmp_path / "absent", tmp_path / "other"
+    other.mkdir()
+    path.write_text(f'[[path_beneath]]\nallowed_access = ["read_file"]\nparent = ["{absent}"]\n')
+    workspace = Workspace.open(str(path))
+    changes: list[Change] = []
+    workspace.subscribe(changes.append)
+    absent.mkdir()
+    workspace.apply(GrantPath(str(other), frozenset({"execute"})))
+    assert [each.path for each in workspace.resolved.paths if each.identity is not None] == [str(other)]
+    workspace.look_again()
+    assert all(each.identity is not None for each in workspace.resolved.paths)
+    assert workspace.decider.rights_on(str(absent)) == {"read_file"}
+    assert changes == [{"document"}] * 2
+    workspace.look_again()
+    assert len(changes) == 2, "nothing is told where nothing changed"
+
+
 def test_undo_and_redo_bring_back_the_bytes(opened: Opened) -> None:
     workspace = opened.workspace
     texts = [workspace.document.text]
