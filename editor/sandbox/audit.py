@@ -16,6 +16,7 @@ from types import TracebackType
 from typing import NamedTuple
 
 from editor.landlock.rights import RightSet
+from editor.sandbox.audit_switch import AuditState, AuditSwitch
 from editor.sandbox.report import Access
 
 _NETLINK_AUDIT = 9
@@ -146,8 +147,9 @@ def parse_domain(payload: bytes) -> Domain | None:
 class AuditReader:
     """Listens to the kernel's audit from when it is made to ``close``.
 
-    With ``enable`` auditing is turned on if it was off, and off again at the end. Raises AuditUnavailable where it may
-    not be read, or is off and ``enable`` was not asked for. ``lost`` becomes True once a record did not fit in.
+    With ``enable`` auditing is turned on if it was off, and off again when nobody here needs it any more. Raises
+    AuditUnavailable where it may not be read, or is off and ``enable`` was not asked for. ``lost`` becomes True once a
+    record did not fit in.
     """
 
     def __init__(self, *, enable: bool) -> None:
@@ -155,7 +157,7 @@ class AuditReader:
         self.denials: list[Denial] = []
         self.domains: dict[str, Domain] = {}
         self._calls: dict[int, dict[str, str]] = {}
-        self._restore: tuple[int, int] | None = None
+        self._switch: AuditSwitch | None = None
         try:
             self._socket = socket.socket(socket.AF_NETLINK, socket.SOCK_RAW | socket.SOCK_CLOEXEC, _NETLINK_AUDIT)
         except OSError as error:
@@ -172,17 +174,16 @@ class AuditReader:
         with contextlib.suppress(OSError):  # without CAP_NET_ADMIN the buffer stays as it is
             self._socket.setsockopt(socket.SOL_SOCKET, _SO_RCVBUFFORCE, _BUFFER_BYTES)
         status = self._status()
-        enabled, backlog_limit, self._lost_before = status[1], status[5], status[6]
-        if not enabled and not enable:
+        self._lost_before = status[6]
+        if not status[1] and not enable:
             raise AuditUnavailable(errno.ENODATA, "the kernel's audit is off")
         # Anybody may listen anywhere, but records go to the first namespace alone (kauditd_send_multicast_skb).
         if os.path.isdir(_NETWORK_SETTINGS) and not os.path.exists(f"{_NETWORK_SETTINGS}/{_IN_THE_FIRST_ONLY}"):
             raise AuditElsewhere(errno.ENETUNREACH, "the kernel tells its audit in the first network namespace only")
-        if enable and (enabled == 0 or backlog_limit < _BACKLOG_LIMIT):
-            self._set(1 if enabled == 0 else enabled, max(backlog_limit, _BACKLOG_LIMIT))
-            self._restore = (enabled, backlog_limit)
         self._socket.bind((0, _GROUP_READLOG))
         self._socket.setblocking(False)
+        if enable:
+            self._switch = AuditSwitch(self._state, self._set, _BACKLOG_LIMIT)
 
     def __enter__(self) -> "AuditReader":
         return self
@@ -194,10 +195,10 @@ class AuditReader:
 
     def close(self) -> None:
         """Stop listening, and leave auditing as it was."""
-        if self._restore is not None:
-            restore, self._restore = self._restore, None
+        if self._switch is not None:
+            switch, self._switch = self._switch, None
             with contextlib.suppress(OSError):
-                self._set(*restore)
+                switch.release()
         self._socket.close()
 
     def fileno(self) -> int:
@@ -224,9 +225,13 @@ class AuditReader:
     def _status(self) -> tuple[int, ...]:
         return _STATUS.unpack_from(self._request(_AUDIT_GET, b"", 0))
 
-    def _set(self, enabled: int, backlog_limit: int) -> None:
+    def _state(self) -> AuditState:
+        _mask, enabled, _failure, daemon, _rate, backlog_limit, *_ = self._status()
+        return AuditState(enabled, backlog_limit, daemon)
+
+    def _set(self, state: AuditState) -> None:
         mask = _STATUS_ENABLED | _STATUS_BACKLOG_LIMIT
-        self._request(_AUDIT_SET, _STATUS.pack(mask, enabled, 0, 0, 0, backlog_limit, 0, 0, 0), _NLM_F_ACK)
+        self._request(_AUDIT_SET, _STATUS.pack(mask, state.enabled, 0, 0, 0, state.backlog_limit, 0, 0, 0), _NLM_F_ACK)
 
     def read(self) -> None:
         """Take in what has come, without waiting."""

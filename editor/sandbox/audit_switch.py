@@ -1,0 +1,103 @@
+"""Turning the kernel's audit on for as long as anyone here needs it; the last one leaves it as the first one found it.
+
+Two at a time must know of each other: whoever turned it off again at its own end would deafen the other, and whoever
+came second would take "on" for how it was.
+"""
+
+import contextlib
+import fcntl
+import os
+from collections.abc import Callable, Iterator
+from typing import NamedTuple
+
+# Only root may set audit, and only root may write there.
+_DIRECTORY = "/run"
+_GATE = "paddock-audit"
+_USERS = "paddock-audit-users"
+
+
+class AuditState(NamedTuple):
+    """What is changed, and who else listens: ``daemon`` is the process of auditd(8), 0 where none runs."""
+
+    enabled: int
+    backlog_limit: int
+    daemon: int
+
+
+class AuditSwitch:
+    """Holds audit on with ``wanted`` records of backlog, from when it is made to ``release``. Raises OSError.
+
+    ``ask`` and ``change`` read and write the kernel's state. A file that is locked for as long as somebody holds the
+    switch counts the holders, so that one that was killed counts no more; what was before is written in another.
+    """
+
+    def __init__(
+        self,
+        ask: Callable[[], AuditState],
+        change: Callable[[AuditState], None],
+        wanted: int,
+        directory: str = _DIRECTORY,
+    ) -> None:
+        self._ask = ask
+        self._change = change
+        self._directory = directory
+        self._users = self._open(_USERS)
+        try:
+            with self._gate() as gate:
+                found, left = ask(), _read(gate)
+                if self._alone() and (left is None or found != _on(left, wanted)):
+                    _write(gate, found)  # else a killed one has left it so, and nothing was changed since
+                if found != _on(found, wanted):
+                    change(_on(found, wanted))
+                fcntl.flock(self._users, fcntl.LOCK_SH)
+        except BaseException:
+            os.close(self._users)
+            raise
+
+    def release(self) -> None:
+        """Let go; who is last puts back what was before, unless auditd(8) was started since. Raises OSError."""
+        try:
+            with self._gate() as gate:
+                before = _read(gate)
+                if before is not None and self._alone():
+                    os.ftruncate(gate, 0)
+                    if self._ask().daemon == before.daemon:
+                        self._change(before)
+        finally:
+            os.close(self._users)
+
+    def _alone(self) -> bool:
+        try:
+            fcntl.flock(self._users, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            fcntl.flock(self._users, fcntl.LOCK_SH)  # a failed change gives up the lock that there was
+            return False
+        return True
+
+    def _open(self, name: str) -> int:
+        path = os.path.join(self._directory, name)
+        return os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
+
+    @contextlib.contextmanager
+    def _gate(self) -> Iterator[int]:
+        """One at a time."""
+        gate = self._open(_GATE)
+        try:
+            fcntl.flock(gate, fcntl.LOCK_EX)
+            yield gate
+        finally:
+            os.close(gate)
+
+
+def _on(state: AuditState, wanted: int) -> AuditState:
+    return state._replace(enabled=state.enabled or 1, backlog_limit=max(state.backlog_limit, wanted))
+
+
+def _read(gate: int) -> AuditState | None:
+    words = os.pread(gate, 100, 0).split()
+    return AuditState(*map(int, words)) if len(words) == len(AuditState._fields) else None
+
+
+def _write(gate: int, state: AuditState) -> None:
+    os.ftruncate(gate, 0)
+    os.pwrite(gate, " ".join(map(str, state)).encode(), 0)
