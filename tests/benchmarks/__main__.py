@@ -3,13 +3,19 @@
 import subprocess
 import sys
 
-from tests.benchmarks import first_screen, large_policy, live_reload, start
+from tests.benchmarks import deciding, first_screen, large_policy, live_reload, start
 from tests.benchmarks.report import table
 
 
 def main() -> int:
     """Measure everything, one after the other."""
-    rows = [first_screen.measure(), start.measure(), live_reload.measure(), *large_policy.measure()]
+    rows = [
+        first_screen.measure(),
+        *start.measure(),
+        deciding.measure(),
+        live_reload.measure(),
+        *large_policy.measure(),
+    ]
     print(table(rows), flush=True)
     print("\nTracing, against strace:", flush=True)
     tracing = subprocess.run([sys.executable, "-m", "tests.benchmarks.tracer_speed"], check=False).returncode
