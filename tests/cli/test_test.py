@@ -248,8 +248,21 @@ def test_a_limit_of_time(policy: str) -> None:
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
 def test_who_ends_paddock_ends_the_run_and_gets_the_report(policy: str, number: int) -> None:
+    # The tests may have been started by nohup, and an ignored signal is inherited.
     with subprocess.Popen(
-        [*PADDOCK, "test", "--format", "json", policy, "--", "sh", "-c", "echo on >&2; sleep 60; :"],
+        [
+            "env",
+            "--default-signal=HUP",
+            *PADDOCK,
+            "test",
+            "--format",
+            "json",
+            policy,
+            "--",
+            "sh",
+            "-c",
+            "echo on >&2; sleep 60; :",
+        ],
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
