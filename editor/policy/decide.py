@@ -230,8 +230,11 @@ class _Rules(NamedTuple):
         """As ``of``, for paths most of which are the same."""
         if paths is self.paths and known == self.known:
             return self
-        kept = set(map(id, self.paths)).intersection(map(id, paths))
-        changed = [each for each in chain(self.paths, paths) if id(each) not in kept]
+        if len(paths) == len(self.paths):
+            changed = [each for pair in zip(self.paths, paths, strict=True) if pair[0] is not pair[1] for each in pair]
+        else:
+            kept = set(map(id, self.paths)).intersection(map(id, paths))
+            changed = [each for each in chain(self.paths, paths) if id(each) not in kept]
         if len(changed) > len(paths) or known != self.known:
             return _Rules.of(paths, known)
         identities = {each.identity for each in changed}

@@ -8,7 +8,7 @@ from editor.landlock.rights import RightSet, rights_of
 from editor.policy.edits import Edit, EditError
 from editor.policy.errors import PolicyError
 from editor.policy.locate import Format, Node, locate
-from editor.policy.meaning import intended_of, meaning_of, newly_handled
+from editor.policy.meaning import as_intended, newly_handled
 from editor.policy.model import Policy
 from editor.policy.outline import Outline, outlined
 from editor.policy.parse import KEYS, parse_policy
@@ -106,7 +106,7 @@ class PolicyDocument(NamedTuple):
             after = self.reread(splices) or self.parse(spliced(self.text, splices), self.file, self.format)
         except PolicyError as error:
             raise EditError(f"This edit would leave a policy that cannot be read: {error.message}.") from error
-        if meaning_of(after.policy) != intended_of(self.policy, edit):
+        if not as_intended(self.policy, edit, after.policy):
             raise EditError("This edit would change more than it says; edit the text instead.")
         return Change(self, after, splices)
 

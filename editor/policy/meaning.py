@@ -4,7 +4,8 @@ An edit is checked against this: `intended` says on values alone what the edit s
 parsed anew, must mean the same.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Container, Iterator, Mapping
+from itertools import zip_longest
 from typing import NamedTuple, TypeVar
 
 from editor.landlock.rights import NO_RIGHTS, RightSet
@@ -22,6 +23,7 @@ from editor.policy.edits import (
     SetPortRights,
     SetRuleRights,
     SetScope,
+    VariableEdit,
     kind_of,
 )
 from editor.policy.model import PathRule, Policy, PortRule
@@ -43,8 +45,11 @@ class Meaning(NamedTuple):
     variables: Mapping[str, frozenset[str]]
 
 
-def meaning_of(policy: Policy) -> Meaning:
-    """The meaning of ``policy``. Raises TemplateError only for a policy that ``parse_policy`` would not have made."""
+def meaning_of(policy: Policy, within: Container[str] | None = None) -> Meaning:
+    """The meaning of ``policy``; with ``within``, only of the paths with these keys.
+
+    Raises TemplateError only for a policy that ``parse_policy`` would not have made.
+    """
     variables = variables_of(policy)
     paths: dict[str, RightSet] = {}
     for rule in policy.path_rules:
@@ -53,7 +58,8 @@ def meaning_of(policy: Policy) -> Meaning:
                 plain = parent.template and "$" not in parent.template
                 for path in (parent.template,) if plain else expand(parent.template, variables):
                     key = path_key(path)
-                    paths[key] = paths.get(key, NO_RIGHTS) | rule.rights
+                    if within is None or key in within:
+                        paths[key] = paths.get(key, NO_RIGHTS) | rule.rights
     ports: dict[int, RightSet] = {}
     for port_rule in policy.port_rules:
         if port_rule.rights:
@@ -108,9 +114,9 @@ def intended(before: Meaning, edit: Edit) -> Meaning:
     raise TypeError(f"{type(edit).__name__} is about a rule, see intended_of")
 
 
-def intended_of(policy: Policy, edit: Edit) -> Meaning:
+def intended_of(policy: Policy, edit: Edit, within: Container[str] | None = None) -> Meaning:
     """As ``intended``, for any edit of ``policy``: also for those about one rule, by its number."""
-    before = meaning_of(policy)
+    before = meaning_of(policy, within)
     if not isinstance(edit, RuleEdit):
         return intended(before, edit)
     if edit.section == "path_beneath":
@@ -119,7 +125,34 @@ def intended_of(policy: Policy, edit: Edit) -> Meaning:
         after = policy._replace(port_rules=tuple(_edited_rules(policy.port_rules, edit)))
     granted = edit.rights if isinstance(edit, SetRuleRights) else NO_RIGHTS
     fs, net = (granted, NO_RIGHTS) if edit.section == "path_beneath" else (NO_RIGHTS, granted)
-    return meaning_of(after)._replace(handled_fs=before.handled_fs | fs, handled_net=before.handled_net | net)
+    return meaning_of(after, within)._replace(handled_fs=before.handled_fs | fs, handled_net=before.handled_net | net)
+
+
+def as_intended(before: Policy, edit: Edit, after: Policy) -> bool:
+    """Whether ``after`` means what ``edit`` of ``before`` should lead to.
+
+    A rule that stands in both gives the same to the same paths in both. So paths that no other rule names, nor the
+    edit, cannot differ, and are not compared.
+    """
+    within = _touched(before, edit, after)
+    return meaning_of(after, within) == intended_of(before, edit, within)
+
+
+def _touched(before: Policy, edit: Edit, after: Policy) -> set[str] | None:
+    """The keys of the paths that ``edit`` names, or a rule that stands in only one of the two; None: of all."""
+    if before.variables != after.variables or isinstance(edit, VariableEdit):
+        return None
+    pairs = zip_longest(before.path_rules, after.path_rules)
+    others = [rule for pair in pairs if pair[0] is not pair[1] for rule in pair if rule is not None]
+    if len(others) > len(after.path_rules):
+        return None
+    if isinstance(edit, RuleEdit) and edit.section == "path_beneath":
+        others.append(before.path_rules[edit.number])
+    variables = variables_of(before)
+    keys = {path_key(path) for rule in others for parent in rule.parents for path in expand(parent.template, variables)}
+    if isinstance(edit, SetPathRights | GrantPath):
+        keys.add(path_key(edit.path))
+    return keys
 
 
 _Rule = TypeVar("_Rule", PathRule, PortRule)

@@ -39,7 +39,7 @@ class Outline(NamedTuple):
 
     def starts(self) -> list[int]:
         """Where each block starts."""
-        return [0, *accumulate(block.size for block in self.blocks)][:-1]
+        return list(accumulate([block.size for block in self.blocks[:-1]], initial=0))
 
     def root(self, text: str, format: Format) -> Node:
         """The tree of ``text``, as ``locate`` makes it, but with tables that are located when they are asked for."""

@@ -79,9 +79,11 @@ def _reread_run(before: Reading, format: Format, run: range, start: int, splices
     old_end, new_end = line_column(before.text, end), line_column(text, end + delta)
     behind = _Move(old_end[0], new_end[0] - old_end[0], new_end[1] - old_end[1])
 
+    sections = [block.section for block in blocks[: run.stop]]
+
     def place(section: str) -> _Place:
-        first = sum(block.section == section for block in head)
-        return _Place(first, first + sum(block.section == section for block in blocks[run.start : run.stop]))
+        first = sections[: run.start].count(section)
+        return _Place(first, first + sections[run.start :].count(section))
 
     moves = placed, behind
     keys = KEYS[format]

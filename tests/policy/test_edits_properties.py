@@ -4,10 +4,11 @@ What an edit should lead to is said here a second time, on the canonical export,
 work is checked as well. PADDOCK_EDIT_CASES sets how many sequences of edits are tried (2,000 take a minute or two).
 """
 
+import contextlib
 import os
 import re
 import tomllib
-from typing import Any
+from typing import Any, Literal
 
 from hypothesis import event, given, settings
 from hypothesis import strategies as st
@@ -19,12 +20,15 @@ from editor.policy.edits import (
     EditError,
     GrantPath,
     GrantPort,
+    RemoveEntry,
     SetHandled,
     SetPathRights,
     SetPortRights,
+    SetRuleRights,
     SetScope,
 )
 from editor.policy.locate import Format, locate
+from editor.policy.meaning import as_intended, intended_of, meaning_of
 from editor.policy.parse import parse_policy
 from editor.policy.resolve import path_key, resolve
 from editor.policy.splice import spliced
@@ -179,6 +183,36 @@ def test_an_edit_does_what_it_says_and_nothing_else(source: tuple[str, Format], 
             assert len(touched) <= 1
         document = after
         event("edited" if change.splices else "held already")
+
+
+@settings(max_examples=MANY, deadline=None)
+@given(policy_texts(), st.data())
+def test_an_outcome_is_judged_as_by_comparing_all_of_it(source: tuple[str, Format], data: st.DataObject) -> None:
+    """Also one that is wrong: that of another edit, or of a rule more or less."""
+    before = PolicyDocument.parse(source[0], "f", source[1])
+    sections: list[Literal["path_beneath", "net_port"]] = ["path_beneath", "net_port"]
+    section = data.draw(st.sampled_from(sections))
+    rules = before.policy.path_rules if section == "path_beneath" else before.policy.port_rules
+    rule_edits: list[Edit] = [
+        SetRuleRights(section, rule.number, data.draw(st.frozensets(st.sampled_from(FS)))) for rule in rules
+    ]
+    rule_edits += [RemoveEntry(section, rule.number, 0) for rule in rules]
+    asked, done = (
+        data.draw(st.one_of(edits(before), st.sampled_from(rule_edits or [SetScope("signal", on=True)]))) for _ in "12"
+    )
+    after = before
+    for edit in (done, *data.draw(st.lists(edits(before), max_size=1))):
+        with contextlib.suppress(EditError):
+            after = after.apply(edit)
+    wrong = after.policy._replace(
+        path_rules=data.draw(
+            st.sampled_from([after.policy.path_rules, *(after.policy.path_rules[:at] for at in range(3))])
+        )
+    )
+    for outcome in (after.policy, wrong):
+        right = meaning_of(outcome) == intended_of(before.policy, asked)
+        assert as_intended(before.policy, asked, outcome) == right
+        event("right" if right else "wrong")
 
 
 @settings(max_examples=300, deadline=None)
