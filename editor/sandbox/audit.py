@@ -44,6 +44,9 @@ _EVENT = re.compile(r"audit\(([\d.]+):(\d+)\): ?")
 _FIELD = re.compile(r'(\w+)=("[^"]*"|\S*)')
 _NAMES = frozenset({"path", "comm", "ocomm", "exe", "name", "dev"})
 
+# The calls that a sandbox forbids without a right: all others that it does are about other processes.
+MOUNTING = frozenset({"mount", "umount", "umount2", "pivot_root", "move_mount"})
+
 _OPENING: RightSet = frozenset({"execute", "read_file", "write_file", "read_dir"})
 
 
@@ -53,7 +56,7 @@ class Denial(NamedTuple):
     ``blockers`` are the names of rights and scopes without their kind (``read_file``), or ``change_topology`` or
     ``ptrace``. ``path`` is the object, None where it is no file; ``port`` of a socket. ``pid``, ``comm``, ``call`` and
     ``result`` are those of the system call, 0, empty and None as long as its record has not come. ``domain`` is
-    Landlock's number for who denied, in hexadecimal digits.
+    Landlock's number for who denied, in hexadecimal digits. ``process`` is whom a signal or tracing was for.
     """
 
     serial: int
@@ -67,6 +70,7 @@ class Denial(NamedTuple):
     comm: str
     call: int | None
     result: int | None
+    process: str = ""
 
 
 class Domain(NamedTuple):
@@ -131,7 +135,7 @@ def parse_denial(payload: bytes) -> Denial | None:
     path = values.get("path")
     return Denial(
         fields.serial, values.get("domain", ""), blockers, path, values.get("dev", ""), _number(values.get("ino")) or 0,
-        port, 0, "", None, None,
+        port, 0, "", None, None, f"process {values['opid']} ({values.get('ocomm', '')})" if "opid" in values else "",
     )  # fmt: skip
 
 
@@ -297,8 +301,7 @@ def told_blockers(access: Access) -> RightSet:
     if access.missing & _OPENING:
         return access.missing - {"truncate"}
     if not access.rights:
-        return frozenset({"ptrace" if access.syscall in ("ptrace", "process_vm_readv", "process_vm_writev")
-                          else "change_topology"})  # fmt: skip
+        return frozenset({"change_topology" if access.syscall in MOUNTING else "ptrace"})
     return access.missing
 
 

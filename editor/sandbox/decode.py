@@ -680,6 +680,13 @@ def _process_vm(scene: Scene, args: Args) -> Attempt:
     return Attempt("trace", Want(NO_RIGHTS, f"process {signed(args[0])} ({name})", process=signed(args[0])), why=why)
 
 
+def _pidfd_getfd(scene: Scene, args: Args) -> Attempt:
+    target = scene.process_of(signed(args[0]))
+    asked = f"process {target} ({scene.process_name(target)})" if target > 0 else "a process"
+    why = "descriptors of other processes are no right of Landlock: they can be copied only inside the own domain"
+    return Attempt("trace", Want(NO_RIGHTS, asked, process=target), why=why)
+
+
 # What Landlock has no right for
 
 
@@ -764,6 +771,7 @@ DECODERS: Mapping[str, Decoder] = MappingProxyType(
         "kill": _kill, "tkill": _kill, "rt_sigqueueinfo": _kill, "tgkill": _tgkill, "rt_tgsigqueueinfo": _tgkill,
         "pidfd_send_signal": _pidfd_send_signal,
         "ptrace": _ptrace, "process_vm_readv": _process_vm, "process_vm_writev": _process_vm,
+        "pidfd_getfd": _pidfd_getfd,
         "mount": _topology(1), "umount": _topology(0), "umount2": _topology(0), "pivot_root": _topology(0),
         "move_mount": _topology(3, directory=2),
         "chmod": _metadata(0), "fchmodat": _metadata(1, directory=0), "fchmodat2": _metadata(1, directory=0),

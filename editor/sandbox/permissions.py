@@ -144,11 +144,12 @@ class PermissionJudge:
             return False
         return not {ids.uids[0], ids.uids[1]} & {theirs.uids[0], theirs.uids[2]}
 
-    def refuses_tracing(self, tid: int, target: int) -> bool:
-        """Whether ``tid`` may not trace process ``target`` whatever Landlock says.
+    def refuses_tracing(self, tid: int, target: int, *, reading: bool = False) -> bool:
+        """Whether ``tid`` may not trace process ``target`` whatever Landlock says, or with ``reading`` look into it.
 
-        Source: __ptrace_may_access() in kernel/ptrace.c. Opening its memory is the same question to the kernel, which
-        this process puts without consequences: it is outside of the sandbox.
+        Source: __ptrace_may_access() in kernel/ptrace.c. Opening its memory is the same question to the kernel, and
+        asking for its working directory the other one. This process puts it without consequences: it is outside of the
+        sandbox.
         """
         who, ids, theirs = credentials(tid), _ids(tid), _ids(target)
         if who is None or ids is None or theirs is None:
@@ -157,7 +158,10 @@ class PermissionJudge:
         if not same and not who.has(_CAP_SYS_PTRACE):
             return True
         try:
-            os.close(os.open(f"/proc/{target}/mem", os.O_RDONLY | os.O_CLOEXEC))
+            if reading:
+                os.readlink(f"/proc/{target}/cwd")
+            else:
+                os.close(os.open(f"/proc/{target}/mem", os.O_RDONLY | os.O_CLOEXEC))
         except PermissionError:
             return True
         except OSError:

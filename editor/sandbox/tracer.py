@@ -752,7 +752,7 @@ class Tracer:
         if unconfirmed:
             self.channel.notice(f"The kernel's audit does not know of {unconfirmed} of the denials that are listed.")
         for denial in found.unseen:
-            where = denial.path if denial.port is None else f"port {denial.port}"
+            where = denial.process or denial.path if denial.port is None else f"port {denial.port}"
             rights = ", ".join(sorted(denial.blockers))
             self.channel.notice(f"The kernel's audit tells of a denial that is not listed: {rights} on {where}.")
         reader.close()

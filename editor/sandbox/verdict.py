@@ -6,6 +6,7 @@ explain the error. Where both cannot be told apart (file permissions come first 
 
 import errno
 import os
+import re
 from collections.abc import Callable
 from typing import NamedTuple, Protocol
 
@@ -47,7 +48,12 @@ _PERMISSIONS = "file permissions refuse it"
 _SEARCH = "a directory on the way may not be searched: file permissions refuse it"
 _OTHER_USER = "the process belongs to another user, or is protected"
 _NO_CAPABILITY = "changing mounts needs the capability CAP_SYS_ADMIN, which the program does not have"
+_OTHERS_THINGS = (
+    "what is inside of other processes is no right of Landlock: a sandboxed program may look only inside its own domain"
+)
 
+# The files that show what is inside of a process. (To one in a process-id namespace of its own, numbers mean others.)
+_OF_A_PROCESS = re.compile(r"/proc/(\d+)/")
 
 _TWO_NAMES = frozenset({"rename", "renameat", "renameat2", "link", "linkat"})
 
@@ -281,6 +287,11 @@ class Judge:
 
     def _refused(self, outcome: _Outcome, decisions: tuple[Decision, ...]) -> tuple[Access, ...]:
         attempt, error, _ = outcome
+        if error == errno.EACCES:
+            for want, decision in zip(attempt.wants, decisions, strict=True):
+                if self._looks_into_another(outcome, want, decision):
+                    closed = want._replace(rights=NO_RIGHTS, object_path=None)
+                    return (self._row(outcome, closed, "denied", _OTHERS_THINGS),)
         explained = error in _LANDLOCK_ERRORS[attempt.kind] and not self._observing
         if explained and attempt.kind in ("topology", "trace"):
             by_landlock = self._forbids_mounts(outcome) if attempt.kind == "topology" else self._reaches_out(outcome)
@@ -319,6 +330,24 @@ class Judge:
             and not self._inside.inside_process(target)
             and not self._permissions.refuses_tracing(outcome.who.tid, target)
         )
+
+    def _looks_into_another(self, outcome: _Outcome, want: Want, decision: Decision) -> bool:
+        """Whether a name of /proc was refused since it shows what is inside of a process outside of the sandbox.
+
+        That is put to Landlock as tracing is (hook_ptrace_access_check in security/landlock/task.c): for links such as
+        ``exe`` and ``fd/3`` before the file that they lead to, for files such as ``mem`` after the file's own rights.
+        """
+        found = _OF_A_PROCESS.match(want.asked or "")
+        if found is None or not self._enforces or self._observing or want.seen not in ("", want.object_path):
+            return False
+        target = int(found[1])
+        if self._inside.inside_process(target) or self._permissions.refuses_tracing(
+            outcome.who.tid, target, reading=True
+        ):
+            return False
+        if want.object_path is not None and want.object_path.startswith(found[0]):
+            return decision.allowed and not self._permissions.refuses(outcome.who.tid, want.seen, want.rights)
+        return True
 
     def _forbids_mounts(self, outcome: _Outcome) -> bool:
         """Whether a change of mounts was put to Landlock: all but mount(2) ask for the capability before."""

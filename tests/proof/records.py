@@ -30,7 +30,7 @@ from tests.proof.stage import Rules
 _OPENING: RightSet = frozenset({"execute", "read_file", "write_file", "read_dir"})
 _OPENS = frozenset({"open", "openat", "openat2", "creat"})
 _UNMOUNTING = frozenset({"umount", "umount2"})
-_TRACING = frozenset({"ptrace", "process_vm_readv", "process_vm_writev"})
+_MOUNTING = frozenset({"mount", "umount", "umount2", "pivot_root", "move_mount"})
 _DELETED = " (deleted)"
 _BETWEEN = frozenset({"rename", "renameat", "renameat2", "link", "linkat"})
 
@@ -75,7 +75,7 @@ def _of_row(row: Access) -> Fact:
     if row.syscall in _OPENS and blockers & _OPENING:
         blockers -= {"truncate"}
     if not row.rights:
-        blockers = frozenset({"ptrace" if row.syscall in _TRACING else "change_topology"})
+        blockers = frozenset({"change_topology" if row.syscall in _MOUNTING else "ptrace"})
     if row.syscall in _UNMOUNTING or blockers & {"ptrace", "signal", "abstract_unix_socket"}:
         path = None  # told by other means than a path
     return Fact(blockers, path, port or None, row.syscall, row.errno or "", row.process)

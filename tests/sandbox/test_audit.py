@@ -52,6 +52,7 @@ def test_parse_ports_scopes_and_topology() -> None:
     assert port is not None and scope is not None and mount is not None
     assert (port.port, port.blockers, port.path) == (80, frozenset({"connect_tcp"}), None)
     assert scope.blockers == {"signal"}
+    assert scope.process == "process 1 (init)"
     assert mount.blockers == {"change_topology"}
 
 

@@ -103,6 +103,31 @@ def test_tracing_outside(outside: int) -> None:
     assert _row(rows)[:2] == ("failed", "EPERM")
 
 
+def test_looking_into_processes_outside(outside: int) -> None:
+    """The names are there and the policy grants all files, but what is inside of a process is put to Landlock."""
+    require_abi(1)
+    resolved = policy({"/": ALL_FS})
+    names = [f"/proc/{outside}/{name}" for name in ("mem", "exe", "cwd", "fd/0", "ns/net")]
+    own = ["/proc/self/mem", "/proc/self/exe", "/proc/self/ns/net"]
+    results, done = call(
+        resolved,
+        *(["openat", -100, name, os.O_RDONLY] for name in (*names, *own)),
+        ["openat", -100, f"/proc/{outside}/exe", os.O_PATH],
+        ["openat", -100, f"/proc/{outside}/comm", os.O_RDONLY],
+        ["execve", f"/proc/{outside}/exe", {"words": ["sleep", 0]}, 0],
+    )
+    assert results[: len(names)] == [-errno.EACCES] * len(names)
+    assert min(results[len(names) : len(names) + len(own)]) >= 0
+    assert results[-3] == -errno.EACCES
+    assert results[-2] >= 0
+    assert results[-1] == -errno.EACCES
+    denied = [(row.path, row.rights, row.object_path) for row in done.rows(verdict="denied")]
+    exe = f"/proc/{outside}/exe"
+    assert denied == [(name, frozenset(), None) for name in (*names, exe)]  # opened twice, but that is one row
+    assert all("inside its own domain" in row.reason for row in done.rows(verdict="denied"))
+    assert not [row for row in done.rows(verdict="failed") if row.path and row.path.startswith("/proc/")]
+
+
 @pytest.mark.root
 def test_directory_that_the_program_may_not_search(tmp_path: Path) -> None:
     """The tracer is root and may, the program has become somebody else and may not."""

@@ -30,4 +30,10 @@ for process in (1, outside, os.getppid()):
         signal.pidfd_send_signal(os.pidfd_open(process), 0)
     except OSError as error:
         print(error)
+for name in ("mem", "exe", "cwd", "fd/0", "ns/net", "comm"):
+    try:
+        os.close(os.open(f"/proc/{outside}/{name}", os.O_RDONLY))
+    except OSError as error:
+        print(error)
+print(libc.syscall(438, os.pidfd_open(outside), 0, 0))  # pidfd_getfd(2)
 print(libc.chroot(b"out"))
