@@ -2,7 +2,7 @@
 
 Usage: python -m tests.kernels [FAMILY...]. A family is like ``6.12``; all of FAMILIES by default. PADDOCK_ORACLE_SEED
 repeats a run, PADDOCK_ORACLE_CASES sets how many random cases each kernel gets. Ends with status 1 where anything is
-wrong, 2 where a kernel cannot be had.
+wrong, else with 2 where a kernel cannot be had.
 """
 
 import json
@@ -53,16 +53,16 @@ def main() -> int:
             outcome = machine.boot(kernel.image, archive, TIMEOUT)
         except debian.KernelMissing as error:
             print(error, flush=True)
-            status = 2
+            status = status or 2
             continue
         except machine.GuestFailed as error:
             print(f"Linux {family}: {error}", flush=True)
-            status = status or 1
+            status = 1
             continue
         print(_summary(kernel, outcome), flush=True)
         for problem in _problems(outcome.records):
             print(f"  {problem}", flush=True)
-            status = status or 1
+            status = 1
     return status
 
 
