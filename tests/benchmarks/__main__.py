@@ -3,7 +3,7 @@
 import subprocess
 import sys
 
-from tests.benchmarks import deciding, first_screen, large_policy, live_reload, start
+from tests.benchmarks import deciding, first_screen, large_policy, large_screen, live_reload, start
 from tests.benchmarks.report import table
 
 
@@ -15,6 +15,7 @@ def main() -> int:
         deciding.measure(),
         live_reload.measure(),
         *large_policy.measure(),
+        *large_screen.measure(),
     ]
     print(table(rows), flush=True)
     print("\nTracing, against strace:", flush=True)
