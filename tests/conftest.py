@@ -112,3 +112,12 @@ def pytest_runtest_makereport() -> Generator[None, pytest.TestReport, pytest.Tes
             report.outcome = "failed"
             report.longrepr = f"{reason}: nothing may be skipped in continuous integration"
     return report
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Say what tests recorded as ``told``: what repeats a random run, and how much it compared."""
+    reports = [report for each in terminalreporter.stats.values() for report in each]
+    for report in reports:
+        told = [str(value) for name, value in getattr(report, "user_properties", ()) if name == "told"]
+        if told and report.when == "call":
+            terminalreporter.write_line(f"{report.nodeid}: {'; '.join(told)}")

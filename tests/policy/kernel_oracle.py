@@ -4,8 +4,9 @@ Usage: kernel_oracle.py SEED COUNT. Prints one JSON object: how many operations 
 kernel denied, and every disagreement. A process of its own, because it changes its mounts (as root) and forks children
 that restrict themselves for good.
 
-Each round makes one random tree many times over, writes one random policy for all copies, and tries one random
-operation on each copy, without Landlock on the first half of the copies and with it on the second half.
+Each round makes one random tree many times over, writes one random policy for all copies, and tries random operations,
+without Landlock on the first half of the copies and with it on the second half: those that change the tree on a copy of
+their own, all others on one copy.
 """
 
 import contextlib
@@ -31,7 +32,8 @@ from editor.policy.decide import RENAME_EXCHANGE, Decider, Decision, make_right
 from editor.policy.parse import parse_policy
 from editor.policy.resolve import resolve
 
-COPIES = 12
+CHANGES = 12  # operations of a round that change their copy of the tree
+COPIES = CHANGES + 1
 MEMORY = "/dev/shm"  # a tmpfs, where making hundreds of files costs little; the rest is made where TMPDIR says
 MOUNTED = 0.25  # of the rounds, as root: mounting costs more than all the rest
 ROOT = os.geteuid() == 0
@@ -225,6 +227,28 @@ _KINDS = (
     *("bind_tcp", "connect_tcp", "bind_udp", "connect_udp", "send_udp", "connect_unix", "connect_unix"),
     *("abstract", "signal", "stat", "pipe"),
 )
+
+
+_CHANGING = frozenset({"rename", "link", "mknod", "mkdir", "unlink", "rmdir", "symlink", "whiteout", "bind_unix"})
+
+
+def _changes(operation: Operation) -> bool:
+    """Whether it makes or removes names; what a file holds matters to no other operation."""
+    return operation.kind in _CHANGING or (operation.kind == "open" and bool(operation.number & os.O_CREAT))
+
+
+def random_operations(rng: random.Random, tree: Tree, ports: tuple[int, ...]) -> list[tuple[Operation, int]]:
+    """The operations of a round, each with the number of the copy on which it is tried."""
+    found: list[tuple[Operation, int]] = []
+    changing = 0
+    while changing < CHANGES:
+        operation = random_operation(rng, tree, ports)
+        if _changes(operation):
+            found.append((operation, changing))
+            changing += 1
+        else:
+            found.append((operation, CHANGES))
+    return found
 
 
 def random_operation(rng: random.Random, tree: Tree, ports: tuple[int, ...]) -> Operation:
@@ -509,7 +533,7 @@ class Server:
         each = socket.socket(socket.AF_UNIX)
         self._listening.append(each)
         _in_directory(path, each.bind)
-        each.listen(COPIES)
+        each.listen(64)
 
     def drain(self) -> None:
         """Accept what has connected, so that the queues stay short, and leave the sockets of the trees."""
@@ -578,7 +602,7 @@ def agrees(kind: str, control: str | None, kernel: str | None, decision: Decisio
 
 
 def run_round(rng: random.Random, server: Server, kernel_abi: int, tally: Counter[str]) -> list[dict[str, Any]]:
-    """One tree, one policy, COPIES operations: counts by kind and outcome into ``tally``, gives the disagreements."""
+    """One tree, one policy, its operations: counts by kind and outcome into ``tally``, gives the disagreements."""
     mounts = ROOT and rng.random() < MOUNTED
     tree = random_tree(rng, mounts=mounts)
     abi = rng.choice([*[kernel_abi] * kernel_abi, 1, *range(1, kernel_abi)])
@@ -589,17 +613,17 @@ def run_round(rng: random.Random, server: Server, kernel_abi: int, tally: Counte
         for root in roots:
             os.makedirs(root)
             make_tree(root, tree, server)
-        operations = [random_operation(rng, tree, server.ports) for _ in range(COPIES)]
+        drawn = random_operations(rng, tree, server.ports)
+        operations = [operation for operation, _ in drawn]
         text = random_policy(rng, tree, base, server.ports, operations)
         # First, because rules lie on these copies too: what they lead to must not change after it was resolved.
-        controls = [attempt(operation, root, server) for operation, root in zip(operations, roots, strict=False)]
+        controls = [attempt(operation, roots[copy], server) for operation, copy in drawn]
         resolved = resolve(parse_policy(text, "random.toml", "toml"))
         decider = Decider(resolved, abi, errata=query_errata())
-        decisions = [
-            predict(operation, root, decider) for operation, root in zip(operations, roots[COPIES:], strict=True)
-        ]
+        places = [(operation, roots[COPIES + copy]) for operation, copy in drawn]
+        decisions = [predict(operation, root, decider) for operation, root in places]
         check_rights(decider, decisions)
-        answers = restricted(resolved.ruleset(), abi, list(zip(operations, roots[COPIES:], strict=True)), server)
+        answers = restricted(resolved.ruleset(), abi, places, server)
         server.drain()
         for operation, decision, control, answer in zip(operations, decisions, controls, answers, strict=True):
             if not agrees(operation.kind, control, answer, decision):
