@@ -605,12 +605,13 @@ def _export(words: list[str]) -> int:
 def _diff(words: list[str]) -> int:
     parser = _parser(
         "diff",
-        "[--abi N] [--format text|json] A B",
+        "[--abi N] [--exit-code] [--format text|json] A B",
         "What B allows here that A does not, and the other way round: by meaning, not by text. "
         "Status 0: the same, 1: they differ, 2: error.",
     )
     _add_file_options(parser)
     parser.add_argument("--abi", type=_abi_number, metavar="N", help="compare for this Landlock ABI")
+    parser.add_argument("--exit-code", action="store_true", help="as for git diff; the status tells in any case")
     parser.add_argument("--format", choices=_FORMATS, default="text")
     options = _parsed(parser, words)
     a, b = _one_file(options, parser, following=1)

@@ -158,7 +158,7 @@ def effective_lines(found: Effective, console: Console) -> list[str]:
     if found.ports:
         lines += ["", console.paint("Ports", "bold")]
         lines += columns(
-            [[str(port.port), ", ".join(in_order(port.rights)), _places(port.refs)] for port in found.ports]
+            [[str(port.port), ", ".join(in_order(port.rights)) or "-", _places(port.refs)] for port in found.ports]
         )
     if found.scoped:
         lines += ["", console.paint("Kept inside the sandbox", "bold"), f"  {', '.join(in_order(found.scoped))}"]

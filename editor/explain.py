@@ -322,10 +322,9 @@ def _changes(policy: Policy, target: Target, answer: RightAnswer, decision: Deci
         return [f"To restrict {right}, add it to {key} in a [[ruleset]]."]
     if target.kind == "scope":
         return []
-    return [
-        f"To deny {right}, take it out of {' and '.join(place(ref) for ref in answer.decided_by)}; "
-        "rules further up may still grant it."
-    ]
+    rules = " and ".join(place(ref) for ref in answer.decided_by)
+    further = "; rules further up may still grant it" if target.kind == "path" else ""
+    return [f"To deny {right}, take it out of {rules}{further}."]
 
 
 def _grants(policy: Policy, target: Target, answer: RightAnswer, decision: Decision) -> list[str]:

@@ -176,8 +176,9 @@ def _excerpt(problem: Problem, texts: dict[str, list[str]], console: Console) ->
         return []
     line = texts[problem.file][problem.line - 1].rstrip("\r").replace("\t", " ")
     start = max(0, problem.column - 1 - _EXCERPT // 2)
-    before = printable(line[start : problem.column - 1])
-    text = before + printable(line[problem.column - 1 : start + _EXCERPT])
+    before = ("..." if start else "") + printable(line[start : problem.column - 1])
+    end = start + _EXCERPT
+    text = before + printable(line[problem.column - 1 : end]) + ("..." if end < len(line) else "")
     number = f"{problem.line:>6} | "
     mark = " " * (len(number) - 2) + "| " + " " * width(before) + console.paint("^", "error")
     return [number + text, mark] if text.strip() else []

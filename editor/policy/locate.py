@@ -106,6 +106,10 @@ class _Scanner:
         """Find the places in a valid text."""
         raise NotImplementedError
 
+    def twice(self, offset: int, name: str) -> NoReturn:
+        """Refuse a key that its table has already."""
+        self.refuse(offset, f"the key '{name[:80]}' stands twice", key=name)
+
     def nest(self, depth: int, offset: int) -> None:
         """Refuse nesting that is too deep."""
         if depth > MAX_DEPTH:
@@ -240,7 +244,7 @@ class _TomlScanner(_Scanner):
             node = self.value(plain.end(), depth + 1)
             name = plain[1]
             if name in table.fields:
-                self.refuse(position, "this key stands twice", key=name)
+                self.twice(position, name)
             table.fields[name] = (Span(position, plain.end(1)), node)
             table.end = node.span.end
             return table.end
@@ -253,7 +257,7 @@ class _TomlScanner(_Scanner):
             table.end = end
         name, span = keys[-1]
         if name in table.fields:
-            self.refuse(span.start, "this key stands twice", key=name)
+            self.twice(span.start, name)
         table.fields[name] = (span, node)
         return end
 
@@ -379,7 +383,7 @@ class _JsonScanner(_Scanner):
             if not isinstance(key.value, str):
                 self.refuse(position, "a key is missing here")
             if key.value in fields:
-                self.refuse(position, "this key stands twice", key=key.value)
+                self.twice(position, key.value)
             # json.loads has seen the colon: it is the only thing between key and value but blanks.
             position = _after(_JSON_BLANK, text, key.span.end) + 1
             node = self.value(_after(_JSON_BLANK, text, position), depth)

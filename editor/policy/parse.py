@@ -243,29 +243,35 @@ class _Reader:
     def table(self, node: Node, known: tuple[str, ...], required: tuple[str, ...], where: str) -> dict[str, Node]:
         """The members of a table that are allowed there. JSON's null is absence, as serde's Option reads it."""
         members: dict[str, Node] = {}
+        meant = set[str]()
         for field in node.fields:
             if field.key not in known:
-                self.unknown_key(field, known, where)
+                meant.add(self.unknown_key(field, known, where))
             elif field.node.kind != "null" or field.key in required:
                 members[field.key] = field.node
         for key in required:
-            if key not in members:
+            if key not in members and key not in meant:  # one cause is told once
                 self.problem(node.span.start, f"{where} needs the key '{key}'", key=key)
         return members
 
-    def unknown_key(self, field: Field, known: tuple[str, ...], where: str) -> None:
+    def unknown_key(self, field: Field, known: tuple[str, ...], where: str) -> str:
+        """Refuse a key; gives the one that was probably meant, or nothing."""
+        meant = ""
         foreign: Format = "json" if self.format == "toml" else "toml"
         if field.key in KEYS[foreign]:
             native = self.keys[KEYS[foreign].index(field.key)]
             if native in known:
+                meant = native
                 hint = f"this is the {foreign.upper()} spelling; in {self.format.upper()} it is '{native}'"
             else:
                 hint = self.elsewhere(native)
         elif field.key in self.keys:
             hint = self.elsewhere(field.key)
         else:
+            meant = nearest(field.key, known)
             hint = did_you_mean(field.key, known)
         self.problem(field.key_span.start, f"unknown key '{field.key}' in {where}", key=field.key, hint=hint)
+        return meant
 
     def elsewhere(self, key: str) -> str:
         keys = self.keys
@@ -288,6 +294,8 @@ class _Reader:
             hint = ""
             if node.kind == "table":
                 hint = f"write [[{key}]]" if self.format == "toml" else "put it in brackets"
+            elif node.kind in ("string", "integer"):
+                hint = f"put it in brackets: [{self.shown(node)}]"
             self.wrong_kind(node, key, f"an array of {of}", hint)
         elif not node.items:
             self.problem(node.span.start, f"'{key}' must have at least one element", key=key)
@@ -535,6 +543,12 @@ def _bits_problem(bits: int, kind: Kind) -> tuple[str, str]:
 
 def did_you_mean(name: str, known: Iterable[str]) -> str:
     """A hint that names the nearest of ``known``, or an empty string."""
+    meant = nearest(name, known)
+    return f"did you mean '{meant}'?" if meant else ""
+
+
+def nearest(name: str, known: Iterable[str]) -> str:
+    """The one of ``known`` that was probably meant by ``name``, or an empty string."""
     import difflib  # noqa: PLC0415 needed only when something is wrong
     import re  # noqa: PLC0415
 
@@ -544,6 +558,6 @@ def did_you_mean(name: str, known: Iterable[str]) -> str:
     snake = re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", plain).replace("-", "_").lower()
     for candidate in candidates:
         if candidate.lower() in (name.lower(), snake):
-            return f"did you mean '{candidate}'?"
+            return candidate
     near = difflib.get_close_matches(snake, candidates, n=1, cutoff=0.7)
-    return f"did you mean '{near[0]}'?" if near else ""
+    return near[0] if near else ""

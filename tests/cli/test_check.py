@@ -394,6 +394,9 @@ def test_the_place_of_an_error_is_shown(tmp_path: Path) -> None:
             file.write(text)
         lines = paddock("check", "p.toml", cwd=tmp_path).stdout.splitlines()
         assert lines[1 : 1 + len(shown)] == shown
+    write(tmp_path / "p.toml", "[[variable]]\nname = 'x'\nliteral = [" + "'a', " * 60 + "1, " + "'b', " * 60 + "]\n")
+    _, line, mark = paddock("check", "p.toml", cwd=tmp_path).stdout.splitlines()
+    assert line[mark.index("^")] == "1" and line[9:].startswith("...") and line.endswith("...")
     write(tmp_path / "p.toml", "y = 1 # " + "z" * 5000)
     assert all(len(line) < 150 for line in paddock("check", "p.toml", cwd=tmp_path).stdout.splitlines())
     # A file that is gone, or is not text, has no such line.

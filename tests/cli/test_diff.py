@@ -117,6 +117,12 @@ def test_the_kernel_agrees(place: Path) -> None:
             assert (done.returncode == 0) == allowed, (name, policy, done.stderr)
 
 
+def test_the_status_tells_in_any_case(place: Path) -> None:
+    a, b = rule('"read_file"', "x"), rule('"read_dir"', "x")
+    assert differences(place, a, b, "--exit-code")[0] == differences(place, a, b)[0] == 1
+    assert differences(place, a, a, "--exit-code")[0] == 0
+
+
 def test_many_rules_are_compared(place: Path) -> None:
     a = "".join(rule('"read_file"', f"gone/{number}", f"x/{number}") for number in range(2000))
     status, only_a, only_b = differences(place, a, rule('"read_file"', "x"))

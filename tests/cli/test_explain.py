@@ -146,6 +146,12 @@ port = [{}]
     assert explained(write(tmp_path / "older.toml", text.format(5353)), "udp:53", "--abi", "9")["notes"] == []
 
 
+def test_what_would_deny_a_port(policy: str) -> None:
+    done = paddock("explain", policy, "tcp:443")
+    assert "To deny connect_tcp, take it out of" in done.stdout and "further up" not in done.stdout
+    assert "rules further up may still grant it." in paddock("explain", policy, "/usr").stdout
+
+
 def test_an_older_kernel(policy: str) -> None:
     said = explained(policy, "/root/x", "--right", "truncate", "--abi", "2")
     assert verdicts(said) == [("truncate", "uncontrolled", None)]

@@ -371,6 +371,31 @@ def test_damaged_text_is_read_or_refused_with_a_place(is_toml: bool, damage: lis
 
 
 @pytest.mark.parametrize(
+    ("text", "format", "message", "hint"),
+    [
+        ("[[path_beneath]]\nallowed_acess = ['execute']\nparent = ['/']", "toml", "unknown key 'allowed_acess'",
+         "did you mean 'allowed_access'?"),
+        ('{"netPort": [{"allowed_access": ["bind_tcp"], "port": [1]}]}', "json", "unknown key 'allowed_access'",
+         "this is the TOML spelling; in JSON it is 'allowedAccess'"),
+        ("abi = 1\nabi = 2", "toml", "the key 'abi' stands twice", ""),
+        ("[[path_beneath]]\nallowed_access = 'execute'\nparent = ['/']", "toml", "must be an array of strings",
+         "put it in brackets: ['execute']"),
+        ("[[net_port]]\nallowed_access = ['bind_tcp']\nport = 80", "toml", "must be an array of integers",
+         "put it in brackets: [80]"),
+    ],
+)  # fmt: skip
+def test_one_mistake_is_one_error_that_says_what_to_write(
+    text: str, format: Literal["toml", "json"], message: str, hint: str
+) -> None:
+    try:
+        (error,) = parse_leniently(text, "f", format)[1]
+    except PolicyError as refused:
+        error = refused
+    assert message in error.message
+    assert error.hint == hint
+
+
+@pytest.mark.parametrize(
     ("key", "number", "message", "hint"),
     [
         ("handled_access_fs", "4", "a filesystem right that has a name is written by it", "write 'read_file'"),
