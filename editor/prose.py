@@ -173,13 +173,19 @@ def _rows(accesses: Sequence[Access]) -> list[str]:
             why.append(first.errno)
         if first.reason:
             why.append(first.reason)
-        asked = [path for path in dict.fromkeys(printable(each.path or "") for each in group) if path]
+        asked = [path for path in dict.fromkeys(map(_asked, group)) if path]
         if first.verdict == "denied" and first.object_path is not None and asked != [printable(first.object_path)]:
             why.append(f"for {', '.join(asked[:3])}{', ...' if len(asked) > 3 else ''}")
         if any(each.confirmed is False for each in group):
             why.append("the kernel's audit disagrees")
         rows.append([names, _subject(first), f"{processes} x{times}", "; ".join(why)])
     return columns(rows)
+
+
+def _asked(access: Access) -> str:
+    """The name that the program used; of a rename or link within a directory both."""
+    path = printable(access.path or "")
+    return path if access.old_path is None else f"{printable(access.old_path)} -> {path}"
 
 
 def _subject(access: Access) -> str:

@@ -60,7 +60,8 @@ class Want(NamedTuple):
     about this object, empty where it does. ``new`` tells that the object comes to be by the call itself. ``process`` is
     who a signal is for or who is to be traced: 0 where that is not one process, -1 for the caller. ``group`` is the
     process group that a signal is for: 0 for the caller's own, -1 for all processes. ``signal`` is its number.
-    ``problem`` is the errno that kept the tracer from finding the object.
+    ``problem`` is the errno that kept the tracer from finding the object. ``old`` is the former name of what is renamed
+    or linked within one directory.
     """
 
     rights: RightSet
@@ -75,6 +76,7 @@ class Want(NamedTuple):
     unchecked: str = ""
     new: bool = False
     problem: int = 0
+    old: str | None = None
 
 
 class Refer(NamedTuple):
@@ -408,7 +410,7 @@ def _refer(scene: Scene, old: Place, new: Place, *, removes: bool, flags: int = 
     regular = stat.S_ISREG(moved.mode) and (replaced is None or stat.S_ISREG(replaced.mode))
     return Attempt(
         "directory",
-        *(wants[1:] if same else wants),
+        *((wants[1]._replace(old=old.asked),) if same else wants),
         refer=Refer(old_dir, new_dir, moved, replaced, removes, flags),
         changes=(*_real(scene, old), *_real(scene, new)),
         tree="" if regular else "gone",

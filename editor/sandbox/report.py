@@ -16,7 +16,8 @@ class Access(NamedTuple):
     ``path`` is what the program asked for, absolute; ``object_path`` what the rights were checked on (for ``make_*``,
     ``remove_*`` and ``refer`` the directory). ``confirmed`` is what the kernel's audit said: None where it was not
     asked. ``reason`` is one sentence for a person, empty for a plain allowance. ``layer`` is the number of the policy
-    that denied where several were on top of each other (1 is the oldest), 0 otherwise.
+    that denied where several were on top of each other (1 is the oldest), 0 otherwise. ``old_path`` is the name from
+    which ``path`` was renamed or linked within one directory; between two, each has a row of its own.
     """
 
     verdict: Verdict
@@ -35,6 +36,7 @@ class Access(NamedTuple):
     reason: str = ""
     predicted: bool = False
     layer: int = 0
+    old_path: str | None = None
 
     def key(self) -> tuple[object, ...]:
         """What makes two accesses the same row: everything but pid, count and confirmation."""
@@ -49,6 +51,7 @@ class Access(NamedTuple):
             self.errno,
             self.process,
             self.layer,
+            self.old_path,
         )
 
     def to_json(self) -> dict[str, Any]:
@@ -72,6 +75,8 @@ class Access(NamedTuple):
         }
         if self.layer:
             data["layer"] = self.layer
+        if self.old_path is not None:
+            data["old_path"] = self.old_path
         return data
 
     @classmethod
@@ -94,6 +99,7 @@ class Access(NamedTuple):
             reason=data["reason"],
             predicted=data["predicted"],
             layer=data.get("layer", 0),
+            old_path=data.get("old_path"),
         )
 
 

@@ -222,6 +222,7 @@ class Judge:
             reason=reason,
             predicted=self._observing,
             layer=self._layer(attempt, decision) if verdict == "denied" else 0,
+            old_path=want.old,
         )
 
     def _layer(self, attempt: Attempt, decision: Decision | None) -> int:

@@ -329,7 +329,8 @@ def access_subject(access: Access) -> str:
     """What an access was on, for a person: a path or a port."""
     if access.port is not None:
         return f"port {access.port}"
-    return printable(access.path or access.object_path or "")
+    path = printable(access.path or access.object_path or "")
+    return path if access.old_path is None else f"{printable(access.old_path)} -> {path}"
 
 
 def access_row(key: str, access: Access) -> AccessRow:

@@ -9,7 +9,7 @@ What rows tell differently than strace, by their meaning:
   rows before the one that failed stand without an error: creating in the directory before writing to the new file, the
   script before its interpreter, the one directory of a rename or link before the other.
 - An execve also has rows for the interpreters and the loader that the kernel opens.
-- A rename or link within one directory is one row, with the new name; two, where the old one is not there.
+- A rename or link within one directory is one row, with both names; two, where the old one is not there.
 - Calls on a socket name the port, or the socket's name; those on other address families name nothing.
 - Signals name nothing here: who is meant is told by number. Where the policy does not restrict them, no rows are made.
 - ioctl(2), prctl(2) and calls that change where a process is (chdir, unshare, ...) are not compared: rows exist only
@@ -59,10 +59,11 @@ def plain(name: str, job: Job) -> str:
     return name
 
 
-def _subject(access: Access) -> str:
+def _subjects(access: Access) -> tuple[str, ...]:
     if access.syscall in _SIGNALS:
-        return ""
-    return f"port {access.port}" if access.port is not None else access.path or ""
+        return ("",)
+    subject = f"port {access.port}" if access.port is not None else access.path or ""
+    return (subject,) if access.old_path is None else (access.old_path, subject)
 
 
 def compare(accesses: Iterable[Access], log: Log, job: Job) -> Differences:
@@ -71,8 +72,8 @@ def compare(accesses: Iterable[Access], log: Log, job: Job) -> Differences:
     rows: dict[Seen, bool] = {}  # whether it is a part of a call that may have failed later
     chained: set[Seen] = set()
     for access in accesses:
-        if access.syscall in compared:
-            row = Seen(access.syscall, plain(_subject(access), job), access.errno or "")
+        for subject in _subjects(access) if access.syscall in compared else ():
+            row = Seen(access.syscall, plain(subject, job), access.errno or "")
             creating = access.syscall in _OPENS and any(right.startswith("make_") for right in access.rights)
             rows[row] = rows.get(row, True) and creating
             if access.syscall in _EXECUTES:
@@ -89,13 +90,12 @@ def compare(accesses: Iterable[Access], log: Log, job: Job) -> Differences:
             missed.add(_text(call))
     for name, old, new, error in pairs:
         both = {Seen(name, old, error), Seen(name, new, error)}
-        ends = {Seen(name, new, error)} if os.path.dirname(old) == os.path.dirname(new) else both
-        there = ends & rows.keys()
-        passed = {Seen(name, end.subject, "") for end in ends} & rows.keys()
-        found |= both & rows.keys()
+        there = both & rows.keys()
+        passed = {Seen(name, end.subject, "") for end in both} & rows.keys()
+        found |= there
         if error and there and passed:
             found |= passed
-        elif there != ends:
+        elif there != both:
             missed.add(f"{name} {old} to {new}: {error or 'fine'}")
     extra = set()
     for row, creating in rows.items():

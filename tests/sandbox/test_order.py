@@ -160,3 +160,21 @@ def test_a_failed_rename_is_told_of_both_names(tmp_path: Path) -> None:
         ("failed", f"{top}/one/file", "EEXIST"),
         ("failed", f"{top}/other/file", "EEXIST"),
     }
+
+
+def test_a_rename_within_a_directory_is_told_of_both_names(tmp_path: Path) -> None:
+    require_abi(2)
+    top = os.path.realpath(tmp_path)
+    (tmp_path / "one").touch()
+    calls = (
+        ["renameat2", -100, f"{top}/one", -100, f"{top}/other", 0],
+        ["linkat", -100, f"{top}/other", -100, f"{top}/more", 0],
+    )
+    for rules, verdict in (({}, "denied"), ({top: ALL_FS}, "allowed")):
+        _, done = call(policy({**system_rules(), **rules}), calls[0])
+        (row,) = done.rows(syscall="renameat2")
+        assert (row.verdict, row.old_path, row.path) == (verdict, f"{top}/one", f"{top}/other")
+        assert Access.from_json(row.to_json()) == row
+    _, done = call(policy({**system_rules(), top: ALL_FS}), calls[1])
+    (row,) = done.rows(syscall="linkat")
+    assert (row.old_path, row.path) == (f"{top}/other", f"{top}/more")
