@@ -151,20 +151,36 @@ def refer_rights(
 class _Node:
     """All rules on one inode: several paths of a policy may lead to it."""
 
-    __slots__ = ("paths", "refs", "rights", "usable")
+    __slots__ = ("_refs", "dropped", "paths", "rights")
 
     def __init__(self) -> None:
         self.paths: list[ResolvedPath] = []
-        self.refs: list[tuple[ResolvedPath, GrantRef]] = []  # rights already without what a file cannot hold
-        self.rights: RightSet = NO_RIGHTS  # what the kernel gets: also without what the ABI does not know
-        self.usable: RightSet = NO_RIGHTS
+        self.rights: RightSet = NO_RIGHTS  # what the kernel gets: without what is dropped or the ABI does not know
+        self.dropped: RightSet = NO_RIGHTS  # what the object cannot hold
+        self._refs: tuple[tuple[ResolvedPath, GrantRef], ...] | None = None
 
     def add(self, path: ResolvedPath, known: RightSet) -> None:
-        dropped = NO_RIGHTS if path.is_dir else DIRECTORY_RIGHTS
-        self.usable = _ALL_FS - dropped
+        if not path.is_dir:
+            self.dropped = DIRECTORY_RIGHTS
         self.paths.append(path)
-        self.refs += [(path, GrantRef(each.ref, each.rights - dropped)) for each in path.refs]
-        self.rights |= (path.rights - dropped) & known
+        self.rights |= (path.rights - self.dropped) & known
+
+    @property
+    def usable(self) -> RightSet:
+        """The rights that the object can hold."""
+        return _ALL_FS - self.dropped
+
+    @property
+    def refs(self) -> tuple[tuple[ResolvedPath, GrantRef], ...]:
+        """The rules with their paths; their rights already without what the object cannot hold.
+
+        Made when they are asked for: of thousands of objects, few are.
+        """
+        if self._refs is None:
+            self._refs = tuple(
+                (path, GrantRef(each.ref, each.rights - self.dropped)) for path in self.paths for each in path.refs
+            )
+        return self._refs
 
 
 class _Place:

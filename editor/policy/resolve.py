@@ -3,7 +3,7 @@
 import os
 import stat
 from collections.abc import Container, Iterable
-from itertools import chain
+from itertools import chain, islice
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from editor.landlock.rights import NO_RIGHTS, RightSet
@@ -166,16 +166,20 @@ class _Gatherer:
             self.variables.setdefault(variable.name, set()).update(variable.literals)
         self.gathered: dict[str, _Gathered] = {}
 
-    def gather(self, rule: PathRule, only: Container[str] | None = None) -> tuple[str, ...]:
-        """Collect what ``rule`` says of the paths with the keys ``only``, or of all. Gives the keys of all it names."""
+    def keys(self, rule: PathRule) -> tuple[str, ...]:
+        """The keys of the paths that ``rule`` names, in order."""
         if not rule.rights:  # a group that is empty at this ABI: the reference implementation drops the rule
             return ()
-        keys = []
-        for parent in rule.parents:
+        return tuple([path_key(path) for parent in rule.parents for path in expand(parent.template, self.variables)])
+
+    def gather(self, rule: PathRule, keys: tuple[str, ...], only: Container[str] | None = None) -> None:
+        """Collect what ``rule``, which names the paths ``keys``, says of all of them, or of those in ``only``."""
+        known = iter(keys)
+        for parent in rule.parents if keys else ():
+            template = parent.template
             ref = None
-            for path in expand(parent.template, self.variables):
-                key = path_key(path)
-                keys.append(key)
+            for path in (template,) if template and "$" not in template else expand(template, self.variables):
+                key = next(known)
                 if only is not None and key not in only:
                     continue
                 ref = ref or GrantRef(path_ref(parent), rule.rights)
@@ -183,9 +187,8 @@ class _Gatherer:
                 if entry is None:
                     entry = self.gathered[key] = _Gathered(path)
                 entry.refs.append(ref)
-                if parent.template not in entry.templates:
-                    entry.templates.append(parent.template)
-        return tuple(keys)
+                if template not in entry.templates:
+                    entry.templates.append(template)
 
     def entry(self, key: str, before: ResolvedPath | None = None) -> ResolvedPath | None:
         """What was collected of ``key``; looked at now, unless ``before`` says the same. None where nothing was."""
@@ -195,7 +198,9 @@ class _Gatherer:
         refs, templates = tuple(found.refs), tuple(found.templates)
         rights = refs[0].rights if len(refs) == 1 else NO_RIGHTS.union(*(each.rights for each in refs))
         if before is not None and (found.path, rights, templates) == (before.path, before.rights, before.templates):
-            return before._replace(refs=refs) if refs != before.refs else before
+            if refs == before.refs:
+                return before
+            return ResolvedPath(found.path, rights, refs, templates, before.target, before.identity, before.is_dir)
         where = os.path.join(self.base, found.path)
         looked = _identify(where, self.directories) if found.path else (None, None, None)
         return ResolvedPath(found.path, rights, refs, templates, *looked)
@@ -215,7 +220,9 @@ def resolution_of(policy: Policy, *, base: str | None = None) -> Resolution:
     """As ``resolve``, with what ``resolve_again`` takes over."""
     directory = os.path.abspath(base if base is not None else os.getcwd())
     gatherer = _Gatherer(policy, directory)
-    named = tuple([gatherer.gather(rule) for rule in policy.path_rules])
+    named = tuple([gatherer.keys(rule) for rule in policy.path_rules])
+    for rule, keys in zip(policy.path_rules, named, strict=True):
+        gatherer.gather(rule, keys)
     entries = {key: entry for key in gatherer.gathered if (entry := gatherer.entry(key)) is not None}
     return Resolution(policy, _resolved(policy, directory, entries.values(), _ports(policy)), named, entries)
 
@@ -226,27 +233,31 @@ def resolve_again(before: Resolution, policy: Policy) -> Resolution:
     Only paths on which an edit changed something are looked at; of all others it is taken over what they led to then.
     """
     old = before.policy
-    if policy.variables != old.variables and any(
-        "$" in parent.template for rule in policy.path_rules for parent in rule.parents
-    ):
-        return resolution_of(policy, base=before.resolved.base)
     gatherer = _Gatherer(policy, before.resolved.base)
-    shared = min(len(policy.path_rules), len(old.path_rules))
-    others = [
-        number
-        for number, (rule, was) in enumerate(zip(policy.path_rules, old.path_rules, strict=False))
-        if rule is not was and rule != was
-    ]
-    others += range(shared, len(policy.path_rules))
-    named = [*before.named[:shared], *[()] * (len(policy.path_rules) - shared)]
-    changed = {key for keys in before.named[shared:] for key in keys}
-    for number in others:
-        keys = gatherer.gather(policy.path_rules[number], only=())
-        changed.update(named[number], keys)
-        named[number] = keys
-    for rule, keys in zip(policy.path_rules, named, strict=True):
+    if gatherer.variables != _Gatherer(old, before.resolved.base).variables:
+        return resolution_of(policy, base=before.resolved.base)
+    rules, rules_before = policy.path_rules, old.path_rules
+    head, tail = _common_ends(rules_before, rules)
+    same_length = len(rules) == len(rules_before)
+    named = list(before.named[:head])
+    # The keys of paths of which some rule does not say what it said, or does not say it where it said it.
+    changed: set[str] = set()
+    for number in range(head, len(rules_before) - tail):
+        if not same_length or rules[number] is not rules_before[number]:
+            changed.update(before.named[number])
+    for number in range(head, len(rules) - tail):
+        if same_length and rules[number] is rules_before[number]:
+            named.append(before.named[number])
+        else:
+            named.append(gatherer.keys(rules[number]))
+            changed.update(named[-1])
+    for at in range(-tail, 0):
+        named.append(before.named[at])
+        if rules[at] is not rules_before[at]:  # it moved
+            changed.update(named[-1])
+    for rule, keys in zip(rules, named, strict=True):
         if not changed.isdisjoint(keys):
-            gatherer.gather(rule, only=changed)
+            gatherer.gather(rule, keys, changed)
     entries = dict(before.entries)
     for key in changed:
         entry = gatherer.entry(key, before.entries.get(key))
@@ -259,6 +270,22 @@ def resolve_again(before: Resolution, policy: Policy) -> Resolution:
     same_ports = policy.port_rules == old.port_rules
     ports = before.resolved.ports if same_ports else _ports(policy)
     return Resolution(policy, _resolved(policy, before.resolved.base, paths, ports), tuple(named), entries)
+
+
+def _common_ends(before: tuple[PathRule, ...], after: tuple[PathRule, ...]) -> tuple[int, int]:
+    """How many rules both begin with, and how many others both end with that say the same, possibly elsewhere."""
+    shorter = min(len(before), len(after))
+    pairs = enumerate(zip(before, after, strict=False))
+    head = next((at for at, (was, rule) in pairs if was is not rule), shorter)
+    pairs = enumerate(islice(zip(reversed(before), reversed(after), strict=False), shorter - head))
+    tail = next((at for at, (was, rule) in pairs if was is not rule and not _say_the_same(was, rule)), shorter - head)
+    return head, tail
+
+
+def _say_the_same(one: PathRule, other: PathRule) -> bool:
+    return one.rights == other.rights and [each.template for each in one.parents] == [
+        each.template for each in other.parents
+    ]
 
 
 def holds_still(resolved: ResolvedPolicy) -> bool:

@@ -471,7 +471,8 @@ class MainScreen(Screen[None]):
             except EditError as error:
                 self._say(printable(str(error)), "error")
             else:
-                done(result)
+                # Telling takes a layout: what the job changed is painted first.
+                self.call_after_refresh(done, result)
             finally:
                 waiting.stop()
                 self._set_busy("")
