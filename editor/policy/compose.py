@@ -6,7 +6,7 @@ stands. So a file can only add rules for what the others restrict as well, and t
 
 import os
 from collections.abc import Iterable, Mapping, Sequence
-from typing import TypeVar
+from typing import NamedTuple, TypeVar
 
 from editor.landlock.rights import Kind, RightSet, in_order, stands_for
 from editor.policy.errors import PolicyError
@@ -97,8 +97,8 @@ def load_leniently(
         problems += found
         policies.append(policy)
     if not problems:
-        whole = with_variables(compose(policies, shown=" + ".join(paths)), variables or {})
-        problems += _unresolved(whole)
+        whole = with_variables(compose(policies, paths), variables or {})
+        problems += unresolved(whole)
         if not problems:
             return whole, ()
     return None, tuple(problems)
@@ -109,14 +109,45 @@ def with_variables(policy: Policy, variables: Variables) -> Policy:
     if not variables:
         return policy
     kept = tuple(variable for variable in policy.variables if variable.name not in variables)
+    return policy._replace(variables=(*kept, *given_variables(variables)))
+
+
+def given_variables(variables: Variables) -> tuple[Variable, ...]:
+    """``variables`` of the command line, as a policy has them."""
     place = Location(GIVEN, 1, 1)
-    return policy._replace(
-        variables=(*kept, *(Variable(name, values, place) for name, values in sorted(variables.items())))
-    )
+    return tuple(Variable(name, values, place) for name, values in sorted(variables.items()))
 
 
-def compose(policies: Sequence[Policy], shown: str = "") -> Policy:
-    """``policies`` as one, named ``shown``; the places of all that it holds stay. There must be at least one."""
+class Beside(NamedTuple):
+    """What a file is composed with: the policies of files before and after it, and variables of the command line.
+
+    ``paths`` are the files and directories that it was all read from, as they were named.
+    """
+
+    before: tuple[Policy, ...] = ()
+    after: tuple[Policy, ...] = ()
+    given: tuple[Variable, ...] = ()
+    paths: tuple[str, ...] = ()
+
+    @property
+    def variables(self) -> tuple[Variable, ...]:
+        """The variables that the file may use without defining them."""
+        return (*(each for policy in (*self.before, *self.after) for each in policy.variables), *self.given)
+
+    def around(self, policy: Policy) -> Policy:
+        """All as one policy, ``policy`` being the file's own. Raises PolicyError where a variable is missing."""
+        whole = compose((*self.before, policy, *self.after), self.paths)
+        whole = with_variables(whole, {each.name: each.literals for each in self.given})
+        for problem in unresolved(whole):
+            raise problem
+        return whole
+
+
+def compose(policies: Sequence[Policy], paths: Sequence[str] = ()) -> Policy:
+    """``policies`` as one, read from the files and directories ``paths``; the places of all that it holds stay.
+
+    There must be at least one policy.
+    """
     if len(policies) == 1:
         return policies[0]
     fs, net, scoped = (
@@ -146,7 +177,7 @@ def compose(policies: Sequence[Policy], shown: str = "") -> Policy:
         path_rules += _cut_rules(policy.path_rules, "fs", fs, own_abi=policy.abi, abi=abi, first=len(path_rules))
         port_rules += _cut_rules(policy.port_rules, "net", net, own_abi=policy.abi, abi=abi, first=len(port_rules))
     return Policy(
-        file=shown,
+        file=" + ".join(paths),
         abi=abi,
         variables=tuple(variables),
         rulesets=tuple(rulesets),
@@ -155,6 +186,7 @@ def compose(policies: Sequence[Policy], shown: str = "") -> Policy:
         handled_fs=fs,
         handled_net=net,
         scoped=scoped,
+        files=tuple(paths),
     )
 
 
@@ -185,7 +217,7 @@ def _cut(names: Iterable[str], kind: Kind, handled: RightSet, own_abi: int | Non
     return tuple(written)
 
 
-def _unresolved(policy: Policy) -> list[PolicyError]:
+def unresolved(policy: Policy) -> list[PolicyError]:
     """What is wrong with the variables that ``policy``'s paths use: one that is missing, or too many paths."""
     defined: dict[str, set[str]] = {}
     for variable in policy.variables:

@@ -5,13 +5,14 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from editor.landlock.rights import RightSet, rights_of
+from editor.policy.compose import GIVEN, unresolved
 from editor.policy.edits import Edit, EditError
 from editor.policy.errors import PolicyError
 from editor.policy.locate import Format, Node, locate
 from editor.policy.meaning import as_intended, newly_handled
-from editor.policy.model import Policy
+from editor.policy.model import Policy, Variable
 from editor.policy.outline import Outline, outlined
-from editor.policy.parse import KEYS, parse_policy
+from editor.policy.parse import KEYS, parse_leniently
 from editor.policy.planning import plan
 from editor.policy.reread import Reading, reread
 from editor.policy.splice import Splice, difference, inverted, spliced
@@ -49,10 +50,22 @@ def new_policy_text(abi: int = NEW_POLICY_ABI, format: Format = "toml") -> str:
 NEW_POLICY_TEXT = new_policy_text()
 
 
+def _with(policy: Policy, variables: tuple[Variable, ...]) -> Policy:
+    """``policy`` with ``variables`` beside its own; those of the command line stand in place of all of their name."""
+    if not variables:
+        return policy
+    instead = {each.name: each.literals for each in variables if each.location.file == GIVEN}
+    every = (*policy.variables, *variables)
+    return policy._replace(
+        variables=tuple(each._replace(literals=instead[each.name]) if each.name in instead else each for each in every)
+    )
+
+
 class PolicyDocument(NamedTuple):
     """The text of one policy file with its meaning; never changed, an edit makes a new one.
 
-    ``outline`` is where the tables stand in the text.
+    ``outline`` is where the tables stand in the text. ``given`` are variables of other files that it is
+    composed with, or of the command line: its paths may use them.
     """
 
     text: str
@@ -60,19 +73,38 @@ class PolicyDocument(NamedTuple):
     format: Format
     policy: Policy
     outline: Outline
+    given: tuple[Variable, ...] = ()
 
     @classmethod
-    def parse(cls, text: str, file: str, format: Format, *, near: "PolicyDocument | None" = None) -> "PolicyDocument":
+    def parse(
+        cls,
+        text: str,
+        file: str,
+        format: Format,
+        *,
+        near: "PolicyDocument | None" = None,
+        given: tuple[Variable, ...] = (),
+    ) -> "PolicyDocument":
         """The document of ``text``; ``file`` is for messages. Raises PolicyError where it is not a valid policy.
 
         ``near`` is a document of a text that has much in common with it: only what differs is read.
         """
-        if near is not None and (near.file, near.format) == (file, format):
+        if near is not None and (near.file, near.format, near.given) == (file, format, given):
             after = near.reread((difference(0, near.text, text),))
             if after is not None:
                 return after
         root = locate(text, format, file)
-        return cls(text, file, format, parse_policy(text, file, format, root), outlined(text, root))
+        policy, problems = parse_leniently(text, file, format, root, references=not given)
+        if given and not problems:
+            problems = tuple(unresolved(_with(policy, given)))
+        if problems:
+            raise problems[0]
+        return cls(text, file, format, policy, outlined(text, root), given)
+
+    @property
+    def bound(self) -> Policy:
+        """The policy with the variables of other files beside its own."""
+        return _with(self.policy, self.given)
 
     @property
     def root(self) -> Node:
@@ -86,7 +118,7 @@ class PolicyDocument(NamedTuple):
         reading = reread(Reading(self.text, self.policy, self.outline), self.format, splices)
         if reading is None:
             return None
-        return PolicyDocument(reading.text, self.file, self.format, reading.policy, reading.outline)
+        return PolicyDocument(reading.text, self.file, self.format, reading.policy, reading.outline, self.given)
 
     def apply(self, edit: Edit) -> "PolicyDocument":
         """The document after ``edit``. Raises EditError with a sentence where it cannot be done."""
@@ -98,15 +130,16 @@ class PolicyDocument(NamedTuple):
         Only the lists and tables that must change are touched. They are parsed, and the meaning of the whole compared
         to what the edit should lead to. Raises EditError with a sentence where the edit is impossible.
         """
-        steps = plan(self.policy, edit)
+        steps = plan(self.bound, edit)
         splices = carry_out(self.text, self.format, self.root, steps) if steps else ()
         if not splices:
             return Change(self, self, ())
         try:
-            after = self.reread(splices) or self.parse(spliced(self.text, splices), self.file, self.format)
+            text = spliced(self.text, splices)
+            after = self.reread(splices) or self.parse(text, self.file, self.format, given=self.given)
         except PolicyError as error:
             raise EditError(f"This edit would leave a policy that cannot be read: {error.message}.") from error
-        if not as_intended(self.policy, edit, after.policy):
+        if not as_intended(self.bound, edit, after.bound):
             raise EditError("This edit would change more than it says; edit the text instead.")
         return Change(self, after, splices)
 

@@ -106,14 +106,14 @@ def merge(
     if base.text == disk.text:
         return draft
     chosen = {} if choices is None else choices
-    before, theirs, mine = meaning_of(base.policy), meaning_of(disk.policy), meaning_of(draft.policy)
+    before, theirs, mine = meaning_of(base.bound), meaning_of(disk.bound), meaning_of(draft.bound)
     found = collisions(before, theirs, mine)
     if left := tuple(each for each in found if each.unit not in chosen):
         raise Collides(left)
     wanted = _merged(before, theirs, mine, chosen)
     problem = None
     for document in (disk, draft):
-        meaning = meaning_of(document.policy)
+        meaning = meaning_of(document.bound)
         if (meaning.abi, meaning.variables) != (wanted.abi, wanted.variables):
             continue
         try:
@@ -170,9 +170,9 @@ def _merged_set(base: RightSet, theirs: RightSet, mine: RightSet) -> RightSet:
 
 def _led_to(document: PolicyDocument, wanted: Meaning) -> PolicyDocument:
     """``document`` edited until it means ``wanted``. Raises EditError where that cannot be done."""
-    for edit in _edits(meaning_of(document.policy), wanted):
+    for edit in _edits(meaning_of(document.bound), wanted):
         document = document.apply(edit)
-    if meaning_of(document.policy) != wanted:
+    if meaning_of(document.bound) != wanted:
         raise EditError("It would come to mean something else; edit the text instead.")
     return document
 

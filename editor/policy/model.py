@@ -81,7 +81,8 @@ class PortRule(NamedTuple):
 class Policy(NamedTuple):
     """One policy file, parsed and checked, nothing resolved against this machine.
 
-    ``handled_fs``, ``handled_net`` and ``scoped`` already hold what rules add: what a rule allows is handled.
+    ``handled_fs``, ``handled_net`` and ``scoped`` already hold what rules add: what a rule allows is handled. A policy
+    that was composed has no file of its own: ``files`` are the files and directories that it was made of.
     """
 
     file: str
@@ -93,6 +94,7 @@ class Policy(NamedTuple):
     handled_fs: RightSet
     handled_net: RightSet
     scoped: RightSet
+    files: tuple[str, ...] = ()
 
 
 class RuleRef(NamedTuple):

@@ -6,6 +6,7 @@ from typing import Literal, NamedTuple
 
 from editor.escape import printable
 from editor.landlock.rights import NO_RIGHTS, Kind, RightSet, in_order, mask_of, stands_for
+from editor.policy.compose import GIVEN
 from editor.policy.edits import (
     Edit,
     EditError,
@@ -445,6 +446,11 @@ def _edit_variable(policy: Policy, edit: VariableEdit) -> Iterator[Step]:
     if name not in variables:
         raise EditError(f"This policy defines no variable '{printable(name)}'.")
     tables = [number for number, variable in enumerate(policy.variables) if variable.name == name]
+    for number in tables:
+        place = policy.variables[number].location
+        if place.file != policy.file:
+            where = f"given by {GIVEN}" if place.file == GIVEN else f"defined in {printable(place.file)}:{place.line}"
+            raise EditError(f"'{name}' is {where}: change it there.")
     if isinstance(edit, RenameVariable):
         if edit.new == edit.old:
             return

@@ -8,19 +8,27 @@ import tomllib
 import pytest
 
 from editor.landlock.rights import LATEST_ABI, RIGHTS, rights_of
+from editor.policy.compose import GIVEN
 from editor.policy.document import NEW_POLICY_ABI, NEW_POLICY_TEXT, PolicyDocument, new_policy_text
 from editor.policy.edits import (
     Edit,
     EditError,
+    ExpandEntry,
     GrantPath,
     GrantPort,
+    InlineVariable,
+    RemoveVariable,
+    RenameVariable,
     SetHandled,
     SetPathRights,
     SetPortRights,
+    SetRuleRights,
     SetScope,
 )
 from editor.policy.errors import PolicyError
 from editor.policy.locate import Format
+from editor.policy.meaning import meaning_of
+from editor.policy.model import Location, Variable
 
 READ = frozenset({"read_file"})
 READ_WRITE = frozenset({"read_file", "write_file"})
@@ -379,3 +387,58 @@ def test_an_edit_among_five_thousand_rules_takes_a_moment() -> None:
     big = document("abi = 5\n\n" + "".join(rule.replace("{}", str(number)) for number in range(5000)))
     change = big.change(SetPathRights("/srv/2500", READ))
     assert sum(len(splice.removed) + len(splice.inserted) for splice in change.splices) < 200
+
+
+HOMES = (Variable("home", ("/home/a", "/home/b"), Location("homes.toml", 3, 1)),)
+USES = """\
+abi = 6
+[[ruleset]]
+handled_access_fs = ["abi.all"]
+
+# Of everybody.
+[[path_beneath]]
+allowed_access = ["read_file"]
+parent = ["${home}/mail"]
+"""
+DEFINES = USES.replace("[[ruleset]]", '[[variable]]\nname = "home"\nliteral = ["/h"]\n\n[[ruleset]]')
+
+
+def test_paths_may_use_the_variables_of_other_files() -> None:
+    document = PolicyDocument.parse(USES, "uses.toml", "toml", given=HOMES)
+    assert document.policy.variables == ()
+    rule = SetRuleRights("path_beneath", 0, frozenset({"read_file", "execute"}))
+    after = document.apply(rule)
+    assert 'parent = ["${home}/mail"]' in after.text
+    assert meaning_of(after.bound).paths == dict.fromkeys(
+        ("/home/a/mail", "/home/b/mail"), frozenset({"read_file", "execute"})
+    )
+    after = document.apply(ExpandEntry(0, 0)).apply(SetPathRights("/home/a/mail", frozenset()))
+    assert 'parent = ["/home/b/mail"]' in after.text
+    assert "# Of everybody." in after.text
+
+
+def test_variables_that_no_file_defines_are_still_an_error() -> None:
+    with pytest.raises(PolicyError) as error:
+        PolicyDocument.parse(USES.replace("home}", "hoem}"), "uses.toml", "toml", given=HOMES)
+    assert (error.value.line, error.value.hint) == (8, "did you mean 'home'?")
+    with pytest.raises(PolicyError):
+        PolicyDocument.parse(USES, "uses.toml", "toml")
+
+
+@pytest.mark.parametrize("edit", [RenameVariable("home", "place"), InlineVariable("home"), RemoveVariable("home")])
+def test_a_variable_of_another_file_is_changed_there(edit: Edit) -> None:
+    for text in (USES, DEFINES):
+        with pytest.raises(EditError, match=r"defined in homes\.toml:3"):
+            PolicyDocument.parse(text, "uses.toml", "toml", given=HOMES).apply(edit)
+
+
+def test_a_variable_of_the_command_line_stands_in_place_of_the_files_own() -> None:
+    given = (Variable("home", ("/mine",), Location(GIVEN, 1, 1)),)
+    document = PolicyDocument.parse(DEFINES, "uses.toml", "toml", given=given)
+    assert set(meaning_of(document.bound).paths) == {"/mine/mail"}
+    after = document.apply(SetPathRights("/mine/mail", READ_WRITE))
+    assert after.text == DEFINES.replace('["read_file"]', '["write_file", "read_file"]')
+    assert document.apply(SetPathRights("/h/mail", READ_WRITE)).text.startswith(DEFINES)
+    for edit in (RenameVariable("home", "place"), InlineVariable("home")):
+        with pytest.raises(EditError, match="given by --var"):
+            document.apply(edit)
