@@ -1,7 +1,7 @@
 """The Textual program: which screen comes first, and what every screen shares."""
 
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, ClassVar
 
 from textual import work
@@ -9,6 +9,7 @@ from textual.app import App, SystemCommand
 from textual.binding import Binding, BindingType
 from textual.screen import Screen
 
+from editor.opening import Opening
 from editor.screens.main import MainScreen
 
 if TYPE_CHECKING:
@@ -19,8 +20,8 @@ if TYPE_CHECKING:
 class PaddockApp(App[None]):
     """Paddock on the screen.
 
-    ``path`` is a policy file, or a directory of them to choose from. ``root`` is where the tree starts. ``abi``
-    simulates an older kernel. ``sample`` is what a new policy at ``path`` starts as.
+    ``paths`` are policy files, shown as one policy, or one directory of them to choose from. ``root`` is where the tree
+    starts. ``abi`` simulates an older kernel. ``variables`` and ``sample`` are those of ``Opening``.
     """
 
     TITLE = "Paddock"
@@ -31,29 +32,34 @@ class PaddockApp(App[None]):
     ]
 
     def __init__(
-        self, path: str, *, root: str = "/", abi: int | None = None, sample: "SampleDraft | None" = None
+        self,
+        *paths: str,
+        root: str = "/",
+        abi: int | None = None,
+        variables: Mapping[str, tuple[str, ...]] | None = None,
+        sample: "SampleDraft | None" = None,
     ) -> None:
         super().__init__()
-        self._path = path
+        self._opening = Opening(paths, variables or {}, sample)
         self._root = root
         self._abi = abi
-        self._sample = sample
         self._leaving = False
 
     def on_mount(self) -> None:
-        if os.path.isdir(self._path):
+        paths = self._opening.paths
+        if len(paths) == 1 and os.path.isdir(paths[0]):
             from editor.screens.chooser import ChooserScreen  # noqa: PLC0415 - only for a directory
 
-            self.push_screen(ChooserScreen(self._path))
+            self.push_screen(ChooserScreen(paths[0]))
         else:
-            self.open_policy(self._path)
+            self.open_policy(*paths)
 
-    def open_policy(self, path: str) -> None:
-        """Open the policy file ``path``."""
-        self.push_screen(MainScreen(path, root=self._root, abi=self._abi, sample=self._sample))
+    def open_policy(self, *paths: str) -> None:
+        """Open policy files and directories as one policy."""
+        self.push_screen(MainScreen(self._opening._replace(paths=paths), root=self._root, abi=self._abi))
 
     def on_chooser_screen_chosen(self, event: "ChooserScreen.Chosen") -> None:
-        """A policy was chosen."""
+        """A policy was chosen, or the whole directory."""
         self.open_policy(event.path)
 
     def action_toggle_dark(self) -> None:
@@ -98,7 +104,7 @@ class PaddockApp(App[None]):
         ]
         answer = await self.push_screen_wait(Ask("Unsaved edits", screen.unsaved, choices))
         if answer == "save":
-            return await screen.save()
+            return await screen.save_all()
         return answer == "discard"
 
     def get_system_commands(self, screen: Screen[object]) -> Iterable[SystemCommand]:
@@ -111,6 +117,7 @@ class PaddockApp(App[None]):
             yield SystemCommand("Grant", "Grant what the denied row lacked (g)", screen.action_grant)
             yield SystemCommand("Undo", "Take the last edit back (ctrl+z)", screen.action_undo)
             yield SystemCommand("Redo", "Do it again (ctrl+y)", screen.action_redo)
+            yield SystemCommand("File", "Choose the file that edits go to (f)", screen.action_choose_file)
             yield SystemCommand("Variables", "Rename, write out, remove variables (v)", screen.action_variables)
             yield SystemCommand("Export", "Write the draft in another format (ctrl+e)", screen.action_export)
             yield SystemCommand("Go to a path", "Show a path in the tree (ctrl+o)", screen.action_go_to)

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from editor.sandbox.report import AbiUsed
 
 _HELP = """\
-usage: paddock FILE                     open a policy on the screen (a directory: choose one)
+usage: paddock FILE...                  open policies on the screen (a directory: choose one)
        paddock VERB [options] ...
 
 Paddock shows, edits and tries out Landlock policies (Landlock Config, TOML or JSON).
@@ -196,11 +196,9 @@ def _count(text: str) -> int:
 _count.__name__ = "number"
 
 
-def _add_file_options(parser: "argparse.ArgumentParser", *, composing: bool = True) -> None:
+def _add_file_options(parser: "argparse.ArgumentParser") -> None:
     parser.add_argument("words", nargs="*", metavar="FILE", help="the policy, TOML or JSON")
     parser.add_argument("--sample", metavar="NAME", help="use this sample policy as FILE")
-    if not composing:
-        return
     parser.add_argument(
         "--with", dest="also", action="append", default=[], metavar="FILE", help="compose FILE with this policy file"
     )
@@ -404,7 +402,7 @@ def _explain(words: list[str]) -> int:
         from editor.prose import explanation_lines  # noqa: PLC0415
 
         console = Console(sys.stdout)
-        console.write(explanation_lines(explanation, console))
+        console.write(explanation_lines(explanation, policy, console))
     return 0 if explanation.allowed else 1
 
 
@@ -632,27 +630,31 @@ def _diff(words: list[str]) -> int:
 def _edit(words: list[str]) -> int:
     parser = _parser(
         "edit",
-        "[--root DIR] [--abi N] FILE|DIR|--sample NAME",
-        "Open a policy on the screen; a new file is a new policy, and so is a sample.",
+        "[options] FILE...|DIR|--sample NAME",
+        "Open a policy on the screen; a new file is a new policy, and so is a sample. Several files are shown as the "
+        "one policy that they make, and edited one by one.",
     )
-    _add_file_options(parser, composing=False)
+    _add_file_options(parser)
     parser.add_argument("--root", default="/", metavar="DIR", help="where the tree of files starts (default: /)")
     parser.add_argument("--abi", type=_abi_number, metavar="N", help="simulate a kernel with this Landlock ABI")
     options = _parsed(parser, words)
     sample = None
-    if options.sample is not None and not options.words:
+    if options.sample is not None:
         from editor.samples import sample_draft  # noqa: PLC0415
 
         # What was installed stays as it is: editing a sample begins a policy of one's own.
         sample = sample_draft(options.sample)
-    path = sample.path if sample is not None else _one_file(options, parser)[0]
+        options.sample = None
+        options.words.insert(0, sample.path)
+    paths = (*_files(options, parser), *options.also)
+    variables = _variables(options)
     if not (_is_terminal(sys.stdin) and _is_terminal(sys.stdout)):
         raise UsageError("the screen needs a terminal on standard input and output; the other verbs do not.")
     if not os.path.isdir(options.root):
         raise UsageError(f"{_shown(options.root)} is not a directory.")
     from editor.app import PaddockApp  # noqa: PLC0415
 
-    app = PaddockApp(path, root=os.path.abspath(options.root), abi=options.abi, sample=sample)
+    app = PaddockApp(*paths, root=os.path.abspath(options.root), abi=options.abi, variables=variables, sample=sample)
     app.run()
     return app.return_code or 0
 

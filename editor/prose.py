@@ -9,6 +9,7 @@ from editor.explain import Explanation, Level, place
 from editor.landlock.abi import ABI_VERSIONS, KernelState
 from editor.landlock.kernel import RESTRICT_FLAGS
 from editor.landlock.rights import LATEST_ABI, RIGHTS, in_order
+from editor.policy.compose import GIVEN
 from editor.policy.model import Policy, RuleRef
 from editor.sandbox.report import Access, Report, Verdict
 from editor.suggest import CannotGrant, describe, grant
@@ -66,8 +67,8 @@ def _mark(abi: int, state: KernelState, console: Console) -> str:
 # paddock explain
 
 
-def explanation_lines(explanation: Explanation, console: Console) -> list[str]:
-    """The answer, the way up the hierarchy, and what would change it."""
+def explanation_lines(explanation: Explanation, policy: Policy, console: Console) -> list[str]:
+    """The answer for ``policy``, the way up the hierarchy, and what would change it."""
     verdict = "allowed" if explanation.allowed else "denied"
     subject = printable(explanation.target.text)
     if all(answer.answer == "uncontrolled" for answer in explanation.answers):
@@ -100,10 +101,18 @@ def explanation_lines(explanation: Explanation, console: Console) -> list[str]:
                 rows.append([path, "-", ""])
         lines += columns(rows)
     if explanation.changes:
-        policy = shlex.quote(printable(explanation.policy))
-        lines += ["", f"What would change it (paddock edit {policy}):"]
+        lines += ["", f"What would change it ({edit_command(policy)}):"]
         lines += [f"  {sentence}" for sentence in explanation.changes]
     return lines
+
+
+def edit_command(policy: Policy) -> str:
+    """The command that opens ``policy`` on the screen: all of its files, and the variables that it was given."""
+    words = list(policy.files or (policy.file,))
+    for variable in policy.variables:
+        if variable.location.file == GIVEN:
+            words += [part for value in variable.literals for part in ("--var", f"{variable.name}={value}")]
+    return shlex.join(("paddock", "edit", *map(printable, words)))
 
 
 def _mounted(level: Level) -> str:
@@ -215,7 +224,7 @@ def _suggestions(report: Report, policy: Policy, layer: int) -> list[str]:
     more = len(sentences) - len(shown)
     return [
         "",
-        f"To allow what was denied (paddock edit {shlex.quote(printable(policy.file))}):",
+        f"To allow what was denied ({edit_command(policy)}):",
         *(f"  {sentence}" for sentence in shown),
         *([f"  and {more} more"] if more else []),
     ]

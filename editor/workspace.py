@@ -18,10 +18,12 @@ from editor.exchange import Exported, Source, export_as
 from editor.history import History
 from editor.landlock.abi import KernelState, probe
 from editor.landlock.rights import FILE_RIGHTS, LATEST_ABI, NO_RIGHTS, RightSet, group_rights, in_order
+from editor.policy.compose import Beside
 from editor.policy.decide import Decider
 from editor.policy.document import NEW_POLICY_ABI, PolicyDocument, new_policy_text
 from editor.policy.edits import (
     Edit,
+    EditError,
     ExpandEntry,
     GrantPath,
     GrantPort,
@@ -41,7 +43,15 @@ from editor.policy.merge import Collision, MergeError, Side, Unit, collisions, m
 from editor.policy.model import Policy
 from editor.policy.parse import decode, format_of
 from editor.policy.products import Reading, edits_of
-from editor.policy.resolve import Resolution, ResolvedPath, ResolvedPolicy, holds_still, resolution_of, resolve_again
+from editor.policy.resolve import (
+    Resolution,
+    ResolvedPath,
+    ResolvedPolicy,
+    holds_still,
+    path_key,
+    resolution_of,
+    resolve_again,
+)
 from editor.sandbox.report import Report
 from editor.saving import Saved, SaveError, read_file, write_beside, write_file, write_new
 from editor.watching import Watcher
@@ -54,6 +64,8 @@ _HIGHEST_ABI_OF_NEW = 9
 
 # A search of so many values for garbage would take long enough to be felt.
 _MANY = 20_000
+
+_NOTHING = Beside()
 
 LEVELS: tuple[str, ...] = ("none", "read", "read+execute", "read+write", "all")
 
@@ -74,20 +86,29 @@ class Applied(NamedTuple):
 
 
 class _State(NamedTuple):
+    """All that is derived from a draft and from what it is composed with; ``problem`` says why that is not up to date.
+
+    ``own`` is what the draft means alone, ``whole`` what it is a part of.
+    """
+
     document: PolicyDocument
-    resolution: Resolution
+    own: Resolution
+    whole: Resolution
     decider: Decider
+    problem: PolicyError | None
 
     @classmethod
-    def of(cls, document: PolicyDocument, abi: int) -> "_State":
-        """All that is derived from ``document``."""
-        resolution = resolution_of(document.policy)
-        return cls(document, resolution, Decider(resolution.resolved, abi))
+    def of(cls, document: PolicyDocument, beside: Beside, abi: int) -> "_State":
+        """All that is derived from ``document``. Raises PolicyError where it does not fit to what is ``beside`` it."""
+        own = resolution_of(document.bound)
+        whole = resolution_of(beside.around(document.policy)) if beside.composed else own
+        return cls(document, own, whole, Decider(whole.resolved, abi), None)
 
-    def after(self, document: PolicyDocument) -> "_State":
+    def after(self, document: PolicyDocument, beside: Beside) -> "_State":
         """As ``of`` for a document much like this one; of the filesystem, only what it says anew is looked at."""
-        resolution = resolve_again(self.resolution, document.policy)
-        return _State(document, resolution, Decider(resolution.resolved, self.decider.abi, near=self.decider))
+        own = resolve_again(self.own, document.bound)
+        whole = resolve_again(self.whole, beside.around(document.policy)) if beside.composed else own
+        return _State(document, own, whole, Decider(whole.resolved, self.decider.abi, near=self.decider), None)
 
 
 def describe(edit: Edit) -> str:
@@ -183,7 +204,9 @@ def _unswept() -> Iterator[None]:
 class Workspace:
     """One policy file, opened. Use ``Workspace.open``; ``close`` ends the watch."""
 
-    def __init__(self, path: str, text: str, on_disk: bytes | None, kernel: KernelState, abi: int) -> None:
+    def __init__(
+        self, path: str, text: str, on_disk: bytes | None, kernel: KernelState, abi: int, *, beside: Beside
+    ) -> None:
         self._lock = threading.RLock()
         self._subscribers: list[Callable[[Change], None]] = []
         self._watcher: Watcher | None = None
@@ -195,7 +218,9 @@ class Workspace:
         self._base = text
         self._on_disk = on_disk
         self._seen = on_disk
-        self._state = _State.of(PolicyDocument.parse(text, path, format_of(path, text)), abi)
+        self._beside = beside
+        document = PolicyDocument.parse(text, path, format_of(path, text), given=beside.variables)
+        self._state = _State.of(document, beside, abi)
         self._history = History(text)
         self._problem: PolicyError | None = None
         self._conflict: Conflict | None = None
@@ -205,17 +230,20 @@ class Workspace:
         self._drafts_problem = ""
 
     @classmethod
-    def open(cls, path: str, *, abi: int | None = None, new_text: str | None = None) -> "Workspace":
+    def open(
+        cls, path: str, *, abi: int | None = None, new_text: str | None = None, beside: Beside = _NOTHING
+    ) -> "Workspace":
         """Open the policy file ``path``; where there is none, a new draft.
 
         That says ``new_text``, by default that everything is handled and nothing granted. ``abi`` simulates an older
-        kernel. Raises PolicyError for a file that cannot be read or does not parse.
+        kernel. ``beside`` is what the file is composed with. Raises PolicyError for a file that cannot be read or does
+        not parse, or uses a variable that nothing defines.
         """
         with _unswept():
-            return cls._open(path, abi, new_text)
+            return cls._open(path, abi, new_text, beside)
 
     @classmethod
-    def _open(cls, path: str, abi: int | None, new_text: str | None) -> "Workspace":
+    def _open(cls, path: str, abi: int | None, new_text: str | None, beside: Beside) -> "Workspace":
         kernel = probe()
         enforced = kernel.effective_abi or LATEST_ABI
         enforced = enforced if abi is None else min(enforced, abi)
@@ -223,10 +251,36 @@ class Workspace:
         if data is None:
             abi_of_new = min(kernel.effective_abi or NEW_POLICY_ABI, _HIGHEST_ABI_OF_NEW)
             text = new_text if new_text is not None else _new_text(path, abi_of_new)
-            return cls(path, text, None, kernel, enforced)
-        return cls(path, decode(data, path), data, kernel, enforced)
+            return cls(path, text, None, kernel, enforced, beside=beside)
+        return cls(path, decode(data, path), data, kernel, enforced, beside=beside)
 
     # What is derived
+
+    def _derive(self, document: PolicyDocument, *, anew: bool = False) -> _State:
+        """What comes of ``document``; where that does not fit to the other files, the whole stays as it was.
+
+        Unless ``anew``, only those paths are looked at on which something changed.
+        """
+        try:
+            return _State.of(document, self._beside, self.abi) if anew else self._state.after(document, self._beside)
+        except PolicyError as error:
+            own = resolve_again(self._state.own, document.bound)
+            return self._state._replace(document=document, own=own, problem=error)
+
+    def compose_with(self, beside: Beside) -> None:
+        """From now on the draft is a part of what it makes together with ``beside``."""
+        with self._lock, _unswept():
+            before = self._state
+            self._beside = beside
+            try:
+                document = before.document
+                if document.given != beside.variables:
+                    document = self._parse(document.text)
+                self._adopt(document)
+            except PolicyError as error:
+                self._state = before._replace(problem=error)
+            problem = self._state.problem
+        self._tell("document", *(("problem",) if str(problem) != str(before.problem) else ()))
 
     @property
     def path(self) -> str:
@@ -244,13 +298,23 @@ class Workspace:
         return self._state.document.policy
 
     @property
+    def whole(self) -> Policy:
+        """What the draft says together with the files and variables that it is composed with."""
+        return self._state.whole.policy
+
+    @property
+    def composed(self) -> bool:
+        """Whether the draft is one of several files."""
+        return self._beside.composed
+
+    @property
     def resolved(self) -> ResolvedPolicy:
-        """What the draft means on this machine."""
-        return self._state.resolution.resolved
+        """What the whole means on this machine."""
+        return self._state.whole.resolved
 
     @property
     def decider(self) -> Decider:
-        """Answers what the draft would allow."""
+        """Answers what the whole would allow."""
         return self._state.decider
 
     @property
@@ -259,13 +323,21 @@ class Workspace:
         return min(self.policy.abi or self.abi, LATEST_ABI)
 
     def rule_at(self, path: str) -> ResolvedPath | None:
-        """The policy's own path that names exactly the place ``path`` (absolute), whatever way it is written."""
-        wanted = os.path.normpath(path)
-        resolved = self.resolved
-        for each in resolved.paths:
-            if each.path and os.path.normpath(resolved.absolute(each.path)) == wanted:
-                return each
-        return None
+        """The whole's own path that names exactly the place ``path`` (absolute), whatever way it is written."""
+        return _named(self._state.whole.resolved, path)
+
+    def own_rule_at(self, path: str) -> ResolvedPath | None:
+        """As ``rule_at``, of the draft alone."""
+        return _named(self._state.own.resolved, path)
+
+    def own_rights(self, path: str) -> RightSet:
+        """What the draft's own rules give that name ``path``, as it is written in any of the files."""
+        key = path_key(path)
+        return next((each.rights for each in self._state.own.resolved.paths if path_key(each.path) == key), NO_RIGHTS)
+
+    def own_port_rights(self, port: int) -> RightSet:
+        """What the draft's own rules give on ``port``."""
+        return next((each.rights for each in self._state.own.resolved.ports if each.port == port), NO_RIGHTS)
 
     # What happened
 
@@ -291,8 +363,8 @@ class Workspace:
 
     @property
     def problem(self) -> PolicyError | None:
-        """Why the file as it is on disk now cannot be shown; the last good policy is shown instead."""
-        return self._problem
+        """Why the file as it is on disk now, or the whole, cannot be shown; the last good policy is shown instead."""
+        return self._problem or self._state.problem
 
     @property
     def conflict(self) -> Conflict | None:
@@ -353,16 +425,20 @@ class Workspace:
         document = before
         label = "; ".join(describe(edit) for edit in edits)
         for edit in edits:
-            carried_out = edits_of(document.policy, edit, reading)
+            carried_out = edits_of(document.bound, edit, reading)
             if reading == "all" and len(carried_out) > 1:
                 label += ", and on all that its rule names"
             for each in carried_out:
                 document = document.apply(each)
         if document.text == before.text:
             return Applied(label, NO_RIGHTS, False)
-        self._adopt(document)
+        state = self._derive(document)
+        if state.problem is not None and self._state.problem is None:
+            raise EditError(f"The files could not be composed then: {printable(str(state.problem))}.")
+        handled = newly_handled(self.whole, state.whole.policy)
+        self._state = state
         self._history.push(document.text, label)
-        return Applied(label, newly_handled(before.policy, document.policy), True)
+        return Applied(label, handled, True)
 
     def step(self, path: str, direction: Literal[1, -1], reading: Reading | None = None) -> Applied:
         """Move the rule on ``path`` (absolute) one level on: none, read, read+execute, read+write, all.
@@ -370,7 +446,7 @@ class Workspace:
         ``reading`` and errors as of ``apply``.
         """
         with self._lock:
-            rule = self.rule_at(path)
+            rule = self.own_rule_at(path)
             now = rule.rights if rule is not None else NO_RIGHTS
             is_dir = os.path.isdir(path) or not os.path.exists(path)
             level = next_level(now, self.policy_abi, is_dir, direction)
@@ -380,11 +456,11 @@ class Workspace:
         return applied._replace(label=applied.label.replace(describe(edit), f"{level} on {printable(path)}"))
 
     def undo(self) -> str | None:
-        """Take the last edit back: its label, None where there is none."""
+        """Take the last edit back: its label, None where there is none. Raises EditError where it cannot be."""
         return self._travel(back=True)
 
     def redo(self) -> str | None:
-        """Do the edit again that was taken back last: its label, None where there is none."""
+        """Do the edit again that was taken back last: its label, None where there is none. Raises as ``undo``."""
         return self._travel(back=False)
 
     def _travel(self, *, back: bool) -> str | None:
@@ -392,16 +468,21 @@ class Workspace:
             if not (self.can_undo if back else self.can_redo):
                 return None
             label = self._history.undo() if back else self._history.redo()
-            self._adopt_text(self._history.text)
+            try:
+                self._adopt_text(self._history.text)
+            except PolicyError as error:  # it uses a variable that another file defines no more
+                _ = self._history.redo() if back else self._history.undo()
+                raise EditError(f"This cannot be done now: {printable(str(error))}.") from error
         self._after_edit()
         return label
 
     def _adopt(self, document: PolicyDocument) -> None:
-        self._state = self._state.after(document)
+        self._state = self._derive(document)
 
     def _parse(self, text: str) -> PolicyDocument:
         """The document of ``text``, which mostly has much in common with the draft. Raises PolicyError."""
-        return PolicyDocument.parse(text, self._path, format_of(self._path, text), near=self._state.document)
+        format, near = format_of(self._path, text), self._state.document
+        return PolicyDocument.parse(text, self._path, format, near=near, given=self._beside.variables)
 
     def _adopt_text(self, text: str) -> None:
         self._adopt(self._parse(text))
@@ -424,7 +505,7 @@ class Workspace:
     def refresh(self) -> None:
         """Look at the filesystem again: a rule belongs to what its path leads to now."""
         with self._lock, _unswept():
-            self._state = _State.of(self._state.document, self.abi)
+            self._state = self._derive(self._state.document, anew=True)
         self._tell("document")
 
     # The file
@@ -564,7 +645,7 @@ class Workspace:
         self._base = document.text
         self._on_disk = data
         if document.text != self._state.document.text:
-            self._state = _State.of(document, self.abi)
+            self._state = self._derive(document, anew=True)
             self._history.push(document.text, label)
 
     def keep_mine(self) -> None:
@@ -612,7 +693,7 @@ class Workspace:
         Raises MergeError where the two cannot be merged at all.
         """
         with self._lock, _unswept():
-            base, theirs, mine = (meaning_of(side.policy) for side in self._sides())
+            base, theirs, mine = (meaning_of(side.bound) for side in self._sides())
         return collisions(base, theirs, mine)
 
     def merge(self, choices: Mapping[Unit, Side] | None = None) -> None:
@@ -681,9 +762,9 @@ class Workspace:
         self._keep_draft()
 
     def export(self, name: str) -> Exported:
-        """The draft in the format ``name`` of ``editor.exchange``, and what was lost. Raises KeyError."""
-        document = self._state.document
-        return export_as(name, document.policy, Source(document.text, document.format))
+        """The whole in the format ``name`` of ``editor.exchange``, and what was lost. Raises KeyError."""
+        document, alone = self._state.document, not (self.composed or self._beside.given)
+        return export_as(name, self.whole, Source(document.text, document.format) if alone else None)
 
     # Runs
 
@@ -691,6 +772,14 @@ class Workspace:
         """Keep the report of the last run."""
         self._report = report
         self._tell("report")
+
+
+def _named(resolved: ResolvedPolicy, path: str) -> ResolvedPath | None:
+    wanted = os.path.normpath(path)
+    for each in resolved.paths:
+        if each.path and os.path.normpath(resolved.absolute(each.path)) == wanted:
+            return each
+    return None
 
 
 def _read(path: str) -> bytes | None:

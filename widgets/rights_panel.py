@@ -23,11 +23,12 @@ _NAME_WIDTH = 12
 
 
 class Source(NamedTuple):
-    """A rule that grants a right: ``text`` for eyes, and the rule's path and line to go to."""
+    """A rule that grants a right: ``text`` for eyes, and the rule's path, line and file to go to."""
 
     text: str
     path: str
     line: int
+    file: str = ""
 
 
 class RightState(NamedTuple):
@@ -120,14 +121,12 @@ class RightsPanel(Vertical):
         Can be handled using `on_rights_panel_source_requested` in a parent widget.
         """
 
-        def __init__(self, panel: "RightsPanel", path: str, line: int) -> None:
+        def __init__(self, panel: "RightsPanel", source: Source) -> None:
             super().__init__()
             self.panel = panel
             """The panel that sent the message."""
-            self.path = path
-            """The rule's path, as its source has it."""
-            self.line = line
-            """The rule's line, from 1."""
+            self.source = source
+            """The rule: its path, its line and its file."""
 
         @property
         def control(self) -> "RightsPanel":
@@ -209,8 +208,7 @@ class RightsPanel(Vertical):
         """Go to the rule that grants the highlighted right."""
         state = self.highlighted
         if state is not None and state.sources:
-            source = state.sources[0]
-            self.post_message(self.SourceRequested(self, source.path, source.line))
+            self.post_message(self.SourceRequested(self, state.sources[0]))
 
 
 def _prompt(state: RightState) -> Content:

@@ -130,6 +130,11 @@ class Beside(NamedTuple):
     paths: tuple[str, ...] = ()
 
     @property
+    def composed(self) -> bool:
+        """Whether there is another file at all."""
+        return bool(self.before or self.after)
+
+    @property
     def variables(self) -> tuple[Variable, ...]:
         """The variables that the file may use without defining them."""
         return (*(each for policy in (*self.before, *self.after) for each in policy.variables), *self.given)

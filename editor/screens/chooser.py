@@ -76,6 +76,7 @@ class ChooserScreen(Screen[None]):
     """
 
     BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("a", "open_all", "All as one policy"),
         Binding("t", "app.toggle_dark", "Light/dark"),
         Binding("question_mark,f1", "app.help", "Help", key_display="?"),
         Binding("q,escape", "app.quit", "Quit"),
@@ -87,7 +88,7 @@ class ChooserScreen(Screen[None]):
         def __init__(self, path: str) -> None:
             super().__init__()
             self.path = path
-            """The policy file."""
+            """The policy file, or the directory for all in it."""
 
     def __init__(self, directory: str) -> None:
         super().__init__()
@@ -138,3 +139,8 @@ class ChooserScreen(Screen[None]):
 
     def _open(self, number: int) -> None:
         self.post_message(self.Chosen(self._listed[number].path))
+
+    def action_open_all(self) -> None:
+        """Open all policies of the directory as the one that they make together."""
+        if self._listed:
+            self.post_message(self.Chosen(self._directory))

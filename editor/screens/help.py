@@ -27,13 +27,14 @@ SECTIONS: tuple[tuple[str, tuple[Key, ...]], ...] = (
             Key("1 2 3 4 5", "files, rights, ports, handled & scopes, policy text"),
             Key("6 7 8 9", "command, output, denied, allowed"),
             Key("f3", "small screen: between editing and running"),
-            Key("z", "the focused panel alone; escape brings the others back"),
+            Key("z", "the focused panel alone; escape brings others back"),
             Key("ctrl+s", "save"),
             Key("ctrl+z  u", "undo"),
             Key("ctrl+y  ctrl+r", "redo"),
             Key("ctrl+o", "go to a path"),
             Key("ctrl+e", "export: to a file or the clipboard"),
-            Key("v", "variables: what they stand for; rename, write out, remove"),
+            Key("v", "variables: values; rename, write out, remove"),
+            Key("f", "several files: choose the one that edits go to"),
             Key("t", "light or dark"),
             Key("ctrl+p", "all commands by name"),
             Key("q  ctrl+q", "quit; asks when something is not saved"),
@@ -42,7 +43,7 @@ SECTIONS: tuple[tuple[str, tuple[Key, ...]], ...] = (
     (
         "Files",
         (
-            Key("space", "one step on: none, read, read+execute, read+write, all"),
+            Key("space", "one step: none, read, read+execute, read+write, all"),
             Key("backspace", "one step back"),
             Key("enter", "open, close a directory"),
             Key("right  left", "open and go in, close and go out"),
@@ -76,6 +77,15 @@ _LETTERS = (
     "inherited from a rule above. What no rule grants is denied, as far as the policy handles it."
 )
 
+_FILES = (
+    "The file is followed on disk. When it changes under unsaved edits, you choose: keep yours, take theirs, or merge "
+    "the two rule by rule; the side that loses can be kept as FILE.orig. Unsaved edits outlive a crash and are offered "
+    "again.\n"
+    "Several files (paddock edit A B, or a directory) are one policy: what all of them handle is handled, their rules "
+    "add up. An edit goes to the file that has the rule, else to the chosen one; each is saved by itself.\n"
+    "A ${variable} in a path stays when the path is edited. Where it stands for several paths, you choose: all, or one."
+)
+
 
 class HelpScreen(ModalScreen[None]):
     """Keys and what they do."""
@@ -84,8 +94,8 @@ class HelpScreen(ModalScreen[None]):
     HelpScreen {
         align: center middle;
         #box { width: 84; max-width: 98%; height: auto; max-height: 96%; background: $surface; border: round $primary;
-               border-title-color: $text; border-subtitle-color: $text-muted; padding: 0 2; }
-        #scroll { height: auto; max-height: 100%; }
+               border-title-color: $text; border-subtitle-color: $text-muted; padding: 0 1; }
+        #scroll { height: auto; max-height: 100%; scrollbar-size-vertical: 1; }
         #text { width: 1fr; height: auto; }
     }
     """
@@ -107,5 +117,5 @@ class HelpScreen(ModalScreen[None]):
             parts.append((f"\n{title}\n", "bold $text-accent"))
             for key in keys:
                 parts += [("  " + f"{key.keys:<17}", "bold"), f" {key.does}\n"]
-        parts.append((f"\n{_LETTERS}\n", "$text-muted"))
+        parts.append((f"\n{_LETTERS}\n\n{_FILES}\n", "$foreground 70%"))
         return Content.assemble(*parts)

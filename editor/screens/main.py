@@ -4,6 +4,7 @@ import asyncio
 import os
 import time
 from collections.abc import Callable, Iterable
+from functools import partial
 from importlib import import_module
 from typing import TYPE_CHECKING, ClassVar, Final, Literal, cast
 
@@ -28,9 +29,10 @@ from widgets.status_line import Status, StatusLine
 # All else is imported where it is used: half of the time to the first screen would go into modules that it does not
 # need. A thread imports them while the person looks at it.
 if TYPE_CHECKING:
+    from editor.composing import Composition
+    from editor.opening import Opening
     from editor.policy.edits import Edit
     from editor.policy.products import Reading, SharedPath
-    from editor.samples import SampleDraft
     from editor.screens.dialogs import Severity
     from editor.screens.run_panel import RunPanel
     from editor.watching import Watcher
@@ -128,6 +130,7 @@ class MainScreen(Screen[None]):
         Binding("t", "app.toggle_dark", "Light/dark"),
         Binding("q", "app.quit", "Quit"),
         Binding("z", "maximize", "Zoom", show=False),
+        Binding("f", "choose_file", "File", show=False),
         Binding("v", "variables", "Variables", show=False),
         Binding("p", "toggle_terminal", "Terminal", show=False),
         Binding("f8", "refresh", "Look at the disk again", show=False),
@@ -146,18 +149,20 @@ class MainScreen(Screen[None]):
     class DraftChanged(Message):
         """The workspace changed; posted from whatever thread did it."""
 
-        def __init__(self, change: "Change") -> None:
+        def __init__(self, workspace: "Workspace", change: "Change") -> None:
             super().__init__()
+            self.workspace = workspace
+            """Whose draft."""
             self.change = change
             """What changed."""
 
     class Opened(Message):
         """The policy could be read."""
 
-        def __init__(self, workspace: "Workspace", files: TreeSource) -> None:
+        def __init__(self, composition: "Composition", files: TreeSource) -> None:
             super().__init__()
-            self.workspace = workspace
-            """The draft."""
+            self.composition = composition
+            """The drafts, mostly one."""
             self.files = files
             """The filesystem with the draft laid over it."""
 
@@ -169,14 +174,13 @@ class MainScreen(Screen[None]):
             self.error = error
             """Why, with its place."""
 
-    def __init__(
-        self, path: str, *, root: str = "/", abi: int | None = None, sample: "SampleDraft | None" = None
-    ) -> None:
+    def __init__(self, opening: "Opening", *, root: str = "/", abi: int | None = None) -> None:
         super().__init__(classes="-show-rights -view-edit")
-        self._path = path
-        self._sample = sample
+        self._opening = opening
+        self._path = opening.paths[0]
         self._root = os.path.abspath(root)
         self._abi = abi
+        self._composition: Composition | None = None
         self._workspace: Workspace | None = None
         self._subject = self._root
         self._jobs: asyncio.Queue[tuple[Callable[[], Result], Callable[[Result], None]]] = asyncio.Queue()
@@ -202,10 +206,17 @@ class MainScreen(Screen[None]):
 
     @property
     def workspace(self) -> "Workspace":
-        """The draft; only once it is opened."""
+        """The draft that edits go to; only once it is opened."""
         if self._workspace is None:
             raise RuntimeError("asked before the policy was read")
         return self._workspace
+
+    @property
+    def composition(self) -> "Composition":
+        """All drafts that are shown; only once they are opened."""
+        if self._composition is None:
+            raise RuntimeError("asked before the policy was read")
+        return self._composition
 
     @property
     def complete(self) -> bool:
@@ -237,24 +248,29 @@ class MainScreen(Screen[None]):
         self.run_worker(self._read_policy, thread=True, group="open", exit_on_error=True)
 
     def _read_policy(self) -> None:
+        from editor.composing import Composition
         from editor.screens import showing
-        from editor.workspace import Workspace
 
+        opening, sample = self._opening, self._opening.sample
+        new_text = sample.text if sample is not None else None
         try:
-            new_text = self._sample.text if self._sample is not None else None
-            workspace = Workspace.open(self._path, abi=self._abi, new_text=new_text)
+            composition = Composition.open(opening.paths, abi=self._abi, variables=opening.variables, new_text=new_text)
         except PolicyError as error:
             self.post_message(self.Unreadable(error))
         else:
-            self.post_message(self.Opened(workspace, showing.Filesystem(workspace)))
+            # Whichever is edited, all of them derive the same whole.
+            self.post_message(self.Opened(composition, showing.Filesystem(composition.workspaces[0])))
 
     @on(Opened)
     def _opened(self, event: Opened) -> None:
-        workspace = self._workspace = event.workspace
+        composition = self._composition = event.composition
+        self._workspace = composition.workspaces[0]
+        self._path = self._workspace.path
         if self._retry is not None:
             self._retry.stop()
             self._retry = None
-        workspace.subscribe(self._workspace_changed)
+        for workspace in composition.workspaces:
+            workspace.subscribe(partial(self._workspace_changed, workspace))
         tree = self.query_one(PolicyTree)
         tree.set_source(event.files, self._root)
         self._show_status()
@@ -272,7 +288,8 @@ class MainScreen(Screen[None]):
         workspace = self.workspace
         self._show_draft()
         self.run_panel.suggest(suggested_command(workspace.document.text))
-        workspace.watch()
+        for each in self.composition.workspaces:
+            each.watch()
         self._keep_drafts()
         if not workspace.kernel.abi:
             problem = printable(workspace.kernel.problem)
@@ -281,7 +298,7 @@ class MainScreen(Screen[None]):
             self._say(self._said_of_new())
 
     def _said_of_new(self) -> str:
-        path, sample = printable(self._path), self._sample
+        path, sample = printable(self._path), self._opening.sample
         if sample is None:
             return f"{path} is new: everything is handled, nothing granted. Saving creates it."
         taken = f"\n{printable(sample.taken)} exists already, hence the name." if sample.taken else ""
@@ -324,16 +341,20 @@ class MainScreen(Screen[None]):
     @work(group="drafts")
     async def _keep_drafts(self) -> None:
         """Let unsaved edits survive a crash, and offer those that one left."""
+        for workspace in self.composition.workspaces:
+            await self._keep_draft(workspace)
+
+    async def _keep_draft(self, workspace: "Workspace") -> None:
         from editor.screens.dialogs import Ask, Choice
 
-        workspace = self.workspace
         await asyncio.to_thread(workspace.keep_drafts)
         draft = workspace.recoverable
         if draft is None:
             return
         when = time.strftime("%Y-%m-%d %H:%M", time.localtime(draft.written))
         text = (
-            f"{printable(self._path)} has edits that were never saved: Paddock ended without being asked, after {when}."
+            f"{printable(workspace.path)} has edits that were never saved: Paddock ended without being asked, after "
+            f"{when}."
         )
         choices = [Choice("recover", "Recover them", "r", "primary"), Choice("discard", "Discard them", "d", "error")]
         answer = await self.app.push_screen_wait(Ask("Unsaved edits", text, choices))
@@ -346,9 +367,9 @@ class MainScreen(Screen[None]):
         except PolicyError as error:
             self._say(printable(str(error)), "error")
 
-    def _workspace_changed(self, change: "Change") -> None:
+    def _workspace_changed(self, workspace: "Workspace", change: "Change") -> None:
         """In whatever thread changed the draft."""
-        self.post_message(self.DraftChanged(change))
+        self.post_message(self.DraftChanged(workspace, change))
 
     @on(Unreadable)
     def _unreadable(self, event: Unreadable) -> None:
@@ -361,6 +382,11 @@ class MainScreen(Screen[None]):
         from editor.watching import Watcher
 
         await self._mount_rest()
+        if error.file and error.file != self._path:  # another file of the composition
+            self._path = error.file
+            if self._retry is not None:
+                await asyncio.to_thread(self._retry.stop)
+                self._retry = None
         self.query_one(StatusLine).show(Status(printable(self._path), problem=printable(str(error))))
         self._say(f"{printable(str(error))}. It opens as soon as it is mended.", "error", timeout=15)
         try:
@@ -383,29 +409,28 @@ class MainScreen(Screen[None]):
             await self.run_panel.end()
         if self._retry is not None:
             await asyncio.to_thread(self._retry.stop)
-        if self._workspace is not None:
-            await asyncio.to_thread(self._workspace.close)
+        if self._composition is not None:
+            await asyncio.to_thread(self._composition.close)
 
     # Showing
 
     @on(DraftChanged)
     def _draft_changed(self, event: DraftChanged) -> None:
-        change = event.change
-        if "path" in change:
-            self._path = self.workspace.path
-        if "document" in change:
+        change, workspace = event.change, event.workspace
+        self._path = self.workspace.path
+        if "document" in change and workspace is self.workspace:
             self._show_draft()
         else:
             self._show_status()
         if "disk" in change and "document" in change:
-            self._say(f"{printable(os.path.basename(self._path))} changed on disk and was read again.")
-        problem = self.workspace.problem
+            self._say(f"{printable(os.path.basename(workspace.path))} changed on disk and was read again.")
+        problem = workspace.problem
         if "problem" in change and problem is not None and "saved" not in change:
             self._say(f"{printable(str(problem))}. The last good policy is shown.", "error")
-        if "conflict" in change and self.workspace.conflict is not None:
+        if "conflict" in change and workspace.conflict is not None:
             self.decide_conflict()
-        if "drafts" in change and self.workspace.drafts_problem:
-            self._say(self.workspace.drafts_problem, "warning")
+        if "drafts" in change and workspace.drafts_problem:
+            self._say(workspace.drafts_problem, "warning")
         possible = (self.workspace.can_undo, self.workspace.can_redo)
         if possible != self._possible:
             self._possible = possible
@@ -432,21 +457,34 @@ class MainScreen(Screen[None]):
         states = showing.right_states(workspace, path)
         is_dir = os.path.isdir(path) or not os.path.exists(path)
         cast("RightsPanel", self.query_one("#rights")).show(printable(path), "dir" if is_dir else "file", states)
-        self._show_text({source.line for state in states for source in state.sources})
+        own = (source for state in states for source in state.sources if source.file in ("", workspace.path))
+        self._show_text({source.line for source in own})
 
     def _show_status(self) -> None:
         workspace = self.workspace
-        problem = ""
-        if workspace.conflict is not None:
-            problem = "changed on disk: ctrl+s decides"
-        elif workspace.problem is not None:
-            problem = printable(str(workspace.problem))
+        problem = next(filter(None, map(self._problem_of, (workspace, *self.composition.workspaces))), "")
         abi = f"ABI {workspace.abi}" if workspace.kernel.abi else "no Landlock"
         if workspace.abi < workspace.kernel.effective_abi:
             abi += " (simulated)"
         running = "running" if self._command_runs else self._busy
-        name = printable(self._path) + (" (new)" if workspace.is_new else "")
+        name = printable(self._path) + (" (new)" if workspace.is_new else "") + self._place_in_composition()
         self.query_one(StatusLine).show(Status(name, workspace.dirty, problem, abi, running))
+
+    def _problem_of(self, workspace: "Workspace") -> str:
+        """What is wrong with one of the files, for the status."""
+        if workspace.conflict is None:
+            return printable(str(workspace.problem or ""))
+        if workspace is self.workspace:
+            return "changed on disk: ctrl+s decides"
+        return f"{printable(workspace.path)} changed on disk: f chooses it, ctrl+s decides"
+
+    def _place_in_composition(self) -> str:
+        """Which of several files is edited, for the status; nothing where there is one only."""
+        files, unsaved = self.composition.workspaces, self.composition.unsaved
+        if len(files) == 1:
+            return ""
+        others = ", others unsaved" if any(each is not self.workspace for each in unsaved) else ""
+        return f" ({files.index(self.workspace) + 1} of {len(files)} files{others})"
 
     def _say(self, text: str, severity: "Severity" = "information", timeout: float = 6) -> None:
         """A notification; its text is never markup."""
@@ -483,7 +521,7 @@ class MainScreen(Screen[None]):
         """Once no edit has come for a while, see what else changed on the filesystem."""
         if self._looking is not None:
             self._looking.stop()
-        look_again = self.workspace.look_again
+        look_again = self.composition.look_again
         self._looking = self.set_timer(_QUIET_S, lambda: self.run_worker(look_again, thread=True, group="look"))
 
     def _set_busy(self, text: str) -> None:
@@ -537,6 +575,8 @@ class MainScreen(Screen[None]):
     def _tell_applied(self, applied: "Applied", hint: str = "") -> None:
         text = applied.label if applied.changed else f"Nothing to change: {applied.label}"
         text = text[:1].upper() + text[1:]
+        if self.workspace.composed:
+            text += f", in {printable(self._path)}"
         if applied.newly_handled:
             names = ", ".join(in_order(applied.newly_handled))
             text += f"\nNewly handled, so denied wherever no rule grants it: {names}"
@@ -566,9 +606,11 @@ class MainScreen(Screen[None]):
 
         path = event.path
         direction: Literal[1, -1] = 1 if event.step > 0 else -1
-        if direction < 0 and not showing.rules_here(self.workspace, path):
+        here = showing.rules_here(self.workspace, path)
+        if direction < 0 and not here:
             self._only_inherited(path, None)
             return
+        self._edit_file_of(grant.ref.file for grant in here)
         self._edit_path(
             lambda reading: self.workspace.step(path, direction, reading),
             lambda result: self._step_done(path, result),
@@ -593,22 +635,21 @@ class MainScreen(Screen[None]):
         from editor.policy.edits import GrantPath, SetPathRights
         from editor.screens import showing
 
-        workspace, path, name = self.workspace, self._subject, event.name
-        states = {state.name: state for state in showing.right_states(workspace, path)}
+        path, name = self._subject, event.name
+        states = {state.name: state for state in showing.right_states(self.workspace, path)}
         state = states[name]
         right = frozenset({name})
+        here = showing.rules_here(self.workspace, path)
         if state.state == "here":
-            edits = []
-            for written in dict.fromkeys(g.path for g in showing.rules_here(workspace, path) if name in g.rights):
-                now = next(each.rights for each in workspace.resolved.paths if each.path == written)
-                edits.append(SetPathRights(written, now - right))
-            self._apply_path(*edits)
+            workspace = self._edit_file_of(grant.ref.file for grant in here if name in grant.rights)
+            own = (grant.path for grant in here if name in grant.rights and grant.ref.file == workspace.path)
+            self._apply_path(*(SetPathRights(each, workspace.own_rights(each) - right) for each in dict.fromkeys(own)))
         elif state.state == "inherited":
             self._only_inherited(path, name)
         elif not state.applicable:
             self._say(f"{name} cannot be granted on {printable(path)}: {state.why}.", "warning")
         else:
-            rule = workspace.rule_at(path)
+            rule = self._edit_file_of(grant.ref.file for grant in here).own_rule_at(path)
             self._apply_path(GrantPath(rule.path if rule is not None else path, right))
 
     @work(group="ask")
@@ -623,32 +664,38 @@ class MainScreen(Screen[None]):
             return
         grant = grants[0]
         what = name or "What is granted here"
+        of = f" of {printable(grant.ref.file)}" if self.workspace.composed else ""
         text = (
-            f"{what} comes from the rule on {printable(grant.path)}, line {grant.ref.line}, and reaches everything "
+            f"{what} comes from the rule on {printable(grant.path)}, line {grant.ref.line}{of}, and reaches everything "
             f"below it.\n\nNo edit of {printable(path)} can take it away: a rule only ever adds."
         )
         choices = [Choice("go", "Go to the rule", "g", "primary"), Choice("stay", "Stay here", "s")]
         if await self.app.push_screen_wait(Ask("Inherited", text, choices)) == "go":
-            self._go_to_rule(grant.path, grant.ref.line)
+            self._go_to_rule(grant.path, grant.ref.line, grant.ref.file)
 
     def on_rights_panel_source_requested(self, event: "RightsPanel.SourceRequested") -> None:
         event.stop()
-        self._go_to_rule(event.path, event.line)
+        source = event.source
+        self._go_to_rule(source.path, source.line, source.file)
 
     @work(group="reveal", exclusive=True)
-    async def _go_to_rule(self, path: str, line: int) -> None:
+    async def _go_to_rule(self, path: str, line: int, file: str) -> None:
         """Show a rule in the text, and the row that it stands for in the tree."""
         await self.query_one(PolicyTree).reveal(_normal(self.workspace.resolved.absolute(path)))
-        self._go_to_line(line)
+        self._go_to_line(line, file)
 
-    def _go_to_line(self, line: int) -> None:
+    def _go_to_line(self, line: int, file: str = "") -> None:
         """Show one line of the text; it stays the marked one until the tree's cursor goes elsewhere."""
+        if file and file != self.workspace.path:
+            self._edit_file_of((file,), then=lambda: self._go_to_line(line))
+            return
         self._line = line
         self.action_show("text")
         self._show_text(())
 
     def _show_text(self, lines: Iterable[int]) -> None:
         document, text = self.workspace.document, self._text
+        text.border_title = Content(printable(self._path) if self.workspace.composed else "")
         text.show(document.text, document.format, lines if self._line is None else (self._line,))
         if self._line is not None:
             text.goto(self._line)
@@ -674,16 +721,23 @@ class MainScreen(Screen[None]):
         event.stop()
         from editor.policy.edits import SetPortRights
 
+        self._edit_file_of(self._files_of_port(event.port, None))
         self._apply(SetPortRights(event.port, NO_RIGHTS))
+
+    def _files_of_port(self, port: int, right: str | None) -> list[str]:
+        """The files with rules for ``port``, or with those that give ``right`` where there are any."""
+        refs = [ref for each in self.workspace.resolved.ports if each.port == port for ref in each.refs]
+        return [each.ref.file for each in refs if right in each.rights] or [each.ref.file for each in refs]
 
     def on_ports_panel_port_toggled(self, event: "PortsPanel.PortToggled") -> None:
         event.stop()
         port, right = event.port, frozenset({event.right})
         from editor.policy.edits import SetPortRights
 
+        self._edit_file_of(self._files_of_port(port, event.right))
+
         def toggle() -> "Applied":
-            rules = (each.rights for each in self.workspace.resolved.ports if each.port == port)
-            return self.workspace.apply(SetPortRights(port, next(rules, NO_RIGHTS) ^ right))
+            return self.workspace.apply(SetPortRights(port, self.workspace.own_port_rights(port) ^ right))
 
         self._edit(toggle, self._applied)
 
@@ -691,6 +745,12 @@ class MainScreen(Screen[None]):
         event.stop()
         name = event.name
         from editor.policy.edits import SetHandled, SetScope
+
+        # What is handled by some files only is handled once the others do it, too.
+        files = [(each.path, each.policy) for each in self.composition.workspaces]
+        lacking = [path for path, own in files if name not in own.handled_fs | own.handled_net | own.scoped]
+        if len(lacking) < len(files):
+            self._edit_file_of(lacking)
 
         def toggle() -> "Applied":
             resolved = self.workspace.resolved
@@ -709,9 +769,52 @@ class MainScreen(Screen[None]):
             return
         from editor.screens.variables import VariablesScreen
 
-        line = await self.app.push_screen_wait(VariablesScreen(self.workspace, self._apply, self.action_undo))
-        if line is not None:
-            self._go_to_line(line)
+        def edit(file: str, edit: "Edit") -> None:
+            self._edit_file_of((file,))
+            self._apply(edit)
+
+        place = await self.app.push_screen_wait(VariablesScreen(self.workspace, edit, self.action_undo))
+        if place is not None and self.composition.of(place.file) is not None:
+            self._go_to_line(place.line, place.file)
+
+    # Several files
+
+    @work(group="ask", exclusive=True)
+    async def action_choose_file(self) -> None:
+        """Choose the file that edits go to."""
+        if self._composition is None:
+            return
+        if len(self._composition.workspaces) == 1:
+            self._say("One file is open. paddock edit A B opens several as one policy.")
+            return
+        from editor.screens.files import FilesScreen
+
+        chosen = await self.app.push_screen_wait(FilesScreen(self._composition, self.workspace))
+        if chosen is not None:
+            self._edit_file_of((chosen.path,))
+
+    def _edit_file_of(self, files: Iterable[str], then: Callable[[], None] = lambda: None) -> "Workspace":
+        """Let edits go to the first one of ``files`` from now on, unless they go to one of them already.
+
+        That is in the order of the keys: edits of keys pressed before still go where they went. ``then`` comes after.
+        Returns the draft that it will be.
+        """
+        places = [workspace for file in files if (workspace := self.composition.of(file)) is not None]
+        if not places or self.workspace in places:
+            then()
+            return self.workspace
+        chosen = places[0]
+
+        def switched(_: "Result") -> None:
+            if self._workspace is not chosen:
+                self._workspace, self._path, self._line = chosen, chosen.path, None
+                self._say(f"Editing {printable(chosen.path)}", timeout=3)
+                self._show_draft()
+                self.refresh_bindings()
+            then()
+
+        self._edit(lambda: None, switched)
+        return chosen
 
     # Undo, redo
 
@@ -739,18 +842,28 @@ class MainScreen(Screen[None]):
         """Write the draft to its file."""
         await self.save()
 
-    async def save(self) -> bool:
-        """Save, asking what has to be asked; whether the draft is on disk afterwards. Call it in a worker."""
+    async def save_all(self) -> bool:
+        """Save every draft, as ``save``."""
+        for workspace in self.composition.unsaved:
+            if not await self.save(workspace):
+                return False
+        return True
+
+    async def save(self, workspace: "Workspace | None" = None) -> bool:
+        """Save one draft, by default the one that edits go to, asking what has to be asked.
+
+        Whether it is on disk afterwards. Call it in a worker.
+        """
         if self._workspace is None:
             self._say("There is nothing to save yet.", "warning")
             return False
         from editor.saving import ChangedOnDisk, SaveError, SymlinkedPolicy
         from editor.screens.dialogs import Ask, Choice
 
-        workspace = self.workspace
+        workspace = workspace or self.workspace
         follow = force = False
         while True:
-            if workspace.conflict is not None and not await self._settle_conflict():
+            if workspace.conflict is not None and not await self._settle_conflict(workspace):
                 return False
             if not (workspace.dirty or workspace.is_new or workspace.problem):
                 self._say("Nothing to save: the file holds this already.", timeout=3)
@@ -781,10 +894,11 @@ class MainScreen(Screen[None]):
 
     @work(group="conflict", exclusive=True)
     async def decide_conflict(self) -> None:
-        """Ask about a conflict that has just come up."""
-        await self._settle_conflict()
+        """Ask about conflicts that have just come up."""
+        for workspace in self.composition.workspaces:
+            await self._settle_conflict(workspace)
 
-    async def _settle_conflict(self) -> bool:
+    async def _settle_conflict(self, workspace: "Workspace") -> bool:
         """Ask until the conflict is decided; False where the person decides later."""
         if self._deciding:  # asked already: one dialog is enough
             return False
@@ -792,17 +906,21 @@ class MainScreen(Screen[None]):
 
         self._deciding = True
         try:
-            return await settle(self.app, self.workspace, self._say)
+            return await settle(self.app, workspace, self._say)
         finally:
             self._deciding = False
 
     @property
     def unsaved(self) -> str:
         """What would be lost by leaving, as a sentence; empty where nothing would."""
-        if self._workspace is None or not self.workspace.dirty:
-            return ""
-        name = printable(self._path)
-        return f"{name} is gone from disk." if self.workspace.gone else f"{name} has unsaved edits."
+        unsaved = () if self._composition is None else self._composition.unsaved
+        gone = [printable(each.path) for each in unsaved if each.gone]
+        edited = [printable(each.path) for each in unsaved if not each.gone]
+        sentences = [f"{' and '.join(gone)} {'is' if len(gone) == 1 else 'are'} gone from disk."] if gone else []
+        sentences += (
+            [f"{' and '.join(edited)} {'has' if len(edited) == 1 else 'have'} unsaved edits."] if edited else []
+        )
+        return " ".join(sentences)
 
     # Running
 
@@ -835,7 +953,7 @@ class MainScreen(Screen[None]):
             return
         await self._jobs.join()  # edits of keys pressed before this one count
         # A rule belongs to what its path leads to at this moment, not to what it led to when the file was read.
-        await asyncio.to_thread(workspace.refresh)
+        await asyncio.to_thread(self.composition.refresh)
         panel.start(command, workspace.resolved, self._abi)
         # The keys of what comes next (stop, grant, show the rule) must not be typed into the command.
         if panel.command_has_focus or self.has_class("-short"):
@@ -882,7 +1000,7 @@ class MainScreen(Screen[None]):
 
         def grant(reading: "Reading | None") -> "Applied":
             try:
-                edits = suggest.grant(access, self.workspace.policy, together=together)
+                edits = suggest.grant(access, self.workspace.whole, together=together)
             except suggest.CannotGrant as error:
                 raise EditError(str(error)) from error
             return self.workspace.apply(*edits, reading=reading)
@@ -897,7 +1015,7 @@ class MainScreen(Screen[None]):
         event.stop()
         access = event.access
         if access.decided_by:
-            self._go_to_line(access.decided_by[0].line)
+            self._go_to_line(access.decided_by[0].line, access.decided_by[0].file)
         else:
             self._say(printable(access.reason) or "No rule of the policy decided this.")
 
@@ -941,7 +1059,7 @@ class MainScreen(Screen[None]):
         """Look at the filesystem again."""
 
         def refresh() -> None:
-            self.workspace.refresh()
+            self.composition.refresh()
 
         self._edit(refresh, lambda _: self.query_one(PolicyTree).reload(None))
 

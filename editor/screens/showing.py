@@ -23,7 +23,7 @@ from editor.landlock.rights import (
     unnamed,
 )
 from editor.policy.decide import Decider, Grant
-from editor.policy.model import PathRule, PortRule, RuleRef
+from editor.policy.model import Location, PathRule, PortRule, RuleRef
 from editor.policy.resolve import ResolvedPath
 from editor.sandbox.report import Access
 from editor.workspace import Change, Workspace
@@ -263,7 +263,7 @@ def right_states(workspace: Workspace, path: str) -> tuple[RightState, ...]:
                 abi=right.abi if right.abi < UNKNOWN_ABI else None,
                 kernel=_KERNELS.get(right.abi, ""),
                 state="here" if givers else "inherited" if inherited else "none",
-                sources=tuple(_source(grant.path, grant.ref) for grant in (*givers, *inherited)),
+                sources=tuple(_source(grant, workspace.composed) for grant in (*givers, *inherited)),
                 handled=right.name in handled,
                 enforced=right.abi <= enforced,
                 applicable=right.name not in dropped,
@@ -273,16 +273,26 @@ def right_states(workspace: Workspace, path: str) -> tuple[RightState, ...]:
     return tuple(states)
 
 
-def _source(path: str, ref: RuleRef) -> Source:
+def _source(grant: Grant, composed: bool) -> Source:
+    ref = grant.ref
+    place = f"{printable(grant.path)}:{ref.line}"
+    if composed:
+        place = f"{printable(grant.path)}  {_place(ref, composed)}"
     template = template_of(ref)
-    return Source(f"{printable(path)}:{ref.line}{f'  {template}' if template else ''}", path, ref.line)
+    return Source(f"{place}  {template}" if template else place, grant.path, ref.line, ref.file)
+
+
+def _place(ref: RuleRef | Location, composed: bool) -> str:
+    """The line that a rule stands on, with its file where there are several."""
+    return f"{printable(os.path.basename(ref.file))}:{ref.line}" if composed else str(ref.line)
 
 
 def port_rows(workspace: Workspace) -> tuple[PortRow, ...]:
     """The port rules, by number."""
     rows = []
     for each in sorted(workspace.resolved.ports):
-        sources = tuple(str(line) for line in sorted({grant.ref.line for grant in each.refs}))
+        refs = sorted({grant.ref for grant in each.refs})
+        sources = tuple(dict.fromkeys(_place(ref, workspace.composed) for ref in refs))
         rows.append(PortRow(each.port, _service(each.port), tuple(in_order(each.rights)), sources))
     return tuple(rows)
 
@@ -298,7 +308,7 @@ def _service(port: int) -> str:
 
 def handled_rows(workspace: Workspace) -> tuple[HandledRow, ...]:
     """Every right and scope: handled or not, and whether that can be switched off. Those without a name: if handled."""
-    policy, resolved = workspace.policy, workspace.resolved
+    policy, resolved = workspace.whole, workspace.resolved
     granted: dict[str, str] = {}
     seen: set[RightSet] = set()
     rules: Iterator[PathRule | PortRule] = chain(policy.path_rules, policy.port_rules)
@@ -306,7 +316,7 @@ def handled_rows(workspace: Workspace) -> tuple[HandledRow, ...]:
         if rule.rights not in seen:  # of thousands of rules, nearly all give the same as another
             seen.add(rule.rights)
             for name in rule.rights:
-                granted.setdefault(name, f"granted on line {rule.location.line}")
+                granted.setdefault(name, f"granted on line {_place(rule.location, workspace.composed)}")
     enforced = workspace.abi if workspace.kernel.abi else 0
     on = resolved.handled_fs | resolved.handled_net | resolved.scoped
     beyond = tuple(map(right_of, in_order(unnamed(on))))

@@ -14,8 +14,9 @@ from textual.widgets import Footer, OptionList, Static
 from textual.widgets.option_list import Option
 
 from editor.escape import printable
+from editor.policy.compose import GIVEN
 from editor.policy.edits import Edit, InlineVariable, RemoveVariable, RenameVariable
-from editor.policy.model import Policy
+from editor.policy.model import Location, Policy
 from editor.policy.variables import Reference, parse_template
 from editor.screens.dialogs import AskLine
 from editor.workspace import Change, Workspace
@@ -34,44 +35,44 @@ Then ${home}/mail in a rule stands for /home/me/mail."""
 
 
 class Use(NamedTuple):
-    """A string of a rule that a variable is used in."""
+    """A string of a rule that a variable is used in, and where that stands."""
 
     template: str
-    line: int
+    place: Location
 
 
 class VariableRow(NamedTuple):
-    """One variable: all its values, the lines that define it, and where it is used."""
+    """One variable: all its values, where it is defined, and where it is used."""
 
     name: str
     values: tuple[str, ...]
-    lines: tuple[int, ...]
+    places: tuple[Location, ...]
     uses: tuple[Use, ...]
 
 
 def variable_rows(policy: Policy) -> tuple[VariableRow, ...]:
     """The variables of ``policy``, in the order of their definitions."""
     values: dict[str, dict[str, None]] = {}
-    lines: dict[str, list[int]] = {}
+    places: dict[str, list[Location]] = {}
     uses: dict[str, list[Use]] = {}
     for variable in policy.variables:
         values.setdefault(variable.name, {}).update(dict.fromkeys(variable.literals))
-        lines.setdefault(variable.name, []).append(variable.location.line)
+        places.setdefault(variable.name, []).append(variable.location)
     for rule in policy.path_rules:
         for parent in rule.parents:
             if "${" in parent.template:
                 names = {token.name for token in parse_template(parent.template) if isinstance(token, Reference)}
                 for name in names:
-                    uses.setdefault(name, []).append(Use(parent.template, parent.location.line))
+                    uses.setdefault(name, []).append(Use(parent.template, parent.location))
     return tuple(
-        VariableRow(name, tuple(of), tuple(lines[name]), tuple(uses.get(name, ()))) for name, of in values.items()
+        VariableRow(name, tuple(of), tuple(places[name]), tuple(uses.get(name, ()))) for name, of in values.items()
     )
 
 
-class VariablesScreen(ModalScreen[int | None]):
-    """A list of variables; dismissed with the line of a definition to go to, or None.
+class VariablesScreen(ModalScreen[Location | None]):
+    """A list of variables; dismissed with the place of a definition to go to, or None.
 
-    ``edit`` carries an edit out, in the order of the keys; what is shown follows the draft.
+    ``edit`` carries an edit of a file out, in the order of the keys; what is shown follows the draft.
     """
 
     DEFAULT_CSS = """
@@ -97,7 +98,7 @@ class VariablesScreen(ModalScreen[int | None]):
     class Changed(Message):
         """The draft changed."""
 
-    def __init__(self, workspace: Workspace, edit: Callable[[Edit], None], undo: Callable[[], None]) -> None:
+    def __init__(self, workspace: Workspace, edit: Callable[[str, Edit], None], undo: Callable[[], None]) -> None:
         super().__init__()
         self._workspace = workspace
         self._edit = edit
@@ -130,7 +131,7 @@ class VariablesScreen(ModalScreen[int | None]):
         self._show()
 
     def _show(self) -> None:
-        self._rows = variable_rows(self._workspace.policy)
+        self._rows = variable_rows(self._workspace.whole)
         options = self.query_one(OptionList)
         before = options.highlighted or 0
         options.display = bool(self._rows)
@@ -156,7 +157,13 @@ class VariablesScreen(ModalScreen[int | None]):
 
     def _show_about(self) -> None:
         row = self._highlighted
-        self.query_one("#about", Static).update(Content(_EMPTY) if row is None else _about(row))
+        self.query_one("#about", Static).update(Content(_EMPTY) if row is None else _about(row, self._place))
+
+    def _place(self, place: Location) -> str:
+        """A place in words, with its file where there are several."""
+        if place.file == GIVEN:
+            return f"given by {GIVEN}"
+        return f"{printable(place.file)}:{place.line}" if self._workspace.composed else f"line {place.line}"
 
     # Keys
 
@@ -164,7 +171,7 @@ class VariablesScreen(ModalScreen[int | None]):
         """To the definition in the text."""
         row = self._highlighted
         if row is not None:
-            self.dismiss(row.lines[0])
+            self.dismiss(row.places[0])
 
     @work(exclusive=True)
     async def action_rename(self) -> None:
@@ -175,19 +182,19 @@ class VariablesScreen(ModalScreen[int | None]):
         hint = "A letter, then letters, digits and _. Every use of it follows."
         name = await self.app.push_screen_wait(AskLine(f"Rename {printable(row.name)}", row.name, hint))
         if name is not None:
-            self._edit(RenameVariable(row.name, name))
+            self._edit(row.places[0].file, RenameVariable(row.name, name))
 
     def action_inline(self) -> None:
         """Write the values wherever it is used."""
         row = self._highlighted
         if row is not None:
-            self._edit(InlineVariable(row.name))
+            self._edit(row.places[0].file, InlineVariable(row.name))
 
     def action_remove(self) -> None:
         """Take the definition away, if nothing uses it."""
         row = self._highlighted
         if row is not None:
-            self._edit(RemoveVariable(row.name))
+            self._edit(row.places[0].file, RemoveVariable(row.name))
 
     def action_undo(self) -> None:
         """Take the last edit back."""
@@ -205,7 +212,7 @@ def _line(row: VariableRow) -> Content:
     return Content.assemble((f"${{{printable(row.name)}}}", "bold"), f"  {first}{more}  ", (uses, "$foreground 70%"))
 
 
-def _about(row: VariableRow) -> Content:
+def _about(row: VariableRow, said: Callable[[Location], str]) -> Content:
     """All values and uses, as far as there is room."""
     parts: list[str | tuple[str, str]] = [("stands for\n", "$foreground 70%")]
     parts += [f"  {printable(value)}\n" for value in row.values[:_MOST_VALUES]]
@@ -213,8 +220,8 @@ def _about(row: VariableRow) -> Content:
         parts.append((f"  and {len(row.values) - _MOST_VALUES} more\n", "$foreground 70%"))
     parts.append(("used in\n" if row.uses else "used nowhere\n", "$foreground 70%"))
     for use in row.uses[:_MOST_USES]:
-        parts += [f"  {printable(use.template)}", (f"  line {use.line}\n", "$foreground 70%")]
+        parts += [f"  {printable(use.template)}", (f"  {said(use.place)}\n", "$foreground 70%")]
     if len(row.uses) > _MOST_USES:
         parts.append((f"  and {len(row.uses) - _MOST_USES} more\n", "$foreground 70%"))
-    parts.append((f"defined on line {', '.join(map(str, row.lines))}", "$foreground 70%"))
+    parts.append((f"defined: {', '.join(map(said, row.places))}", "$foreground 70%"))
     return Content.assemble(*parts)

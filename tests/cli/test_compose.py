@@ -95,9 +95,17 @@ def test_explain_and_check_and_export(place: Path) -> None:
     assert json_of(paddock("export", "whole.toml", "--to", "resolved", cwd=place)) == resolved
 
 
-def test_edit_takes_no_composition(place: Path) -> None:
-    done = paddock("edit", "policy", "--with", "x.toml", cwd=place)
-    assert done.returncode == 2 and "--with" in done.stderr
+def test_the_command_that_opens_what_was_composed(place: Path) -> None:
+    files = ("policy/10-system.toml", "--with", "policy/20-work.toml", "--var", "work=a b")
+    opens = "paddock edit policy/10-system.toml policy/20-work.toml --var 'work=a b'"
+    assert f"What would change it ({opens}):" in paddock("explain", *files, "/root", cwd=place).stdout
+    secret = write(place / "secret", "")
+    done = paddock("test", *files, "--", "cat", secret, cwd=place)
+    assert f"To allow what was denied ({opens}):" in done.stderr
+    done = paddock("explain", "policy", "--var", "work=a", "/root", cwd=place)
+    assert "(paddock edit policy --var work=a):" in done.stdout
+    done = paddock("explain", "policy/10-system.toml", "/root", cwd=place)
+    assert "(paddock edit policy/10-system.toml):" in done.stdout
 
 
 def test_hostile_names(place: Path) -> None:

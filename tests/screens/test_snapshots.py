@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from textual.widgets import Input
 
 from editor.app import PaddockApp
 from editor.policy.model import RuleRef
@@ -199,6 +200,7 @@ def test_export(snap_compare: Snap, place: Path, size: tuple[int, int]) -> None:
         await pilot.press("ctrl+e")
         await until(pilot, lambda: isinstance(pilot.app.screen, ExportScreen) and pilot.app.screen._exported)
         await until(pilot, lambda: pilot.app.focused)
+        pilot.app.screen.query_one(Input).cursor_blink = False
         await pilot.pause(0.3)
 
     assert snap_compare(app_on(place), terminal_size=size, run_before=before)
@@ -214,13 +216,14 @@ def test_light(snap_compare: Snap, place: Path, size: tuple[int, int]) -> None:
     assert snap_compare(app_on(place), terminal_size=size, run_before=before)
 
 
-def test_help(snap_compare: Snap, place: Path) -> None:
+@pytest.mark.parametrize("size", [SMALL, (100, 60)], ids=["small", "whole"])
+def test_help(snap_compare: Snap, place: Path, size: tuple[int, int]) -> None:
     async def before(pilot: AppPilot) -> None:
         await ready(pilot, place)
         await pilot.press("f1")
         await pilot.pause(0.2)
 
-    assert snap_compare(app_on(place), terminal_size=(100, 50), run_before=before)
+    assert snap_compare(app_on(place), terminal_size=size, run_before=before)
 
 
 def test_chooser(snap_compare: Snap, place: Path) -> None:
@@ -266,3 +269,21 @@ def test_one_path_of_several(snap_compare: Snap, place: Path, size: tuple[int, i
         await pilot.pause(0.3)
 
     assert snap_compare(app_on(place), terminal_size=size, run_before=before)
+
+
+@pytest.mark.parametrize(("size", "key"), [(SMALL, "2"), (WIDE, "2"), (SMALL, "f")], ids=["small", "wide", "small-f"])
+def test_composition(snap_compare: Snap, place: Path, size: tuple[int, int], key: str) -> None:
+    (place / "more.toml").write_text(
+        'abi = 6\n[[ruleset]]\nhandled_access_fs = ["abi.all"]\nhandled_access_net = ["abi.all"]\n'
+        'scoped = ["signal"]\n\n'
+        '[[path_beneath]]\nallowed_access = ["read_file", "make_sym"]\nparent = ["site", "private"]\n'
+    )
+    app = PaddockApp("policy.toml", "more.toml", root=str(place), abi=6)
+    app.animation_level = "none"
+
+    async def before(pilot: AppPilot) -> None:
+        await ready(pilot, place)
+        await pilot.press(key, *["down"] * (key == "2") * 2)
+        await pilot.pause(0.3)
+
+    assert snap_compare(app, terminal_size=size, run_before=before)

@@ -157,7 +157,7 @@ async def test_variables_are_renamed_written_out_and_removed(place: Path, two: P
         await pilot.press("u")
         await until(pilot, lambda: screen.query_one(OptionList).option_count == 2)
         await pilot.press("end", "delete")
-        await until(pilot, lambda: [row.name for row in variable_rows(workspace.policy)] == ["kept"])
+        await until(pilot, lambda: [row.name for row in variable_rows(workspace.whole)] == ["kept"])
         await pilot.press("escape")
         await until(pilot, lambda: pilot.app.screen is main_screen(pilot))
 

@@ -53,7 +53,7 @@ async def test_rights_keys_and_messages() -> None:
         await panel.pilot.press("space", "down", "enter", "g", "down", "g")
         assert [each.name for each in panel.posted(RightsPanel.RightToggled)] == ["execute", "read_dir"]
         requested = panel.posted(RightsPanel.SourceRequested)
-        assert [(each.path, each.line) for each in requested] == [("/usr", 12)], "no rule grants refer"
+        assert [(each.source.path, each.source.line) for each in requested] == [("/usr", 12)], "no rule grants refer"
         assert requested[0].control is panel.widget
         panel.widget.show("/etc", "directory", (*STATES[:2], STATES[2]._replace(state="here"), STATES[3]))
         await panel.pilot.pause()
