@@ -276,9 +276,9 @@ class Decider:
     ``forget`` with its path, after a mount without. Not for use by several threads at the same time.
 
     ``root`` is a prefix through which another view of the filesystem is seen, such as /proc/PID/root of a process in a
-    mount namespace of its own: paths asked about are then paths of that view, while the rules stay on the objects that
-    they were resolved to. ``beyond`` are rights without a name that count as known at ``abi``; ``errata`` is the mask
-    of what is fixed in the kernel (``kernel.query_errata``).
+    mount namespace of its own (with /.. behind it where the process is in a chroot): paths asked about are then paths
+    of that view, while the rules stay on the objects that they were resolved to. ``beyond`` are rights without a name
+    that count as known at ``abi``; ``errata`` is the mask of what is fixed in the kernel (``kernel.query_errata``).
 
     ``near`` is a decider of this policy or of one much like it: what they have in common is shared. It may be in use in
     another thread meanwhile.
@@ -787,18 +787,21 @@ def _rights_up_to(place: _Place, last: _Place) -> RightSet:
 
 
 def _mount_points(prefix: str = "") -> frozenset[str]:
-    """Where something is mounted, as this process sees it, or the one whose root ``prefix`` is.
+    """Where something is mounted, as this process sees it, or the one that ``prefix``, below /proc/PID/root, is of.
 
     Nothing where /proc is not there.
     """
+    process = "/".join(prefix.split("/")[:3]) if prefix else ""
     try:
-        with open(f"{os.path.dirname(prefix)}/mountinfo" if prefix else _MOUNTS_FILE, "rb") as file:
+        with open(f"{process}/mountinfo" if process else _MOUNTS_FILE, "rb") as file:
             lines = file.read().splitlines()
+        # The process tells paths from its own root on, which in a chroot is not where ``prefix`` leads.
+        root = os.readlink(f"{process}/root").rstrip("/") if ".." in prefix else ""
     except OSError:
         return frozenset()
     # proc_pid_mountinfo(5): the fifth field, with space, tab, newline and backslash as octal escapes.
-    points = (line.split(b" ", 5)[4] for line in lines)
-    return frozenset(os.fsdecode(_without_escapes(point)) for point in points)
+    points = (os.fsdecode(_without_escapes(line.split(b" ", 5)[4])) for line in lines)
+    return frozenset((root + point).rstrip("/") or "/" for point in points)
 
 
 def _without_escapes(point: bytes) -> bytes:

@@ -206,7 +206,7 @@ def _want(scene: Scene, place: Place, rights: RightSet, *, new: bool = False) ->
     if place.real is None:
         return Want(rights, place.asked, None, problem=place.problem)
     return Want(
-        rights, place.asked, scene.view.host(place.real), scene.view.prefix + place.real, place.entry, new=new,
+        rights, place.asked, scene.view.host(place.real), scene.view.seen(place.real), place.entry, new=new,
         problem=place.problem,
     )  # fmt: skip
 
@@ -215,9 +215,7 @@ def _want_in(scene: Scene, place: Place, *rights: str) -> Want:
     """``rights`` on the directory that holds the object."""
     if place.parent is None or place.real is None:
         return Want(frozenset(rights), place.asked, None, problem=place.problem)
-    return Want(
-        frozenset(rights), place.asked, scene.view.host(place.parent), scene.view.prefix + place.parent, new=True
-    )
+    return Want(frozenset(rights), place.asked, scene.view.host(place.parent), scene.view.seen(place.parent), new=True)
 
 
 def _real(scene: Scene, place: Place) -> tuple[str, ...]:
@@ -404,8 +402,8 @@ def _refer(scene: Scene, old: Place, new: Place, *, removes: bool, flags: int = 
         moved, replaced, removes=removes, flags=flags, same_directory=same, errata=scene.errata
     )
     wants = (
-        Want(source, old.asked, old_dir, scene.view.prefix + old.parent, moved),
-        Want(target, new.asked, new_dir, scene.view.prefix + new.parent, replaced, new=True),
+        Want(source, old.asked, old_dir, scene.view.seen(old.parent), moved),
+        Want(target, new.asked, new_dir, scene.view.seen(new.parent), replaced, new=True),
     )
     regular = stat.S_ISREG(moved.mode) and (replaced is None or stat.S_ISREG(replaced.mode))
     return Attempt(

@@ -58,8 +58,9 @@ def _entry(status: os.stat_result) -> Entry:
 class View:
     """How one thread sees the filesystem: where its root is, and which prefix makes the tracer see the same.
 
-    ``root`` is the host's name of the root directory, empty for the host's own. ``prefix`` goes before every path that
-    the tracer itself looks up: empty, or /proc/PID/root where the thread is in another mount namespace or a chroot.
+    ``root`` is the name of the root directory in the thread's mount namespace, empty for the namespace's own.
+    ``prefix`` goes before every path that the tracer itself looks up: empty, or something below /proc/PID/root where
+    the thread is in another mount namespace or a chroot.
     """
 
     __slots__ = ("prefix", "root")
@@ -70,7 +71,16 @@ class View:
 
     def host(self, path: str) -> str:
         """The host's name for ``path`` of this view."""
-        return self.root + path if self.root else path
+        if not self.root:
+            return path
+        return self.root if path == "/" else self.root + path
+
+    def seen(self, path: str) -> str:
+        """Under which name the tracer can look at ``path`` of this view.
+
+        In another mount namespace what stands before ``host(path)`` leads to that namespace's own root.
+        """
+        return self.prefix if path == "/" and self.root else self.prefix + path
 
     def from_host(self, path: str) -> str:
         """The name in this view for a path of the host, unchanged where it is outside."""
@@ -136,7 +146,11 @@ def view_of(tid: int, own_namespace: tuple[int, int]) -> View:
         root = ""
     if same and not root:
         return HOST
-    return View(root, f"/proc/{tid}/root")
+    prefix = f"/proc/{tid}/root"
+    if root.startswith("/") and not same:
+        # Rules reach into a chroot from above. Whoever is not in it comes up to there by "..", and down again by name.
+        prefix += "/.." * root.count("/") + root
+    return View(root, prefix)
 
 
 def tidy(path: str) -> str:

@@ -5,6 +5,7 @@ import os
 import shutil
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -168,11 +169,11 @@ def test_io_uring_can_be_denied() -> None:
 # Mount namespaces
 
 
-@pytest.mark.skipif(os.geteuid() != 0 or not shutil.which("nsenter"), reason="needs root and nsenter")
-def test_objects_in_another_mount_namespace(top: Path) -> None:
-    """A namespace in which ``b`` is ``a``: entered by the command, it makes the rules of ``a`` count for ``b``."""
-    handle = top / "namespace"
-    handle.touch()
+@pytest.fixture
+def elsewhere(top: Path) -> Iterator[tuple[str, ...]]:
+    """The words that enter a mount namespace in which ``b`` is ``a``."""
+    if os.geteuid() != 0 or shutil.which("nsenter") is None:
+        pytest.skip("the kernel lets only root do it, by nsenter")
     mounts = top / "mounts"
     mounts.mkdir()
     subprocess.run(["mount", "-t", "tmpfs", "none", mounts], check=True)
@@ -183,20 +184,72 @@ def test_objects_in_another_mount_namespace(top: Path) -> None:
             ["unshare", f"--mount={mounts}/handle", "mount", "--bind", str(top / "a"), str(top / "b")], check=False
         )
         if made.returncode:
-            pytest.skip("mount namespaces cannot be made here")
+            pytest.skip("the kernel makes no mount namespaces here")
         (top / "a" / "text").write_text("of a\n")
-        resolved = policy({**system_rules(), str(top / "a"): READING, str(mounts): READING})
-        enter = ("nsenter", f"--mount={mounts}/handle", "cat", f"{top}/b/text")
-        done = run(resolved, *enter)
-        assert done.out == "of a\n"
-        (row,) = [row for row in done.report.accesses if row.path == f"{top}/b/text"]
-        assert (row.verdict, row.decided_by != (), done.notices) == ("allowed", True, [])
-        # Under a rule on b alone the kernel denies it: the directory that b hides has the rule.
-        done = run(policy({**system_rules(), str(top / "b"): READING, str(mounts): READING}), *enter)
-        assert [row.verdict for row in done.report.accesses if row.path == f"{top}/b/text"] == ["denied"]
+        yield ("nsenter", f"--mount={mounts}/handle")
         subprocess.run(["umount", str(mounts / "handle")], check=True)
     finally:
         subprocess.run(["umount", "-l", str(mounts)], check=True)
+
+
+def test_objects_in_another_mount_namespace(top: Path, elsewhere: tuple[str, ...]) -> None:
+    """Entered by the command, it makes the rules of ``a`` count for ``b``."""
+    handle = {str(top / "mounts"): READING}
+    done = run(policy({**system_rules(), str(top / "a"): READING, **handle}), *elsewhere, "cat", f"{top}/b/text")
+    assert done.out == "of a\n"
+    (row,) = [row for row in done.report.accesses if row.path == f"{top}/b/text"]
+    assert (row.verdict, row.decided_by != (), done.notices) == ("allowed", True, [])
+    # Under a rule on b alone the kernel denies it: the directory that b hides has the rule.
+    done = run(policy({**system_rules(), str(top / "b"): READING, **handle}), *elsewhere, "cat", f"{top}/b/text")
+    assert [row.verdict for row in done.report.accesses if row.path == f"{top}/b/text"] == ["denied"]
+
+
+_IN_A_CHROOT = """
+import os, sys
+os.chroot(sys.argv[1])
+os.chdir("/")
+for name in ("/text", "text", "/sub/text", "/none"):
+    try:
+        os.close(os.open(name, os.O_RDONLY))
+        print("opened")
+    except OSError as error:
+        print(error.errno)
+os.mkdir("/moved")
+try:
+    os.rename("/text", "/moved/text")
+    print("moved")
+except OSError as error:
+    print(error.errno)
+"""
+
+
+def test_chroot_in_another_mount_namespace(top: Path, elsewhere: tuple[str, ...]) -> None:
+    """Names begin anew there, while the rules are where they were: on ``a``, and on a directory above the chroot."""
+    (top / "a" / "sub").mkdir()
+    (top / "a" / "sub" / "text").touch()
+    handle = {str(top / "mounts"): READING}
+    script = (sys.executable, "-I", "-S", "-c", _IN_A_CHROOT)
+    making = (*READING, "make_dir", "make_reg", "remove_file", "refer")
+    done = run(policy({**system_rules(), str(top / "a"): making, **handle}), *elsewhere, *script, f"{top}/b")
+    assert done.out.split() == ["opened", "opened", "opened", "2", "moved"]
+    rows = {row.path: row for row in done.rows(syscall="openat")}
+    assert (rows["/text"].verdict, rows["/text"].object_path) == ("allowed", f"{top}/b/text")
+    assert [ref.rule for ref in rows["/sub/text"].decided_by] == [f'path_beneath "{top}/a"']
+    assert (rows["/none"].verdict, rows["/none"].errno, done.notices) == ("failed", "ENOENT", [])
+    moves = [row for row in done.report.accesses if row.syscall.startswith("rename")]
+    assert [(row.verdict, row.object_path) for row in moves] == [
+        ("allowed", f"{top}/b"),
+        ("allowed", f"{top}/b/moved"),
+    ]
+
+    (top / "a" / "moved" / "text").rename(top / "a" / "text")
+    (top / "a" / "moved").rmdir()
+    cut = policy({**system_rules(), str(top / "a" / "sub"): making, str(top / "b"): making, **handle})
+    done = run(cut, *elsewhere, *script, f"{top}/b")
+    assert done.out.split()[:4] == ["13", "13", "opened", "2"]
+    rows = {row.path: row for row in done.report.accesses if row.path in ("/text", "/sub/text")}
+    assert (rows["/text"].verdict, rows["/text"].missing) == ("denied", frozenset({"read_file"}))
+    assert rows["/sub/text"].verdict == "allowed"
 
 
 def test_decider_of_another_root(top: Path) -> None:
