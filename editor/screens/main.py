@@ -805,15 +805,17 @@ class MainScreen(Screen[None]):
             return self.workspace
         chosen = places[0]
 
+        def switch() -> None:
+            # Here, and not when it is told: the next job is for the chosen one.
+            self._workspace, self._path, self._line = chosen, chosen.path, None
+
         def switched(_: "Result") -> None:
-            if self._workspace is not chosen:
-                self._workspace, self._path, self._line = chosen, chosen.path, None
-                self._say(f"Editing {printable(chosen.path)}", timeout=3)
-                self._show_draft()
-                self.refresh_bindings()
+            self._say(f"Editing {printable(chosen.path)}", timeout=3)
+            self._show_draft()
+            self.refresh_bindings()
             then()
 
-        self._edit(lambda: None, switched)
+        self._edit(switch, switched)
         return chosen
 
     # Undo, redo
