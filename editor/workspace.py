@@ -56,11 +56,14 @@ from editor.sandbox.report import Report
 from editor.saving import Saved, SaveError, read_file, write_beside, write_file, write_new
 from editor.watching import Watcher
 
-What = Literal["document", "disk", "conflict", "problem", "report", "saved", "path", "drafts"]
+What = Literal["document", "disk", "reading", "conflict", "problem", "report", "saved", "path", "drafts"]
 Change = frozenset[What]
 
 # landlockconfig, which most launchers read policies with, knows no higher one.
 _HIGHEST_ABI_OF_NEW = 9
+
+# Reading a text of so many characters anew can take long enough that it should be said.
+_LONG = 100_000
 
 # A search of so many values for garbage would take long enough to be felt.
 _MANY = 20_000
@@ -224,6 +227,7 @@ class Workspace:
         self._history = History(text)
         self._problem: PolicyError | None = None
         self._conflict: Conflict | None = None
+        self._reading = False
         self._report: Report | None = None
         self._keeper: drafts.DraftKeeper | None = None
         self._left: drafts.Draft | None = None
@@ -370,6 +374,11 @@ class Workspace:
     def conflict(self) -> Conflict | None:
         """The change on disk that unsaved edits stand against."""
         return self._conflict
+
+    @property
+    def reading(self) -> bool:
+        """Whether a long file is being read again."""
+        return self._reading
 
     @property
     def report(self) -> Report | None:
@@ -599,9 +608,12 @@ class Workspace:
         """
         with self._lock, _unswept():
             changed = self._take_in()
+            told, self._reading = self._reading, False
         if changed:
             self._keep_draft()
             self._tell("disk", *changed)
+        elif told:
+            self._tell("reading")
 
     def _take_in(self) -> list[What]:
         """As ``disk_changed``: what is another one now, "disk" where nothing but ``dirty`` is."""
@@ -628,6 +640,9 @@ class Workspace:
             return
         try:
             text = decode(data, self._path)
+            if len(text) > _LONG:
+                self._reading = True
+                self._tell("reading")
             document = self._parse(text)
         except PolicyError as error:
             if self.edited:

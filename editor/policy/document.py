@@ -14,7 +14,7 @@ from editor.policy.model import Policy, Variable
 from editor.policy.outline import Outline, outlined
 from editor.policy.parse import KEYS, parse_leniently
 from editor.policy.planning import plan
-from editor.policy.reread import Reading, reread
+from editor.policy.reread import Reading, references_hold, reread, uses_anew
 from editor.policy.splice import Splice, difference, inverted, spliced
 from editor.policy.surgery import carry_out
 
@@ -118,6 +118,10 @@ class PolicyDocument(NamedTuple):
         reading = reread(Reading(self.text, self.policy, self.outline), self.format, splices)
         if reading is None:
             return None
+        if uses_anew(self.policy, reading.policy):
+            given = self.given
+            if unresolved(_with(reading.policy, given)) if given else not references_hold(reading.policy):
+                return None
         return PolicyDocument(reading.text, self.file, self.format, reading.policy, reading.outline, self.given)
 
     def apply(self, edit: Edit) -> "PolicyDocument":

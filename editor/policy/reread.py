@@ -32,6 +32,7 @@ def reread(before: Reading, format: Format, splices: Sequence[Splice]) -> Readin
     """What the text says that ``splices`` make of that of ``before``.
 
     None where all of it must be read to know: something else than whole tables changed, or it is no valid policy.
+    Whether the variables that paths use are defined is not looked at, see ``uses_anew``.
     """
     runs: list[tuple[range, list[Splice]]] = []
     starts = before.outline.starts()
@@ -50,7 +51,7 @@ def reread(before: Reading, format: Format, splices: Sequence[Splice]) -> Readin
         if found is None:
             return None
         reading = found
-    return reading if _references_hold(before.policy, reading.policy) else None
+    return reading
 
 
 def _touched(starts: list[int], splice: Splice) -> range:
@@ -230,13 +231,15 @@ def _moved_row(row: _Row, move: _Move, numbers: int) -> _Row:
 # Variables
 
 
-def _references_hold(before: Policy, policy: Policy) -> bool:
-    """Whether the variables that paths use are still defined and not too many, as ``parse_policy`` demands it."""
-    same_variables = policy.variables is before.variables or policy.variables == before.variables
-    if same_variables and not any(
-        "$" in parent.template for rule in _new_rules(before, policy) for parent in rule.parents
-    ):
+def uses_anew(before: Policy, policy: Policy) -> bool:
+    """Whether variables are others in ``policy`` than in ``before``, or paths use some that did not."""
+    if policy.variables is not before.variables and policy.variables != before.variables:
         return True
+    return any("$" in parent.template for rule in _new_rules(before, policy) for parent in rule.parents)
+
+
+def references_hold(policy: Policy) -> bool:
+    """Whether the variables that paths use are defined and not too many, as ``parse_policy`` demands it."""
     defined: dict[str, set[str]] = {}
     for variable in policy.variables:
         defined.setdefault(variable.name, set()).update(variable.literals)

@@ -187,6 +187,7 @@ class MainScreen(Screen[None]):
         self._deciding = False
         self._busy = ""
         self._looking: Timer | None = None
+        self._slow: Timer | None = None
         self._line: int | None = None
         self._retry: Watcher | None = None
         self._complete = asyncio.Event()
@@ -417,6 +418,9 @@ class MainScreen(Screen[None]):
     @on(DraftChanged)
     def _draft_changed(self, event: DraftChanged) -> None:
         change, workspace = event.change, event.workspace
+        self._follow_reading(workspace.reading)
+        if change == {"reading"}:
+            return
         self._path = self.workspace.path
         if "document" in change and workspace is self.workspace:
             self._show_draft()
@@ -435,6 +439,15 @@ class MainScreen(Screen[None]):
         if possible != self._possible:
             self._possible = possible
             self.refresh_bindings()
+
+    def _follow_reading(self, reading: bool) -> None:
+        """Say that a long file is being read again once that has taken a while."""
+        if reading and self._slow is None:
+            self._slow = self.set_timer(_PATIENCE_S, lambda: self._set_busy("reading"))
+        elif not reading and self._slow is not None:
+            self._slow.stop()
+            self._slow = None
+            self._set_busy("")
 
     def _show_draft(self) -> None:
         """Derive everything on the screen from the draft again."""

@@ -6,6 +6,7 @@ from hypothesis import strategies as st
 from editor.policy.document import PolicyDocument
 from editor.policy.errors import PolicyError
 from editor.policy.locate import locate
+from editor.policy.model import Location, Variable
 from editor.policy.splice import Splice, in_order, spliced
 from editor.policy.tree import Format
 from tests.policy.texts import Draw, policy_texts, whole
@@ -129,6 +130,22 @@ def test_what_reaches_beyond_whole_tables_is_read_with_all_the_rest() -> None:
         document = PolicyDocument.parse(text, "f", format)
         at = text.index(old)
         assert document.reread([Splice(at, old, new)]) is None, (old, new)
+
+
+def test_variables_of_other_files_count() -> None:
+    other = Variable("other", ("/opt", "/srv"), Location("g", 1, 1))
+    text = HEADED.replace('"/usr"', '"${other}/x"')
+    document = PolicyDocument.parse(text, "f", "toml", given=(other,))
+    for old, new, right in (
+        ('"/last"', '"${other}"', True),
+        ('"${other}/x"', '"${home}"', True),
+        ('"/last"', '"${no}"', False),
+    ):
+        splice = Splice(text.index(old), old, new)
+        again = document.reread([splice])
+        assert (again is not None) == right
+        if again is not None:
+            assert again == PolicyDocument.parse(spliced(text, [splice]), "f", "toml", given=(other,))
 
 
 @st.composite

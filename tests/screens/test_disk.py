@@ -10,6 +10,7 @@ import pytest
 from textual.widgets import Static
 
 import editor
+from editor.screens import main
 from editor.screens.conflict import DiffScreen
 from editor.screens.dialogs import Ask
 from tests.screens.driving import POLICY, WIDE, AppPilot, app_for, granted, main_screen, opened, told, tree_of, until
@@ -31,6 +32,20 @@ def replace(path: Path, text: str) -> None:
 
 def cursor_row_has(tree: PolicyTree, given: tuple[str, ...]) -> bool:
     return tree.cursor_row is not None and tree.cursor_row.given == given
+
+
+async def test_a_long_file_is_said_to_be_read(policy: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(main, "_PATIENCE_S", 0.001)
+    rules = "".join(f'\n[[path_beneath]]\nallowed_access = ["read_file"]\nparent = ["/usr/{n}"]\n' for n in range(5000))
+    async with app_for(policy).run_test(size=WIDE) as pilot:
+        workspace = await opened(pilot)
+        status = main_screen(pilot).query_one(StatusLine)
+        said = []
+        workspace.subscribe(lambda change: said.append((change, workspace.reading)))
+        replace(policy, POLICY + rules)
+        await until(pilot, lambda: status.status.running == "reading")
+        await until(pilot, lambda: workspace.document.text == POLICY + rules and not status.status.running)
+        assert said == [(frozenset({"reading"}), True), (frozenset({"disk", "document"}), False)]
 
 
 async def test_the_tree_shows_each_change_and_the_cursor_stays(place: Path, policy: Path) -> None:
