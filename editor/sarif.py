@@ -7,6 +7,7 @@ from urllib.parse import quote
 
 from editor import __version__
 from editor.findings import Checked, Problem
+from editor.policy.compose import GIVEN
 from editor.policy.lint import LINTS, Lint
 
 _SCHEMA = "https://docs.oasis-open.org/sarif/sarif/v2.1.0/errata01/os/schemas/sarif-schema-2.1.0.json"
@@ -53,7 +54,7 @@ def _result(problem: Problem, index: int) -> dict[str, Any]:
         "ruleIndex": index,
         "level": problem.severity,
         "message": {"text": problem.message + hint},
-        "locations": [{"physicalLocation": place}],
+        "locations": [] if problem.file == GIVEN else [{"physicalLocation": place}],
     }
 
 

@@ -114,7 +114,7 @@ def with_variables(policy: Policy, variables: Variables) -> Policy:
 
 def given_variables(variables: Variables) -> tuple[Variable, ...]:
     """``variables`` of the command line, as a policy has them."""
-    place = Location(GIVEN, 1, 1)
+    place = Location(GIVEN, 0, 0)
     return tuple(Variable(name, values, place) for name, values in sorted(variables.items()))
 
 

@@ -226,7 +226,10 @@ def fixes(findings: Iterable[Finding]) -> tuple[Edit, ...]:
 
 
 def _start(policy: Policy) -> Location:
-    return Location(policy.file, 1, 1)
+    """The start of the policy; of several files together, that of the first."""
+    places = [table.location for table in policy.rulesets] + [rule.location for rule in policy.path_rules]
+    places += [rule.location for rule in policy.port_rules] + [variable.location for variable in policy.variables]
+    return Location(places[0].file if places else policy.file, 1, 1)
 
 
 def _nothing_restricted(policy: Policy) -> Iterator[Finding]:

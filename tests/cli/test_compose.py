@@ -125,3 +125,21 @@ def test_hostile_names(place: Path) -> None:
         assert "\x1b" not in done.stdout and "\udcff" not in done.stdout
     done = paddock(b"export", b"policy/20-work.toml", b"--var", b"work=\xff", b"--to", b"landlock-toml", cwd=place)
     assert done.returncode == 2 and "not valid UTF-8" in done.stderr
+
+
+def test_what_is_wrong_with_a_given_variable_stands_in_no_file(tmp_path: Path) -> None:
+    write(tmp_path / "p.toml", '[[path_beneath]]\nallowed_access = ["read_file"]\nparent = ["/usr"]\n')
+    done = paddock("check", "p.toml", "--var", "x=1", cwd=tmp_path)
+    assert "--var: warning: The variable 'x' is not used by any path. [unused-variable]" in done.stdout
+    log = json_of(paddock("check", "--format", "sarif", "p.toml", "--var", "x=1", cwd=tmp_path))
+    places = {each["ruleId"]: each["locations"] for each in log["runs"][0]["results"]}
+    assert places["unused-variable"] == [] and places["unhandled-right"]
+
+
+def test_what_is_said_of_all_files_together_stands_in_the_first(tmp_path: Path) -> None:
+    for name in ("a", "b"):
+        rules = f'[[path_beneath]]\nallowed_access = ["read_file"]\nparent = ["/usr/{name}"]\n'
+        write(tmp_path / f"{name}.toml", f"abi = 3\n[[ruleset]]\nhandled_access_fs = ['abi.all']\n{rules}")
+    said = json_of(paddock("check", "--target-abi", "2", "--format", "json", ".", cwd=tmp_path))["files"][0]
+    (found,) = (each for each in said["findings"] if each["id"] == "newer-right")
+    assert (found["file"], found["line"]) == ("./a.toml", 1)
