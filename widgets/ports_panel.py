@@ -21,6 +21,7 @@ _RIGHTS: Final[tuple[tuple[str, str], ...]] = (
     ("UDP\nbind", "bind_udp"),
     ("UDP\nsend", "connect_send_udp"),
 )
+_COLUMNS: Final = frozenset(right for _, right in _RIGHTS)
 
 
 class PortRow(NamedTuple):
@@ -225,12 +226,15 @@ class PortsPanel(Vertical):
         if row is None:
             return Content.assemble(("No port rules. Press a to add one.", "$foreground 70%"))
         right = self.highlighted_right
+        # Rights of kernels that are not known yet have no column.
+        others = [visible(name) for name in row.rights if name not in _COLUMNS]
+        also = f"; also {', '.join(others)}" if others else ""
         if right is None:
-            return Content(f"port {row.port}  {visible(row.service)}".rstrip())
+            return Content(f"port {row.port}  {visible(row.service)}".rstrip() + also)
         if right not in row.rights:
-            return Content(f"{right} on port {row.port}: granted by no rule")
+            return Content(f"{right} on port {row.port}: granted by no rule{also}")
         lines = ", ".join(visible(source) for source in row.sources)
-        return Content(f"{right} on port {row.port}: granted" + (f", line {lines}" if lines else ""))
+        return Content(f"{right} on port {row.port}: granted" + (f", line {lines}" if lines else "") + also)
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:  # noqa: ARG002
         """The table's keys are text while a port is typed."""

@@ -160,6 +160,13 @@ async def test_ports_keep_the_cursor_on_its_port() -> None:
         assert not panel.posted(PortsPanel.PortRemoved)
 
 
+async def test_a_right_without_a_column_is_told_beside_the_table() -> None:
+    async with shown(PortsPanel()) as panel:
+        panel.widget.show((PORTS[0]._replace(rights=("connect_tcp", "net.0x10")),))
+        await panel.pilot.press("right")
+        assert any("connect_tcp on port 53: " in line and "also net.0x10" in line for line in panel.lines())
+
+
 async def test_ports_fit_beside_a_tree_in_80_columns() -> None:
     async with shown(PortsPanel(), width=40) as panel:
         panel.widget.show(PORTS)
