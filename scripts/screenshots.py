@@ -25,6 +25,8 @@ _PATIENCE_S = 20.0
 _ZOOM = "1.0"
 # In pictures, so not the work of mktemp.
 _DEMO = "/tmp/gallery"
+# Whoever draws may have left edits of another gallery unsaved: they must not be offered.
+_STATE = "/tmp/gallery-state"
 _TARGET = os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))), "screenshots")
 
 _POLICY = """\
@@ -193,6 +195,7 @@ def main() -> None:
     """Draw all pictures, or those named on the command line."""
     os.makedirs(_TARGET, exist_ok=True)
     os.environ.pop("NO_COLOR", None)
+    os.environ["XDG_STATE_HOME"] = _STATE
     wanted = sys.argv[1:] or [picture.name for picture in PICTURES]
     try:
         for picture in PICTURES:
@@ -205,6 +208,7 @@ def main() -> None:
                 print(os.path.relpath(png, os.path.dirname(_TARGET)))
     finally:
         shutil.rmtree(_DEMO, ignore_errors=True)
+        shutil.rmtree(_STATE, ignore_errors=True)
 
 
 if __name__ == "__main__":

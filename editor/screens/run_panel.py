@@ -62,10 +62,15 @@ def outcome(exit_code: int) -> str:
 def allowed_title(counts: Mapping[Verdict, int], width: int) -> str:
     """The title of the pane of all that was not denied: how many accesses of each verdict, in ``width``
     cells."""
-    allowed = f"Allowed {counts['allowed']}"
-    others = {name: counts[name] for name in _NEITHER if counts[name]}
-    title = " · ".join((allowed, *(f"{name} {count}" for name, count in others.items())))
-    return title if not others or len(title) <= width else f"{allowed} · other {sum(others.values())}"
+    others: dict[str, int] = {name: counts[name] for name in _NEITHER if counts[name]}
+    titles = [others]
+    if len(others) > 1:
+        titles += [{"failed": counts["failed"], "other": counts["uncontrolled"]}, {"other": sum(others.values())}]
+    for each in titles:
+        title = " · ".join((f"Allowed {counts['allowed']}", *(f"{name} {count}" for name, count in each.items())))
+        if len(title) <= width:
+            break
+    return title
 
 
 class _Row(NamedTuple):

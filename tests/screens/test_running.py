@@ -66,7 +66,8 @@ async def finished(pilot: Pilot[None], workspace: Workspace) -> None:
 def test_the_title_tells_what_was_not_allowed_either() -> None:
     counts: dict[Verdict, int] = {"denied": 7, "allowed": 40, "failed": 3, "uncontrolled": 1}
     assert allowed_title(counts, 60) == "Allowed 40 · failed 3 · uncontrolled 1"
-    assert allowed_title(counts, 30) == "Allowed 40 · other 4"
+    assert allowed_title(counts, 37) == "Allowed 40 · failed 3 · other 1"
+    assert allowed_title(counts, 30) == allowed_title(counts, 3) == "Allowed 40 · other 4"
     assert allowed_title({**counts, "failed": 0}, 60) == "Allowed 40 · uncontrolled 1"
     assert allowed_title({**counts, "failed": 0, "uncontrolled": 0}, 3) == "Allowed 40"
 
