@@ -45,7 +45,7 @@ _FIELD = re.compile(r'(\w+)=("[^"]*"|\S*)')
 _NAMES = frozenset({"path", "comm", "ocomm", "exe", "name", "dev"})
 
 # The calls that a sandbox forbids without a right: all others that it does are about other processes.
-MOUNTING = frozenset({"mount", "umount", "umount2", "pivot_root", "move_mount"})
+MOUNTING = frozenset({"mount", "umount", "umount2", "pivot_root", "move_mount", "fsconfig"})
 
 _OPENING: RightSet = frozenset({"execute", "read_file", "write_file", "read_dir"})
 

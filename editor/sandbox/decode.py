@@ -36,6 +36,7 @@ _MAX_MESSAGES = 16  # of one sendmmsg(2) that are looked at
 _MSG_FASTOPEN = 0x20000000
 
 _PTRACE_ATTACHING = frozenset({0, 16, 0x4206})  # TRACEME, ATTACH, SEIZE
+_FSCONFIG_RECONFIGURE = 7
 _SECCOMP_SET_MODE_FILTER = 1
 _SECCOMP_NEW_LISTENER = 1 << 3
 _CLONE_UNTRACED = 0x00800000
@@ -690,23 +691,36 @@ def _pidfd_getfd(scene: Scene, args: Args) -> Attempt:
 # What Landlock has no right for
 
 
+_MOUNTS = "a policy that handles any filesystem right forbids every change of mounts, whatever it grants"
+
+
 def _topology(position: int, *, directory: int | None = None) -> Callable[[Scene, Args], Attempt]:
     def decode(scene: Scene, args: Args) -> Attempt:
         at = AT_FDCWD if directory is None else signed(args[directory])
         place = scene.place(at, scene.text(args[position]) or ".", follow=True)
-        why = "a policy that handles any filesystem right forbids every change of mounts, whatever it grants"
-        return Attempt("topology", _want(scene, place, NO_RIGHTS), why=why, moves="view")
+        return Attempt("topology", _want(scene, place, NO_RIGHTS), why=_MOUNTS, moves="view")
 
     return decode
 
 
-def _metadata(position: int, *, directory: int | None = None, follow: bool = True) -> Callable[[Scene, Args], Attempt]:
+_METADATA = "Landlock has no right for mode, owner, times and attributes of files"
+_DETACHED = (
+    "Landlock is not asked about a mount that is nowhere yet: move_mount(2), which would put it somewhere, is forbidden"
+)
+_MOUNT_FLAGS = "Landlock is not asked about the flags of mounts"
+_HANDLE = "a handle only names a file: Landlock is asked when it is opened"
+
+
+def _unrestricted(
+    position: int, *, directory: int | None = None, follow: bool = True, why: str = _METADATA
+) -> Callable[[Scene, Args], Attempt]:
+    """A call on a path that Landlock has no right for. Without a path it is on the descriptor itself."""
+
     def decode(scene: Scene, args: Args) -> Attempt:
         at = AT_FDCWD if directory is None else signed(args[directory])
         path = scene.text(args[position]) if args[position] else ""
         place = scene.place(at, path, follow=follow) if path else scene.descriptor(at)
-        want = _want(scene, place, NO_RIGHTS)
-        return Attempt("plain", want, why="Landlock has no right for mode, owner, times and attributes of files")
+        return Attempt("plain", _want(scene, place, NO_RIGHTS), why=why)
 
     return decode
 
@@ -714,7 +728,33 @@ def _metadata(position: int, *, directory: int | None = None, follow: bool = Tru
 def _metadata_of_descriptor(scene: Scene, args: Args) -> Attempt:
     place = scene.descriptor(signed(args[0]))
     want = _want(scene, place, NO_RIGHTS)
-    return Attempt("plain", want, why="Landlock has no right for mode, owner, times and attributes of files")
+    return Attempt("plain", want, why=_METADATA)
+
+
+def _fsopen(scene: Scene, args: Args) -> Attempt:
+    return Attempt("plain", Want(NO_RIGHTS, f"a filesystem of type {scene.text(args[0])}"), why=_DETACHED)
+
+
+def _fsmount(_scene: Scene, _args: Args) -> Attempt:
+    return Attempt("plain", Want(NO_RIGHTS, "a mount that is nowhere yet"), why=_DETACHED)
+
+
+def _fsconfig(_scene: Scene, args: Args) -> Attempt | None:
+    if args[1] != _FSCONFIG_RECONFIGURE:
+        return None
+    return Attempt("topology", Want(NO_RIGHTS, "the options of a mounted filesystem"), why=_MOUNTS, moves="view")
+
+
+def _system_file(*rights: str) -> Callable[[Scene, Args], Attempt | None]:
+    """A file that the kernel opens for its own use, as open(2) would."""
+
+    def decode(scene: Scene, args: Args) -> Attempt | None:
+        if not args[0]:
+            return None
+        place = scene.place(AT_FDCWD, scene.text(args[0]), follow=True)
+        return Attempt("open", _want(scene, place, frozenset(rights)))
+
+    return decode
 
 
 def _chroot(scene: Scene, args: Args) -> Attempt:
@@ -773,17 +813,25 @@ DECODERS: Mapping[str, Decoder] = MappingProxyType(
         "ptrace": _ptrace, "process_vm_readv": _process_vm, "process_vm_writev": _process_vm,
         "pidfd_getfd": _pidfd_getfd,
         "mount": _topology(1), "umount": _topology(0), "umount2": _topology(0), "pivot_root": _topology(0),
-        "move_mount": _topology(3, directory=2),
-        "chmod": _metadata(0), "fchmodat": _metadata(1, directory=0), "fchmodat2": _metadata(1, directory=0),
-        "chown": _metadata(0), "chown32": _metadata(0), "lchown": _metadata(0, follow=False),
-        "lchown32": _metadata(0, follow=False), "fchownat": _metadata(1, directory=0),
+        "move_mount": _topology(3, directory=2), "fsconfig": _fsconfig, "fsopen": _fsopen, "fsmount": _fsmount,
+        "open_tree": _unrestricted(1, directory=0, why=_DETACHED),
+        "open_tree_attr": _unrestricted(1, directory=0, why=_DETACHED),
+        "fspick": _unrestricted(1, directory=0, why=_MOUNT_FLAGS),
+        "mount_setattr": _unrestricted(1, directory=0, why=_MOUNT_FLAGS),
+        "name_to_handle_at": _unrestricted(1, directory=0, follow=False, why=_HANDLE),
+        "acct": _system_file("write_file"), "swapon": _system_file("read_file", "write_file"),
+        "swapoff": _system_file("read_file", "write_file"),
+        "chmod": _unrestricted(0), "fchmodat": _unrestricted(1, directory=0),
+        "fchmodat2": _unrestricted(1, directory=0),
+        "chown": _unrestricted(0), "chown32": _unrestricted(0), "lchown": _unrestricted(0, follow=False),
+        "lchown32": _unrestricted(0, follow=False), "fchownat": _unrestricted(1, directory=0),
         "fchmod": _metadata_of_descriptor, "fchown": _metadata_of_descriptor, "fchown32": _metadata_of_descriptor,
-        "setxattr": _metadata(0), "lsetxattr": _metadata(0, follow=False), "fsetxattr": _metadata_of_descriptor,
-        "removexattr": _metadata(0), "lremovexattr": _metadata(0, follow=False),
-        "fremovexattr": _metadata_of_descriptor, "setxattrat": _metadata(1, directory=0),
-        "removexattrat": _metadata(1, directory=0),
-        "utime": _metadata(0), "utimes": _metadata(0), "futimesat": _metadata(1, directory=0),
-        "utimensat": _metadata(1, directory=0), "utimensat_time64": _metadata(1, directory=0),
+        "setxattr": _unrestricted(0), "lsetxattr": _unrestricted(0, follow=False), "fsetxattr": _metadata_of_descriptor,
+        "removexattr": _unrestricted(0), "lremovexattr": _unrestricted(0, follow=False),
+        "fremovexattr": _metadata_of_descriptor, "setxattrat": _unrestricted(1, directory=0),
+        "removexattrat": _unrestricted(1, directory=0), "file_setattr": _unrestricted(1, directory=0),
+        "utime": _unrestricted(0), "utimes": _unrestricted(0), "futimesat": _unrestricted(1, directory=0),
+        "utimensat": _unrestricted(1, directory=0), "utimensat_time64": _unrestricted(1, directory=0),
         "chroot": _chroot, "chdir": _changes_directory, "fchdir": _changes_directory, "unshare": _changes_view,
         "setns": _changes_view,
         "io_uring_setup": _io_uring, "seccomp": _seccomp, "landlock_restrict_self": _restrict_self,

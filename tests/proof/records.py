@@ -30,7 +30,7 @@ from tests.proof.stage import Rules
 _OPENING: RightSet = frozenset({"execute", "read_file", "write_file", "read_dir"})
 _OPENS = frozenset({"open", "openat", "openat2", "creat"})
 _UNMOUNTING = frozenset({"umount", "umount2"})
-_MOUNTING = frozenset({"mount", "umount", "umount2", "pivot_root", "move_mount"})
+_MOUNTING = frozenset({"mount", "umount", "umount2", "pivot_root", "move_mount", "fsconfig"})
 _DELETED = " (deleted)"
 _BETWEEN = frozenset({"rename", "renameat", "renameat2", "link", "linkat"})
 

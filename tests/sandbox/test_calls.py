@@ -551,6 +551,73 @@ def test_mounting_is_forbidden(workshop: Path) -> None:
     assert (row.verdict, row.errno, row.object_path) == ("denied", "EPERM", str(workshop))
 
 
+def test_naming_files_and_mounts(workshop: Path) -> None:
+    """What only names something that other calls would have to use."""
+    top = workshop / "named"
+    top.mkdir()
+    (top / "f").touch()
+    handle = {"hex": struct.pack("=Ii128x", 128, 0).hex()}
+    results, done = call(
+        policy(system_rules()),
+        ["open_tree", AT_FDCWD, str(top), 0],
+        ["name_to_handle_at", AT_FDCWD, f"{top}/f", handle, {"words": [0]}, 0],
+        ["open_tree", {"result": 0}, "", 0x1000],
+    )
+    assert results[0] >= 0
+    rows = done.rows(path=str(top), syscall="open_tree")
+    assert [(row.verdict, row.times) for row in rows] == [("uncontrolled", 2)]
+    (named,) = done.rows(syscall="name_to_handle_at")
+    assert named.path == f"{top}/f"
+    assert named.verdict == ("uncontrolled" if results[1] == 0 else "failed")  # not every filesystem has handles
+    assert all(row.reason for row in done.rows(verdict="uncontrolled"))
+
+
+@pytest.mark.root
+def test_the_newer_calls_of_mounting(workshop: Path) -> None:
+    reconfigure = 7
+    results, done = call(
+        policy(system_rules()),
+        ["fsopen", "tmpfs", 0],
+        ["fsconfig", {"result": 0}, 6, 0, 0, 0],
+        ["fsmount", {"result": 0}, 0, 0],
+        ["move_mount", {"result": 2}, "", AT_FDCWD, str(workshop), 4],
+        ["fspick", AT_FDCWD, "/dev/shm", 0],
+        ["fsconfig", {"result": 4}, reconfigure, 0, 0, 0],
+        ["mount_setattr", AT_FDCWD, "/dev/shm", 0, {"words": [0, 0, 0, 0]}, 32],
+    )
+    assert min(results[:3]) >= 0
+    assert (results[3], results[5], results[6]) == (-1, -1, 0)
+    verdicts = {
+        (row.syscall, row.verdict, row.errno)
+        for row in done.report.accesses
+        if row.syscall.startswith(("fs", "move_mount", "mount"))
+    }
+    assert verdicts == {
+        ("fsopen", "uncontrolled", None),
+        ("fsmount", "uncontrolled", None),
+        ("move_mount", "denied", "EPERM"),
+        ("fspick", "uncontrolled", None),
+        ("fsconfig", "denied", "EPERM"),
+        ("mount_setattr", "uncontrolled", None),
+    }
+
+
+@pytest.mark.root
+def test_files_that_the_kernel_opens_for_itself(workshop: Path) -> None:
+    top = workshop / "own"
+    top.mkdir()
+    (top / "f").touch()
+    names = {"swapon": ("read_file", "write_file"), "acct": ("write_file",)}
+    results, done = call(policy(system_rules()), *([name, f"{top}/f", 0] for name in names))
+    for result, (name, rights) in zip(results, names.items(), strict=True):
+        (row,) = done.rows(syscall=name)
+        assert (row.object_path, row.rights) == (f"{top}/f", _rights(*rights))
+        if result == -38:  # the kernel is built without it
+            assert row.verdict == "failed"
+        else:
+            assert (result, row.verdict, row.missing) == (-_EACCES, "denied", _rights(*rights))
+
+
 def test_observing_enforces_nothing_and_predicts(workshop: Path) -> None:
     top = workshop / "observed"
     top.mkdir()

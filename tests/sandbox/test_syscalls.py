@@ -29,7 +29,7 @@ def test_tables_equal_the_kernels_headers(arch: int) -> None:
     ours = syscalls.numbers(arch)
     known = {name: number for name, number in ours.items() if name in theirs}
     assert known == {name: theirs[name] for name in known}
-    assert len(known) >= len(ours) - 3  # the newest calls may be missing from older headers
+    assert len(known) >= len(ours) - 5  # the newest calls may be missing from older headers
 
 
 def test_aarch64_has_only_the_calls_that_it_has() -> None:
@@ -59,7 +59,7 @@ def test_x32_numbers_equal_the_kernels_headers() -> None:
     assert {name: number for name, number in ours.items() if name in theirs} == {
         name: theirs[name] for name in ours if name in theirs
     }
-    assert len(set(ours) - set(theirs)) <= 3  # the newest calls
+    assert len(set(ours) - set(theirs)) <= 5  # the newest calls
     names = syscalls.names(syscalls.AUDIT_ARCH_X86_64)
     assert {names[number]: number for number in names if number & syscalls.X32_BIT} == ours
 
