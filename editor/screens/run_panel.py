@@ -293,8 +293,8 @@ class RunPanel(Vertical):
         allowed = self.query_one("#allowed", AccessTable)
         titles = {
             "denied": f"Denied {self._counts['denied']}",
-            # Between the frame's corners, with a blank beside each.
-            "allowed": allowed_title(self._counts, allowed.size.width - 2),
+            # A line and a blank stand on each side of it.
+            "allowed": allowed_title(self._counts, allowed.size.width - 4),
         }
         for name, title in titles.items():
             if self._titled.get(name) != title:  # setting a title draws the whole table again
