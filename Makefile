@@ -1,7 +1,7 @@
 # "make run" and "make test" need nothing but python3 and make: what else is missing is installed or named.
 
 .DEFAULT_GOAL := help
-.PHONY: help run test test-kernels bench screenshots wheel clean
+.PHONY: help run test test-kernels bench fuzz screenshots wheel clean
 
 help: ## list the goals
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/make \1\t\2/p' Makefile | expand -t 20
@@ -22,6 +22,10 @@ bench: ## measure start-up and tracing against their goals
 	@scripts/setup.sh test
 	@.venv/bin/python -m tests.benchmarks
 
+fuzz: ## spoil policies at random for ten minutes, and see what fails or hangs
+	@scripts/setup.sh test
+	@.venv/bin/python -m tests.fuzz
+
 screenshots: ## draw screenshots/ again
 	@scripts/setup.sh screenshots
 	@.venv/bin/python scripts/screenshots.py
@@ -32,5 +36,5 @@ wheel: ## build dist/*.whl
 	@ls dist/*.whl
 
 clean: ## remove everything that was made here
-	rm -rf .venv dist build snapshot_report.html .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis
+	rm -rf .venv dist build fuzz-findings snapshot_report.html .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -61,4 +61,4 @@ def _result(problem: Problem, index: int) -> dict[str, Any]:
 def _uri(file: str) -> str:
     """A relative path stays relative: hosts take it from the root of the repository."""
     plain = quote(os.fsencode(os.path.normpath(file)))
-    return f"file://{plain}" if plain.startswith("/") else plain
+    return f"file:///{plain.lstrip('/')}" if plain.startswith("/") else plain

@@ -68,7 +68,11 @@ class ResolvedPolicy(NamedTuple):
 
     def absolute(self, path: str) -> str:
         """``path`` as the kernel will be asked for it; the empty path stays empty, since it names nothing."""
-        return os.path.join(self.base, path) if path else path
+        if not path:
+            return path
+        whole = os.path.join(self.base, path)
+        # POSIX lets two leading slashes mean something else, and os.path keeps them; to Linux they are one.
+        return "/" + whole.lstrip("/") if whole.startswith("//") else whole
 
     def ruleset(self) -> "RulesetSpec":
         """What to ask the kernel for, with absolute paths; nothing is dropped yet."""

@@ -119,7 +119,9 @@ def may_refuse(document: PolicyDocument, edit: Edit) -> bool:
         rest = (policy.handled_fs | policy.handled_net | policy.scoped) - {edit[0]}
         return not rest and not policy.variables
     if isinstance(edit, SetPathRights):
-        variables = {variable.name: variable.literals for variable in policy.variables}
+        variables: dict[str, set[str]] = {}
+        for variable in policy.variables:
+            variables.setdefault(variable.name, set()).update(variable.literals)
         for rule in policy.path_rules:
             for parent in rule.parents:
                 products = {path_key(path) for path in expand(parent.template, variables)}

@@ -7,6 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from editor.policy.diff import compare
+from editor.policy.lint import lint
 from editor.policy.parse import parse_policy
 from editor.policy.resolve import ResolvedPolicy, path_key, resolve
 
@@ -14,6 +16,19 @@ from editor.policy.resolve import ResolvedPolicy, path_key, resolve
 def resolved(text: str, base: str | None = None) -> ResolvedPolicy:
     """``text`` (TOML), read and resolved."""
     return resolve(parse_policy(text, "policy.toml", "toml"), base=base)
+
+
+def test_two_leading_slashes_are_one(tmp_path: Path) -> None:
+    (tmp_path / "there").touch()
+    text = f'[[path_beneath]]\nallowed_access = ["execute"]\nparent = ["/{tmp_path}/there", "//gone/x", "///y"]\n'
+    resolved = resolve(parse_policy(text, "p.toml", "toml"))
+    there = f"{tmp_path}/there"
+    assert [resolved.absolute(each.path) for each in resolved.paths] == [there, "/gone/x", "/y"]
+    assert resolved.paths[0].target == there
+    # What looks at the directories above ends at the root.
+    other = resolve(parse_policy(text.replace("/gone", "/lost"), "p.toml", "toml"))
+    assert [each.subject for each in compare(resolved, other).only_a] == ["/gone/x"]
+    assert not [each for each in lint(parse_policy(text, "p.toml", "toml"), resolved) if each.id == "symlink"]
 
 
 def test_spellings_of_one_path_are_united_and_the_first_is_shown() -> None:
