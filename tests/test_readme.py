@@ -35,7 +35,9 @@ def test_every_verb_that_is_named_exists_and_no_other_does() -> None:
 
 
 def test_the_keys_of_an_access_are_all_explained() -> None:
-    access = Access("allowed", frozenset(), frozenset(), None, None, None, "", None, "", 0, 1).to_json()
+    access = Access(
+        "allowed", frozenset(), frozenset(), None, None, None, "", None, "", 0, 1, old_path="/before"
+    ).to_json()
     table = README.split("| key | holds |", 1)[1].split("\n\n", 1)[0]
     named = {name for row in table.splitlines()[2:] for name in re.findall(r"`(\w+)`", row.split("|")[1])}
     assert named == set(access)
