@@ -3,12 +3,13 @@
 import os
 import stat
 from collections.abc import Container, Iterable
+from functools import lru_cache
 from itertools import chain, islice
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from editor.landlock.rights import NO_RIGHTS, RightSet
 from editor.policy.model import ParentPath, PathRule, Policy, RuleRef
-from editor.policy.variables import expand
+from editor.policy.variables import MAX_PATHS, expand
 
 if TYPE_CHECKING:
     from editor.landlock.ruleset import RulesetSpec
@@ -97,6 +98,7 @@ class ResolvedPolicy(NamedTuple):
         }
 
 
+@lru_cache(maxsize=MAX_PATHS)  # asked for each path of a policy several times an edit
 def path_key(path: str) -> str:
     """What two spellings of one path have in common, as Rust's ``Path`` compares them.
 
@@ -255,14 +257,14 @@ def resolve_again(before: Resolution, policy: Policy) -> Resolution:
         else:
             named.append(gatherer.keys(rules[number]))
             changed.update(named[-1])
+    entries = dict(before.entries)
     for at in range(-tail, 0):
         named.append(before.named[at])
-        if rules[at] is not rules_before[at]:  # it moved
+        if rules[at] is not rules_before[at] and not _move(entries, rules[at], named[-1]):
             changed.update(named[-1])
     for rule, keys in zip(rules, named, strict=True):
         if not changed.isdisjoint(keys):
             gatherer.gather(rule, keys, changed)
-    entries = dict(before.entries)
     for key in changed:
         entry = gatherer.entry(key, before.entries.get(key))
         if entry is not None:
@@ -276,6 +278,19 @@ def resolve_again(before: Resolution, policy: Policy) -> Resolution:
     return Resolution(policy, _resolved(policy, before.resolved.base, paths, ports), tuple(named), entries)
 
 
+def _move(entries: dict[str, ResolvedPath], rule: PathRule, keys: tuple[str, ...]) -> bool:
+    """Put the place of ``rule``, which says what it said elsewhere, into the entry of the only path that it names.
+
+    False where it names several, or others name that as well.
+    """
+    if len(keys) != 1 or len(rule.parents) != 1 or len(entries[keys[0]].refs) != 1:
+        return False
+    path, rights, _, templates, target, identity, is_dir = entries[keys[0]]
+    refs = (GrantRef(path_ref(rule.parents[0]), rule.rights),)
+    entries[keys[0]] = ResolvedPath(path, rights, refs, templates, target, identity, is_dir)
+    return True
+
+
 def _common_ends(before: tuple[PathRule, ...], after: tuple[PathRule, ...]) -> tuple[int, int]:
     """How many rules both begin with, and how many others both end with that say the same, possibly elsewhere."""
     shorter = min(len(before), len(after))
@@ -287,9 +302,9 @@ def _common_ends(before: tuple[PathRule, ...], after: tuple[PathRule, ...]) -> t
 
 
 def _say_the_same(one: PathRule, other: PathRule) -> bool:
-    return one.rights == other.rights and [each.template for each in one.parents] == [
-        each.template for each in other.parents
-    ]
+    if one.rights != other.rights or len(one.parents) != len(other.parents):
+        return False
+    return all(a.template == b.template for a, b in zip(one.parents, other.parents, strict=True))
 
 
 def holds_still(resolved: ResolvedPolicy) -> bool:

@@ -134,7 +134,8 @@ class _Surgeon:
             numbers = removed.get(section, set())
             table = added.get(section)
             if field is None or _has_headers(field.node):
-                gone += [block for block in self.blocks if block.section == section and block.number in numbers]
+                items = () if field is None else field.node.items
+                gone += [_Block(items[number].span, section, number) for number in sorted(numbers)]
                 headed += [] if table is None else [table]
             elif len(numbers) == len(field.node.items) and table is None:
                 gone += [block for block in self.blocks if block.section == section]
