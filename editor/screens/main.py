@@ -429,7 +429,8 @@ class MainScreen(Screen[None]):
         if "disk" in change and "document" in change:
             self._say(f"{printable(os.path.basename(workspace.path))} changed on disk and was read again.")
         problem = workspace.problem
-        if "problem" in change and problem is not None and "saved" not in change:
+        told_elsewhere = problem is not None and problem.file not in ("", workspace.path)  # by the draft of that file
+        if "problem" in change and problem is not None and "saved" not in change and not told_elsewhere:
             self._say(f"{printable(str(problem))}. The last good policy is shown.", "error")
         if "conflict" in change and workspace.conflict is not None:
             self.decide_conflict()
@@ -619,7 +620,8 @@ class MainScreen(Screen[None]):
 
         path = event.path
         direction: Literal[1, -1] = 1 if event.step > 0 else -1
-        here = showing.rules_here(self.workspace, path)
+        # A step on in the only file needs no look at what is there: with thousands of rules, that would be felt.
+        here = showing.rules_here(self.workspace, path) if direction < 0 or self.workspace.composed else ()
         if direction < 0 and not here:
             self._only_inherited(path, None)
             return
