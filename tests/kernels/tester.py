@@ -150,13 +150,18 @@ def _subject(access: dict[str, Any]) -> str | int | None:
     return subject
 
 
-def _run(directory: str, policy: str, expectations: list[Expectation], *, audited: bool) -> list[str]:
-    """Run the program under the policy: what is wrong with its results or with the report."""
-    file, output = f"{directory}/policy.toml", f"{directory}/report.json"
-    with open(file, "w", encoding="utf-8") as stream:
-        stream.write(policy)
+def _run(
+    directory: str, policy: str, expectations: list[Expectation], *, audited: bool, layers: tuple[str, ...] = ()
+) -> list[str]:
+    """Run the program under the policy, with ``layers`` on top: what is wrong with its results or with the report."""
+    output = f"{directory}/report.json"
+    files = [f"{directory}/policy-{number}.toml" for number in range(1 + len(layers))]
+    for file, text in zip(files, (policy, *layers), strict=True):
+        with open(file, "w", encoding="utf-8") as stream:
+            stream.write(text)
     request = {"spec": None, "abi": None, "operations": [each.operation for each in expectations]}
-    command = [sys.executable, "-m", "editor", "test", file, "--format", "json", "-o", output]
+    on_top = [word for file in files[1:] for word in ("--layer", file)]
+    command = [sys.executable, "-m", "editor", "test", files[0], *on_top, "--format", "json", "-o", output]
     done = subprocess.run(
         [*command, "--", sys.executable, "-m", "tests.landlock.attempt"],
         input=json.dumps(request),
@@ -184,6 +189,26 @@ def _run(directory: str, policy: str, expectations: list[Expectation], *, audite
     return problems
 
 
+def _check_layers(root: str, abi: int, *, audited: bool) -> tuple[int, list[str]]:
+    """A layer that handles no right of files denies moving between directories where another one handles any."""
+    if abi < RIGHTS["signal"].abi:
+        return 0, []
+    files = f"[[ruleset]]\nhandled_access_fs = {json.dumps(in_order(ALL_FS))}\n"
+    files += _rule("path_beneath", "parent", ALL_FS, "/")
+    ports = f"[[ruleset]]\nhandled_access_net = {json.dumps(in_order(ALL_NET))}\n"
+    scopes = f"[[ruleset]]\nscoped = {json.dumps(in_order(ALL_SCOPES))}\n"
+    tried, problems = 0, []
+    for below, above, error in ((files, ports, "EXDEV"), (scopes, files, "EXDEV"), (ports, scopes, None)):
+        directory = f"{root}/layers-{tried}"
+        os.makedirs(f"{directory}/dir")
+        with open(f"{directory}/file", "w", encoding="ascii"):
+            moving = ["refer", f"{directory}/file", f"{directory}/dir/file"]
+        expected = Expectation(moving, error, "refer", (directory, f"{directory}/dir"))
+        problems += _run(directory, below, [expected], audited=audited, layers=(above,))
+        tried += 1
+    return tried, problems
+
+
 def check(abi: int, *, audited: bool) -> tuple[int, list[str]]:
     """Try everything on this kernel, whose version is ``abi``: how much was tried, and what came out wrong.
 
@@ -197,4 +222,5 @@ def check(abi: int, *, audited: bool) -> tuple[int, list[str]]:
         problems = _run(root, _policy(scene.paths, rules), expectations, audited=audited)
         rules, net = scene.net(autobind=False)
         problems += _run(root, _policy(scene.paths, rules), net, audited=audited)
-        return len(expectations) + len(net), problems
+        tried, found = _check_layers(root, abi, audited=audited)
+        return len(expectations) + len(net) + tried, problems + found
