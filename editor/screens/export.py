@@ -81,7 +81,7 @@ class ExportScreen(ModalScreen[str | None]):
         return Content.assemble(text, " ", (f"[{key}]", "dim"))
 
     def on_mount(self) -> None:
-        self._translate()
+        self._show_losses()
 
     @on(RadioSet.Changed)
     def _format_changed(self, event: RadioSet.Changed) -> None:
@@ -91,14 +91,23 @@ class ExportScreen(ModalScreen[str | None]):
         path = self.query_one("#path", Input)
         if path.value == before:  # what was typed stays
             path.value = suggested_path(self._workspace.path, self._format)
-        self._translate()
+        self._exported = None  # now, so that no key can take the format before for this one
+        self._show_losses()
 
-    @work(exclusive=True, group="translate")
-    async def _translate(self) -> None:
-        self._exported = None
-        exported = await asyncio.to_thread(self._workspace.export, self._format)
-        self._exported = exported
+    @work(exclusive=True, group="show losses")
+    async def _show_losses(self) -> None:
+        exported = await self._translate()
         self.query_one("#lost", Static).update(_losses(exported.lost))
+
+    async def _translate(self) -> Exported:
+        """The draft in the chosen format, translated once."""
+        if self._exported is None:
+            wanted = self._format
+            exported = await asyncio.to_thread(self._workspace.export, wanted)
+            if wanted != self._format:
+                return await self._translate()
+            self._exported = exported
+        return self._exported
 
     @on(Input.Submitted, "#path")
     @on(Button.Pressed, "#write")
@@ -113,19 +122,19 @@ class ExportScreen(ModalScreen[str | None]):
     def _cancel_pressed(self) -> None:
         self.dismiss(None)
 
-    def action_copy(self) -> None:
+    @work(exclusive=True, group="write")
+    async def action_copy(self) -> None:
         """Put the text on the clipboard (the terminal's, by OSC 52)."""
-        if self._exported is not None:
-            self.app.copy_to_clipboard(self._exported.text)
-            self.dismiss(f"Copied {self._format} to the clipboard, if this terminal allows that (OSC 52).")
+        self.app.copy_to_clipboard((await self._translate()).text)
+        self.dismiss(f"Copied {self._format} to the clipboard, if this terminal allows that (OSC 52).")
 
     @work(exclusive=True, group="write")
     async def action_write(self) -> None:
         """Write the text to the file that was named."""
-        exported = self._exported
         typed = self.query_one("#path", Input).value
-        if exported is None or not typed:
+        if not typed:
             return
+        exported = await self._translate()
         path = _absolute(typed)
         overwrite = follow = False
         while True:

@@ -74,7 +74,7 @@ async def test_copying_to_the_clipboard(policy: Path) -> None:
         await opened(pilot)
         screen = await export_dialog(pilot)
         screen.query_one("#format-landlock-toml", RadioButton).value = True
-        await until(pilot, lambda: screen._format == "landlock-toml" and screen._exported is not None)
+        await until(pilot, lambda: screen._format == "landlock-toml")
         await pilot.press("f2")
         await until(pilot, lambda: pilot.app.screen is main_screen(pilot))
         assert pilot.app.clipboard == POLICY
