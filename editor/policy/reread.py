@@ -28,6 +28,10 @@ class Reading(NamedTuple):
     outline: Outline
 
 
+# Each run moves all that is behind it: so many cost about as much as reading all of it once.
+_MOST_RUNS = 16
+
+
 def reread(before: Reading, format: Format, splices: Sequence[Splice]) -> Reading | None:
     """What the text says that ``splices`` make of that of ``before``.
 
@@ -42,6 +46,8 @@ def reread(before: Reading, format: Format, splices: Sequence[Splice]) -> Readin
             runs[-1] = range(runs[-1][0].start, run.stop), [*runs[-1][1], splice]
         else:
             runs.append((run, [splice]))
+    if len(runs) > _MOST_RUNS:
+        return None
     reading = before
     for run, own in reversed(runs):  # the last one first: the places of the others stay
         # What is left of tables that went goes with a neighbour.

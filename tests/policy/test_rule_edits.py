@@ -19,6 +19,7 @@ from editor.policy.edits import (
 from editor.policy.meaning import meaning_of
 from editor.policy.tree import Format
 from editor.policy.variables import quote
+from tests.growth import grows_linearly
 
 TEXT = """\
 # A policy.
@@ -132,6 +133,17 @@ def test_expand_one_entry() -> None:
 
 def test_remove_a_variable_nothing_uses() -> None:
     assert edited(TEXT, RemoveVariable("idle")) == TEXT.replace('[[variable]]\nname = "idle"\n\n', "")
+
+
+def test_a_variable_of_many_tables_is_changed_in_time_that_grows_with_their_number() -> None:
+    def document(size: int) -> PolicyDocument:
+        tables = "".join(f'[[variable]]\nname = "v"\nliteral = ["/{number}"]\n' for number in range(size))
+        rule = '[[path_beneath]]\nallowed_access = ["execute"]\nparent = ["${v}"]\n'
+        return PolicyDocument.parse(tables + rule, "p.toml", "toml")
+
+    made = {size: document(size) for size in (1, 60, 240)}
+    assert grows_linearly(lambda size: made[size].apply(RenameVariable("v", "w")), 60)
+    assert grows_linearly(lambda size: made[size].apply(InlineVariable("v")), 60)
 
 
 def test_rights_of_one_rule() -> None:
