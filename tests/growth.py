@@ -31,4 +31,4 @@ def grows_linearly(work: Callable[[int], object], size: int) -> bool:
     """
     work(1)
     small, large = steps(lambda: work(size)), steps(lambda: work(4 * size))
-    return large < 6 * small
+    return large < 5 * small
