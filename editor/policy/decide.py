@@ -39,6 +39,7 @@ _RENAME_WHITEOUT = 4
 # Erratum 4, in the mask that the kernel tells: security/landlock/errata/abi-1.h.
 WHITEOUTS_ARE_FILES = 1 << 3
 
+_NOWHERE: Identity = (-1, -1)  # of what cannot be seen, so that no rule is on it
 _REFER: RightSet = frozenset({"refer"})
 _ALL_FS: RightSet = rights_of("fs")
 _MOUNTS_FILE = "/proc/self/mountinfo"
@@ -562,8 +563,8 @@ class Decider:
 
     def _refer_paths(self, old: str, new: str, *, removes: bool, flags: int) -> Decision:
         old, new = (os.path.join(self.resolved.base, path).rstrip("/") for path in (old, new))
-        moved = Entry.at(old) or Entry(stat.S_IFREG, (-1, -1))
-        replaced = Entry.at(new) if removes else None
+        moved = self._uncovered(old) or Entry(stat.S_IFREG, _NOWHERE)
+        replaced = self._uncovered(new) if removes else None
         old_dir, new_dir = (os.path.dirname(path) or "/" for path in (old, new))
         return self.refer(old_dir, new_dir, moved, replaced, removes=removes, flags=flags)
 
@@ -687,11 +688,21 @@ class Decider:
 
     def _mount_of(self, place: _Place) -> _Place:
         """The root of the mount on which ``place`` is."""
-        if self._mounts is None:
-            self._mounts = _mount_points(self._prefix)
-        while place.parent is not None and place.path not in self._mounts:
+        while place.parent is not None and not self._is_mounted(place.path):
             place = place.parent
         return place
+
+    def _is_mounted(self, path: str) -> bool:
+        if self._mounts is None:
+            self._mounts = _mount_points(self._prefix)
+        return path in self._mounts
+
+    def _uncovered(self, path: str) -> Entry | None:
+        """The entry at ``path`` as a rename meets it: what a mount covers there, which no rule names by this path."""
+        entry = Entry.at(path)
+        directory, _, name = path.rpartition("/")
+        covered = entry is not None and self._is_mounted(os.path.join(os.path.realpath(directory or "/"), name))
+        return entry._replace(identity=_NOWHERE) if entry is not None and covered else entry
 
     # Ports and scopes
 

@@ -11,7 +11,12 @@ import secrets
 import subprocess
 import sys
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
+
+import pytest
+
+from tests.cli.harness import REPOSITORY
 
 CASES = int(os.environ.get("PADDOCK_ORACLE_CASES", "10000" if os.environ.get("CI") else "2000"))
 
@@ -33,3 +38,40 @@ def test_decide_predicts_what_the_kernel_does(record_property: Callable[[str, ob
     reached = set(result["tally"])
     assert {"rename EXDEV", "rename EACCES", "rename allowed", "link EXDEV", "link allowed"} <= reached
     assert {"open EACCES", "open allowed", "signal EPERM", "abstract EPERM", "bind_tcp EACCES"} <= reached
+
+
+_COVERED = """
+import errno, json, os, sys
+from editor.landlock.ruleset import build, enforce
+from editor.policy.decide import Decider
+from editor.policy.parse import parse_policy
+from editor.policy.resolve import resolve
+top = sys.argv[1]
+rights = ["make_dir", "remove_dir", "remove_file", "refer"]
+policy = {"ruleset": [{"handledAccessFs": [*rights, "make_reg"]}], "pathBeneath": [
+    {"allowedAccess": rights, "parent": [top]}, {"allowedAccess": ["make_reg"], "parent": [f"{top}/target"]}]}
+resolved = resolve(parse_policy(json.dumps(policy), "p.json", "json"))
+old, new = f"{top}/covered", f"{top}/target/new"
+decision = Decider(resolved, 5).rename(old, new)
+enforce(build(resolved.ruleset(), 5))
+try:
+    os.rename(old, new)
+except OSError as error:
+    print(decision.errno, errno.errorcode[error.errno])
+"""
+
+
+@pytest.mark.root
+def test_a_rename_is_asked_for_what_a_mount_covers(tmp_path: Path) -> None:
+    """The mounted directory has the right that the move would bring, and it is not what would be moved."""
+    for name in ("covered", "target"):
+        (tmp_path / name).mkdir()
+    script = 'mount --bind "$1/target" "$1/covered" && exec "$2" -c "$3" "$1"'
+    done = subprocess.run(
+        ["unshare", "--mount", "sh", "-c", script, "sh", str(tmp_path), sys.executable, _COVERED],
+        capture_output=True,
+        text=True,
+        check=False,
+        cwd=REPOSITORY,
+    )
+    assert (done.stdout, done.stderr) == ("EXDEV EXDEV\n", "")
