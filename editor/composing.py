@@ -1,6 +1,7 @@
 """Several policy files open at once: each is a draft of its own, and what is shown is the one policy that they make."""
 
 import os
+import threading
 from collections.abc import Sequence
 from functools import partial
 
@@ -21,6 +22,8 @@ class Composition:
         """The drafts, in the order in which the files were named."""
         self._paths = tuple(paths)
         self._given = given_variables(variables)
+        # No draft tells of a change while it holds its own lock, so nobody who waits for this one can be waited for.
+        self._lock = threading.RLock()
         self._policies = [each.policy for each in self.workspaces]
         if len(self.workspaces) > 1:
             for number, each in enumerate(self.workspaces):
@@ -83,13 +86,16 @@ class Composition:
 
     def _follow(self, number: int, change: Change) -> None:
         """In whatever thread changed a draft: the others are a part of another whole now."""
-        policy = self.workspaces[number].policy
-        if "document" not in change or policy is self._policies[number]:
+        if "document" not in change:
             return
-        self._policies[number] = policy
-        for other, each in enumerate(self.workspaces):
-            if other != number:
-                each.compose_with(self._beside(other))
+        with self._lock:
+            policy = self.workspaces[number].policy
+            if policy is self._policies[number]:
+                return
+            self._policies[number] = policy
+            for other, each in enumerate(self.workspaces):
+                if other != number:
+                    each.compose_with(self._beside(other))
 
 
 def _read(file: str) -> Policy | None:

@@ -454,14 +454,16 @@ class Workspace:
 
         ``reading`` and errors as of ``apply``.
         """
-        with self._lock:
+        with self._lock, _unswept():
             rule = self.own_rule_at(path)
             now = rule.rights if rule is not None else NO_RIGHTS
             is_dir = os.path.isdir(path) or not os.path.exists(path)
             level = next_level(now, self.policy_abi, is_dir, direction)
             rights = level_rights(level, self.policy_abi, is_dir)
             edit = SetPathRights(rule.path if rule is not None else path, rights)
-            applied = self.apply(edit, reading=reading)
+            applied = self._apply((edit,), reading)
+        if applied.changed:
+            self._after_edit()
         return applied._replace(label=applied.label.replace(describe(edit), f"{level} on {printable(path)}"))
 
     def undo(self) -> str | None:

@@ -61,7 +61,7 @@ class ExportScreen(ModalScreen[str | None]):
 
     def compose(self) -> ComposeResult:
         with Vertical(id="box") as box:
-            box.border_title = Content("Export the draft")
+            box.border_title = Content("Export all files as one" if self._workspace.composed else "Export the draft")
             yield Static(Content("Format"), classes="label")
             with RadioSet(id="formats", compact=True):
                 for name in _FORMATS:

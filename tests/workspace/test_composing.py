@@ -1,5 +1,6 @@
 """Several files open at once: each edited alone, and all of them one policy."""
 
+import threading
 from pathlib import Path
 
 import pytest
@@ -153,3 +154,32 @@ def test_each_file_is_saved_and_lost_by_itself(both: tuple[Workspace, Workspace]
     exported = system.export("landlock-toml").text
     assert "/home/a/work" in exported or "${home}/work" in exported
     assert "/srv" in exported
+
+
+def test_edits_in_several_threads_reach_every_file(tmp_path: Path) -> None:
+    files = tuple(str(tmp_path / f"{number}.toml") for number in range(3))
+    for file in files:
+        Path(file).write_text(WORK.replace("${home}", "/home"))
+    composition = Composition.open(files)
+    drafts = composition.workspaces
+
+    def edit(number: int) -> None:
+        for turn in range(12):
+            if turn % 4 == 3:
+                drafts[number].undo()
+            else:
+                drafts[number].step(f"/srv/{number}/{turn}", 1)
+
+    threads = [threading.Thread(target=edit, args=(number,)) for number in range(3)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(60)
+        assert not thread.is_alive()
+    for draft in drafts:
+        draft.save()
+    wanted = meaning_of(load(files))
+    assert len(wanted.paths) == 1 + 3 * 6
+    for draft in drafts:
+        assert meaning_of(draft.whole) == wanted
+        assert draft.resolved.canonical() == drafts[0].resolved.canonical()
