@@ -5,6 +5,7 @@ fs/namei.c, fs/open.c, fs/exec.c and net/ for when. The numbers are those of inc
 and aarch64 unless said.
 """
 
+import errno
 import os
 import stat
 import struct
@@ -199,13 +200,21 @@ def _name(scene: Scene, args: Args) -> tuple[int, str]:
     return signed(args[0]), scene.text(args[1])
 
 
+def _lost(place: Place, rights: RightSet) -> Want:
+    """``rights`` on what the tracer could not find, or did not look for."""
+    why = "a process of the run serves this filesystem, which is therefore not looked at"
+    return Want(
+        rights, place.asked, None, problem=place.problem, unchecked=why if place.problem == errno.EDEADLK else ""
+    )
+
+
 def _want(scene: Scene, place: Place, rights: RightSet, *, new: bool = False) -> Want:
     """``rights`` on the object itself."""
     if place.special:
         why = "Landlock does not check pipes, sockets and memory files reached through /proc"
         return Want(rights, place.asked, place.real, entry=place.entry, unchecked=why)
     if place.real is None:
-        return Want(rights, place.asked, None, problem=place.problem)
+        return _lost(place, rights)
     return Want(
         rights, place.asked, scene.view.host(place.real), scene.view.seen(place.real), place.entry, new=new,
         problem=place.problem,
@@ -396,7 +405,7 @@ def _refer(scene: Scene, old: Place, new: Place, *, removes: bool, flags: int = 
     if moved is None or old.parent is None or new.parent is None or new.real is None:
         kind = moved or Entry(stat.S_IFREG, (0, 0))
         rights = frozenset({make_right(kind.mode, kind.device, scene.errata)})
-        return Attempt("directory", *(Want(rights, place.asked, None, problem=place.problem) for place in (old, new)))
+        return Attempt("directory", *(_lost(place, rights) for place in (old, new)))
     old_dir, new_dir = scene.view.host(old.parent), scene.view.host(new.parent)
     same = old_dir == new_dir
     source, target = refer_rights(

@@ -11,6 +11,7 @@ import stat
 from typing import NamedTuple
 
 from editor.policy.decide import Entry
+from editor.policy.mounts import is_beneath
 
 _MAX_LINKS = 40  # MAXSYMLINKS in include/linux/namei.h
 AT_FDCWD = -100
@@ -53,6 +54,11 @@ class Place(NamedTuple):
 
 def _entry(status: os.stat_result) -> Entry:
     return Entry(status.st_mode, (status.st_dev, status.st_ino), status.st_rdev)
+
+
+def _unseen(asked: str) -> Place:
+    """A path that is not looked at."""
+    return Place(asked, None, None, None, problem=errno.EDEADLK, bound=True)
 
 
 class View:
@@ -167,10 +173,19 @@ def without_deleted(path: str) -> str:
 
 
 class Walker:
-    """Follows paths, and remembers the directories that it has been to, or could not get to, until told to forget."""
+    """Follows paths, and remembers the directories that it has been to, or could not get to, until told to forget.
+
+    ``served`` are the host's names of mounts that a process of the run may have to answer for: nothing below them is
+    looked at, since that process may be waiting for the tracer meanwhile. A way there ends with EDEADLK.
+    """
 
     def __init__(self) -> None:
+        self.served: tuple[str, ...] = ()
         self._directories: dict[tuple[str, str], Place] = {}
+
+    def avoids(self, view: View, path: str) -> bool:
+        """Whether ``path`` of ``view``, without symbolic links, is not to be looked at."""
+        return bool(self.served) and any(is_beneath(view.host(path), point) for point in self.served)
 
     def forget(self, *, missing_only: bool = False) -> None:
         """Drop what is remembered: the tree may have changed; with ``missing_only`` something was only made."""
@@ -199,6 +214,8 @@ class Walker:
             parent = "" if place.real == "/" else place.real
             bound = place.bound
         real = f"{parent}/{name}"
+        if self.served and self.avoids(view, real):
+            return _unseen(asked)
         try:
             status = os.lstat(view.prefix + real)
         except OSError as error:
@@ -218,8 +235,9 @@ class Walker:
             return Place(asked, real, parent or "/", None, problem=error.errno)
         return Place(asked, None, None, None, problem=error.errno or 0)
 
-    @staticmethod
-    def _look(view: View, real: str, parent: str | None, asked: str, *, bound: bool = False) -> Place:
+    def _look(self, view: View, real: str, parent: str | None, asked: str, *, bound: bool = False) -> Place:
+        if self.avoids(view, real):
+            return _unseen(asked)
         try:
             status = os.stat(view.prefix + real)
         except OSError as error:
@@ -237,6 +255,8 @@ class Walker:
                 here = here.rpartition("/")[0]
                 continue
             real = f"{here}/{name}"
+            if self.avoids(view, real):
+                return _unseen(asked)
             try:
                 status = os.lstat(view.prefix + real)
             except OSError as error:
@@ -271,8 +291,9 @@ class Walker:
             here = real
         return self._look(view, here or "/", here.rpartition("/")[0] or "/", asked, bound=own_process)
 
-    @staticmethod
-    def _magic(view: View, link: str, target: str, asked: str) -> Place:
+    def _magic(self, view: View, link: str, target: str, asked: str) -> Place:
+        if target.startswith("/") and self.avoids(view, target):
+            return _unseen(asked)
         try:
             entry = _entry(os.stat(view.prefix + link))
         except OSError as error:

@@ -22,9 +22,11 @@ import termios
 import time
 from typing import TYPE_CHECKING, Any, NamedTuple, NoReturn
 
+from editor.escape import printable
 from editor.landlock import kernel, ruleset
 from editor.landlock.rights import LATEST_ABI, rights_of
 from editor.policy.decide import Entry
+from editor.policy.mounts import read_mounts
 from editor.policy.stack import Deciders
 from editor.sandbox import decode, ptrace, seccomp, syscalls
 from editor.sandbox.channel import Channel
@@ -204,6 +206,8 @@ class Task:
         link = f"/proc/{self.tid}/fd/{number}"
         try:
             target = self.view.from_host(os.readlink(link))
+            if self.tracer.walker.avoids(self.view, target):
+                return Place(target, None, None, None, problem=errno.EDEADLK, bound=True)
             status = os.stat(link)
         except PermissionError as error:
             raise ptrace.BadMemory(errno.EPERM, error.strerror) from error
@@ -281,6 +285,7 @@ class Tracer:
         }
         self._tasks: dict[int, Task] = {}
         self._addresses: set[str] = set()
+        self._fuse_before = _fuse_mounts("self")
         # What calls mean that were seen already, and by which object each can be found ("": no object yet).
         self._attempts: dict[tuple[object, ...], Attempt] = {}
         self._attempts_on: dict[str, list[tuple[object, ...]]] = {}
@@ -681,6 +686,8 @@ class Tracer:
             self._rows.count(row)
         if error == 0:
             self._succeeded(attempt)
+            if attempt.kind == "topology":
+                self._look_for_served(task)
         if attempt.note:
             self.channel.notice(attempt.note)
 
@@ -720,6 +727,17 @@ class Tracer:
                 self.walker.forget(missing_only=True)
                 for key in self._attempts_on.pop("", ()):
                     self._attempts.pop(key, None)
+
+    def _look_for_served(self, task: Task) -> None:
+        """A process of the run may have mounted what it serves itself (FUSE): looking there could wait for ever."""
+        found = _fuse_mounts("self") | {task.view.host(point) for point in _fuse_mounts(str(task.tid))}
+        new = sorted(found - self._fuse_before - {*self.walker.served})
+        self.walker.served += tuple(new)
+        for point in new:
+            self.channel.notice(
+                f"What is below {printable(point)} is not looked at: it is served by a program (FUSE), which may be a"
+                " part of this run and wait for it."
+            )
 
     # The end
 
@@ -787,6 +805,11 @@ class Tracer:
     def not_run(self, code: int, message: str) -> dict[str, Any]:
         """The last event of a run that did not come about."""
         return {"failed": {"code": code, "message": message, "abi": [self._kernel_abi, self._abi]}}
+
+
+def _fuse_mounts(process: str) -> set[str]:
+    """Where filesystems are mounted that a program serves, as ``process`` (a number, or ``self``) sees it."""
+    return {each.point for each in read_mounts(f"/proc/{process}/mountinfo") if each.kind.startswith("fuse")}
 
 
 class NotStarted(Exception):

@@ -6,6 +6,7 @@ import subprocess
 import sys
 import threading
 import time
+from pathlib import Path
 
 import pytest
 
@@ -466,3 +467,25 @@ def test_nothing_is_lost_on_a_reader_who_is_late(confirm: bool | None) -> None:
     time.sleep(1.5)  # nobody reads, and the program ends
     done = collect(started)
     assert len({row.path for row in done.report.accesses if row.path and row.path.startswith("/none/")}) == count
+
+
+@pytest.mark.root
+@pytest.mark.skipif(not os.path.exists("/dev/fuse"), reason="the kernel has no FUSE")
+def test_program_that_serves_a_filesystem_is_not_waited_for(tmp_path: Path) -> None:
+    """Whoever looked at it would wait for the server, while the server waits for its tracer."""
+    point = Path(os.path.realpath(tmp_path)) / "served"
+    point.mkdir()
+    server = os.path.join(os.path.dirname(os.path.abspath(__file__)), "serving.py")
+    try:
+        ports_only = policy({}, fs=(), net=["bind_tcp"])
+        done = collect(start(ports_only, sys.executable, "-I", "-S", server, str(point)), 30)
+    finally:
+        subprocess.run(["umount", "-l", str(point)], check=False, capture_output=True)
+    assert done.out.split() == ["opened", "opened", "2"]
+    assert [notice for notice in done.notices if f"below {point} is not looked at" in notice]
+    rows = {row.path: row for row in done.report.accesses if row.path and row.path.startswith(f"{point}/")}
+    assert [(path.rpartition("/")[2], row.verdict, row.errno) for path, row in rows.items()] == [
+        ("file", "uncontrolled", None),
+        ("none", "failed", "ENOENT"),
+    ]
+    assert "serves this filesystem" in rows[f"{point}/file"].reason
