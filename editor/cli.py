@@ -62,6 +62,8 @@ class UsageError(Exception):
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run ``paddock`` with ``arguments`` (by default the process's own) and return its exit status."""
     words = list(sys.argv[1:] if arguments is None else arguments)
+    if sys.stderr is None:  # closed by who started this: nobody wants to hear, and that is no reason to fail
+        sys.stderr = open(os.devnull, "w", encoding="utf-8")  # noqa: SIM115 for as long as the process lives
     verb = ""
     try:
         verb, words = _verb_of(words)
@@ -80,7 +82,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         _drop_output()
         if isinstance(error, UsageError) and error.usage:
             sys.stderr.write(f"{error.usage}\n")
-        sys.stderr.write(f"paddock{' ' if verb else ''}{verb}: {sentence}\n")
+        sys.stderr.write(f"paddock{' ' if verb else ''}{verb}: {sentence}\n{_excerpt(error)}")
         return _FAILED.get(verb, 2)
     return status
 
@@ -140,6 +142,18 @@ def _mistake(error: Exception) -> str | None:
         where = f"{_shown(os.fsdecode(error.filename))}: " if isinstance(error.filename, str | bytes) else ""
         return f"{where}{error.strerror or error}"
     return None
+
+
+def _excerpt(error: Exception) -> str:
+    """The line of a policy file that is wrong, and a mark below the place."""
+    from editor.policy.errors import PolicyError  # noqa: PLC0415
+
+    if not isinstance(error, PolicyError):
+        return ""
+    from editor.console import Console  # noqa: PLC0415
+    from editor.findings import excerpt  # noqa: PLC0415
+
+    return "".join(f"{line}\n" for line in excerpt(error, {}, Console(sys.stderr)))
 
 
 # Command lines

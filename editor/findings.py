@@ -1,5 +1,6 @@
 """What ``paddock check`` and ``paddock abi`` find, as values, JSON and lines."""
 
+import os
 from collections.abc import Sequence
 from types import MappingProxyType
 from typing import Any, NamedTuple
@@ -155,7 +156,7 @@ def checked_lines(checked: Sequence[Checked], console: Console, *, notes: bool =
         for problem in sorted(shown, key=lambda one: one[2:5]):
             lines.append(_line(problem, console))
             if not each.valid:
-                lines += _excerpt(problem, texts, console)
+                lines += excerpt(problem, texts, console)
         if not each.problems:
             more = f" ({len(each.notes)} notes, --notes shows them)" if each.notes and not notes else ""
             lines.append(f"{printable(each.file)}: {console.paint('no findings', 'allowed')}{more}")
@@ -165,11 +166,14 @@ def checked_lines(checked: Sequence[Checked], console: Console, *, notes: bool =
     return lines
 
 
-def _excerpt(problem: Problem, texts: dict[str, list[str]], console: Console) -> list[str]:
-    """The line that ``problem`` is about, and a mark below its column; nothing where there is no such line."""
+def excerpt(problem: Problem | PolicyError, texts: dict[str, list[str]], console: Console) -> list[str]:
+    """The line that ``problem`` is about, and a mark below its column; nothing where there is no such line.
+
+    ``texts`` remembers the lines of files. What is no regular file cannot be read a second time.
+    """
     if problem.file not in texts:
         try:
-            texts[problem.file] = read_text(problem.file).split("\n")
+            texts[problem.file] = read_text(problem.file).split("\n") if os.path.isfile(problem.file) else []
         except PolicyError:
             texts[problem.file] = []
     if not 1 <= problem.line <= len(texts[problem.file]):

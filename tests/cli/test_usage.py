@@ -208,3 +208,29 @@ def test_ctrl_c_ends_it_quietly(tmp_path: Path) -> None:
         _, said = process.communicate(timeout=60)
         os.close(writer)
     assert (process.returncode, said) == (130, b"")
+
+
+def test_nobody_hears_what_is_wrong(tmp_path: Path) -> None:
+    policy = write(tmp_path / "p.toml", "abi = 0\n")
+    for words, status in (
+        (("explain", policy, "/"), 2),
+        (("run", policy, "--", "true"), 125),
+        (("check", policy), 2),
+        (("nonsense",), 2),
+    ):
+        done = subprocess.run(
+            ["sh", "-c", 'exec "$@" 2>&-', "sh", *PADDOCK, *words], env=environment(), capture_output=True, check=False
+        )
+        assert (done.returncode, done.stderr) == (status, b"")
+
+
+@pytest.mark.parametrize(
+    "words", [("explain", "p.toml", "/"), ("run", "p.toml", "--", "true"), ("export", "p.toml", "--to", "resolved")]
+)
+def test_every_verb_shows_the_line_that_is_wrong(tmp_path: Path, words: tuple[str, ...]) -> None:
+    write(tmp_path / "p.toml", '# First.\n[[ruleset]]\nscoped = ["é", "signa"]\n')
+    done = paddock(*words, cwd=tmp_path)
+    assert done.returncode in (2, 125)
+    said, line, mark = done.stderr.splitlines()
+    assert said.startswith(f"paddock {words[0]}: p.toml:3:11: unknown scope 'é'")
+    assert line == '     3 | scoped = ["é", "signa"]' and line[mark.index("^")] == '"'
