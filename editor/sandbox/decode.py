@@ -721,14 +721,19 @@ _HANDLE = "a handle only names a file: Landlock is asked when it is opened"
 
 
 def _unrestricted(
-    position: int, *, directory: int | None = None, follow: bool = True, why: str = _METADATA
+    position: int, *, directory: int | None = None, flags: int | None = None, follow: bool = True, why: str = _METADATA
 ) -> Callable[[Scene, Args], Attempt]:
-    """A call on a path that Landlock has no right for. Without a path it is on the descriptor itself."""
+    """A call on a path that Landlock has no right for. Without a path it is on the descriptor itself.
+
+    ``flags`` is the argument by which a call says that it means a symbolic link itself, or (``follow`` False) does not.
+    """
 
     def decode(scene: Scene, args: Args) -> Attempt:
         at = AT_FDCWD if directory is None else signed(args[directory])
         path = scene.text(args[position]) if args[position] else ""
-        place = scene.place(at, path, follow=follow) if path else scene.descriptor(at)
+        said = 0 if flags is None else args[flags]
+        following = not said & _AT_SYMLINK_NOFOLLOW if follow else bool(said & _AT_SYMLINK_FOLLOW)
+        place = scene.place(at, path, follow=following) if path else scene.descriptor(at)
         return Attempt("plain", _want(scene, place, NO_RIGHTS), why=why)
 
     return decode
@@ -823,24 +828,24 @@ DECODERS: Mapping[str, Decoder] = MappingProxyType(
         "pidfd_getfd": _pidfd_getfd,
         "mount": _topology(1), "umount": _topology(0), "umount2": _topology(0), "pivot_root": _topology(0),
         "move_mount": _topology(3, directory=2), "fsconfig": _fsconfig, "fsopen": _fsopen, "fsmount": _fsmount,
-        "open_tree": _unrestricted(1, directory=0, why=_DETACHED),
-        "open_tree_attr": _unrestricted(1, directory=0, why=_DETACHED),
+        "open_tree": _unrestricted(1, directory=0, flags=2, why=_DETACHED),
+        "open_tree_attr": _unrestricted(1, directory=0, flags=2, why=_DETACHED),
         "fspick": _unrestricted(1, directory=0, why=_MOUNT_FLAGS),
-        "mount_setattr": _unrestricted(1, directory=0, why=_MOUNT_FLAGS),
-        "name_to_handle_at": _unrestricted(1, directory=0, follow=False, why=_HANDLE),
+        "mount_setattr": _unrestricted(1, directory=0, flags=2, why=_MOUNT_FLAGS),
+        "name_to_handle_at": _unrestricted(1, directory=0, flags=4, follow=False, why=_HANDLE),
         "acct": _system_file("write_file"), "swapon": _system_file("read_file", "write_file"),
         "swapoff": _system_file("read_file", "write_file"),
         "chmod": _unrestricted(0), "fchmodat": _unrestricted(1, directory=0),
-        "fchmodat2": _unrestricted(1, directory=0),
+        "fchmodat2": _unrestricted(1, directory=0, flags=3),
         "chown": _unrestricted(0), "chown32": _unrestricted(0), "lchown": _unrestricted(0, follow=False),
-        "lchown32": _unrestricted(0, follow=False), "fchownat": _unrestricted(1, directory=0),
+        "lchown32": _unrestricted(0, follow=False), "fchownat": _unrestricted(1, directory=0, flags=4),
         "fchmod": _metadata_of_descriptor, "fchown": _metadata_of_descriptor, "fchown32": _metadata_of_descriptor,
         "setxattr": _unrestricted(0), "lsetxattr": _unrestricted(0, follow=False), "fsetxattr": _metadata_of_descriptor,
         "removexattr": _unrestricted(0), "lremovexattr": _unrestricted(0, follow=False),
-        "fremovexattr": _metadata_of_descriptor, "setxattrat": _unrestricted(1, directory=0),
-        "removexattrat": _unrestricted(1, directory=0), "file_setattr": _unrestricted(1, directory=0),
+        "fremovexattr": _metadata_of_descriptor, "setxattrat": _unrestricted(1, directory=0, flags=2),
+        "removexattrat": _unrestricted(1, directory=0, flags=2), "file_setattr": _unrestricted(1, directory=0, flags=4),
         "utime": _unrestricted(0), "utimes": _unrestricted(0), "futimesat": _unrestricted(1, directory=0),
-        "utimensat": _unrestricted(1, directory=0), "utimensat_time64": _unrestricted(1, directory=0),
+        "utimensat": _unrestricted(1, directory=0, flags=3), "utimensat_time64": _unrestricted(1, directory=0, flags=3),
         "chroot": _chroot, "chdir": _changes_directory, "fchdir": _changes_directory, "unshare": _changes_view,
         "setns": _changes_view,
         "io_uring_setup": _io_uring, "seccomp": _seccomp, "landlock_restrict_self": _restrict_self,

@@ -335,6 +335,34 @@ def test_what_landlock_does_not_check(workshop: Path) -> None:
     assert all(row.reason for row in rows.values() if row.verdict == "uncontrolled")
 
 
+def test_symbolic_links_themselves(workshop: Path) -> None:
+    """As cp -a and chown -h treat them: the object is the link, also where it leads nowhere."""
+    top = workshop / "links"
+    top.mkdir()
+    (top / "f").touch()
+    (top / "there").symlink_to("f")
+    (top / "nowhere").symlink_to("nothing")
+    results, done = call(
+        policy(system_rules()),
+        ["utimensat", AT_FDCWD, f"{top}/there", 0, 0x100],
+        ["utimensat", AT_FDCWD, f"{top}/there", 0, 0],
+        ["fchownat", AT_FDCWD, f"{top}/nowhere", -1, -1, 0x100],
+        ["fchownat", AT_FDCWD, f"{top}/nowhere", -1, -1, 0],
+    )
+    assert results == [0, 0, 0, -2]
+    rows = [
+        (row.syscall, row.object_path, row.verdict)
+        for row in done.report.accesses
+        if row.path in (f"{top}/there", f"{top}/nowhere")
+    ]
+    assert rows == [
+        ("utimensat", f"{top}/there", "uncontrolled"),
+        ("utimensat", f"{top}/f", "uncontrolled"),
+        ("fchownat", f"{top}/nowhere", "uncontrolled"),
+        ("fchownat", f"{top}/nothing", "failed"),
+    ]
+
+
 def test_right_that_is_not_handled_and_right_that_is_too_new(workshop: Path) -> None:
     top = workshop / "loose"
     top.mkdir()
