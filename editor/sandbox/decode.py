@@ -28,6 +28,7 @@ _AT_SYMLINK_NOFOLLOW = 0x100
 _AT_SYMLINK_FOLLOW = 0x400
 _AT_EMPTY_PATH = 0x1000
 _O_TMPFILE_BIT = 0o20000000
+_RESOLVE_IN_ROOT = 0x10
 
 _AF_UNSPEC, _AF_UNIX, _AF_INET, _AF_INET6 = 0, 1, 2, 10
 _SOCK_STREAM, _SOCK_DGRAM = 1, 2
@@ -170,8 +171,11 @@ class Scene(Protocol):
     def set_memory(self, address: int, data: bytes) -> None:
         """Write memory. Raises BadMemory, Gone."""
 
-    def place(self, directory: int, path: str, *, follow: bool, cacheable: bool = False) -> Place:
-        """Where ``path``, relative to the descriptor ``directory`` (or AT_FDCWD), leads."""
+    def place(self, directory: int, path: str, *, follow: bool, cacheable: bool = False, rooted: bool = False) -> Place:
+        """Where ``path``, relative to the descriptor ``directory`` (or AT_FDCWD), leads.
+
+        With ``rooted`` as if that directory were the root.
+        """
 
     def descriptor(self, number: int) -> Place:
         """What an open descriptor leads to."""
@@ -240,21 +244,21 @@ def _unasked(scene: Scene, place: Place) -> Want:
 # Opening
 
 
-def open_at(scene: Scene, directory: int, path: str, flags: int) -> Attempt:
-    """open(2) and its relatives, once their arguments are the same."""
+def open_at(scene: Scene, directory: int, path: str, flags: int, *, rooted: bool = False) -> Attempt:
+    """open(2) and its relatives, once their arguments are the same. ``rooted``: as if ``directory`` were the root."""
     if flags & os.O_PATH:
         follow = not flags & os.O_NOFOLLOW
-        place = scene.place(directory, path, follow=follow, cacheable=True)
+        place = scene.place(directory, path, follow=follow, cacheable=True, rooted=rooted)
         why = "O_PATH only names a file: Landlock does not check it"
         return Attempt("plain", _unasked(scene, place), why=why, cacheable=not place.bound)
     access = flags & _O_ACCMODE
     opening = {0: ("read_file",), 1: ("write_file",), 2: ("read_file", "write_file")}.get(access, ())
     if flags & _O_TMPFILE_BIT:
-        place = scene.place(directory, path, follow=True)
+        place = scene.place(directory, path, follow=True, rooted=rooted)
         return Attempt("open", _want(scene, place, frozenset(opening)))
     exclusive = os.O_CREAT | os.O_EXCL
     follow = not (flags & os.O_NOFOLLOW or flags & exclusive == exclusive)
-    place = scene.place(directory, path, follow=follow, cacheable=True)
+    place = scene.place(directory, path, follow=follow, cacheable=True, rooted=rooted)
     cacheable = not place.bound
     if place.entry is None and flags & os.O_CREAT and place.real is not None and not place.problem:
         wants = (_want_in(scene, place, "make_reg"), _want(scene, place, frozenset(opening), new=True))
@@ -280,8 +284,8 @@ def _openat(scene: Scene, args: Args) -> Attempt:
 
 def _openat2(scene: Scene, args: Args) -> Attempt:
     how = scene.memory(args[2], 24)
-    flags, _mode, _resolve = struct.unpack("=QQQ", how)
-    return open_at(scene, signed(args[0]), scene.text(args[1]), flags)
+    flags, _mode, resolve = struct.unpack("=QQQ", how)
+    return open_at(scene, signed(args[0]), scene.text(args[1]), flags, rooted=bool(resolve & _RESOLVE_IN_ROOT))
 
 
 def _creat(scene: Scene, args: Args) -> Attempt:

@@ -162,10 +162,10 @@ class Task:
     def set_memory(self, address: int, data: bytes) -> None:
         ptrace.write_memory(self.tid, address, data)
 
-    def place(self, directory: int, path: str, *, follow: bool, cacheable: bool = False) -> Place:
+    def place(self, directory: int, path: str, *, follow: bool, cacheable: bool = False, rooted: bool = False) -> Place:
         del cacheable
         cwd = self.look_around()
-        if path.startswith("/"):
+        if path.startswith("/") and not rooted:
             return self.tracer.walker.walk(self.view, path, self.process, follow=follow)
         if directory == AT_FDCWD:
             base, link = cwd, f"/proc/{self.tid}/cwd"
@@ -177,10 +177,20 @@ class Task:
                 return Place(path, None, None, None, problem=error.errno or 0, bound=True)
         if not path or not base.startswith("/"):
             return Place(f"{base}/{path}", None, None, None, problem=errno.ENOENT, bound=True)
+        if rooted:
+            return self._place_below(base.rstrip("/"), path, follow=follow)
         place = self.tracer.walker.walk(self.view, f"{base}/{path}", self.process, follow=follow)
         if place.problem == errno.ENAMETOOLONG:
             place = self._place_by_descriptor(place, link, path, follow=follow)
         return place._replace(bound=True) if directory != AT_FDCWD else place
+
+    def _place_below(self, base: str, path: str, *, follow: bool) -> Place:
+        """Follow ``path`` as if the directory ``base`` were the root: links and ``..`` stay in it."""
+        within = View(self.view.host(base or "/"), self.view.prefix + base)
+        place = self.tracer.walker.walk(within, f"/{path}", self.process, follow=follow)
+        names = (place.asked, place.real, place.parent)
+        asked, real, parent = (None if name is None else (base + name).rstrip("/") or "/" for name in names)
+        return place._replace(asked=asked or place.asked, real=real, parent=parent, bound=True)
 
     @staticmethod
     def _place_by_descriptor(place: Place, link: str, path: str, *, follow: bool) -> Place:

@@ -5,6 +5,7 @@ import os
 import random
 import shutil
 import stat
+import struct
 import sys
 from pathlib import Path
 from typing import Any
@@ -374,3 +375,31 @@ def test_program_that_hides_its_memory(top: str) -> None:
         assert done.rows(path="/etc/hosts") == []
         assert len(done.notices) == 1
         assert "hides its memory" in done.notices[0]
+
+
+def test_openat2_in_a_root_of_its_own(top: str) -> None:
+    """Links and ``..`` stay in the directory (RESOLVE_IN_ROOT), and so does what is shown."""
+    inside = f"{top}/inside"
+    os.makedirs(f"{inside}/etc")
+    for name in (f"{inside}/etc/name", f"{inside}/top"):
+        with open(name, "w", encoding="ascii") as file:
+            file.write("inside")
+    os.symlink("/etc/name", f"{inside}/link")
+    how = {"hex": struct.pack("=QQQ", os.O_RDONLY, 0, 0x10).hex()}
+    asked = ["/etc/name", "link", "../../etc/name", "etc/../top", "/etc", "none"]
+    results, done = call(
+        everything(),
+        ["openat", AT_FDCWD, inside, os.O_PATH],
+        *(["openat2", {"result": 0}, name, how, 24] for name in asked),
+    )
+    assert [result >= 0 for result in results] == [True] * 6 + [False]
+    rows = [(row.object_path, row.verdict) for row in done.report.accesses if row.syscall == "openat2"]
+    name = f"{inside}/etc/name"
+    assert rows == [
+        (name, "allowed"),
+        (name, "allowed"),
+        (name, "allowed"),
+        (f"{inside}/top", "allowed"),
+        (f"{inside}/etc", "allowed"),
+        (f"{inside}/none", "failed"),
+    ]
