@@ -9,10 +9,11 @@ from textual.binding import Binding, BindingType
 from textual.containers import Vertical
 from textual.content import Content
 from textual.message import Message
-from textual.widgets import OptionList, Static
+from textual.widgets import OptionList
 from textual.widgets.option_list import Option
 
 from widgets.cells import visible
+from widgets.note import Note
 
 _GROUPS = {"fs": "Filesystem", "net": "Network ports", "scope": "Scopes"}
 # The longest name is "abstract_unix_socket".
@@ -92,7 +93,7 @@ class HandledPanel(Vertical):
         super().__init__(name=name, id=id, classes=classes, disabled=disabled)
         self._rows: dict[str, HandledRow] = {}
         self._list = OptionList(markup=False)
-        self._detail = Static(markup=False, classes="handled-panel--detail")
+        self._detail = Note(classes="handled-panel--detail")
 
     def compose(self) -> ComposeResult:
         """The list and the detail."""
@@ -149,7 +150,7 @@ class HandledPanel(Vertical):
         row = self.highlighted
         self._detail.display = row is not None
         if row is not None:
-            self._detail.update(_detail(row))
+            self._detail.show(_detail(row))
 
     def action_toggle_right(self) -> None:
         """Toggle the highlighted right or scope."""

@@ -10,9 +10,10 @@ from textual.binding import Binding, BindingType
 from textual.containers import Vertical
 from textual.content import Content
 from textual.message import Message
-from textual.widgets import DataTable, Input, Static
+from textual.widgets import DataTable, Input
 
 from widgets.cells import visible
+from widgets.note import Note
 
 # Column heading and right, in the kernel's order; two lines, so that all of them fit beside a tree in 80 columns.
 _RIGHTS: Final[tuple[tuple[str, str], ...]] = (
@@ -138,7 +139,7 @@ class PortsPanel(Vertical):
         self._rows: dict[int, PortRow] = {}
         self._table: DataTable[Text] = DataTable(cursor_type="cell", header_height=2, fixed_columns=1)
         self._input = Input(placeholder="Add a port: number or service name", select_on_focus=False)
-        self._detail = Static(markup=False, classes="ports-panel--detail")
+        self._detail = Note(classes="ports-panel--detail")
 
     def compose(self) -> ComposeResult:
         """The table, the detail, the line to add a port."""
@@ -219,7 +220,7 @@ class PortsPanel(Vertical):
             self.post_message(self.PortAdded(self, text))
 
     def _show_detail(self) -> None:
-        self._detail.update(self._detail_text())
+        self._detail.show(self._detail_text())
 
     def _detail_text(self) -> Content:
         row = self.highlighted

@@ -9,10 +9,11 @@ from textual.binding import Binding, BindingType
 from textual.containers import Vertical
 from textual.content import Content
 from textual.message import Message
-from textual.widgets import OptionList, Static
+from textual.widgets import OptionList
 from textual.widgets.option_list import Option
 
 from widgets.cells import visible
+from widgets.note import Note
 
 State = Literal["here", "inherited", "none"]
 
@@ -138,11 +139,9 @@ class RightsPanel(Vertical):
     ) -> None:
         super().__init__(name=name, id=id, classes=classes, disabled=disabled)
         self._states: tuple[RightState, ...] = ()
-        self._shown: tuple[tuple[str, str], RightState | None] = ("", ""), None
-        """The subject with its kind, and the state with its details: laying them out again is dear."""
-        self._subject = Static(markup=False, classes="rights-panel--subject")
+        self._subject = Note(classes="rights-panel--subject")
         self._list = OptionList(markup=False)
-        self._detail = Static(markup=False, classes="rights-panel--detail")
+        self._detail = Note(classes="rights-panel--detail")
 
     def compose(self) -> ComposeResult:
         """Subject, rights, detail."""
@@ -168,9 +167,7 @@ class RightsPanel(Vertical):
         title = Content.assemble(
             (visible(subject), "bold"), (f"  {visible(kind)}" if kind else "", "not bold $foreground 70%")
         )
-        if (subject, kind) != self._shown[0]:
-            self._shown = (subject, kind), self._shown[1]
-            self._subject.update(title)
+        self._subject.show(title)
         if [state.name for state in before] == [state.name for state in self._states]:
             for number, (old, new) in enumerate(zip(before, self._states, strict=True)):
                 if old != new:
@@ -194,9 +191,8 @@ class RightsPanel(Vertical):
     def _show_detail(self) -> None:
         state = self.highlighted
         self._detail.display = state is not None
-        if state is not None and state != self._shown[1]:
-            self._shown = self._shown[0], state
-            self._detail.update(_detail(state))
+        if state is not None:
+            self._detail.show(_detail(state))
 
     def action_toggle_right(self) -> None:
         """Toggle the highlighted right."""

@@ -53,4 +53,4 @@ class StatusLine(Static):
             parts.append(Content.assemble((visible(status.running), "$text-accent")))
         if status.problem:  # last: it may be long, and gives way at its end
             parts.append(Content.assemble((visible(status.problem), "bold $text-error")))
-        self.update(Content("  ").join(parts))
+        self.update(Content("  ").join(parts), layout=False)  # it is one line, whatever it says

@@ -21,7 +21,7 @@ from textual.screen import Screen
 from editor.app import PaddockApp
 from tests.benchmarks.large_policy import RULES, large_policy
 from tests.benchmarks.report import Row
-from tests.screens.driving import AppPilot, main_screen, opened, until
+from tests.screens.driving import DEADLINE_S, AppPilot, main_screen, opened, until
 
 # What follows a key within this seems to follow at once, and what holds the screen no longer is not seen.
 _AT_ONCE_S = 0.05
@@ -61,7 +61,7 @@ class _Watched(PaddockApp):
         self.wanted, self.painted = re.compile(wanted), asyncio.get_running_loop().create_future()
         start = time.perf_counter()
         self.press(key)
-        return await self.painted - start
+        return await asyncio.wait_for(self.painted, DEADLINE_S) - start
 
 
 async def _held(pilot: AppPilot, action: Callable[[], None], done: Callable[[], object]) -> tuple[float, float]:

@@ -1,0 +1,21 @@
+"""A text of some lines that changes often and seldom takes another height."""
+
+from textual.content import Content
+from textual.widgets import Static
+
+
+class Note(Static):
+    """Text that is laid out again only where it needs another height: laying out a whole screen is dear."""
+
+    def __init__(self, *, classes: str | None = None) -> None:
+        super().__init__(markup=False, classes=classes)
+        self._shown: Content | None = None
+
+    def show(self, content: Content) -> None:
+        """Show ``content``."""
+        if self._shown is not None and content.is_same(self._shown):
+            return
+        self._shown = content
+        width, height = self.content_size
+        # Without a width it was never laid out: whatever shows it first will do that.
+        self.update(content, layout=width > 0 and content.get_height({}, width) != height)
