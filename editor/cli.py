@@ -661,7 +661,7 @@ def _edit(words: list[str]) -> int:
         options.sample = None
         options.words.insert(0, sample.path)
     paths = (*_files(options, parser), *options.also)
-    variables = _variables(options)
+    variables = _variables(options) if options.var else {}
     if not (_is_terminal(sys.stdin) and _is_terminal(sys.stdout)):
         raise UsageError("the screen needs a terminal on standard input and output; the other verbs do not.")
     if not os.path.isdir(options.root):
