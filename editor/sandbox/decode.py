@@ -36,6 +36,7 @@ _IPPROTO_TCP, _IPPROTO_UDP = 6, 17
 _MAX_ADDRESS = 128
 _MAX_MESSAGES = 16  # of one sendmmsg(2) that are looked at
 _MSG_FASTOPEN = 0x20000000
+_ONLY_TCP_IS_TCP = 1 << 0  # erratum 1: security/landlock/errata/abi-4.h
 
 _PTRACE_ATTACHING = frozenset({0, 16, 0x4206})  # TRACEME, ATTACH, SEIZE
 _FSCONFIG_RECONFIGURE = 7
@@ -519,11 +520,16 @@ def _address(scene: Scene, number: int, address: bytes, *, binding: bool) -> Att
     port = int.from_bytes(address[2:4], "big")
     if address[:2] == _UNSPECIFIED and not binding:
         return _uncontrolled(None, "Landlock always lets a socket be disconnected (AF_UNSPEC)")
-    if kind == _SOCK_STREAM and protocol == _IPPROTO_TCP:
+    if _is_tcp(scene, kind, protocol):
         return _port_want("bind_tcp" if binding else "connect_tcp", port)
     if kind == _SOCK_DGRAM and protocol == _IPPROTO_UDP:
         return _port_want("bind_udp", port) if binding else _datagram(port, bound=bound)
     return _uncontrolled(port, f"Landlock restricts TCP and UDP only, not IP protocol {protocol}")
+
+
+def _is_tcp(scene: Scene, kind: int, protocol: int) -> bool:
+    """Whether Landlock takes an internet socket for TCP: before erratum 1 was fixed, all streams, MPTCP for one."""
+    return kind == _SOCK_STREAM and (protocol == _IPPROTO_TCP or not scene.errata & _ONLY_TCP_IS_TCP)
 
 
 def _odd_address(socket: tuple[int, int, int, bool], address: bytes) -> Attempt | None:

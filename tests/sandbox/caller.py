@@ -3,8 +3,9 @@
 Run with one argument, a JSON list of calls ``[name, argument, ...]``. An argument is a number, a string (passed as a
 pointer to it, surrogate escapes as bytes), ``{"hex": ...}`` (a pointer to these bytes), ``{"result": n}`` (what call n
 returned), ``{"words": [...]}`` (a pointer to these 64-bit words, each again an argument) or ``{"here": true}`` (this
-process's id). Names that are no system call: ``socket_tcp``, ``socket_udp``, ``socket_unix``. A call that would replace
-the process is made in a child; its result is the child's exit status, or minus the errno.
+process's id). Names that are no system call: ``socket_tcp``, ``socket_mptcp``, ``socket_udp``, ``socket_unix``,
+``socket_netlink``. A call that would replace the process is made in a child; its result is the child's exit status, or
+minus the errno.
 """
 
 import ctypes
@@ -47,9 +48,15 @@ def main() -> None:
         return ctypes.c_long(ctypes.addressof(buffer))
 
     def make(name: str, arguments: list[object]) -> int:
-        sockets = {"socket_tcp": (2, 1), "socket_udp": (2, 2), "socket_unix": (1, 1)}
+        sockets = {
+            "socket_tcp": (2, 1, 0),
+            "socket_mptcp": (2, 1, 262),
+            "socket_udp": (2, 2, 0),
+            "socket_unix": (1, 1, 0),
+            "socket_netlink": (16, 3, 0),
+        }
         if name in sockets:
-            return int(libc.socket(*sockets[name], 0))
+            return int(libc.socket(*sockets[name]))
         result = libc.syscall(ctypes.c_long(numbers[name]), *(value(argument) for argument in arguments))
         return int(result) if result >= 0 else -ctypes.get_errno()
 

@@ -488,6 +488,36 @@ def test_listening_without_a_port_of_its_own() -> None:
     assert "without bind" in row.reason
 
 
+def test_sockets_that_landlock_leaves_alone() -> None:
+    require_abi(4)
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        port = server.getsockname()[1]
+        results, done = call(
+            policy(system_rules(), net=ALL_NET),
+            ["socket_mptcp"],
+            ["connect", {"result": 0}, _sin(port), 16],
+            ["socket_netlink"],
+            ["bind", {"result": 2}, {"hex": struct.pack("=HHII", socket.AF_NETLINK, 0, 0, 0).hex()}, 12],
+            ["socket_tcp"],
+            ["connect", {"result": 4}, _sin(port), 16],
+            ["connect", {"result": 4}, {"hex": struct.pack("=H14x", socket.AF_UNSPEC).hex()}, 16],
+        )
+    assert results[3] == 0
+    (netlink,) = done.rows(syscall="bind")
+    assert (netlink.verdict, netlink.port) == ("uncontrolled", None)
+    assert "netlink" in netlink.reason
+    connects = done.rows(syscall="connect")
+    assert (connects[-2].verdict, results[5]) == ("denied", -_EACCES)
+    assert (connects[-1].verdict, results[6]) == ("uncontrolled", 0)
+    assert "AF_UNSPEC" in connects[-1].reason
+    if results[0] < 0:
+        pytest.skip("the kernel has no MPTCP")
+    # Taken for TCP where erratum 1 is not fixed.
+    fixed = bool(kernel.query_errata() & 1)
+    assert (connects[0].verdict, results[1]) == (("uncontrolled", 0) if fixed else ("denied", -_EACCES))
+    assert connects[0].port == port
+
+
 def test_sending_without_an_address() -> None:
     calls = (
         ["socket_udp"],
