@@ -242,6 +242,6 @@ def test_a_directory_asks_which_policy(place: Path) -> None:
     ) as terminal:
         terminal.wait_for("the end-to-end test")
         terminal.press("Enter")
-        terminal.wait_for("Files from /")
+        terminal.wait_for("Handled & scopes")
         terminal.press("C-q")
         terminal.wait_for("[exit 0]")
