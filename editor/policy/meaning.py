@@ -70,10 +70,10 @@ def meaning_of(policy: Policy, within: Container[str] | None = None) -> Meaning:
 
 def variables_of(policy: Policy) -> dict[str, frozenset[str]]:
     """The literals of each variable, the tables of one name united."""
-    variables: dict[str, frozenset[str]] = {}
+    gathered: dict[str, set[str]] = {}
     for variable in policy.variables:
-        variables[variable.name] = variables.get(variable.name, frozenset()).union(variable.literals)
-    return variables
+        gathered.setdefault(variable.name, set()).update(variable.literals)
+    return {name: frozenset(literals) for name, literals in gathered.items()}
 
 
 def intended(before: Meaning, edit: Edit) -> Meaning:
