@@ -1,11 +1,16 @@
 """An edit of one path out of several that a variable makes of one string: both readings, on whole files."""
 
 import pytest
+from hypothesis import assume, given, settings
+from hypothesis import strategies as st
 
 from editor.policy.document import PolicyDocument
 from editor.policy.edits import Edit, GrantPath, GrantPort, SetPathRights
+from editor.policy.locate import Format
 from editor.policy.meaning import meaning_of
 from editor.policy.products import Reading, SharedPath, edits_of, shared_entries
+from editor.policy.resolve import path_key
+from tests.policy.texts import FS, policy_texts
 
 TEXT = """\
 abi = 6
@@ -105,3 +110,29 @@ def test_adding_keeps_the_variable(edit: SetPathRights | GrantPath) -> None:
     assert meaning_of(one.policy).paths[MAIL[1]] == READ | WRITE
     assert all_.text.count("${home}") == one.text.count("${home}") == 3
     assert one.text.startswith(TEXT)
+
+
+@settings(max_examples=150, deadline=None)
+@given(policy_texts(), st.data())
+def test_both_readings_do_what_they_say_to_any_policy(written: tuple[str, Format], data: st.DataObject) -> None:
+    text, format = written
+    document = PolicyDocument.parse(text, "f", format)
+    before = meaning_of(document.policy)
+    shared = sorted(path for path in before.paths if path and shared_entries(document.policy, path))
+    assume(shared)
+    path = data.draw(st.sampled_from(shared))
+    rights = data.draw(st.frozensets(st.sampled_from(FS), max_size=4))
+    edit = SetPathRights(path, rights) if data.draw(st.booleans()) else GrantPath(path, rights)
+    wanted = rights if isinstance(edit, SetPathRights) else rights | before.paths[path]
+    named = {path_key(each) for entry in shared_entries(document.policy, path) for each in entry.paths}
+    readings: tuple[Reading, ...] = ("all", "split")
+    for reading in readings:
+        after = document
+        for each in edits_of(document.policy, edit, reading):
+            after = after.apply(each)
+        paths = meaning_of(after.policy).paths
+        assert paths.get(path, frozenset()) == wanted
+        changed = {each for each in paths.keys() | before.paths.keys() if paths.get(each) != before.paths.get(each)}
+        assert changed <= (named if reading == "all" else {path})
+        assert meaning_of(after.policy).handled_fs == before.handled_fs | wanted
+        assert meaning_of(after.policy).variables == before.variables
