@@ -66,14 +66,15 @@ class View:
 
     ``root`` is the name of the root directory in the thread's mount namespace, empty for the namespace's own.
     ``prefix`` goes before every path that the tracer itself looks up: empty, or something below /proc/PID/root where
-    the thread is in another mount namespace or a chroot.
+    the thread is in another mount namespace (``foreign``) or a chroot.
     """
 
-    __slots__ = ("prefix", "root")
+    __slots__ = ("foreign", "prefix", "root")
 
-    def __init__(self, root: str, prefix: str) -> None:
+    def __init__(self, root: str, prefix: str, *, foreign: bool = False) -> None:
         self.root = root
         self.prefix = prefix
+        self.foreign = foreign
 
     def host(self, path: str) -> str:
         """The host's name for ``path`` of this view."""
@@ -84,8 +85,10 @@ class View:
     def seen(self, path: str) -> str:
         """Under which name the tracer can look at ``path`` of this view.
 
-        In another mount namespace what stands before ``host(path)`` leads to that namespace's own root.
+        That is ``host(path)``; in another mount namespace with something before it that leads to the root there.
         """
+        if not self.foreign:
+            return self.host(path)
         return self.prefix if path == "/" and self.root else self.prefix + path
 
     def from_host(self, path: str) -> str:
@@ -156,7 +159,7 @@ def view_of(tid: int, own_namespace: tuple[int, int]) -> View:
     if root.startswith("/") and not same:
         # Rules reach into a chroot from above. Whoever is not in it comes up to there by "..", and down again by name.
         prefix += "/.." * root.count("/") + root
-    return View(root, prefix)
+    return View(root, prefix, foreign=not same)
 
 
 def tidy(path: str) -> str:

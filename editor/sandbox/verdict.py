@@ -346,7 +346,7 @@ class Judge:
             outcome.who.tid, target, reading=True
         ):
             return False
-        if want.object_path is not None and want.object_path.startswith(found[0]):
+        if want.object_path is not None and want.object_path.endswith(want.asked or ""):  # no link, but the file itself
             return decision.allowed and not self._permissions.refuses(outcome.who.tid, want.seen, want.rights)
         return True
 

@@ -289,6 +289,21 @@ os.close(os.open("/../etc/inside", os.O_RDONLY))
     assert all(row.decided_by for row in rows)
 
 
+def test_names_of_a_view() -> None:
+    """A chroot at /root must not be taken for the name /proc has for a process's root."""
+    assert (HOST.host("/a"), HOST.seen("/a"), HOST.seen("/")) == ("/a", "/a", "/")
+    jail = View("/root", "/proc/5/root")
+    assert (jail.host("/a"), jail.seen("/a"), jail.seen("/")) == ("/root/a", "/root/a", "/root")
+    elsewhere = View("", "/proc/5/root", foreign=True)
+    assert (elsewhere.host("/"), elsewhere.seen("/"), elsewhere.seen("/a")) == ("/", "/proc/5/root/", "/proc/5/root/a")
+    both = View("/jail", "/proc/5/root/../jail", foreign=True)
+    assert (both.host("/"), both.seen("/"), both.seen("/a")) == (
+        "/jail",
+        "/proc/5/root/../jail",
+        "/proc/5/root/../jail/a",
+    )
+
+
 _CODE_32 = """
 import ctypes, mmap, struct, sys
 sys.path.insert(0, {repository!r})
@@ -317,6 +332,8 @@ address = struct.pack("=HH4s8x", 2, 0x5000, b"\\x7f\\0\\0\\1")
 ctypes.memmove(data, struct.pack("=3I", socket, data + 64, 16), 12)
 ctypes.memmove(data + 64, address, 16)
 print(call("socketcall", 3, data))
+ctypes.memmove(data, struct.pack("=2I", socket, 1), 8)
+print(call("socketcall", 4, data))
 """
 
 
@@ -336,6 +353,8 @@ def test_32_bit_calls_are_decoded(top: str) -> None:
     assert [(row.verdict, row.missing) for row in done.rows(path=f"{top}/f-d")] == [("denied", frozenset({"make_dir"}))]
     assert done.out.splitlines()[1] == "-13"
     assert [(row.verdict, row.syscall) for row in done.rows(port=80)] == [("denied", "connect")]
+    assert done.out.splitlines()[2] == "0"
+    assert [(row.verdict, row.port) for row in done.rows(syscall="listen")] == [("uncontrolled", 0)]
 
 
 def test_pointer_to_nothing_and_unending_name() -> None:
