@@ -277,10 +277,7 @@ class Workspace:
             before = self._state
             self._beside = beside
             try:
-                document = before.document
-                if document.given != beside.variables:
-                    document = self._parse(document.text)
-                self._adopt(document)
+                self._adopt(before.document.beside(beside.variables))
             except PolicyError as error:
                 self._state = before._replace(problem=error)
             problem = self._state.problem

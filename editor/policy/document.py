@@ -101,6 +101,14 @@ class PolicyDocument(NamedTuple):
             raise problems[0]
         return cls(text, file, format, policy, outlined(text, root), given)
 
+    def beside(self, given: tuple[Variable, ...]) -> "PolicyDocument":
+        """The same text beside other variables. Raises PolicyError where a path uses one that is missing then."""
+        if given == self.given:
+            return self
+        for problem in unresolved(_with(self.policy, given)):
+            raise problem
+        return self._replace(given=given)
+
     @property
     def bound(self) -> Policy:
         """The policy with the variables of other files beside its own."""
