@@ -16,6 +16,7 @@ from tests.fuzz.targets import TARGETS, Case
 
 _MOST_KEPT = 4000
 _SLOWEST = 5
+_HOPELESS_S = 300  # of the clock: far above any limit of the processor's time, also on a busy machine
 
 
 class HangError(Exception):
@@ -103,7 +104,7 @@ class Fuzzer:
         def stop(_signal: int, _frame: FrameType | None) -> None:
             raise HangError(f"more than {seconds} s of the processor")
 
-        faulthandler.dump_traceback_later(10 * seconds, exit=True)  # where not even a signal helps
+        faulthandler.dump_traceback_later(_HOPELESS_S, exit=True)  # where not even a signal helps
         signal.signal(signal.SIGPROF, stop)
         signal.setitimer(signal.ITIMER_PROF, seconds)
         try:
