@@ -26,7 +26,10 @@ class Variable(NamedTuple):
 
 
 class RulesetTable(NamedTuple):
-    """One ``[[ruleset]]`` table, the ``number``th from 0: names as written, groups included, and their meaning."""
+    """One ``[[ruleset]]`` table, the ``number``th from 0: names as written, groups included, and their meaning.
+
+    A number stands here, and in the rules below, by its `rights.mask_name`.
+    """
 
     number: int
     handled_access_fs: tuple[str, ...]

@@ -484,7 +484,8 @@ class _Reader:
             hint = "'abi.all' is the only group here"
         elif (mask := mask_of(name)) is not None:
             message = f"unknown {_KIND_NAMES[kind]} '{name}'"
-            hint = f"as the kernel's bits it is written as a number: {mask if self.format == 'json' else hex(mask)}"
+            number = mask if self.format == "json" else hex(mask)
+            hint = _bits_problem(mask, kind)[1] or f"as the kernel's bits it is written as a number: {number}"
         else:
             message = f"unknown {_KIND_NAMES[kind]} '{name}'"
             known = [each.name for each in RIGHTS.values() if each.kind == kind]

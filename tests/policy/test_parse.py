@@ -418,6 +418,7 @@ def test_one_mistake_is_one_error_that_says_what_to_write(
         ("handled_access_fs", str(1 << 64), "as the kernel's bits, 18446744073709551616 is no", "by its name"),
         ("handled_access_fs", "131072.0", "must be an array of strings, not a float", ""),
         ("handled_access_fs", "true", "must be an array of strings, not a boolean", ""),
+        ("handled_access_fs", '"fs.0x4"', "unknown filesystem right 'fs.0x4'", "write 'read_file'"),
         ("handled_access_fs", '"fs.0x20000"', "unknown filesystem right 'fs.0x20000'", "as a number: 0x20000"),
     ],
 )
