@@ -18,7 +18,7 @@ test-kernels: ## try Paddock's claims on Debian's other kernels, in QEMU
 	@scripts/packages.sh kernels
 	@$$(scripts/interpreter.sh) -m tests.kernels
 
-bench: ## measure start-up and tracing against their goals
+bench: ## measure start-up, editing and tracing against their goals
 	@scripts/setup.sh test
 	@.venv/bin/python -m tests.benchmarks
 

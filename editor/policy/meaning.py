@@ -138,13 +138,17 @@ def as_intended(before: Policy, edit: Edit, after: Policy) -> bool:
     return meaning_of(after, within) == intended_of(before, edit, within)
 
 
+# Of so many rules, telling which paths they name takes as long as comparing all paths.
+_MANY = 500
+
+
 def _touched(before: Policy, edit: Edit, after: Policy) -> set[str] | None:
     """The keys of the paths that ``edit`` names, or a rule that stands in only one of the two; None: of all."""
     if before.variables != after.variables or isinstance(edit, VariableEdit):
         return None
     pairs = zip_longest(before.path_rules, after.path_rules)
     others = [rule for pair in pairs if pair[0] is not pair[1] for rule in pair if rule is not None]
-    if len(others) > len(after.path_rules):
+    if len(others) > _MANY:
         return None
     if isinstance(edit, RuleEdit) and edit.section == "path_beneath":
         others.append(before.path_rules[edit.number])
