@@ -45,6 +45,7 @@ async def test_a_long_file_is_said_to_be_read(policy: Path, monkeypatch: pytest.
         replace(policy, POLICY + rules)
         await until(pilot, lambda: status.status.running == "reading")
         await until(pilot, lambda: workspace.document.text == POLICY + rules and not status.status.running)
+        await until(pilot, lambda: len(said) > 1)  # the screen is told first
         assert said == [(frozenset({"reading"}), True), (frozenset({"disk", "document"}), False)]
 
 
