@@ -531,8 +531,11 @@ def test_sending_without_an_address() -> None:
     assert results[1:3] == [-89, -89]  # EDESTADDRREQ
     assert done.rows(verdict="denied") == []
     forbidden = policy(system_rules(), net=[*ALL_NET, "bind_udp"])
-    require_abi(10)
+    unrestricted = results
     results, done = call(forbidden, *calls)
+    if kernel.query_abi() < 10:  # tests/kernels has such as know the right
+        assert results == unrestricted
+        return
     assert results[1:4] == [-_EACCES] * 3
     rows = [(row.syscall, row.rights, row.port) for row in done.rows(verdict="denied")]
     assert rows == [(name, _rights("bind_udp"), 0) for name in ("sendto", "sendmsg", "connect")]
