@@ -13,7 +13,7 @@ import termios
 import time
 from collections.abc import Sequence
 
-from tests.benchmarks.report import Row, alternate
+from tests.benchmarks.report import Row, alternate, environment
 
 _ROWS, _COLUMNS = 40, 120
 _GOAL = 1.5
@@ -37,7 +37,7 @@ def seconds_to_screen(command: Sequence[str], *marks: str) -> float:
     started = time.perf_counter()
     pid, terminal = pty.fork()
     if pid == 0:
-        os.execvpe(command[0], list(command), os.environ | {"TERM": "xterm-256color", "COLORTERM": "truecolor"})  # noqa: S606
+        os.execvpe(command[0], list(command), environment(TERM="xterm-256color", COLORTERM="truecolor"))  # noqa: S606
     try:
         fcntl.ioctl(terminal, termios.TIOCSWINSZ, struct.pack("HHHH", _ROWS, _COLUMNS, 0, 0))
         seen = b""

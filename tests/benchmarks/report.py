@@ -1,5 +1,6 @@
 """Rows of the benchmark table, and fair timing of two things against each other."""
 
+import os
 import statistics
 from collections.abc import Callable, Iterable
 from typing import NamedTuple
@@ -26,6 +27,14 @@ def alternate(baseline: Callable[[], float], measured: Callable[[], float], roun
     measured()
     pairs = [(baseline(), measured()) for _ in range(rounds)]
     return statistics.median(pair[0] for pair in pairs), statistics.median(pair[1] for pair in pairs)
+
+
+def environment(**extra: str) -> dict[str, str]:
+    """The environment of a program that is measured, with ``extra`` variables.
+
+    An installed program is compiled once: a setting that forbids it would measure the compiler.
+    """
+    return {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"} | extra
 
 
 def table(rows: Iterable[Row]) -> str:

@@ -7,15 +7,14 @@ import time
 from collections.abc import Sequence
 from functools import partial
 
-from tests.benchmarks.report import Row, alternate
+from tests.benchmarks.report import Row, alternate, environment
 from tests.samples.harness import policy_path
 
 _ROUNDS = 31
 
 
 def _seconds(command: Sequence[str]) -> float:
-    # An installed program is compiled once: a setting that forbids it would measure the compiler.
-    env = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
+    env = environment()
     started = time.perf_counter()
     subprocess.run(command, check=True, capture_output=True, env=env)
     return time.perf_counter() - started
