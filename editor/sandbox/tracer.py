@@ -16,26 +16,24 @@ import gc
 import json
 import os
 import signal
-import stat
 import sys
-import termios
 import time
-from typing import TYPE_CHECKING, Any, NamedTuple, NoReturn
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from editor.escape import printable
 from editor.landlock import kernel, ruleset
 from editor.landlock.rights import LATEST_ABI, rights_of
-from editor.policy.decide import Entry
 from editor.policy.mounts import read_mounts
 from editor.policy.stack import Deciders
 from editor.sandbox import decode, ptrace, seccomp, syscalls
 from editor.sandbox.channel import Channel
+from editor.sandbox.child import Child, NotStarted, find_program
 from editor.sandbox.decode import Attempt
-from editor.sandbox.execchain import Image, ImageReader
-from editor.sandbox.paths import AT_FDCWD, HOST, Place, View, Walker, directory_name, view_of, without_deleted
+from editor.sandbox.paths import AT_FDCWD
 from editor.sandbox.permissions import credentials
 from editor.sandbox.rows import Row, Rows
 from editor.sandbox.signals import OwnSignals
+from editor.sandbox.task import STRING_LIMIT, Surroundings, Task
 from editor.sandbox.verdict import Judge, Who
 from editor.sandbox.wire import Spec
 
@@ -58,14 +56,12 @@ _GIVE_UP_S = 5.0  # a killed process that still is not gone hangs in the kernel
 _AUDIT_WAIT_S = 0.3  # the kernel tells last how many denials there were, some milliseconds after the end
 _AUDIT_ABI = 7  # the first whose denials are in the kernel's audit
 _CAP_AUDIT_READ = 37
-_STRING_LIMIT = 4096
 # wait(2) statuses: what the low byte of all stops is, and the two stops of a call.
 _STOPPED = 0x7F
 _ENTERING = ptrace.EVENT_SECCOMP << 16 | signal.SIGTRAP << 8 | _STOPPED
 _LEAVING = ptrace.SYSCALL_STOP_SIGNAL << 8 | _STOPPED
 _STOPPING = frozenset({signal.SIGSTOP, signal.SIGTSTP, signal.SIGTTIN, signal.SIGTTOU})
 _PR_SET_PDEATHSIG = 1
-_PR_SET_NAME = 15
 _PR_SET_CHILD_SUBREAPER = 36
 _IO_URING = frozenset({"io_uring_setup"})
 _NEW_TASK = frozenset({ptrace.EVENT_FORK, ptrace.EVENT_VFORK, ptrace.EVENT_CLONE})
@@ -83,203 +79,13 @@ class _Opening(NamedTuple):
 _OPENINGS = (_Opening("open", 1), _Opening("openat", 2))
 
 
-class Task:
-    """One traced thread, and what a decoder asks about it (``decode.Scene``)."""
-
-    __slots__ = (
-        "_cwd",
-        "_generation",
-        "_name",
-        "_process",
-        "caller",
-        "pending",
-        "pointer_size",
-        "tid",
-        "tracer",
-        "view",
-    )
-
-    def __init__(self, tracer: "Tracer", tid: int) -> None:
-        self.tracer = tracer
-        self.tid = tid
-        self.pending: Attempt | None = None
-        self.caller = ""  # the name before a call that executes a program
-        self.pointer_size = 8
-        self.view: View = HOST
-        self._process = 0
-        self._name = ""
-        self._cwd = ""
-        self._generation = -1
-
-    @property
-    def process(self) -> int:
-        """The process that the thread belongs to."""
-        if not self._process:
-            self._process = self.tid
-            try:
-                with open(f"/proc/{self.tid}/status", "rb") as file:
-                    for line in file:
-                        if line.startswith(b"Tgid:"):
-                            self._process = int(line[5:])
-                            break
-            except OSError:
-                pass  # just died: its own number is all there is
-        return self._process
-
-    @property
-    def comm(self) -> str:
-        """The process's name."""
-        if not self._name:
-            self._name = self.process_name(self.process) or "?"
-        return self._name
-
-    def renamed(self) -> None:
-        """The name is another one from now on: a program was executed, or gave itself one."""
-        self._name = ""
-
-    def look_around(self) -> str:
-        """The working directory in the thread's view, asked again when something may have changed it."""
-        if self._generation != self.tracer.generation:
-            self._generation = self.tracer.generation
-            self.view = view_of(self.tid, self.tracer.own_namespace)
-            try:
-                self._cwd = self.view.from_host(directory_name(f"/proc/{self.tid}/cwd"))
-            except OSError:
-                self._cwd = "(unknown)"
-        return self._cwd
-
-    @property
-    def errata(self) -> int:
-        """The mask of Landlock's errata that are fixed in this kernel."""
-        return self.tracer.errata
-
-    def text(self, address: int) -> str:
-        return os.fsdecode(ptrace.read_string(self.tid, address, _STRING_LIMIT))
-
-    def memory(self, address: int, size: int) -> bytes:
-        return ptrace.read_memory(self.tid, address, size)
-
-    def set_memory(self, address: int, data: bytes) -> None:
-        ptrace.write_memory(self.tid, address, data)
-
-    def place(self, directory: int, path: str, *, follow: bool, cacheable: bool = False, rooted: bool = False) -> Place:
-        del cacheable
-        cwd = self.look_around()
-        if path.startswith("/") and not rooted:
-            return self.tracer.walker.walk(self.view, path, self.process, follow=follow)
-        if directory == AT_FDCWD:
-            base, link = cwd, f"/proc/{self.tid}/cwd"
-        else:
-            link = f"/proc/{self.tid}/fd/{directory}"
-            try:
-                base = self.view.from_host(directory_name(link))
-            except OSError as error:
-                return Place(path, None, None, None, problem=error.errno or 0, bound=True)
-        if not path or not base.startswith("/"):
-            return Place(f"{base}/{path}", None, None, None, problem=errno.ENOENT, bound=True)
-        if rooted:
-            return self._place_below(base.rstrip("/"), path, follow=follow)
-        place = self.tracer.walker.walk(self.view, f"{base}/{path}", self.process, follow=follow)
-        if place.problem == errno.ENAMETOOLONG:
-            place = self._place_by_descriptor(place, link, path, follow=follow)
-        return place._replace(bound=True) if directory != AT_FDCWD else place
-
-    def _place_below(self, base: str, path: str, *, follow: bool) -> Place:
-        """Follow ``path`` as if the directory ``base`` were the root: links and ``..`` stay in it."""
-        within = View(self.view.host(base or "/"), self.view.prefix + base)
-        place = self.tracer.walker.walk(within, f"/{path}", self.process, follow=follow)
-        names = (place.asked, place.real, place.parent)
-        asked, real, parent = (None if name is None else (base + name).rstrip("/") or "/" for name in names)
-        return place._replace(asked=asked or place.asked, real=real, parent=parent, bound=True)
-
-    @staticmethod
-    def _place_by_descriptor(place: Place, link: str, path: str, *, follow: bool) -> Place:
-        """Look up a name whose absolute spelling is longer than the kernel takes in one piece."""
-        try:
-            base = os.open(link, os.O_PATH | os.O_CLOEXEC)
-        except OSError:
-            return place
-        real = place.asked
-        parent = real.rpartition("/")[0] or "/"
-        try:
-            status = os.stat(path, dir_fd=base, follow_symlinks=follow)
-        except OSError as error:
-            if error.errno == errno.ENOENT:
-                return Place(place.asked, real, parent, None)
-            return place
-        finally:
-            os.close(base)
-        return Place(place.asked, real, parent, Entry.of(status))
-
-    def descriptor(self, number: int) -> Place:
-        self.look_around()
-        link = f"/proc/{self.tid}/fd/{number}"
-        try:
-            target = self.view.from_host(os.readlink(link))
-            if self.tracer.walker.avoids(self.view, target):
-                return Place(target, None, None, None, problem=errno.EDEADLK, bound=True)
-            status = os.stat(link)
-        except PermissionError as error:
-            raise ptrace.BadMemory(errno.EPERM, error.strerror) from error
-        except OSError as error:
-            return Place(f"descriptor {number}", None, None, None, problem=error.errno or 0, bound=True)
-        entry = Entry.of(status)
-        if not target.startswith("/") or target.startswith("/memfd:"):
-            return Place(target, target, None, entry, special=True, bound=True)
-        real = without_deleted(target) if not status.st_nlink else target
-        return Place(real, real, real.rpartition("/")[0] or "/", entry, bound=True)
-
-    def image(self, seen: str) -> Image:
-        return self.tracer.images.read(seen)
-
-    def socket(self, number: int) -> tuple[int, int, int, bool] | None:
-        import _socket  # noqa: PLC0415 a C module that only programs with sockets need
-
-        try:
-            copy = ptrace.copy_descriptor(self.process, number)
-        except OSError:
-            return None
-        try:
-            found = _socket.socket(fileno=copy)
-        except OSError:
-            os.close(copy)
-            return None
-        internet = found.family in (_socket.AF_INET, _socket.AF_INET6)
-        try:
-            bound = internet and found.getsockname()[1] != 0
-        except OSError:
-            bound = False
-        kinds = int(found.family), int(found.type), int(found.proto), bound
-        found.close()
-        return kinds
-
-    def process_name(self, pid: int) -> str:
-        try:
-            with open(f"/proc/{pid}/comm", "rb") as file:
-                return os.fsdecode(file.read().rstrip(b"\n"))
-        except OSError:
-            return ""
-
-    def process_of(self, number: int) -> int:
-        try:
-            with open(f"/proc/{self.tid}/fdinfo/{number}", "rb") as file:
-                return next((int(line[4:]) for line in file if line.startswith(b"Pid:")), 0)
-        except (OSError, ValueError):
-            return 0
-
-
 class Tracer:
     """One run."""
 
     def __init__(self, spec: Spec, channel: Channel, control: int, signals: OwnSignals) -> None:
         self.spec = spec
         self.channel = channel
-        self.walker = Walker()
-        self.images = ImageReader()
-        self.generation = 0
-        self.errata = 0
-        status = os.stat("/proc/self/ns/mnt")
-        self.own_namespace = (status.st_dev, status.st_ino)
+        self._surroundings = Surroundings()
         self._control = control
         self._signals = signals
         self._machine = syscalls.machine()
@@ -349,8 +155,8 @@ class Tracer:
             for note in (each for built in self._built for each in built.notes):
                 if note.kind != "not_for_file":  # as the format means it
                     self.channel.notice(f"{note.subject}: {note.message}" if note.subject else note.message)
-        self.errata = kernel.query_errata() if self._kernel_abi else 0
-        self._deciders = Deciders(self._policies, self._abi, self.errata)
+        self._surroundings.errata = kernel.query_errata() if self._kernel_abi else 0
+        self._deciders = Deciders(self._policies, self._abi, self._surroundings.errata)
         if spec.mode == "enforce" and spec.confirm is not False and self._kernel_abi >= _AUDIT_ABI:
             self._listen_to_audit()
         elif spec.mode == "enforce" and spec.confirm:
@@ -383,7 +189,7 @@ class Tracer:
         failure_read, failure_write = os.pipe()
         pid = os.fork()
         if pid == 0:
-            child = _Child(spec, program, self._built, code, self._signals)
+            child = Child(spec, program, self._built, code, self._signals)
             child.run(go_read, go_write, failure_write)
         self._root = pid
         os.close(go_read)
@@ -394,7 +200,7 @@ class Tracer:
             os.kill(pid, signal.SIGKILL)
             os.waitpid(pid, 0)
             raise
-        self._tasks[pid] = Task(self, pid)
+        self._tasks[pid] = Task(self._surroundings, pid)
         self._started = time.monotonic()
         if spec.timeout is not None:
             self._deadline = self._started + spec.timeout
@@ -467,8 +273,8 @@ class Tracer:
             self.channel.send(self._rows.tell())
 
     def _forget(self) -> None:
-        self.generation += 1
-        self.walker.forget()
+        self._surroundings.generation += 1
+        self._surroundings.walker.forget()
         self._attempts.clear()
         self._attempts_on.clear()
         self._deciders.forget()
@@ -535,7 +341,7 @@ class Tracer:
             self._ended(tid, status)
             return
         if task is None:
-            task = self._tasks[tid] = Task(self, tid)
+            task = self._tasks[tid] = Task(self._surroundings, tid)
             if self._killing:
                 os.kill(tid, signal.SIGKILL)
             else:
@@ -574,7 +380,7 @@ class Tracer:
 
     def _born(self, parent: Task, event: int) -> None:
         tid = ptrace.event_message(parent.tid)
-        child = self._tasks.setdefault(tid, Task(self, tid))
+        child = self._tasks.setdefault(tid, Task(self._surroundings, tid))
         if event != ptrace.EVENT_CLONE:
             child._process = tid  # not a thread, for certain
         self._bound_processes()
@@ -658,7 +464,7 @@ class Tracer:
     def _decode_open(self, task: Task, opening: _Opening, arguments: tuple[int, ...]) -> Attempt:
         name, flags_at = opening
         flags = arguments[flags_at]
-        raw = ptrace.read_string(task.tid, arguments[flags_at - 1], _STRING_LIMIT)
+        raw = ptrace.read_string(task.tid, arguments[flags_at - 1], STRING_LIMIT)
         directory = decode.signed(arguments[0]) if flags_at > 1 else AT_FDCWD
         key: tuple[object, ...] | None = None
         if raw[:1] == b"/":
@@ -725,7 +531,7 @@ class Tracer:
         if attempt.bound_name:
             self._addresses.add(attempt.bound_name)
         if attempt.moves == "directory":
-            self.generation += 1
+            self._surroundings.generation += 1
         elif attempt.moves or attempt.tree == "gone":
             self._forget()
         elif attempt.changes:
@@ -734,15 +540,15 @@ class Tracer:
                 for key in self._attempts_on.pop(path, ()):
                     self._attempts.pop(key, None)
             if attempt.tree == "new":  # what led nowhere may lead somewhere now
-                self.walker.forget(missing_only=True)
+                self._surroundings.walker.forget(missing_only=True)
                 for key in self._attempts_on.pop("", ()):
                     self._attempts.pop(key, None)
 
     def _look_for_served(self, task: Task) -> None:
         """A process of the run may have mounted what it serves itself (FUSE): looking there could wait for ever."""
         found = _fuse_mounts("self") | {task.view.host(point) for point in _fuse_mounts(str(task.tid))}
-        new = sorted(found - self._fuse_before - {*self.walker.served})
-        self.walker.served += tuple(new)
+        new = sorted(found - self._fuse_before - {*self._surroundings.walker.served})
+        self._surroundings.walker.served += tuple(new)
         for point in new:
             self.channel.notice(
                 f"What is below {printable(point)} is not looked at: it is served by a program (FUSE), which may be a"
@@ -820,104 +626,6 @@ class Tracer:
 def _fuse_mounts(process: str) -> set[str]:
     """Where filesystems are mounted that a program serves, as ``process`` (a number, or ``self``) sees it."""
     return {each.point for each in read_mounts(f"/proc/{process}/mountinfo") if each.kind.startswith("fuse")}
-
-
-class NotStarted(Exception):
-    """The command was not started; ``code`` is the exit status that env(1) has for it."""
-
-    def __init__(self, code: int, message: str) -> None:
-        super().__init__(message)
-        self.code = code
-
-
-def find_program(name: str, env: dict[str, str], cwd: str) -> str:
-    """The file that ``name`` means, looked up in the command's own PATH as execvp(3) does. Raises NotStarted."""
-    if "/" in name:
-        candidates = [name]
-    else:
-        candidates = [os.path.join(entry or ".", name) for entry in env.get("PATH", os.defpath).split(":")]
-    refused = ""
-    for candidate in candidates:
-        path = os.path.join(cwd, candidate)
-        try:
-            status = os.stat(path)
-        except PermissionError:
-            refused = refused or f"{candidate}: Permission denied"
-            continue
-        except (OSError, ValueError):
-            continue
-        if stat.S_ISDIR(status.st_mode):
-            refused = refused or f"{candidate}: Is a directory"
-        elif not os.access(path, os.X_OK, effective_ids=True):
-            refused = refused or f"{candidate}: Permission denied"
-        else:
-            return candidate
-    if refused:
-        raise NotStarted(126, refused)
-    raise NotStarted(127, f"{name}: command not found" if "/" not in name else f"{name}: No such file or directory")
-
-
-class _Child:
-    """The forked process on its way to becoming the command."""
-
-    def __init__(
-        self,
-        spec: Spec,
-        program: str,
-        built: tuple[ruleset.BuiltRuleset, ...],
-        code: bytes,
-        signals: OwnSignals,
-    ) -> None:
-        self._spec = spec
-        self._program = program
-        self._built = built
-        self._code = code
-        self._signals = signals
-
-    def run(self, go_read: int, go_write: int, failure: int) -> NoReturn:
-        """Become the command, or end with env(1)'s exit status for the reason why not."""
-        code = 125
-        try:
-            os.close(go_write)
-            if os.read(go_read, 1) == b"g":  # traced from here on
-                self._settle()
-                code = self._execute(failure)
-        except BaseException as error:  # whatever it is, it must not run the tracer's code
-            os.write(failure, f"{self._spec.command[0]}: {error}".encode("utf-8", "backslashreplace")[:4000])
-        finally:
-            os._exit(code)
-
-    def _settle(self) -> None:
-        spec = self._spec
-        if spec.session:
-            os.setsid()
-        for target, descriptor in enumerate((spec.stdin, spec.stdout, spec.stderr)):
-            os.dup2(descriptor, target, inheritable=True)
-        if spec.terminal:
-            fcntl.ioctl(0, termios.TIOCSCTTY, 0)
-        os.chdir(spec.cwd)
-        self._signals.give_back()
-        libc = ctypes.CDLL(None)
-        # The first call of the run is the command's own execve: it goes under the command's name.
-        libc.prctl(_PR_SET_NAME, os.fsencode(os.path.basename(self._program))[:15], 0, 0, 0)
-
-    def _execute(self, failure: int) -> int:
-        spec = self._spec
-        for layer in self._built:
-            ruleset.enforce(layer, kernel.LOG_NEW_EXEC_ON)
-        if not self._built:
-            kernel.set_no_new_privs()
-        seccomp.install(self._code)
-        try:
-            try:
-                os.execve(self._program, spec.command, spec.env)  # noqa: S606 running programs is the job
-            except OSError as error:
-                if error.errno != errno.ENOEXEC:
-                    raise
-                os.execve("/bin/sh", ("/bin/sh", self._program, *spec.command[1:]), spec.env)  # noqa: S606 as execvp(3) does
-        except OSError as error:
-            os.write(failure, f"{spec.command[0]}: {error.strerror}".encode("utf-8", "backslashreplace")[:4000])
-            return 127 if error.errno == errno.ENOENT else 126
 
 
 def _run(tracer: Tracer) -> dict[str, Any]:
