@@ -254,13 +254,13 @@ class _Rules(NamedTuple):
             changed = [each for each in chain(self.paths, paths) if id(each) not in kept]
         if len(changed) > len(paths) or known != self.known:
             return _Rules.of(paths, known)
-        identities = {each.identity for each in changed}
-        targets = {each.target for each in changed}
+        identities = {each.identity for each in changed if each.identity is not None}
+        targets = {each.target for each in changed if each.target is not None}
         rules = _Rules(paths, known, dict(self.nodes), dict(self.targets))
         for identity in identities:
-            rules.nodes.pop(identity, None)  # type: ignore[arg-type]  # None is none of them
+            rules.nodes.pop(identity, None)
         for target in targets:
-            rules.targets.pop(target, None)  # type: ignore[arg-type]  # None is none of them
+            rules.targets.pop(target, None)
         for each in paths:
             if each.identity is not None and each.target is not None:
                 if each.identity in identities:
