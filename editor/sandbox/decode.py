@@ -172,7 +172,7 @@ class Scene(Protocol):
     def set_memory(self, address: int, data: bytes) -> None:
         """Write memory. Raises BadMemory, Gone."""
 
-    def place(self, directory: int, path: str, *, follow: bool, cacheable: bool = False, rooted: bool = False) -> Place:
+    def place(self, directory: int, path: str, *, follow: bool, rooted: bool = False) -> Place:
         """Where ``path``, relative to the descriptor ``directory`` (or AT_FDCWD), leads.
 
         With ``rooted`` as if that directory were the root.
@@ -249,7 +249,7 @@ def open_at(scene: Scene, directory: int, path: str, flags: int, *, rooted: bool
     """open(2) and its relatives, once their arguments are the same. ``rooted``: as if ``directory`` were the root."""
     if flags & os.O_PATH:
         follow = not flags & os.O_NOFOLLOW
-        place = scene.place(directory, path, follow=follow, cacheable=True, rooted=rooted)
+        place = scene.place(directory, path, follow=follow, rooted=rooted)
         why = "O_PATH only names a file: Landlock does not check it"
         return Attempt("plain", _unasked(scene, place), why=why, cacheable=not place.bound)
     access = flags & _O_ACCMODE
@@ -259,7 +259,7 @@ def open_at(scene: Scene, directory: int, path: str, flags: int, *, rooted: bool
         return Attempt("open", _want(scene, place, frozenset(opening)))
     exclusive = os.O_CREAT | os.O_EXCL
     follow = not (flags & os.O_NOFOLLOW or flags & exclusive == exclusive)
-    place = scene.place(directory, path, follow=follow, cacheable=True, rooted=rooted)
+    place = scene.place(directory, path, follow=follow, rooted=rooted)
     cacheable = not place.bound
     if place.entry is None and flags & os.O_CREAT and place.real is not None and not place.problem:
         wants = (_want_in(scene, place, "make_reg"), _want(scene, place, frozenset(opening), new=True))

@@ -106,8 +106,7 @@ class Task:
     def set_memory(self, address: int, data: bytes) -> None:
         ptrace.write_memory(self.tid, address, data)
 
-    def place(self, directory: int, path: str, *, follow: bool, cacheable: bool = False, rooted: bool = False) -> Place:
-        del cacheable
+    def place(self, directory: int, path: str, *, follow: bool, rooted: bool = False) -> Place:
         cwd = self.look_around()
         if path.startswith("/") and not rooted:
             return self._surroundings.walker.walk(self.view, path, self.process, follow=follow)

@@ -248,7 +248,7 @@ class Tracer:
         self._spins = _SPINS if time.monotonic() - began < _SOON_S else max(_MIN_SPINS, self._spins // 2)
         return found
 
-    def _tend(self) -> float:
+    def _tend(self) -> None:
         """What has to be done from time to time: telling, forgetting, ending."""
         now = time.monotonic()
         if self._signals.called:
@@ -263,7 +263,6 @@ class Tracer:
                 self._forget()
         if self._deadline is not None and now >= self._deadline:
             self._next_step(now)
-        return now
 
     def _flush(self) -> None:
         if self._audit is not None:
