@@ -55,8 +55,9 @@ def watched(tmp_path: Path) -> Iterator[Watched]:
     path = tmp_path / "dir" / "policy.toml"
     path.write_bytes(OLD)
     state, watcher = watch(path, OLD)
-    # The first change proves that the watch stands, so that what is measured after it is not the start.
-    path.write_bytes(b"warm\n")
+    # The first change proves that the watch stands, so that what is measured after it is not the start. It comes at
+    # once: a file that is emptied and then written may be told of twice by a watch that is just looking first.
+    replace(path, b"warm\n")
     state.wait()
     state.told.clear()
     yield state
