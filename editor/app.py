@@ -9,12 +9,12 @@ from textual.app import App, SystemCommand
 from textual.binding import Binding, BindingType
 from textual.screen import Screen
 
-from editor.opening import Opening
 from editor.screens.main import MainScreen
+from editor.workspace.opening import Opening
 
 if TYPE_CHECKING:
-    from editor.samples import SampleDraft
     from editor.screens.chooser import ChooserScreen
+    from editor.workspace.samples import SampleDraft
 
 
 class PaddockApp(App[None]):

@@ -5,7 +5,7 @@ import re
 import subprocess
 import sys
 
-from editor.sandbox.report import Access
+from editor.sandbox.verdicts.report import Access
 from editor.screens.help import SECTIONS
 
 TREE = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))

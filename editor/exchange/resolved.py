@@ -2,9 +2,9 @@
 
 import json
 
+from editor.evaluation.resolve import resolve
 from editor.exchange import Exported, Source
 from editor.policy.model import Policy
-from editor.policy.resolve import resolve
 
 
 def export(policy: Policy, source: Source | None = None) -> Exported:

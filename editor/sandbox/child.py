@@ -12,8 +12,8 @@ import termios
 from typing import NoReturn
 
 from editor.landlock import kernel, ruleset
-from editor.sandbox import seccomp
-from editor.sandbox.signals import OwnSignals
+from editor.sandbox.tracing import seccomp
+from editor.sandbox.tracing.signals import OwnSignals
 from editor.sandbox.wire import Spec
 
 _PR_SET_NAME = 15

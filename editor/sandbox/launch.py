@@ -10,11 +10,11 @@ import signal
 from collections.abc import Callable
 from typing import NamedTuple, NoReturn
 
+from editor.evaluation.resolve import ResolvedPolicy, resolve
 from editor.landlock.kernel import LandlockError
 from editor.landlock.rights import NO_RIGHTS, in_order, unnamed
 from editor.landlock.ruleset import BuiltRuleset, Note, build, enforce
 from editor.policy.model import Policy
-from editor.policy.resolve import ResolvedPolicy, resolve
 from editor.sandbox.environment import original_environment
 
 # As env(1): the launcher failed, the command cannot be executed, the command was not found.

@@ -1,7 +1,7 @@
 """Starting a run and listening to it: the side of the tester that the screen and the command line hold.
 
-The command runs under a tracer process of its own (``editor.sandbox.tracer``). Here are only pipes: a run can neither
-block nor crash who started it, and when that process is gone the tracer ends everything that it started.
+The command runs under a tracer process of its own (``editor.sandbox.tracing.tracer``). Here are only pipes: a run can
+neither block nor crash who started it, and when that process is gone the tracer ends everything that it started.
 """
 
 import contextlib
@@ -17,10 +17,10 @@ import threading
 import time
 from typing import Any, Literal, NamedTuple
 
+from editor.evaluation.resolve import ResolvedPolicy
 from editor.landlock.rights import LATEST_ABI
-from editor.policy.resolve import ResolvedPolicy
 from editor.sandbox.environment import original_environment
-from editor.sandbox.report import AbiUsed, Access, Mode, Report
+from editor.sandbox.verdicts.report import AbiUsed, Access, Mode, Report
 from editor.sandbox.wire import Spec
 
 Stream = Literal["stdout", "stderr", "tty"]
@@ -29,7 +29,8 @@ _CHUNK = 1 << 16
 # Isolated and without site packages: the directory that a person works in must not decide which code runs, and
 # starting is faster.
 _BOOT = (
-    "import sys; sys.path.insert(0, sys.argv[1]); from editor.sandbox.tracer import main; sys.exit(main(sys.argv[2:]))"
+    "import sys; sys.path.insert(0, sys.argv[1]); "
+    "from editor.sandbox.tracing.tracer import main; sys.exit(main(sys.argv[2:]))"
 )
 _TRACER_LOST = 125
 _LAST_RESORT_S = 8.0  # longer than the tracer's own patience with processes that hang

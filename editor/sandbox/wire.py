@@ -6,10 +6,10 @@ Names that are not UTF-8 travel as lone surrogates, which JSON's ``\\u`` escapes
 import json
 from typing import Any, NamedTuple
 
+from editor.evaluation.resolve import GrantRef, ResolvedPath, ResolvedPolicy, ResolvedPort
 from editor.landlock.rights import RightSet, in_order
 from editor.policy.model import RuleRef
-from editor.policy.resolve import GrantRef, ResolvedPath, ResolvedPolicy, ResolvedPort
-from editor.sandbox.report import Mode
+from editor.sandbox.verdicts.report import Mode
 
 
 class Spec(NamedTuple):

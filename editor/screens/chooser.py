@@ -13,7 +13,7 @@ from textual.widgets import Footer, OptionList, Static
 from textual.widgets.option_list import Option
 
 from editor.escape import printable
-from editor.saving import read_file
+from editor.workspace.saving import read_file
 
 # Lines of a policy's comment head that are shown.
 _HEAD_LINES = 2

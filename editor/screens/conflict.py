@@ -11,10 +11,10 @@ from textual.content import Content
 from textual.screen import ModalScreen
 from textual.widgets import Footer, Static
 
+from editor.editing.merge import Collision, said
 from editor.escape import printable
-from editor.policy.merge import Collision, said
 from editor.screens.dialogs import Ask, Choice
-from editor.workspace import Conflict
+from editor.workspace.workspace import Conflict
 
 # Lines of a difference that are shown; two unrelated files of 25,000 lines would only be scrolled past.
 _MOST_LINES = 4_000

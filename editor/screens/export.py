@@ -14,9 +14,9 @@ from textual.widgets import Button, Input, RadioButton, RadioSet, Static
 
 from editor.escape import printable
 from editor.exchange import ABOUT, Exported, Loss
-from editor.saving import AlreadyThere, SaveError, SymlinkedPolicy, write_new
 from editor.screens.dialogs import Ask, Choice
-from editor.workspace import Workspace
+from editor.workspace.saving import AlreadyThere, SaveError, SymlinkedPolicy, write_new
+from editor.workspace.workspace import Workspace
 
 _FORMATS = tuple(ABOUT)
 

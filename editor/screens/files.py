@@ -11,9 +11,9 @@ from textual.screen import ModalScreen
 from textual.widgets import OptionList, Static
 from textual.widgets.option_list import Option
 
-from editor.composing import Composition
 from editor.escape import printable
-from editor.workspace import Workspace
+from editor.workspace.composition import Composition
+from editor.workspace.workspace import Workspace
 
 _ABOUT = (
     "Together: what all of them handle is handled, their rules add up. Adding goes to the chosen file, changing to the "

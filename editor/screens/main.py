@@ -29,14 +29,14 @@ from widgets.status_line import Status, StatusLine
 # All else is imported where it is used: half of the time to the first screen would go into modules that it does not
 # need. A thread imports them while the person looks at it.
 if TYPE_CHECKING:
-    from editor.composing import Composition
-    from editor.opening import Opening
-    from editor.policy.edits import Edit
-    from editor.policy.products import Reading, SharedPath
+    from editor.editing.edits import Edit
+    from editor.editing.shared_paths import Reading, SharedPath
     from editor.screens.dialogs import Severity
     from editor.screens.run_panel import RunPanel
-    from editor.watching import Watcher
-    from editor.workspace import Applied, Change, Workspace
+    from editor.workspace.composition import Composition
+    from editor.workspace.opening import Opening
+    from editor.workspace.watching import Watcher
+    from editor.workspace.workspace import Applied, Change, Workspace
     from widgets.command_bar import CommandBar
     from widgets.handled_panel import HandledPanel
     from widgets.policy_text import PolicyText
@@ -59,7 +59,7 @@ _REST: Final = (
     "widgets.policy_text",
     "editor.screens.chooser",
     "editor.screens.dialogs",
-    "editor.suggest",
+    "editor.suggest.grant",
 )
 
 PANELS: Final = ("rights", "ports", "handled", "text")
@@ -249,8 +249,8 @@ class MainScreen(Screen[None]):
         self.run_worker(self._read_policy, thread=True, group="open", exit_on_error=True)
 
     def _read_policy(self) -> None:
-        from editor.composing import Composition
         from editor.screens import showing
+        from editor.workspace.composition import Composition
 
         opening, sample = self._opening, self._opening.sample
         new_text = sample.text if sample is not None else None
@@ -379,8 +379,8 @@ class MainScreen(Screen[None]):
     @work(group="unreadable", exclusive=True)
     async def _show_unreadable(self, error: PolicyError) -> None:
         from editor.policy.parse import format_of
-        from editor.saving import read_file
-        from editor.watching import Watcher
+        from editor.workspace.saving import read_file
+        from editor.workspace.watching import Watcher
 
         await self._mount_rest()
         if error.file and error.file != self._path:  # another file of the composition
@@ -515,7 +515,7 @@ class MainScreen(Screen[None]):
     async def _work_jobs(self) -> None:
         while True:
             job, done = await self._jobs.get()
-            from editor.policy.edits import EditError
+            from editor.editing.edits import EditError
 
             waiting = self.set_timer(_PATIENCE_S, lambda: self._set_busy("working"))
             try:
@@ -553,7 +553,7 @@ class MainScreen(Screen[None]):
         """As ``_edit``; asks what is meant where a variable leads to the path and to others."""
 
         def asking() -> "Result":
-            from editor.policy.products import SharedPath
+            from editor.editing.shared_paths import SharedPath
 
             try:
                 return job(None)
@@ -647,7 +647,7 @@ class MainScreen(Screen[None]):
         event.stop()
         if self._workspace is None:
             return
-        from editor.policy.edits import GrantPath, SetPathRights
+        from editor.editing.edits import GrantPath, SetPathRights
         from editor.screens import showing
 
         path, name = self._subject, event.name
@@ -734,7 +734,7 @@ class MainScreen(Screen[None]):
 
     def on_ports_panel_port_removed(self, event: "PortsPanel.PortRemoved") -> None:
         event.stop()
-        from editor.policy.edits import SetPortRights
+        from editor.editing.edits import SetPortRights
 
         self._edit_file_of(self._files_of_port(event.port, None))
         self._apply(SetPortRights(event.port, NO_RIGHTS))
@@ -747,7 +747,7 @@ class MainScreen(Screen[None]):
     def on_ports_panel_port_toggled(self, event: "PortsPanel.PortToggled") -> None:
         event.stop()
         port, right = event.port, frozenset({event.right})
-        from editor.policy.edits import SetPortRights
+        from editor.editing.edits import SetPortRights
 
         self._edit_file_of(self._files_of_port(port, event.right))
 
@@ -759,7 +759,7 @@ class MainScreen(Screen[None]):
     def on_handled_panel_handled_toggled(self, event: "HandledPanel.HandledToggled") -> None:
         event.stop()
         name = event.name
-        from editor.policy.edits import SetHandled, SetScope
+        from editor.editing.edits import SetHandled, SetScope
 
         # What is handled by some files only is handled once the others do it, too.
         files = [(each.path, each.policy) for each in self.composition.workspaces]
@@ -874,8 +874,8 @@ class MainScreen(Screen[None]):
         if self._workspace is None:
             self._say("There is nothing to save yet.", "warning")
             return False
-        from editor.saving import ChangedOnDisk, SaveError, SymlinkedPolicy
         from editor.screens.dialogs import Ask, Choice
+        from editor.workspace.saving import ChangedOnDisk, SaveError, SymlinkedPolicy
 
         workspace = workspace or self.workspace
         follow = force = False
@@ -1012,8 +1012,8 @@ class MainScreen(Screen[None]):
     def on_run_panel_grant_wanted(self, event: "RunPanel.GrantWanted") -> None:
         event.stop()
         access, together = event.access, self.run_panel.accesses
-        from editor import suggest
-        from editor.policy.edits import EditError
+        from editor.editing.edits import EditError
+        from editor.suggest import grant as suggest
 
         def grant(reading: "Reading | None") -> "Applied":
             try:

@@ -2,9 +2,9 @@
 
 import socket
 
+from editor.editing.edits import GrantPort
 from editor.escape import printable
 from editor.landlock.rights import RIGHTS
-from editor.policy.edits import GrantPort
 
 
 class PortTextError(ValueError):

@@ -17,9 +17,9 @@ from textual.timer import Timer
 from textual.widgets import Static
 
 from editor.escape import printable
-from editor.policy.resolve import ResolvedPolicy
-from editor.sandbox.report import Access, Report, Verdict
+from editor.evaluation.resolve import ResolvedPolicy
 from editor.sandbox.runner import Event, Finished, Notice, Output, RunRequest, Touched
+from editor.sandbox.verdicts.report import Access, Report, Verdict
 from editor.screens import showing
 from editor.screens.running import LiveRun
 from widgets.access_table import AccessTable

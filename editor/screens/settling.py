@@ -5,12 +5,12 @@ from typing import Protocol
 
 from textual.app import App
 
+from editor.editing.merge import Collision, MergeError, Side, Unit
 from editor.escape import printable
-from editor.policy.merge import Collision, MergeError, Side, Unit
-from editor.saving import SaveError
 from editor.screens.conflict import DiffScreen, collision_dialog, conflict_dialog
 from editor.screens.dialogs import Severity
-from editor.workspace import Workspace
+from editor.workspace.saving import SaveError
+from editor.workspace.workspace import Workspace
 
 
 class Say(Protocol):

@@ -1,7 +1,7 @@
 """An edit of a path that a variable names together with others: ask what is meant."""
 
+from editor.editing.shared_paths import SharedPath
 from editor.escape import printable
-from editor.policy.products import SharedPath
 from editor.screens.dialogs import Ask, Choice
 
 _MOST_PATHS = 8

@@ -9,6 +9,8 @@ from itertools import chain
 from typing import NamedTuple
 
 from editor.escape import printable
+from editor.evaluation.decider import Decider, Grant
+from editor.evaluation.resolve import ResolvedPath
 from editor.landlock.abi import ABI_VERSIONS
 from editor.landlock.rights import (
     DIRECTORY_RIGHTS,
@@ -22,11 +24,9 @@ from editor.landlock.rights import (
     right_of,
     unnamed,
 )
-from editor.policy.decide import Decider, Grant
 from editor.policy.model import Location, PathRule, PortRule, RuleRef
-from editor.policy.resolve import ResolvedPath
-from editor.sandbox.report import Access
-from editor.workspace import Change, Workspace
+from editor.sandbox.verdicts.report import Access
+from editor.workspace.workspace import Change, Workspace
 from widgets.access_table import AccessRow
 from widgets.handled_panel import HandledRow
 from widgets.policy_tree import RowKind, TreeRow

@@ -13,13 +13,13 @@ from textual.screen import ModalScreen
 from textual.widgets import Footer, OptionList, Static
 from textual.widgets.option_list import Option
 
+from editor.editing.edits import Edit, InlineVariable, RemoveVariable, RenameVariable
 from editor.escape import printable
 from editor.policy.compose import GIVEN
-from editor.policy.edits import Edit, InlineVariable, RemoveVariable, RenameVariable
 from editor.policy.model import Location, Policy
 from editor.policy.variables import Reference, parse_template
 from editor.screens.dialogs import AskLine
-from editor.workspace import Change, Workspace
+from editor.workspace.workspace import Change, Workspace
 
 _MOST_VALUES = 8
 _MOST_USES = 6

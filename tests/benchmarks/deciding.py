@@ -5,9 +5,9 @@ import tempfile
 import time
 from pathlib import Path
 
-from editor.policy.decide import Decider
+from editor.evaluation.decider import Decider
+from editor.evaluation.resolve import resolve
 from editor.policy.parse import parse_policy
-from editor.policy.resolve import resolve
 from tests.benchmarks.report import Row
 
 _RULES = 1_000

@@ -5,8 +5,8 @@ import tempfile
 import time
 from pathlib import Path
 
-from editor.policy.edits import GrantPath
-from editor.workspace import Workspace
+from editor.editing.edits import GrantPath
+from editor.workspace.workspace import Workspace
 from tests.benchmarks.report import Row
 
 RULES = 5_000

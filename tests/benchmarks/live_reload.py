@@ -7,7 +7,7 @@ import threading
 import time
 from pathlib import Path
 
-from editor.workspace import Workspace
+from editor.workspace.workspace import Workspace
 from tests.benchmarks.report import Row
 
 # A person who saves in another window and looks over should find the change there.

@@ -14,9 +14,11 @@ import tempfile
 import time
 from collections.abc import Callable, Sequence
 
+from editor.evaluation.resolve import ResolvedPolicy, resolve
 from editor.policy.parse import parse_policy
-from editor.policy.resolve import ResolvedPolicy, resolve
-from editor.sandbox import decode, runner, syscalls
+from editor.sandbox import runner
+from editor.sandbox.calls import table as decode
+from editor.sandbox.tracing import syscalls
 from tests.benchmarks.report import Row, alternate, table
 
 _OPENS = """

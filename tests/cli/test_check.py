@@ -12,9 +12,9 @@ from typing import Any
 import jsonschema  # type: ignore[import-untyped]  # it ships no types
 import pytest
 
+from editor.analysis.lint.engine import LINTS
 from editor.landlock.abi import ABI_VERSIONS
 from editor.landlock.rights import in_order, rights_of
-from editor.policy.lint import LINTS
 from tests.cli.harness import POLICY as WIDE_POLICY
 from tests.cli.harness import json_of, paddock, write
 

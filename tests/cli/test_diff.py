@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from editor.policy.diff import compare
+from editor.evaluation.diff import compare
+from editor.evaluation.resolve import resolve
 from editor.policy.parse import parse_policy
-from editor.policy.resolve import resolve
 from tests.cli.harness import json_of, paddock, write
 from tests.growth import grows_linearly
 

@@ -223,7 +223,7 @@ def test_little_is_imported(policy: str) -> None:
     imported = {line.rpartition("|")[2].strip() for line in done.stderr.splitlines() if line.startswith("import time")}
     assert "editor.sandbox.launch" in imported
     heavy = {
-        "argparse", "asyncio", "dataclasses", "editor.policy.decide", "editor.policy.locate", "editor.sandbox.runner",
-        "inspect", "json", "socket", "subprocess", "textual", "tomlkit", "watchdog",
+        "argparse", "asyncio", "dataclasses", "editor.evaluation.decider", "editor.policy.locate",
+        "editor.sandbox.runner", "inspect", "json", "socket", "subprocess", "textual", "tomlkit", "watchdog",
     }  # fmt: skip
     assert imported & heavy == set()

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from editor import __version__
-from editor.samples import sample_names
+from editor.workspace.samples import sample_names
 from tests.cli.harness import PADDOCK, POLICY, environment, paddock, write
 
 VERBS = ("abi", "check", "diff", "edit", "explain", "export", "run", "test")

@@ -12,12 +12,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from editor.editing.meaning import meaning_of
+from editor.evaluation.resolve import resolve
 from editor.exchange import ABOUT, FORMATS, Source, export_as
 from editor.landlock.rights import FS_RIGHTS, NET_RIGHTS, SCOPES
-from editor.policy.meaning import meaning_of
 from editor.policy.model import Policy
 from editor.policy.parse import parse_policy
-from editor.policy.resolve import resolve
 from editor.policy.tree import Format
 from editor.policy.variables import quote
 

@@ -9,9 +9,9 @@ from collections.abc import Sequence
 from typing import Any
 
 from editor.policy.parse import KEYS
-from tests.policy.test_document import TOML as DOCUMENT
+from tests.editing.test_document import TOML as DOCUMENT
+from tests.editing.test_rule_edits import TEXT as VARIABLES
 from tests.policy.test_reference import ACCEPTED, COMPOSED, EXAMPLES, REFUSED, text_of
-from tests.policy.test_rule_edits import TEXT as VARIABLES
 from tests.policy.texts import FS, NET, SCOPED
 from tests.samples.harness import SAMPLES
 

@@ -7,17 +7,16 @@ import re
 import tomllib
 from collections.abc import Callable, Iterator
 
-from editor.compat import compatibility, compatibility_lines
-from editor.console import Console
-from editor.effective import effective, effective_lines
-from editor.exchange import FORMATS, Source, export_as
-from editor.explain import TargetError, explain, parse_target
-from editor.findings import Check, check, checked_lines
-from editor.landlock.rights import LATEST_ABI, NO_RIGHTS
-from editor.policy.compose import compose
-from editor.policy.diff import compare
-from editor.policy.document import PolicyDocument
-from editor.policy.edits import (
+from editor.analysis.check import Check, check, checked_lines
+from editor.analysis.compatibility import compatibility, compatibility_lines
+from editor.analysis.effective import effective, effective_lines
+from editor.analysis.explain import TargetError, explain, parse_target
+from editor.analysis.lint.engine import LINTS, fixes, lint
+from editor.cli.console import Console
+from editor.cli.sarif import sarif
+from editor.cli.text import explanation_lines
+from editor.editing.document import PolicyDocument
+from editor.editing.edits import (
     Edit,
     EditError,
     ExpandEntry,
@@ -33,21 +32,22 @@ from editor.policy.edits import (
     SetRuleRights,
     SetScope,
 )
+from editor.editing.meaning import meaning_of
+from editor.editing.merge import MergeError, merge
+from editor.editing.splice import spliced
+from editor.evaluation.diff import compare
+from editor.evaluation.resolve import resolve
+from editor.exchange import FORMATS, Source, export_as
+from editor.landlock.rights import LATEST_ABI, NO_RIGHTS
+from editor.policy.compose import compose
 from editor.policy.errors import PolicyError
-from editor.policy.lint import LINTS, fixes, lint
 from editor.policy.locate import locate
-from editor.policy.meaning import meaning_of
-from editor.policy.merge import MergeError, merge
 from editor.policy.parse import decode, parse_leniently, parse_policy
-from editor.policy.resolve import resolve
-from editor.policy.splice import spliced
 from editor.policy.tree import Format, Node
 from editor.policy.variables import expand
-from editor.prose import explanation_lines
-from editor.sandbox.report import AbiUsed
-from editor.sarif import sarif
-from editor.saving import SaveError
-from tests.policy.test_edits_properties import expected, may_refuse, meaning, tables
+from editor.sandbox.verdicts.report import AbiUsed
+from editor.workspace.saving import SaveError
+from tests.editing.test_edits_properties import expected, may_refuse, meaning, tables
 from tests.policy.texts import FS, NET, PATHS, PORTS, SCOPED
 
 _FORMATS: tuple[Format, ...] = ("toml", "json")

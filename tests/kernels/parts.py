@@ -40,7 +40,7 @@ def _matrix(_job: dict[str, Any]) -> dict[str, Any]:
 
 def _oracle(seed: int, cases: int, user: int) -> dict[str, Any]:
     done = subprocess.run(
-        [sys.executable, "-m", "tests.policy.kernel_oracle", str(seed), str(cases)],
+        [sys.executable, "-m", "tests.evaluation.kernel_oracle", str(seed), str(cases)],
         capture_output=True,
         text=True,
         check=False,

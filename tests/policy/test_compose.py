@@ -8,14 +8,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from editor.editing.meaning import meaning_of
+from editor.evaluation.resolve import resolve
 from editor.exchange import landlock_toml
 from editor.landlock.rights import FS_RIGHTS, NET_RIGHTS, SCOPES, Right
 from editor.policy.compose import VariableError, compose, files_of, load, parse_variables, with_variables
 from editor.policy.errors import PolicyError
-from editor.policy.meaning import meaning_of
 from editor.policy.model import Policy
 from editor.policy.parse import parse_policy
-from editor.policy.resolve import resolve
 
 BASE = """\
 abi = 6

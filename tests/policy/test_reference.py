@@ -12,12 +12,12 @@ from typing import Any
 
 import pytest
 
+from editor.evaluation.resolve import resolve
 from editor.landlock.rights import LATEST_ABI, group_rights, rights_of
 from editor.policy.compose import compose, with_variables
 from editor.policy.errors import PolicyError
 from editor.policy.model import Policy
 from editor.policy.parse import KEYS, parse_leniently, parse_policy
-from editor.policy.resolve import resolve
 from editor.policy.tree import Format
 
 FS_6 = [

@@ -21,7 +21,7 @@ import re
 from collections.abc import Iterable
 from typing import NamedTuple
 
-from editor.sandbox.report import Access
+from editor.sandbox.verdicts.report import Access
 from tests.proof.jobs import Job
 from tests.proof.strace_log import COMPARED, Log, Seen
 

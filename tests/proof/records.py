@@ -22,9 +22,9 @@ from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
 from editor.landlock.rights import RightSet
-from editor.sandbox import syscalls
-from editor.sandbox.audit import Denial
-from editor.sandbox.report import Access
+from editor.sandbox.tracing import syscalls
+from editor.sandbox.verdicts.audit import Denial
+from editor.sandbox.verdicts.report import Access
 from tests.proof.stage import Rules
 
 _OPENING: RightSet = frozenset({"execute", "read_file", "write_file", "read_dir"})

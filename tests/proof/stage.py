@@ -12,13 +12,13 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, NamedTuple
 
 from editor.landlock.rights import RightSet
-from editor.sandbox.report import Access
+from editor.sandbox.verdicts.report import Access
 from tests.proof.jobs import ALL_FS, ALL_NET, FILE_ONLY, HALF, POSTGRES, READING, Job, program_text
 
 ORDINARY = 65534  # nobody: every Debian has it, and it owns nothing
 _HERE = os.path.dirname(os.path.abspath(__file__))
 _EDITOR = os.path.join(os.path.dirname(os.path.dirname(_HERE)), "editor")
-_BOOT = "import sys; sys.path.insert(0, sys.argv.pop(1)); from editor.cli import main; sys.exit(main())"
+_BOOT = "import sys; sys.path.insert(0, sys.argv.pop(1)); from editor.cli.main import main; sys.exit(main())"
 _FIRST_PORT = 10_000
 _PORTS = 10_000
 _LIMIT_S = 90  # of one program; a few seconds are usual

@@ -1,8 +1,8 @@
 """The judges themselves: what they read, and that they find what does not fit."""
 
-from editor.sandbox import syscalls
-from editor.sandbox.audit import Denial
-from editor.sandbox.report import Access
+from editor.sandbox.tracing import syscalls
+from editor.sandbox.verdicts.audit import Denial
+from editor.sandbox.verdicts.report import Access
 from tests.proof import differences, records, strace_log
 from tests.proof.jobs import JOBS
 from tests.proof.stage import Rules

@@ -5,8 +5,8 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
-from editor.sandbox.audit import AuditReader, Denial
-from editor.sandbox.report import Access
+from editor.sandbox.verdicts.audit import AuditReader, Denial
+from editor.sandbox.verdicts.report import Access
 from tests.proof.jobs import JOBS, SCOPES, Job
 from tests.proof.records import compare
 from tests.proof.stage import ORDINARY, Stage, Watched

@@ -10,12 +10,12 @@ from typing import Any, NamedTuple
 
 import pytest
 
+from editor.evaluation.resolve import ResolvedPolicy, resolve
 from editor.landlock import kernel
 from editor.landlock.rights import FS_RIGHTS, NET_RIGHTS, SCOPES
 from editor.policy.parse import parse_policy
-from editor.policy.resolve import ResolvedPolicy, resolve
 from editor.sandbox import runner
-from editor.sandbox.report import Access, Report
+from editor.sandbox.verdicts.report import Access, Report
 
 CALLER = os.path.join(os.path.dirname(os.path.abspath(__file__)), "caller.py")
 PLAIN_ENV = {"PATH": "/usr/sbin:/usr/bin:/sbin:/bin", "HOME": "/nonexistent", "LC_ALL": "C", "TERM": "dumb"}

@@ -10,10 +10,10 @@ from pathlib import Path
 
 import pytest
 
-from editor.policy.decide import Decider
-from editor.policy.resolve import ResolvedPolicy
-from editor.policy.stack import LayersDecider
-from editor.sandbox.audit import AuditReader, compare
+from editor.evaluation.decider import Decider
+from editor.evaluation.layers import LayersDecider
+from editor.evaluation.resolve import ResolvedPolicy
+from editor.sandbox.verdicts.audit import AuditReader, compare
 from tests.cli.harness import json_of, paddock, write
 from tests.sandbox.harness import ALL_FS, READING, call, everything, policy, require_abi, run, system_rules
 

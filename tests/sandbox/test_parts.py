@@ -10,9 +10,9 @@ from pathlib import Path
 import pytest
 
 from editor.policy.model import RuleRef
-from editor.sandbox.execchain import NOTHING, Image, ImageReader
-from editor.sandbox.report import Access, add_up
-from editor.sandbox.rows import Rows
+from editor.sandbox.calls.execchain import NOTHING, Image, ImageReader
+from editor.sandbox.verdicts.report import Access, add_up
+from editor.sandbox.verdicts.rows import Rows
 from editor.sandbox.wire import Spec
 from tests.sandbox.harness import everything, policy
 
@@ -93,7 +93,7 @@ def test_rows_tell_only_what_is_new() -> None:
 
 
 def test_rows_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("editor.sandbox.rows._MAX_ROWS", 10)
+    monkeypatch.setattr("editor.sandbox.verdicts.rows._MAX_ROWS", 10)
     rows = Rows()
     for number in range(100):
         rows.count(rows.find(_access(f"/{number}")))
@@ -132,7 +132,7 @@ def test_request_travels_whole(tmp_path: Path) -> None:
 
 def test_tracer_imports_little() -> None:
     """Each run pays for what the tracer imports."""
-    code = "import sys; import editor.sandbox.tracer; print(*sys.modules)"
+    code = "import sys; import editor.sandbox.tracing.tracer; print(*sys.modules)"
     loaded = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.split()
     heavy = {"dataclasses", "inspect", "asyncio", "textual", "tomlkit", "tomllib", "watchdog", "subprocess", "socket"}
     assert not heavy & set(loaded)

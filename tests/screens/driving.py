@@ -10,7 +10,7 @@ from textual.pilot import Pilot
 from editor.app import PaddockApp
 from editor.screens.main import MainScreen
 from editor.screens.run_panel import RunPanel
-from editor.workspace import Workspace
+from editor.workspace.workspace import Workspace
 from widgets.access_table import AccessTable
 from widgets.policy_tree import PolicyTree
 

@@ -10,7 +10,7 @@ from editor.screens.chooser import ChooserScreen
 from editor.screens.dialogs import Ask
 from editor.screens.files import FilesScreen
 from editor.screens.variables import VariablesScreen
-from editor.workspace import Workspace
+from editor.workspace.workspace import Workspace
 from tests.screens.driving import SMALL, WIDE, AppPilot, main_screen, opened, told, tree_of, until
 from widgets.policy_text import PolicyText
 from widgets.rights_panel import RightsPanel

@@ -232,8 +232,8 @@ async def test_both_sides_can_be_copied_aside(place: Path, policy: Path) -> None
 
 _CRASHES = """
 import os, sys
-from editor.policy.edits import GrantPath
-from editor.workspace import Workspace
+from editor.editing.edits import GrantPath
+from editor.workspace.workspace import Workspace
 
 workspace = Workspace.open(sys.argv[1])
 workspace.keep_drafts()

@@ -9,11 +9,11 @@ from textual.widgets import Input, Tabs
 
 from editor.app import PaddockApp
 from editor.landlock.rights import rights_of
-from editor.samples import sample_draft, sample_path
 from editor.screens.dialogs import Ask, AskLine
 from editor.screens.main import PANELS
 from editor.screens.port_text import PortTextError, parse_port
-from editor.workspace import Workspace
+from editor.workspace.samples import sample_draft, sample_path
+from editor.workspace.workspace import Workspace
 from tests.screens.driving import (
     POLICY,
     WIDE,

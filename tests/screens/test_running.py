@@ -8,10 +8,10 @@ from pathlib import Path
 from textual import events
 from textual.pilot import Pilot
 
-from editor.sandbox.report import Report, Verdict
+from editor.sandbox.verdicts.report import Report, Verdict
 from editor.screens.dialogs import Ask
 from editor.screens.run_panel import RunPanel, allowed_title
-from editor.workspace import Workspace
+from editor.workspace.workspace import Workspace
 from tests.screens.driving import (
     DEADLINE_S,
     POLICY,

@@ -15,8 +15,8 @@ from textual.widgets import Input
 
 from editor.app import PaddockApp
 from editor.policy.model import RuleRef
-from editor.sandbox.report import AbiUsed, Access, Report
 from editor.sandbox.runner import Finished, Notice, Output, Touched
+from editor.sandbox.verdicts.report import AbiUsed, Access, Report
 from editor.screens.dialogs import Ask
 from editor.screens.export import ExportScreen
 from tests.screens.driving import SMALL, WIDE, AppPilot, main_screen, opened, runs_of, tree_of, until, workspace_of

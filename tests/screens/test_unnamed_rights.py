@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from editor.screens.showing import Filesystem, handled_rows, right_states
-from editor.workspace import Workspace
+from editor.workspace.workspace import Workspace
 
 POLICY = """\
 [[ruleset]]

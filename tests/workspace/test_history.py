@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from editor.history import History
+from editor.workspace.history import History
 
 
 @given(st.lists(st.text(max_size=30), min_size=1, max_size=30))

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from editor.saving import (
+from editor.workspace.saving import (
     AlreadyThere,
     ChangedOnDisk,
     SaveError,
@@ -166,7 +166,7 @@ def test_a_hostile_name_cannot_disturb_the_terminal(tmp_path: Path) -> None:
 
 _AS_ORDINARY_USER = """
 import os, sys
-from editor.saving import write_file, SaveError
+from editor.workspace.saving import write_file, SaveError
 os.setgroups([]); os.setgid(65534); os.setuid(65534)
 try:
     saved = write_file(sys.argv[1], b"# the new text\\nabi = 7\\n", expected=b"# the old text\\nabi = 6\\n")

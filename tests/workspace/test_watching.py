@@ -13,7 +13,7 @@ from typing import NamedTuple
 
 import pytest
 
-from editor.watching import Watcher, places
+from editor.workspace.watching import Watcher, places
 
 OLD = b"abi = 6\n"
 NEW = b"abi = 7\n"
@@ -293,7 +293,7 @@ def test_nothing_is_told_after_the_stop(watched: Watched, tmp_path: Path) -> Non
 
 _ON_A_MOUNT = """
 import os, subprocess, sys, threading
-from editor.watching import Watcher
+from editor.workspace.watching import Watcher
 
 def mount(*words):
     subprocess.run(["mount", *words], check=True)
@@ -351,7 +351,7 @@ def test_on_a_mount(tmp_path: Path, kind: str) -> None:
 
 _PERMISSIONS = """
 import os, sys, threading
-from editor.watching import Watcher
+from editor.workspace.watching import Watcher
 
 path = sys.argv[1]
 told = threading.Semaphore(0)
@@ -387,7 +387,7 @@ def test_losing_and_regaining_permission_is_told(tmp_path: Path) -> None:
 
 _WITHOUT_INOTIFY = """
 import ctypes, os, sys, threading, time
-from editor.watching import Watcher
+from editor.workspace.watching import Watcher
 libc = ctypes.CDLL(None)
 taken = []
 while (descriptor := libc.inotify_init()) >= 0:  # until this user has no instance left

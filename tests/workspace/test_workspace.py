@@ -7,12 +7,12 @@ from pathlib import Path
 
 import pytest
 
+from editor.editing.edits import EditError, GrantPath, GrantPort, SetPathRights
+from editor.editing.merge import Collides, MergeError
 from editor.landlock.rights import RightSet, rights_of
-from editor.policy.edits import EditError, GrantPath, GrantPort, SetPathRights
 from editor.policy.errors import PolicyError
-from editor.policy.merge import Collides, MergeError
-from editor.saving import ChangedOnDisk, SaveError, SymlinkedPolicy
-from editor.workspace import LEVELS, Change, Workspace, level_rights, next_level
+from editor.workspace.saving import ChangedOnDisk, SaveError, SymlinkedPolicy
+from editor.workspace.workspace import LEVELS, Change, Workspace, level_rights, next_level
 
 OLD = """\
 # A policy with a comment that must survive.

@@ -1,0 +1,1 @@
+"""What the verbs and the screen both ask about a policy, as values and JSON."""

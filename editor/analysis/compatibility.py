@@ -1,0 +1,169 @@
+"""What becomes of a policy on every version of Landlock, by kernel and by distribution release."""
+
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+from editor.analysis.lint.engine import REFERENCE_ABI
+from editor.cli.console import Console, columns
+from editor.escape import printable
+from editor.landlock.abi import ABI_VERSIONS, AbiVersion
+from editor.landlock.rights import LATEST_ABI, RIGHTS, RightSet, in_order, rights_of, unnamed
+from editor.policy.model import Policy
+
+
+class Release(NamedTuple):
+    """A distribution release, the kernel it came with, and the Landlock version of that; ``note`` is a sentence."""
+
+    name: str
+    kernel: str
+    abi: int
+    note: str = ""
+
+
+# Kernels as released; updates, backports and hardware-enablement kernels may be newer: "paddock abi" asks the kernel.
+RELEASES: tuple[Release, ...] = (
+    # github.com/landlock-lsm/rust-landlock/pull/41 (5.15: ABI 1, 6.1: ABI 2), github.com/jdx/aube/pull/350
+    Release("Ubuntu 22.04", "5.15", 1),
+    Release("Debian 12", "6.1", 2),
+    # canonical-kteam-docs.readthedocs-hosted.com/en/public/reference/hwe-kernels
+    Release("Ubuntu 24.04", "6.8", 4),
+    # github.com/multikernel/sandlock/issues/17: 5.14.0-570.79.1.el9_6 answers ABI 5
+    Release("RHEL 9.6", "5.14", 5),
+    # my_landlock.h of xz 5.8.2: since 5.14.0-603.el9 the kernel answers ABI 6, without LANDLOCK_SCOPE_SIGNAL
+    Release("RHEL 9.7", "5.14", 6, "RHEL 9.7 kernels answered ABI 6 without the scope signal when that was noticed."),
+    # Debian's package linux-image-amd64 in trixie
+    Release("Debian 13", "6.12", 6),
+    # gitlab.com/redhat/centos-stream/src/kernel/centos-stream-10 (tags), cki-project/kernel-ark merge request 3454
+    Release("RHEL 10", "6.12", 6),
+    # wits.at/ge/news/news338.php, after discourse.ubuntu.com: 25.10 comes with 6.17
+    Release("Ubuntu 25.10", "6.17", 7),
+)
+
+
+class Level(NamedTuple):
+    """What one Landlock version makes of a policy.
+
+    ``enforced`` and ``unrestricted`` part what the policy handles; ``breaks`` are sentences about what does not work
+    there.
+    """
+
+    version: AbiVersion
+    releases: tuple[Release, ...]
+    enforced: RightSet
+    unrestricted: RightSet
+    breaks: tuple[str, ...]
+
+
+class Compatibility(NamedTuple):
+    """The whole report on ``policy``: a level for each version, and what other readers of the file do not know."""
+
+    policy: str
+    levels: tuple[Level, ...]
+    readers: tuple[str, ...]
+
+    def to_json(self) -> dict[str, Any]:
+        """One element of ``files`` in ``paddock check --compat --format json``."""
+        return {
+            "file": self.policy,
+            "levels": [
+                {
+                    "abi": level.version.number,
+                    "kernel": level.version.kernel,
+                    "releases": [{"name": each.name, "kernel": each.kernel} for each in level.releases],
+                    "enforced": in_order(level.enforced),
+                    "unrestricted": in_order(level.unrestricted),
+                    "breaks": list(level.breaks),
+                }
+                for level in self.levels
+            ],
+            "readers": list(self.readers),
+        }
+
+
+def compatibility(policy: Policy) -> Compatibility:
+    """What becomes of ``policy`` on ABI 1 to the newest known."""
+    return Compatibility(policy.file, tuple(_level(policy, version) for version in ABI_VERSIONS), _readers(policy))
+
+
+def _level(policy: Policy, version: AbiVersion) -> Level:
+    abi = version.number
+    known = rights_of("fs", abi) | rights_of("net", abi) | rights_of("scope", abi)
+    handled = policy.handled_fs | policy.handled_net | policy.scoped
+    enforced = handled & known
+    breaks = []
+    # Any filesystem restriction denies refer. From ABI 2 on a rule can permit it, before that nothing can.
+    denied: RightSet = frozenset({"refer"}) if policy.handled_fs & known else frozenset()
+    lines = [rule.location.line for rule in policy.path_rules if "refer" in rule.rights]
+    if abi < RIGHTS["refer"].abi and denied and lines:
+        where = f"line {lines[0]}" + (f" and {len(lines) - 1} more" if len(lines) > 1 else "")
+        breaks.append(f"Moving and linking files between directories is denied: refer ({where}) cannot be granted.")
+    if not enforced:
+        breaks.append("Nothing of the policy can be enforced: paddock run does not start the command.")
+    releases = tuple(each for each in RELEASES if each.abi == abi)
+    breaks += [each.note for each in releases if each.note and "signal" in policy.scoped]
+    return Level(version, releases, enforced | (denied & handled), handled - known - denied, tuple(breaks))
+
+
+def _readers(policy: Policy) -> tuple[str, ...]:
+    """Who reads the format and does not know a right of the policy yet."""
+    named = {name for table in policy.rulesets for name in (*table.handled_access_fs, *table.handled_access_net)}
+    named |= {name for rule in policy.path_rules for name in rule.allowed_access}
+    named |= {name for port_rule in policy.port_rules for name in port_rule.allowed_access}
+    newer = [name for name in in_order(named & set(RIGHTS)) if RIGHTS[name].abi > REFERENCE_ABI]
+    bits = unnamed(policy.handled_fs | policy.handled_net | policy.scoped)
+    sentences = []
+    if bits:
+        names = ", ".join(in_order(bits))
+        sentences.append(f"{names}: no ABI known to Paddock has it; the kernel is asked when it is to be enforced.")
+        sentences.append("landlockconfig (llconfig, Island) refuses this file: it takes rights by name only.")
+    if newer:
+        sentences.append(f"landlockconfig (llconfig, Island) refuses this file: it does not know {', '.join(newer)}.")
+    grouped = [
+        name
+        for name in in_order((policy.handled_fs | policy.handled_net) - bits)
+        if RIGHTS[name].abi > REFERENCE_ABI and name not in named
+    ]
+    if grouped and policy.abi is not None and policy.abi > REFERENCE_ABI:
+        sentences.append(
+            f"landlockconfig (llconfig, Island) leaves unrestricted what its groups do not hold: {', '.join(grouped)}."
+        )
+    return tuple(sentences)
+
+
+def compatibility_lines(reports: Sequence[Compatibility], console: Console) -> list[str]:
+    """The reports as tables; versions that make the same of the policy share a row."""
+    lines: list[str] = []
+    for report in reports:
+        lines += [console.paint(printable(report.policy), "bold")]
+        rows = [["ABI", "kernel", "comes with", "of what is handled"]]
+        for group in _alike(report.levels):
+            first, last = group[0], group[-1]
+            numbers = f"{first.version.number}" + (f"-{last.version.number}" if last is not first else "")
+            since = f"{first.version.kernel}" + (" and later" if last.version.number == LATEST_ABI else "")
+            if last is not first and last.version.number != LATEST_ABI:
+                since += f" to {last.version.kernel}"
+            releases = ", ".join(f"{each.name} ({each.kernel})" for level in group for each in level.releases)
+            rows.append([numbers, since, releases or "-", _summary(first)])
+            rows += [["", "", "", f"breaks: {sentence}"] for sentence in first.breaks]
+        lines += columns(rows)
+        lines += [f"  {sentence}" for sentence in report.readers]
+    lines.append("Distributions backport: paddock abi asks the kernel that runs.")
+    return lines
+
+
+def _alike(levels: Sequence[Level]) -> list[list[Level]]:
+    groups: list[list[Level]] = []
+    for level in levels:
+        if groups and level[2:] == groups[-1][0][2:]:
+            groups[-1].append(level)
+        else:
+            groups.append([level])
+    return groups
+
+
+def _summary(level: Level) -> str:
+    total = len(level.enforced) + len(level.unrestricted)
+    if not level.unrestricted:
+        return f"all {total} enforced"
+    names = ", ".join(in_order(level.unrestricted))
+    return f"{len(level.enforced)} of {total} enforced; silently not: {names}"

@@ -1,0 +1,355 @@
+"""Would a path, a port or a scope be allowed, by which rules, and what would change the answer."""
+
+import os
+import stat
+from typing import Any, Literal, NamedTuple
+
+from editor.escape import printable
+from editor.evaluation.decider import Decider, Decision
+from editor.evaluation.mounts import Mount, read_mounts
+from editor.evaluation.resolve import ResolvedPolicy, resolve
+from editor.landlock.rights import (
+    FS_RIGHTS,
+    LATEST_ABI,
+    NET_RIGHTS,
+    NO_RIGHTS,
+    SCOPES,
+    UNKNOWN_ABI,
+    Kind,
+    RightSet,
+    in_order,
+    kind_of,
+    mask_of,
+    named_bits,
+    right_of,
+)
+from editor.policy.model import Policy, RuleRef
+from editor.sandbox.verdicts.report import AbiUsed, Access
+from editor.suggest.grant import CannotGrant, describe, grant
+
+TargetKind = Literal["path", "port", "scope"]
+Answer = Literal["allowed", "denied", "uncontrolled"]
+
+# These are checked on the directory in which something is made, removed or moved.
+_OF_DIRECTORIES: RightSet = frozenset(
+    right.name for right in FS_RIGHTS if right.name.startswith(("make_", "remove_")) or right.name == "refer"
+)
+# The kernel's MAXSYMLINKS: one more is ELOOP.
+_MAX_LINKS = 40
+_CONNECTING = {"tcp": "connect_tcp", "udp": "connect_send_udp"}
+
+
+class TargetError(ValueError):
+    """What was asked about makes no sense. The message is a sentence."""
+
+
+class Target(NamedTuple):
+    """What is asked about, and the rights that are asked for. ``name`` is the path, or the scope."""
+
+    kind: TargetKind
+    text: str
+    rights: tuple[str, ...]
+    name: str = ""
+    port: int | None = None
+
+
+class RightAnswer(NamedTuple):
+    """The answer for one right. ``reason`` is one sentence, empty for a plain allowance."""
+
+    right: str
+    answer: Answer
+    decided_by: tuple[RuleRef, ...]
+    reason: str
+    errno: str | None
+
+
+class LevelGrant(NamedTuple):
+    """What one rule gives at a level of the hierarchy."""
+
+    rights: RightSet
+    ref: RuleRef
+
+
+class Level(NamedTuple):
+    """One directory, or the object itself, on the way up to the root; ``mount`` is what is mounted just there."""
+
+    path: str
+    grants: tuple[LevelGrant, ...]
+    mount: Mount | None = None
+
+
+class Link(NamedTuple):
+    """A symbolic link on the way to the object, absolute and without links before it, and its text."""
+
+    path: str
+    target: str
+
+
+class Explanation(NamedTuple):
+    """Everything that ``paddock explain`` says. ``object_path`` is what was checked, without symbolic links.
+
+    ``notes`` and ``changes`` are sentences: what to know about the object, and what would change the answer.
+    """
+
+    policy: str
+    target: Target
+    abi: AbiUsed
+    object_path: str | None
+    answers: tuple[RightAnswer, ...]
+    levels: tuple[Level, ...]
+    notes: tuple[str, ...]
+    changes: tuple[str, ...]
+    links: tuple[Link, ...] = ()
+
+    @property
+    def allowed(self) -> bool:
+        """Whether nothing that was asked for is denied."""
+        return all(answer.answer != "denied" for answer in self.answers)
+
+    def to_json(self) -> dict[str, Any]:
+        """The object that ``paddock explain --format json`` prints."""
+        return {
+            "policy": self.policy,
+            "target": self.target.text,
+            "kind": self.target.kind,
+            "abi": self.abi._asdict(),
+            "allowed": self.allowed,
+            "object": self.object_path,
+            "port": self.target.port,
+            "rights": [
+                {
+                    "right": answer.right,
+                    "verdict": answer.answer,
+                    "decided_by": [ref._asdict() for ref in answer.decided_by],
+                    "reason": answer.reason,
+                    "errno": answer.errno,
+                }
+                for answer in self.answers
+            ],
+            "hierarchy": [
+                {
+                    "path": level.path,
+                    "grants": [{"rights": in_order(each.rights), **each.ref._asdict()} for each in level.grants],
+                    "mount": None
+                    if level.mount is None
+                    else {"type": level.mount.kind, "root": level.mount.root, "bind": level.mount.is_bind},
+                }
+                for level in self.levels
+            ],
+            "links": [link._asdict() for link in self.links],
+            "notes": list(self.notes),
+            "changes": list(self.changes),
+        }
+
+
+def parse_target(text: str, rights: tuple[str, ...]) -> Target:
+    """What ``text`` (a path, ``tcp:443``, ``tcp:https``, ``udp:53``, ``scope:signal``) asks about.
+
+    ``rights`` are the rights asked for; none means the one that is most likely meant. A file whose name looks like a
+    port is written with ``./`` before it. Raises TargetError.
+    """
+    scheme, colon, rest = text.partition(":")
+    if colon and scheme == "scope":
+        _check(rights, (rest,), text, "scope")
+        _check((rest,), tuple(right.name for right in SCOPES), "scope:", "scope")
+        return Target("scope", text, (rest,), name=rest)
+    if colon and scheme in _CONNECTING:
+        known = tuple(right.name for right in NET_RIGHTS if right.name.endswith(scheme))
+        _check(rights, known, text, "net")
+        return Target("port", text, rights or (_CONNECTING[scheme],), port=_port(rest, scheme))
+    if not text:
+        raise TargetError("An empty path names nothing.")
+    _check(rights, tuple(right.name for right in FS_RIGHTS), printable(text), "fs")
+    if not rights:
+        rights = ("read_dir",) if os.path.isdir(text) or text.endswith("/") else ("read_file",)
+    return Target("path", text, rights, name=text)
+
+
+def _check(names: tuple[str, ...], known: tuple[str, ...], subject: str, kind: Kind) -> None:
+    """Refuse what is not among the ``known`` names and is no right of ``kind`` without a name either."""
+    for name in names:
+        mask = mask_of(name)
+        beyond = mask is not None and kind_of(name) == kind and not named_bits(kind, mask)
+        if name not in known and not beyond:
+            raise TargetError(f"There is no '{printable(name)}' for {subject}. There are: {', '.join(known)}.")
+
+
+def _port(text: str, protocol: str) -> int:
+    if text.isascii() and text.isdigit():
+        if int(text) <= 65535:
+            return int(text)
+        raise TargetError(f"{text} is no port: ports are 0 to 65535.")
+    import socket  # noqa: PLC0415 only for names
+
+    try:
+        return socket.getservbyname(text, protocol)
+    except (OSError, UnicodeError) as error:
+        raise TargetError(f"There is no {protocol} service named '{printable(text)}' in /etc/services.") from error
+
+
+def explain(policy: Policy, target: Target, abi: AbiUsed) -> Explanation:
+    """The answer for ``target`` under ``policy``, as Landlock version ``abi.enforced`` gives it."""
+    resolved = resolve(policy)
+    decider = Decider(resolved, abi.enforced)
+    answers = []
+    found: list[Decision] = []
+    for right in dict.fromkeys(target.rights):
+        decision = _decide(decider, target, _checked_path(target, right), right)
+        verdict: Answer = "denied" if not decision.allowed else "uncontrolled" if decision.uncontrolled else "allowed"
+        answers.append(RightAnswer(right, verdict, decision.decided_by, decision.reason, decision.errno))
+        found.append(decision)
+    levels: tuple[Level, ...] = ()
+    notes: tuple[str, ...] = ()
+    object_path = found[0].object if found else None
+    if target.kind == "path" and object_path is not None:
+        levels = _levels(resolved, decider, object_path)
+        notes = _notes(target, object_path)
+    elif "connect_send_udp" in target.rights:
+        notes = _binding_notes(decider)
+    changes: list[str] = []
+    for answer, decision in zip(answers, found, strict=True):
+        changes += _changes(policy, target, answer, decision, abi.enforced)
+    links = _links(target.name) if target.kind == "path" else ()
+    return Explanation(
+        policy.file, target, abi, object_path, tuple(answers), levels, notes, tuple(dict.fromkeys(changes)), links
+    )
+
+
+def _checked_path(target: Target, right: str) -> str:
+    """The path on which ``right`` is checked: for what changes a directory not a file, but the directory it is in."""
+    path = target.name
+    if right not in _OF_DIRECTORIES or os.path.isdir(path):
+        return path
+    return os.path.dirname(path.rstrip("/")) or ("/" if path.startswith("/") else ".")
+
+
+def _decide(decider: Decider, target: Target, path: str, right: str) -> Decision:
+    if target.port is not None:
+        return decider.port(target.port, right)
+    if target.kind == "scope":
+        return decider.scope(right)
+    return decider.file(path, frozenset({right}))
+
+
+def _levels(resolved: ResolvedPolicy, decider: Decider, object_path: str) -> tuple[Level, ...]:
+    """The object and every directory above it, each with what the rules on just that give."""
+    identities = {path.path: path.identity for path in resolved.paths}
+    grants = decider.inherited(object_path, follow=False)
+    mounts = {mount.point: mount for mount in read_mounts()}  # of several at one place the last is seen
+    levels = []
+    path = object_path
+    while True:
+        try:
+            status = os.stat(path, follow_symlinks=False)
+            here = (status.st_dev, status.st_ino)
+        except OSError:
+            here = None
+        own = tuple(LevelGrant(each.rights, each.ref) for each in grants if here and identities.get(each.path) == here)
+        levels.append(Level(path, own, mounts.get(path)))
+        if path == "/":
+            return tuple(levels)
+        path = os.path.dirname(path)
+
+
+def _links(path: str) -> tuple[Link, ...]:
+    """The symbolic links that are followed on the way to ``path``, in that order."""
+    found: list[Link] = []
+    names = os.path.join(os.getcwd(), path).split("/")[::-1]
+    real = "/"
+    while names:
+        name = names.pop()
+        if name in ("", "."):
+            continue
+        if name == "..":
+            real = os.path.dirname(real)
+            continue
+        here = os.path.join(real, name)
+        try:
+            text = os.readlink(here)
+        except (OSError, ValueError):  # no link, or nothing at all; ValueError: a NUL in the path
+            real = here
+            continue
+        if len(found) == _MAX_LINKS:
+            break
+        found.append(Link(here, text))
+        names += text.split("/")[::-1]
+        real = "/" if text.startswith("/") else real
+    return tuple(found)
+
+
+def _notes(target: Target, object_path: str) -> tuple[str, ...]:
+    spelled = os.path.abspath(target.name)
+    shown = printable(target.name)
+    if not os.path.lexists(spelled):
+        return (f"{shown} does not exist: what decides is {printable(object_path)}.",)
+    try:
+        status = os.stat(spelled)
+    except OSError as error:
+        return (f"{shown} cannot be looked at ({error.strerror}): what decides is {printable(object_path)}.",)
+    notes = []
+    real = os.path.realpath(spelled)
+    if real != spelled:
+        notes.append(f"{shown} leads to {printable(real)}, and that is what counts.")
+    if set(target.rights) & {"execute"} and stat.S_ISREG(status.st_mode) and "read_file" not in target.rights:
+        notes.append("Executing needs execute and read_file, on the program and on the interpreter that it names.")
+    if object_path != real:
+        names = ", ".join(in_order(_OF_DIRECTORIES & set(target.rights)))
+        notes.append(f"{names} is checked on the directory, {printable(object_path)}.")
+    return tuple(notes)
+
+
+def _binding_notes(decider: Decider) -> tuple[str, ...]:
+    """What the kernel asks besides where a UDP socket connects or sends: see net.c in security/landlock."""
+    if decider.port(0, "bind_udp").allowed:
+        return ()
+    return ("A UDP socket that is not bound yet gets a free port by it, which needs bind_udp on port 0: not granted.",)
+
+
+def _changes(policy: Policy, target: Target, answer: RightAnswer, decision: Decision, abi: int) -> list[str]:
+    """What would change the answer for one right."""
+    right = answer.right
+    if answer.answer == "denied":
+        return _grants(policy, target, answer, decision)
+    if answer.answer == "uncontrolled":
+        since = right_of(right).abi
+        if since > abi:
+            if since == UNKNOWN_ABI:
+                return [f"Only a kernel later than Landlock ABI {LATEST_ABI} can restrict {right}."]
+            return [f"A kernel with Landlock ABI {since} or later can restrict {right}."]
+        if right in decision.uncontrolled and decision.object is None and target.kind == "path":
+            return []
+        key = {"fs": "handled_access_fs", "net": "handled_access_net", "scope": "scoped"}[right_of(right).kind]
+        return [f"To restrict {right}, add it to {key} in a [[ruleset]]."]
+    if target.kind == "scope":
+        return []
+    rules = " and ".join(place(ref) for ref in answer.decided_by)
+    further = "; rules further up may still grant it" if target.kind == "path" else ""
+    return [f"To deny {right}, take it out of {rules}{further}."]
+
+
+def _grants(policy: Policy, target: Target, answer: RightAnswer, decision: Decision) -> list[str]:
+    access = Access(
+        verdict="denied",
+        rights=frozenset({answer.right}),
+        missing=decision.missing or NO_RIGHTS,
+        path=target.name or None,
+        object_path=decision.object,
+        port=target.port,
+        syscall="",
+        errno=answer.errno,
+        process="",
+        pid=0,
+        times=0,
+        decided_by=answer.decided_by,
+        reason=answer.reason,
+        predicted=True,
+    )
+    try:
+        return [describe(edit, access) for edit in grant(access, policy)]
+    except CannotGrant as error:
+        return [str(error)]
+
+
+def place(ref: RuleRef) -> str:
+    """A rule's place as people and editors read it, ``file:line``, and what stands there."""
+    return f"{printable(ref.file)}:{ref.line} ({printable(ref.rule)})"

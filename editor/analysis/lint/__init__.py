@@ -1,0 +1,1 @@
+"""Findings about a valid policy that probably does not mean what it says."""

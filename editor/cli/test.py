@@ -1,0 +1,172 @@
+"""``paddock test``: run a command under a policy, pass its streams through, and report what it touched."""
+
+import contextlib
+import json
+import os
+import select
+import signal
+import sys
+from collections.abc import Iterator, Sequence
+from typing import NamedTuple, TextIO
+
+from editor.cli.console import Console, prepare_streams
+from editor.cli.text import report_lines
+from editor.escape import printable
+from editor.evaluation.resolve import resolve
+from editor.policy.compose import Variables, load
+from editor.policy.model import Policy
+from editor.sandbox.runner import Finished, Run, RunRequest, Touched, start
+from editor.sandbox.verdicts.report import Mode, Report
+
+# Ctrl-C reaches the command too, which may want to end in its own way; the second one is meant for us.
+_PATIENCE = 1
+
+
+class Test(NamedTuple):
+    """What to run and where the report goes: ``format`` is text, json or jsonl, ``output`` a file or None.
+
+    The policy is what the files and directories ``paths`` make together, with ``variables``; ``layers`` are
+    policy files put on top of it, with the same variables. ``max_processes`` and ``deny_io_uring`` are as in
+    ``RunRequest``.
+    """
+
+    paths: tuple[str, ...]
+    variables: Variables
+    command: tuple[str, ...]
+    mode: Mode
+    abi: int | None
+    timeout: float | None
+    format: str
+    output: str | None
+    layers: tuple[str, ...] = ()
+    max_processes: int | None = None
+    deny_io_uring: bool = False
+
+
+def run_test(test: Test) -> int:
+    """Run ``test``, write its report, and return the exit status.
+
+    As text the report goes to standard error when the command has ended. As JSON it is alone on standard output, and
+    the command's own output goes to standard error. A file takes it in any form and leaves both to the command.
+    Raises PolicyError, OSError.
+    """
+    prepare_streams()
+    policies = (load(test.paths, test.variables), *(load((path,), test.variables) for path in test.layers))
+    alone = test.format != "text" and test.output is None
+    request = RunRequest(
+        resolved=resolve(policies[0]),
+        layers=tuple(resolve(policy) for policy in policies[1:]),
+        command=test.command,
+        mode=test.mode,
+        abi=test.abi,
+        stdin=_if_open(0),
+        stdout=_if_open(2 if alone else 1),
+        stderr=_if_open(2),
+        timeout=test.timeout,
+        max_processes=test.max_processes,
+        deny_io_uring=test.deny_io_uring,
+    )
+    with _report_stream(test) as stream:
+        report = _follow(start(request), stream if test.format == "jsonl" else None)
+        _write(report, policies, test.format, stream)
+    return report.exit_code
+
+
+def _if_open(descriptor: int) -> int | None:
+    try:
+        os.fstat(descriptor)
+    except OSError:
+        return None
+    return descriptor
+
+
+@contextlib.contextmanager
+def _report_stream(test: Test) -> Iterator[TextIO | None]:
+    """Where the report is written; None where that stream is closed."""
+    if test.output is not None:
+        with open(test.output, "w", encoding="utf-8") as file:
+            yield file
+    else:
+        yield sys.stderr if test.format == "text" else sys.stdout
+
+
+def _follow(run: Run, lines: TextIO | None) -> Report:
+    """Wait for the run's end, writing each access to ``lines`` as it comes."""
+    with _interrupts() as wakeup:
+        interrupts = 0
+        try:
+            while True:
+                ready, _, _ = select.select([run.fileno(), wakeup], [], [])
+                if wakeup in ready:
+                    for number in os.read(wakeup, 64):
+                        interrupts += 1
+                        if number != signal.SIGINT or interrupts > _PATIENCE:
+                            run.stop()
+                for event in run.read_events():
+                    if isinstance(event, Finished):
+                        return event.report
+                    if lines is not None and isinstance(event, Touched):
+                        lines.write(json.dumps(event.access.to_json()) + "\n")
+                if lines is not None:
+                    lines.flush()
+        finally:
+            if run.report is None:
+                run.stop()
+                run.wait()
+
+
+@contextlib.contextmanager
+def _interrupts() -> Iterator[int]:
+    """A descriptor that gives a byte, the signal's number, for each signal that asks for an end."""
+    reader, writer = os.pipe2(os.O_CLOEXEC | os.O_NONBLOCK)
+    asking = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+    # What is ignored (nohup, a shell's background job) stays so.
+    heeded = [number for number in asking if signal.getsignal(number) is not signal.SIG_IGN]
+
+    def tell(number: int, _frame: object) -> None:
+        with contextlib.suppress(BlockingIOError):
+            os.write(writer, bytes([number]))
+
+    before = {number: signal.signal(number, tell) for number in heeded}
+    try:
+        yield reader
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+        os.close(reader)
+        os.close(writer)
+
+
+def _write(report: Report, policies: Sequence[Policy], format: str, stream: TextIO | None) -> None:
+    if stream is None:
+        return
+    if format == "text":
+        console = Console(stream)
+        if not report.accesses and report.notes and not report.duration_s:  # nothing ran: only the reason counts
+            console.write(f"paddock test: {printable(note)}" for note in report.notes)
+        else:
+            console.write(report_lines(report, policies, console))
+        return
+    data = report_json(report)
+    if format == "jsonl":
+        del data["accesses"]
+        stream.write(json.dumps(data) + "\n")
+    else:
+        stream.write(json.dumps(data, indent=2) + "\n")
+    stream.flush()
+
+
+def report_json(report: Report) -> dict[str, object]:
+    """The object that ``paddock test --format json`` prints."""
+    return {
+        "policy": report.policy,
+        **({"layers": list(report.layers)} if report.layers else {}),
+        "command": list(report.command),
+        "mode": report.mode,
+        "abi": report.abi._asdict(),
+        "exit_code": report.exit_code,
+        "duration_s": report.duration_s,
+        "counts": report.counts(),
+        "notes": list(report.notes),
+        "accesses": [access.to_json() for access in report.accesses],
+    }

@@ -1,0 +1,37 @@
+"""Carrying out planned changes on the text of a policy."""
+
+from collections.abc import Sequence
+
+from editor.editing import splice_json, splice_toml
+from editor.editing.edits import EditError
+from editor.editing.plan_rules import AddTable, ChangeList, RemoveTable, ReplaceValue, Step
+from editor.editing.splice import OverlapError, Splice, difference, in_order, spliced
+from editor.policy.locate import Format, Node, locate
+
+
+def carry_out(text: str, format: Format, root: Node, steps: Sequence[Step]) -> tuple[Splice, ...]:
+    """The splices for ``text``, located as ``root``, that do ``steps``. Raises EditError where that cannot be done."""
+    try:
+        found = in_order(_splices(text, format, root, steps))
+        return tuple(difference(*splice) for splice in found)
+    except OverlapError:
+        pass
+    # Changes inside each other, such as to a table and to the inline array around it: one level after the other.
+    edited = text
+    lists = [step for step in steps if isinstance(step, ChangeList | ReplaceValue)]
+    tables = [step for step in steps if isinstance(step, AddTable | RemoveTable)]
+    members = [step for step in steps if step not in lists and step not in tables]
+    for level in (lists, members, tables):
+        if level:
+            located = locate(edited, format, "")
+            try:
+                edited = spliced(edited, in_order(_splices(edited, format, located, level)))
+            except OverlapError as error:
+                raise EditError("This cannot be changed without touching more; edit the text instead.") from error
+    return (difference(0, text, edited),)
+
+
+def _splices(text: str, format: Format, root: Node, steps: Sequence[Step]) -> list[Splice]:
+    if format == "json":
+        return splice_json.splices(text, root, steps)
+    return splice_toml.splices(text, root, steps)

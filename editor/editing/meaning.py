@@ -1,0 +1,195 @@
+"""What a policy means, without its text: which path and port gets which rights, and what is handled.
+
+An edit is checked against this: `intended` says on values alone what the edit should lead to, and the edited text,
+parsed anew, must mean the same.
+"""
+
+from collections.abc import Container, Iterator, Mapping
+from itertools import zip_longest
+from typing import NamedTuple, TypeVar
+
+from editor.editing.edits import (
+    Edit,
+    ExpandEntry,
+    GrantPath,
+    GrantPort,
+    InlineVariable,
+    RemoveVariable,
+    RenameVariable,
+    RuleEdit,
+    SetHandled,
+    SetPathRights,
+    SetPortRights,
+    SetRuleRights,
+    SetScope,
+    VariableEdit,
+    kind_of,
+)
+from editor.evaluation.resolve import path_key
+from editor.landlock.rights import NO_RIGHTS, RightSet
+from editor.policy.model import PathRule, Policy, PortRule
+from editor.policy.variables import expand
+
+_Entry = TypeVar("_Entry")
+
+
+class Meaning(NamedTuple):
+    """What a policy means. Paths are `path_key` spellings with variables expanded; no entry has an empty set."""
+
+    paths: Mapping[str, RightSet]
+    ports: Mapping[int, RightSet]
+    handled_fs: RightSet
+    handled_net: RightSet
+    scoped: RightSet
+    abi: int | None
+    variables: Mapping[str, frozenset[str]]
+
+
+def meaning_of(policy: Policy, within: Container[str] | None = None) -> Meaning:
+    """The meaning of ``policy``; with ``within``, only of the paths with these keys.
+
+    Raises TemplateError only for a policy that ``parse_policy`` would not have made.
+    """
+    variables = variables_of(policy)
+    paths: dict[str, RightSet] = {}
+    for rule in policy.path_rules:
+        if rule.rights:
+            for parent in rule.parents:
+                plain = parent.template and "$" not in parent.template
+                for path in (parent.template,) if plain else expand(parent.template, variables):
+                    key = path_key(path)
+                    if within is None or key in within:
+                        paths[key] = paths.get(key, NO_RIGHTS) | rule.rights
+    ports: dict[int, RightSet] = {}
+    for port_rule in policy.port_rules:
+        if port_rule.rights:
+            for entry in port_rule.ports:
+                ports[entry.port] = ports.get(entry.port, NO_RIGHTS) | port_rule.rights
+    return Meaning(paths, ports, policy.handled_fs, policy.handled_net, policy.scoped, policy.abi, variables)
+
+
+def variables_of(policy: Policy) -> dict[str, frozenset[str]]:
+    """The literals of each variable, the tables of one name united."""
+    gathered: dict[str, set[str]] = {}
+    for variable in policy.variables:
+        gathered.setdefault(variable.name, set()).update(variable.literals)
+    return {name: frozenset(literals) for name, literals in gathered.items()}
+
+
+def intended(before: Meaning, edit: Edit) -> Meaning:
+    """What a policy that means ``before`` must mean after ``edit``: nothing else changes.
+
+    In particular handled rights stay handled when their last grant goes; a right that is granted becomes handled.
+    """
+    if isinstance(edit, SetPathRights | GrantPath):
+        key = path_key(edit.path)
+        rights = edit.rights | before.paths.get(key, NO_RIGHTS) if isinstance(edit, GrantPath) else edit.rights
+        return before._replace(
+            paths={
+                **{path: own for path, own in before.paths.items() if path != key},
+                **({key: rights} if rights else {}),
+            },
+            handled_fs=before.handled_fs | rights,
+        )
+    if isinstance(edit, SetPortRights | GrantPort):
+        rights = edit.rights | before.ports.get(edit.port, NO_RIGHTS) if isinstance(edit, GrantPort) else edit.rights
+        others = {port: own for port, own in before.ports.items() if port != edit.port}
+        return before._replace(
+            ports={**others, **({edit.port: rights} if rights else {})}, handled_net=before.handled_net | rights
+        )
+    if isinstance(edit, SetHandled):
+        if kind_of(edit) == "fs":
+            return before._replace(handled_fs=_switched(before.handled_fs, edit.right, edit.on))
+        return before._replace(handled_net=_switched(before.handled_net, edit.right, edit.on))
+    if isinstance(edit, SetScope):
+        return before._replace(scoped=_switched(before.scoped, edit.scope, edit.on))
+    if isinstance(edit, RenameVariable):
+        renamed = {edit.new if name == edit.old else name: values for name, values in before.variables.items()}
+        return before._replace(variables=renamed)
+    if isinstance(edit, InlineVariable | RemoveVariable):
+        left = {name: values for name, values in before.variables.items() if name != edit.name}
+        return before._replace(variables=left)
+    if isinstance(edit, ExpandEntry):
+        return before
+    raise TypeError(f"{type(edit).__name__} is about a rule, see intended_of")
+
+
+def intended_of(policy: Policy, edit: Edit, within: Container[str] | None = None) -> Meaning:
+    """As ``intended``, for any edit of ``policy``: also for those about one rule, by its number."""
+    before = meaning_of(policy, within)
+    if not isinstance(edit, RuleEdit):
+        return intended(before, edit)
+    if edit.section == "path_beneath":
+        after = policy._replace(path_rules=tuple(_edited_rules(policy.path_rules, edit)))
+    else:
+        after = policy._replace(port_rules=tuple(_edited_rules(policy.port_rules, edit)))
+    granted = edit.rights if isinstance(edit, SetRuleRights) else NO_RIGHTS
+    fs, net = (granted, NO_RIGHTS) if edit.section == "path_beneath" else (NO_RIGHTS, granted)
+    return meaning_of(after, within)._replace(handled_fs=before.handled_fs | fs, handled_net=before.handled_net | net)
+
+
+def as_intended(before: Policy, edit: Edit, after: Policy) -> bool:
+    """Whether ``after`` means what ``edit`` of ``before`` should lead to.
+
+    A rule that stands in both gives the same to the same paths in both. So paths that no other rule names, nor the
+    edit, cannot differ, and are not compared.
+    """
+    within = _touched(before, edit, after)
+    return meaning_of(after, within) == intended_of(before, edit, within)
+
+
+# Of so many rules, telling which paths they name takes as long as comparing all paths.
+_MANY = 500
+
+
+def _touched(before: Policy, edit: Edit, after: Policy) -> set[str] | None:
+    """The keys of the paths that ``edit`` names, or a rule that stands in only one of the two; None: of all."""
+    if before.variables != after.variables or isinstance(edit, VariableEdit):
+        return None
+    pairs = zip_longest(before.path_rules, after.path_rules)
+    others = [rule for pair in pairs if pair[0] is not pair[1] for rule in pair if rule is not None]
+    if len(others) > _MANY:
+        return None
+    if isinstance(edit, RuleEdit) and edit.section == "path_beneath":
+        others.append(before.path_rules[edit.number])
+    variables = variables_of(before)
+    keys = {path_key(path) for rule in others for parent in rule.parents for path in expand(parent.template, variables)}
+    if isinstance(edit, SetPathRights | GrantPath):
+        keys.add(path_key(edit.path))
+    return keys
+
+
+_Rule = TypeVar("_Rule", PathRule, PortRule)
+
+
+def _edited_rules(rules: tuple[_Rule, ...], edit: RuleEdit) -> Iterator[_Rule]:
+    for rule in rules:
+        if rule.number != edit.number:
+            yield rule
+        elif isinstance(edit, SetRuleRights):
+            yield rule._replace(rights=edit.rights)
+        elif isinstance(rule, PathRule):
+            yield rule._replace(parents=_without(rule.parents, edit.entry))
+        else:
+            yield rule._replace(ports=_without(rule.ports, edit.entry))
+
+
+def _without(entries: tuple[_Entry, ...], at: int) -> tuple[_Entry, ...]:
+    return entries[:at] + entries[at + 1 :]
+
+
+def newly_handled(before: Policy, after: Policy) -> RightSet:
+    """The rights and scopes that ``after`` restricts everywhere and ``before`` did not.
+
+    Granting a right that was not handled makes it handled, so such a grant also takes the right away everywhere else:
+    callers should tell.
+    """
+    return (
+        (after.handled_fs - before.handled_fs)
+        | (after.handled_net - before.handled_net)
+        | (after.scoped - before.scoped)
+    )
+
+
+def _switched(names: RightSet, name: str, on: bool) -> RightSet:
+    return names | {name} if on else names - {name}

@@ -1,0 +1,258 @@
+"""Changes of a TOML policy as splices.
+
+A list with comments is edited through tomlkit, which knows what a comment belongs to; in any other list the gaps
+between elements are copied. Tables and keys are lines of their own: they are added and removed as lines.
+"""
+
+import json
+import re
+from collections.abc import Callable, Collection, Sequence
+from functools import cached_property
+from typing import NamedTuple
+
+from editor.editing.plan_rules import (
+    AddMember,
+    AddTable,
+    Bits,
+    ChangeList,
+    Key,
+    RemoveMember,
+    RemoveTable,
+    ReplaceValue,
+    Section,
+    Step,
+    Value,
+)
+from editor.editing.splice import Splice, edit_sequence, indentation, line_end, line_start, newline_of
+from editor.editing.splice_array import edit_array
+from editor.policy.locate import Field, Node, Span
+from editor.policy.outline import spans_of
+
+# A new list that would make its line longer than this gets a line for each element.
+MAX_LINE = 100
+
+
+def splices(text: str, root: Node, steps: Sequence[Step]) -> list[Splice]:
+    """The splices for ``text``, located as ``root``, that do ``steps``."""
+    return _Surgeon(text, root).operate(steps)
+
+
+class _Block(NamedTuple):
+    """Something at the top level: a table under its header, or a key with its value (``number`` is None)."""
+
+    span: Span
+    section: str
+    number: int | None
+
+
+class _Surgeon:
+    def __init__(self, text: str, root: Node) -> None:
+        self.text = text
+        self.root = root
+        self.newline = newline_of(text)
+
+    @cached_property
+    def blocks(self) -> list[_Block]:
+        """All that stands at the top level, in order."""
+        blocks = []
+        for field in self.root.fields:
+            if _has_headers(field.node):
+                blocks += [_Block(span, field.key, at) for at, span in enumerate(spans_of(field.node.items))]
+            else:
+                blocks.append(_Block(Span(field.key_span.start, field.node.span.end), field.key, None))
+        return sorted(blocks)
+
+    def field(self, table: Node, name: Section | Key) -> Field | None:
+        return next((field for field in table.fields if field.key == name), None)
+
+    def operate(self, steps: Sequence[Step]) -> list[Splice]:
+        found: list[Splice] = []
+        removed: dict[Section, set[int]] = {}
+        added: dict[Section, AddTable] = {}
+        for step in steps:
+            if isinstance(step, RemoveTable):
+                removed.setdefault(step.section, set()).add(step.number)
+            elif isinstance(step, AddTable):
+                added[step.section] = step
+            else:
+                section = self.field(self.root, step.section)
+                assert section is not None  # noqa: S101 the policy was parsed from this text
+                found += self.edit_table(section.node, section.node.items[step.number], step)
+        return found + self.edit_sections(removed, added)
+
+    # Inside one table
+
+    def edit_table(
+        self, section: Node, table: Node, step: ChangeList | RemoveMember | AddMember | ReplaceValue
+    ) -> list[Splice]:
+        field = self.field(table, step.key)
+        if isinstance(step, ChangeList):
+            assert field is not None  # noqa: S101 the policy was parsed from this text
+            quoted = _quoting(self.text, field.node)
+            return self.edit_list(field.node, step.remove, [(at, quoted(value)) for at, value in step.insert])
+        if isinstance(step, ReplaceValue):
+            assert field is not None  # noqa: S101 the policy was parsed from this text
+            node = field.node if step.entry is None else field.node.items[step.entry]
+            spelled = _literal if self.text.startswith("'", node.span.start) else _scalar
+            return [Splice(node.span.start, self.text[node.span.start : node.span.end], spelled(step.value))]
+        headers = _has_headers(section)
+        if isinstance(step, RemoveMember):
+            assert field is not None  # noqa: S101 the policy was parsed from this text
+            if headers:
+                return [self.without_lines(Span(field.key_span.start, field.node.span.end))]
+            return self.edit_members(table, {table.fields.index(field)}, [])
+        last = table.fields[-1]
+        equals = self.equals(table)
+        if not headers:
+            return self.edit_members(table, set(), [(len(table.fields), f"{step.key}{equals}{self.list(step.values)}")])
+        indent = indentation(self.text, last.key_span.start)
+        line = self.newline + indent + self.pair(step.key, equals, step.values, indent)
+        return [Splice(line_end(self.text, last.node.span.end), "", line)]
+
+    def edit_members(self, table: Node, remove: set[int], insert: list[tuple[int, str]]) -> list[Splice]:
+        spans = [Span(field.key_span.start, field.node.span.end) for field in table.fields]
+        return list(edit_sequence(self.text, table.span, spans, remove, insert, comma=", "))
+
+    def edit_list(self, node: Node, remove: Collection[int], insert: Sequence[tuple[int, str]]) -> list[Splice]:
+        text = self.text
+        spans = spans_of(node.items)
+        ends = [node.span.start + 1, *(span.end for span in spans)]
+        starts = [*(span.start for span in spans), node.span.end - 1]
+        if not any("#" in text[end:start] for end, start in zip(ends, starts, strict=True)):
+            return list(edit_sequence(text, node.span, spans, remove, insert, comma=", "))
+        before = text[node.span.start : node.span.end]
+        return [Splice(node.span.start, before, edit_array(before, remove, insert))]
+
+    # Whole tables
+
+    def edit_sections(self, removed: dict[Section, set[int]], added: dict[Section, AddTable]) -> list[Splice]:
+        found: list[Splice] = []
+        gone: list[_Block] = []
+        headed: list[AddTable] = []
+        for section in {**removed, **added}:
+            field = self.field(self.root, section)
+            numbers = removed.get(section, set())
+            table = added.get(section)
+            if field is None or _has_headers(field.node):
+                items = () if field is None else field.node.items
+                gone += [_Block(items[number].span, section, number) for number in sorted(numbers)]
+                headed += [] if table is None else [table]
+            elif len(numbers) == len(field.node.items) and table is None:
+                gone += [block for block in self.blocks if block.section == section]
+            else:
+                items = field.node.items
+                insert = [] if table is None else [(len(items), self.inline(table, items[-1]))]
+                found += self.edit_list(field.node, numbers, insert)
+        found += [self.insertion(step, gone) for step in headed]
+        return found + [self.without_lines(block.span) for block in gone]
+
+    def insertion(self, step: AddTable, gone: list[_Block]) -> Splice:
+        """The splice for a new table; where nothing else is left it takes the place of one in ``gone``."""
+        lines = self.lines(step)
+        kept = [block for block in self.blocks if block not in gone]
+        anchors = [block for block in kept if block.section == step.section]
+        if not anchors and step.section == "ruleset":
+            # Before the rules, where one looks for it, as long as something marks the place.
+            rules = [block for block in self.blocks if block.section in ("path_beneath", "net_port")]
+            if rules and rules[0].number is not None:
+                anchors = [block for block in kept if block.span < rules[0].span]
+        anchors = anchors or kept
+        if not anchors:
+            instead = gone.pop().span
+            return Splice(instead.start, self.text[instead.start : instead.end], lines.lstrip(" \t"))
+        position = self.end_with_comments(anchors[-1].span.end)
+        following = self.text[position:].removeprefix(self.newline)
+        close = self.newline if following and following[0] not in "\r\n" else ""
+        return Splice(position, "", self.newline * 2 + lines + close)
+
+    def end_with_comments(self, offset: int) -> int:
+        """The end of the line of ``offset``, or of the comment lines right below it that belong to nothing else."""
+        end = line_end(self.text, offset)
+        match = _COMMENT_LINES.match(self.text, end)
+        return match.end(1) if match else end
+
+    def without_lines(self, span: Span) -> Splice:
+        """The removal of the lines of ``span`` and of the blank lines that would be doubled."""
+        text = self.text
+        start = line_start(text, span.start)
+        end = _LINE_BREAK.match(text, line_end(text, span.end)).end()  # type: ignore[union-attr]  # matches ""
+        if start == 0 or _BLANK_BEFORE.search(text, max(0, start - 200), start):
+            end = _BLANK_LINES.match(text, end).end()  # type: ignore[union-attr]  # matches the empty string too
+        if end == len(text):
+            while start and not text[line_start(text, start - 1) : start].strip():
+                start = line_start(text, start - 1)
+        return Splice(start, text[start:end], "")
+
+    # Texts
+
+    def equals(self, table: Node) -> str:
+        """What stands between key and value in ``table``."""
+        field = table.fields[0]
+        return self.text[field.key_span.end : field.node.span.start]
+
+    def list(self, values: Sequence[Value]) -> str:
+        return f"[{', '.join(_scalar(value) for value in values)}]"
+
+    def pair(self, key: str, equals: str, values: Sequence[Value], indent: str) -> str:
+        line = f"{key}{equals}{self.list(values)}"
+        if len(indent + line) <= MAX_LINE or len(values) == 1:
+            return line
+        inner = self.newline + indent + "    "
+        return f"{key}{equals}[" + "".join(f"{inner}{_scalar(value)}," for value in values) + f"{self.newline}{indent}]"
+
+    def lines(self, step: AddTable) -> str:
+        """The lines of a new table under its own header, in the manner of the last one of its section."""
+        field = self.field(self.root, step.section)
+        outer = inner = ""
+        equals = " = "
+        members = list(step.members)
+        if field is not None:
+            model = field.node.items[-1]
+            outer = indentation(self.text, model.span.start)
+            inner = indentation(self.text, model.fields[0].key_span.start)
+            equals = self.equals(model)
+            if step.section != "ruleset" and model.fields[0].key != members[0][0]:
+                members.reverse()
+        lines = [f"{outer}[[{step.section}]]"]
+        lines += [inner + self.pair(key, equals, values, inner) for key, values in members]
+        return self.newline.join(lines)
+
+    def inline(self, step: AddTable, model: Node) -> str:
+        """A new inline table in the manner of ``model``."""
+        padding = " " if self.text.startswith("{ ", model.span.start) else ""
+        equals = self.equals(model)
+        members = ", ".join(f"{key}{equals}{self.list(values)}" for key, values in step.members)
+        return f"{{{padding}{members}{padding}}}"
+
+
+_LINE_BREAK = re.compile(r"\r?\n|")
+# Not possessive groups: before Python 3.11.5 one that matches a part and then fails does not go back.
+_BLANK_LINES = re.compile(r"(?:[ \t]*\r?\n)*")
+_BLANK_BEFORE = re.compile(r"(?:^|\n)[ \t]*\r?\n\Z")
+# Comment lines up to a blank line or the end; those right above something else belong to that.
+_COMMENT_LINES = re.compile(r"((?:\r?\n[ \t]*+#[^\r\n]*+)+)(?=\r?\n[ \t]*(?:\r?\n|\Z)|\Z)")
+
+
+def _has_headers(node: Node) -> bool:
+    """Whether the tables of an array stand under ``[[headers]]`` of their own."""
+    return node.kind == "array" and bool(node.items) and node.items[0].span.start == node.span.start
+
+
+def _scalar(value: Value) -> str:
+    if isinstance(value, Bits):
+        return hex(value)
+    # JSON's escapes are TOML's too, but TOML also wants DEL escaped.
+    return json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007f")
+
+
+def _literal(value: Value) -> str:
+    if isinstance(value, int) or not value.isprintable() or "'" in value:
+        return _scalar(value)
+    return f"'{value}'"
+
+
+def _quoting(text: str, node: Node) -> Callable[[Value], str]:
+    """How new elements of a list are quoted: as all its present ones are."""
+    strings = [item for item in node.items if item.kind == "string"]
+    single = bool(strings) and all(text.startswith("'", item.span.start) for item in strings)
+    return _literal if single else _scalar

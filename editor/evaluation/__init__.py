@@ -1,0 +1,1 @@
+"""What a policy means on this machine: resolved paths, decisions, layers, mounts, differences."""

@@ -1,0 +1,1 @@
+"""What a system call wants of Landlock: which rights, on which object."""

@@ -1,0 +1,668 @@
+"""The process that watches a run: starts the command inside the policy, follows every process it starts, and reports.
+
+Run as ``python -m editor.sandbox.tracing.tracer REQUEST EVENTS CONTROL`` by the runner, with three descriptors: the
+request (``wire.Spec``, read to its end), events (JSON lines out), and control (``stop`` comes in; its end means that
+whoever started this is gone).
+
+It has one thread and one loop: wait for a stop of a traced thread, note it, let the thread go on. Two stops for a call
+that is worth seeing: one before it, from the seccomp filter, and one after it, with the kernel's answer. All other
+calls run at full speed.
+"""
+
+import ctypes
+import errno
+import fcntl
+import gc
+import json
+import os
+import signal
+import sys
+import time
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from editor.escape import printable
+from editor.evaluation.layers import Deciders
+from editor.evaluation.mounts import read_mounts
+from editor.landlock import kernel, ruleset
+from editor.landlock.rights import LATEST_ABI, rights_of
+from editor.sandbox.calls import table as decode
+from editor.sandbox.calls.paths import AT_FDCWD
+from editor.sandbox.calls.table import Attempt
+from editor.sandbox.channel import Channel
+from editor.sandbox.child import Child, NotStarted, find_program
+from editor.sandbox.tracing import ptrace, seccomp, syscalls
+from editor.sandbox.tracing.signals import OwnSignals
+from editor.sandbox.tracing.task import STRING_LIMIT, Surroundings, Task
+from editor.sandbox.verdicts.permissions import credentials
+from editor.sandbox.verdicts.rows import Row, Rows
+from editor.sandbox.verdicts.verdict import Judge, Who
+from editor.sandbox.wire import Spec
+
+if TYPE_CHECKING:
+    from editor.sandbox.verdicts.audit import AuditReader
+
+# Looking again up to this often before sleeping: a thread that was let go on comes back in some 20 microseconds, and
+# being woken costs more than that (100,000 opens: 11.6 s when sleeping at once, 4.0 s so). Where that does not pay,
+# because the threads compute or wait for a processor, it is done less and less, down to the minimum.
+_SPINS = 50
+_MIN_SPINS = 2
+_SOON_S = 0.0001  # who comes back this soon would have been worth waiting for
+_TURN = 32
+_FLUSH_S = 0.06
+_IDLE_TICK_S = 1.0
+# What others than the traced processes change in the tree is noticed after this; their own changes at once.
+_REMEMBER_S = 1.0
+_GRACE_S = 0.6  # between asking processes to end and killing them
+_GIVE_UP_S = 5.0  # a killed process that still is not gone hangs in the kernel
+_AUDIT_WAIT_S = 0.3  # the kernel tells last how many denials there were, some milliseconds after the end
+_AUDIT_ABI = 7  # the first whose denials are in the kernel's audit
+_CAP_AUDIT_READ = 37
+# wait(2) statuses: what the low byte of all stops is, and the two stops of a call.
+_STOPPED = 0x7F
+_ENTERING = ptrace.EVENT_SECCOMP << 16 | signal.SIGTRAP << 8 | _STOPPED
+_LEAVING = ptrace.SYSCALL_STOP_SIGNAL << 8 | _STOPPED
+_STOPPING = frozenset({signal.SIGSTOP, signal.SIGTSTP, signal.SIGTTIN, signal.SIGTTOU})
+_PR_SET_PDEATHSIG = 1
+_PR_SET_CHILD_SUBREAPER = 36
+_IO_URING = frozenset({"io_uring_setup"})
+_NEW_TASK = frozenset({ptrace.EVENT_FORK, ptrace.EVENT_VFORK, ptrace.EVENT_CLONE})
+_MAX_NOTICED_FAILURES = 20
+_MAKING = os.O_CREAT | os.O_TMPFILE
+
+
+class _Opening(NamedTuple):
+    """A call that opens: where its flags are among its arguments; the path is right before them."""
+
+    name: str
+    flags_at: int
+
+
+_OPENINGS = (_Opening("open", 1), _Opening("openat", 2))
+
+
+class Tracer:
+    """One run."""
+
+    def __init__(self, spec: Spec, channel: Channel, control: int, signals: OwnSignals) -> None:
+        self.spec = spec
+        self.channel = channel
+        self._surroundings = Surroundings()
+        self._control = control
+        self._signals = signals
+        self._machine = syscalls.machine()
+        self._names = {
+            arch: syscalls.names(arch) for arch in (self._machine.native, self._machine.compat) if arch is not None
+        }
+        self._openings = {
+            (arch, number): opening
+            for arch, names in self._names.items()
+            for number, name in names.items()
+            for opening in _OPENINGS
+            if name == opening.name
+        }
+        self._tasks: dict[int, Task] = {}
+        self._addresses: set[str] = set()
+        self._fuse_before = _fuse_mounts("self")
+        # What calls mean that were seen already, and by which object each can be found ("": no object yet).
+        self._attempts: dict[tuple[object, ...], Attempt] = {}
+        self._attempts_on: dict[str, list[tuple[object, ...]]] = {}
+        self._next_forget = 0.0
+        self._rows = Rows()
+        self._root = 0
+        self._exit_code: int | None = None
+        self._killing = False
+        self._deadline: float | None = None  # of the run, then of its ending
+        self._ending = ""
+        self._audit: AuditReader | None = None
+        self._unconfirmed = ""  # why there is none, where one was asked for or to be expected
+        self._failures = 0
+        self._failure = -1  # where the forked process says why it could not become the command
+        self._kernel_abi = 0
+        self._abi = 0
+        self._started = time.monotonic()
+        self._next_flush = self._started + _FLUSH_S
+        self._tick = 0.0
+        self._spins = _SPINS
+        self._built: tuple[ruleset.BuiltRuleset, ...] = ()
+        self._policies = (spec.resolved, *spec.layers)
+        self._too_many = False
+        self._deciders: Deciders
+        self._judge: Judge
+
+    # decode's and verdict's questions
+
+    def inside_process(self, pid: int) -> bool:
+        """Whether a process belongs to the run."""
+        return pid in self._tasks
+
+    def inside_address(self, name: str) -> bool:
+        """Whether a UNIX socket address (``Attempt.bound_name``) was made by the run."""
+        return name in self._addresses
+
+    # Starting
+
+    def prepare(self) -> None:
+        """Build the ruleset. Raises LandlockError where the kernel does not take it."""
+        spec = self.spec
+        try:
+            self._kernel_abi = kernel.query_abi()
+        except kernel.LandlockUnavailable:
+            if spec.mode == "enforce":
+                raise
+        wanted = min(self._kernel_abi or LATEST_ABI, LATEST_ABI)
+        self._abi = wanted if spec.abi is None else min(spec.abi, wanted)
+        if spec.mode == "enforce":
+            self._built = tuple(ruleset.build(policy.ruleset(), spec.abi) for policy in self._policies)
+            for note in (each for built in self._built for each in built.notes):
+                if note.kind != "not_for_file":  # as the format means it
+                    self.channel.notice(f"{note.subject}: {note.message}" if note.subject else note.message)
+        self._surroundings.errata = kernel.query_errata() if self._kernel_abi else 0
+        self._deciders = Deciders(self._policies, self._abi, self._surroundings.errata)
+        if spec.mode == "enforce" and spec.confirm is not False and self._kernel_abi >= _AUDIT_ABI:
+            self._listen_to_audit()
+        elif spec.mode == "enforce" and spec.confirm:
+            self._unconfirmed = "Denials are not confirmed: this kernel's audit does not tell of Landlock."
+        self._judge = Judge(self._deciders, spec.mode, self._abi, self, self.channel.notice)
+
+    def _listen_to_audit(self) -> None:
+        own = credentials("self")
+        if own is None or not own.has(_CAP_AUDIT_READ):
+            if self.spec.confirm:
+                self._unconfirmed = "Denials are not confirmed: reading the kernel's audit needs CAP_AUDIT_READ."
+            return
+        from editor.sandbox.verdicts import audit  # noqa: PLC0415 only root has a use for it
+
+        try:
+            self._audit = audit.AuditReader(enable=bool(self.spec.confirm))
+        except audit.AuditUnavailable as error:
+            if self.spec.confirm or isinstance(error, audit.AuditElsewhere):
+                self._unconfirmed = f"Denials are not confirmed: {error.strerror}."
+
+    def start(self) -> None:
+        """Start the command; it is traced before it runs its first instruction. Raises OSError."""
+        spec = self.spec
+        program = find_program(spec.command[0], spec.env, spec.cwd)
+        known = rights_of("fs", self._abi) | rights_of("net", self._abi) | rights_of("scope", self._abi)
+        restricted = known & (self._deciders.handled_fs | self._deciders.handled_net | self._deciders.scoped)
+        refused = _IO_URING if spec.deny_io_uring else frozenset[str]()
+        code = seccomp.program(self._machine, decode.traced_calls(restricted), refused)
+        go_read, go_write = os.pipe()
+        failure_read, failure_write = os.pipe()
+        pid = os.fork()
+        if pid == 0:
+            child = Child(spec, program, self._built, code, self._signals)
+            child.run(go_read, go_write, failure_write)
+        self._root = pid
+        os.close(go_read)
+        os.close(failure_write)
+        try:
+            ptrace.seize(pid)
+        except OSError:
+            os.kill(pid, signal.SIGKILL)
+            os.waitpid(pid, 0)
+            raise
+        self._tasks[pid] = Task(self._surroundings, pid)
+        self._started = time.monotonic()
+        if spec.timeout is not None:
+            self._deadline = self._started + spec.timeout
+        os.set_inheritable(failure_read, False)
+        os.set_blocking(failure_read, False)
+        self._failure = failure_read
+        os.write(go_write, b"g")
+        os.close(go_write)
+        for fd in {spec.stdin, spec.stdout, spec.stderr}:
+            os.close(fd)
+
+    # The loop
+
+    def run(self) -> None:
+        """Follow the run until nothing of it is left."""
+        waitpid, flags = os.waitpid, os.WNOHANG | ptrace.WALL
+        handled = 0
+        try:
+            while self._ending != "given up":
+                for _ in range(self._spins):
+                    tid, status = waitpid(-1, flags)
+                    if tid:
+                        break
+                else:
+                    tid, status = self._sleep()
+                if tid:
+                    self._stopped(tid, status)
+                    handled += 1
+                if not tid or not handled % _TURN:
+                    self._tend()
+        except ChildProcessError:
+            pass  # all have ended
+        self._signals.tick(0)
+        self._flush()
+
+    def _sleep(self) -> tuple[int, int]:
+        """Wait for a stop, or a signal: the timer's, or of who wants something."""
+        soon = self._rows.waiting or not self.channel.idle or self._deadline is not None
+        tick = _FLUSH_S if soon else _IDLE_TICK_S
+        if tick != self._tick:
+            self._tick = tick
+            self._signals.tick(tick)
+        began = time.monotonic()
+        found = ptrace.wait()
+        self._spins = _SPINS if time.monotonic() - began < _SOON_S else max(_MIN_SPINS, self._spins // 2)
+        return found
+
+    def _tend(self) -> None:
+        """What has to be done from time to time: telling, forgetting, ending."""
+        now = time.monotonic()
+        if self._signals.called:
+            self._signals.called = False
+            self._listen()
+        if now >= self._next_flush:
+            self._next_flush = now + _FLUSH_S
+            self._listen()
+            self._flush()
+            if now >= self._next_forget:
+                self._next_forget = now + _REMEMBER_S
+                self._forget()
+        if self._deadline is not None and now >= self._deadline:
+            self._next_step(now)
+
+    def _flush(self) -> None:
+        if self._audit is not None:
+            self._audit.read()
+        self.channel.push()
+        if self.channel.idle:
+            self.channel.send(self._rows.tell())
+
+    def _forget(self) -> None:
+        self._surroundings.generation += 1
+        self._surroundings.walker.forget()
+        self._attempts.clear()
+        self._attempts_on.clear()
+        self._deciders.forget()
+
+    def _listen(self) -> None:
+        """Hear whether the run is to be stopped, by who started it or by a signal to this process."""
+        if self._signals.asked_to_end:
+            self.stop()
+        try:
+            word = os.read(self._control, 64)
+        except BlockingIOError:
+            return
+        if word:
+            self.stop()
+        elif not self._killing:  # nobody is there any more
+            self._kill()
+
+    # Ending
+
+    def stop(self) -> None:
+        """Ask every process to end, and kill what is left after the grace."""
+        if self._ending in ("", "lingering"):
+            self._ending = "asked"
+            # Who loses its parent from now on becomes a child of this process, and is reaped by it.
+            ctypes.CDLL(None).prctl(_PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
+            self._deadline = time.monotonic() + _GRACE_S
+            self._signal_all(signal.SIGTERM)
+            self._signal_all(signal.SIGCONT)
+
+    def _kill(self) -> None:
+        self._killing = True
+        self._ending = "killed"
+        self._deadline = time.monotonic() + _GIVE_UP_S
+        self._signal_all(signal.SIGKILL)
+
+    def _next_step(self, now: float) -> None:
+        if self._ending == "":
+            self.channel.notice(f"The run was stopped after {self.spec.timeout:g} seconds.")
+            self.stop()
+        elif self._ending == "lingering":
+            names = sorted({task.comm for task in self._tasks.values()})
+            shown = ", ".join(names[:5]) + (", ..." if len(names) > 5 else "")
+            self.channel.notice(f"Processes that outlived the command were ended: {shown}.")
+            self.stop()
+        elif self._ending == "asked":
+            self._kill()
+        else:
+            self.channel.notice("Some killed processes hang in the kernel; they will go when it lets them.")
+            self._ending = "given up"
+            self._deadline = now + _GIVE_UP_S
+
+    def _signal_all(self, number: signal.Signals) -> None:
+        for tid in list(self._tasks):
+            try:
+                os.kill(tid, number)
+            except OSError:
+                continue  # gone, or about to be
+
+    # Stops
+
+    def _stopped(self, tid: int, status: int) -> None:
+        task = self._tasks.get(tid)
+        if status & 0xFF != _STOPPED:
+            self._ended(tid, status)
+            return
+        if task is None:
+            task = self._tasks[tid] = Task(self._surroundings, tid)
+            if self._killing:
+                os.kill(tid, signal.SIGKILL)
+            else:
+                self._bound_processes()
+        try:
+            if status == _ENTERING:
+                self._entering(task)
+            elif status == _LEAVING:
+                self._leaving(task)
+            else:
+                self._signalled(task, status >> 16, status >> 8 & 0xFF)
+        except ptrace.Gone:
+            return  # killed meanwhile: its end is reported next
+
+    def _signalled(self, task: Task, event: int, number: int) -> None:
+        """A stop that is not at a call: for an event, or for a signal to be delivered."""
+        if event == 0:
+            ptrace.resume(ptrace.SYSCALL if task.pending else ptrace.CONT, task.tid, number)
+        elif event == ptrace.EVENT_STOP and number in _STOPPING:
+            ptrace.resume(ptrace.LISTEN, task.tid)
+        else:
+            if event in _NEW_TASK:
+                self._born(task, event)
+            elif event == ptrace.EVENT_EXEC:
+                task = self._executed(task)
+            ptrace.resume(ptrace.SYSCALL if task.pending else ptrace.CONT, task.tid)
+
+    def _ended(self, tid: int, status: int) -> None:
+        self._tasks.pop(tid, None)
+        if tid != self._root:
+            return
+        self._exit_code = os.WEXITSTATUS(status) if os.WIFEXITED(status) else 128 + os.WTERMSIG(status)
+        if not self._ending:
+            self._ending = "lingering"
+            self._deadline = time.monotonic() + _GRACE_S
+
+    def _born(self, parent: Task, event: int) -> None:
+        tid = ptrace.event_message(parent.tid)
+        child = self._tasks.setdefault(tid, Task(self._surroundings, tid))
+        if event != ptrace.EVENT_CLONE:
+            child._process = tid  # not a thread, for certain
+        self._bound_processes()
+
+    def _bound_processes(self) -> None:
+        """End the run at once where it has more processes and threads than it may: asking first would let it grow."""
+        limit = self.spec.max_processes
+        if limit is None or len(self._tasks) <= limit or self._killing:
+            return
+        self._too_many = True
+        self.channel.notice(f"The run was ended: it had more than {limit} processes and threads at a time.")
+        self._kill()
+
+    def _executed(self, task: Task) -> Task:
+        former = ptrace.event_message(task.tid)
+        if former != task.tid:  # another thread than the first did it, and is now the whole process
+            survivor = self._tasks.pop(former, None)
+            if survivor is not None:
+                survivor.tid = task.tid
+                self._tasks[task.tid] = task = survivor
+        task.renamed()
+        return task
+
+    def _entering(self, task: Task) -> None:
+        call = ptrace.entered_call(task.tid)
+        # Waking the thread takes as long as all that is to be done here, and it stops again behind the call, before it
+        # can change what it passed. A call that makes something is looked at before that is there.
+        opening = self._openings.get((call.arch, call.number))
+        early = opening is not None and not call.arguments[opening.flags_at] & _MAKING
+        if early:
+            ptrace.resume(ptrace.SYSCALL, task.tid)
+        attempt = None
+        try:
+            attempt = self._decode(task, call) if opening is None else self._decode_open(task, opening, call.arguments)
+        except ptrace.BadMemory as error:
+            attempt = Attempt("plain")  # the kernel says EFAULT as well, before it looks at anything
+            if error.errno == errno.EPERM:
+                self.channel.notice(
+                    f"{task.comm} hides its memory and descriptors from other programs of its user (as after prctl "
+                    "PR_SET_DUMPABLE): the kernel enforces the policy on it, but only root sees what it does then."
+                )
+        except ptrace.Gone:
+            raise
+        except Exception as error:  # whatever a program passes, tracing goes on and says what it missed
+            self._missed(task, call, error)
+        task.pending = attempt
+        if attempt is not None:
+            task.caller = task.comm if attempt.kind == "exec" else ""
+        if not early:
+            ptrace.resume(ptrace.CONT if attempt is None else ptrace.SYSCALL, task.tid)
+
+    def _missed(self, task: Task, call: ptrace.Call, error: Exception) -> None:
+        self._failures += 1
+        if self._failures <= _MAX_NOTICED_FAILURES:
+            self.channel.notice(
+                f"One call of {task.comm} could not be read ({self._name_of(call)}: {type(error).__name__}: {error})."
+            )
+
+    def _name_of(self, call: ptrace.Call) -> str:
+        return self._names.get(call.arch, {}).get(call.number, f"call {call.number}")
+
+    def _decode(self, task: Task, call: ptrace.Call) -> Attempt | None:
+        names = self._names.get(call.arch)
+        number = call.number
+        if names is None:
+            self.channel.notice(f"{task.comm} makes 32-bit system calls, which cannot be shown on this processor.")
+            return None
+        name = names.get(number)
+        task.pointer_size = 4 if call.arch == syscalls.AUDIT_ARCH_I386 or number & syscalls.X32_BIT else 8
+        if name is None or name == "clone":
+            return None
+        if name == "prctl":
+            if task.tid == task.process:
+                task.renamed()
+            return None
+        attempt = decode.DECODERS[name](task, call.arguments)
+        if attempt is not None and not attempt.syscall:
+            attempt.syscall = name
+        return attempt
+
+    def _decode_open(self, task: Task, opening: _Opening, arguments: tuple[int, ...]) -> Attempt:
+        name, flags_at = opening
+        flags = arguments[flags_at]
+        raw = ptrace.read_string(task.tid, arguments[flags_at - 1], STRING_LIMIT)
+        directory = decode.signed(arguments[0]) if flags_at > 1 else AT_FDCWD
+        key: tuple[object, ...] | None = None
+        if raw[:1] == b"/":
+            task.look_around()
+            key = (name, flags, raw, task.view.prefix)
+        elif directory == AT_FDCWD:
+            key = (name, flags, raw, task.look_around(), task.view.prefix)
+        attempt = self._attempts.get(key) if key is not None else None
+        if attempt is None:
+            attempt = decode.open_at(task, directory, os.fsdecode(raw), flags)
+            attempt.syscall = name
+            if key is not None and attempt.cacheable:
+                self._attempts[key] = attempt
+                for path in (attempt.wants[-1].object_path or "", *attempt.changes):
+                    self._attempts_on.setdefault(path, []).append(key)
+        return attempt
+
+    def _leaving(self, task: Task) -> None:
+        attempt = task.pending
+        task.pending = None
+        if attempt is None:
+            ptrace.resume(ptrace.CONT, task.tid)
+            return
+        result = ptrace.call_result(task.tid)
+        error = min(0, result)
+        comm = task.caller or task.comm
+        known = attempt.results.get((error, comm))
+        if known is None:
+            known = self._judged(task, attempt, result, comm)
+            # A refusal may depend on who asks, who is not part of what makes two attempts the same.
+            if attempt.cacheable and error not in (-errno.EACCES, -errno.EPERM):
+                attempt.results[error, comm] = known
+        ptrace.resume(ptrace.CONT, task.tid)
+        for row in known:
+            self._rows.count(row)
+        if error == 0:
+            self._succeeded(attempt)
+            if attempt.kind == "topology":
+                self._look_for_served(task)
+        if attempt.note:
+            self.channel.notice(attempt.note)
+
+    def _judged(self, task: Task, attempt: Attempt, result: int, comm: str) -> tuple[Row, ...]:
+        who = Who(task.tid, task.process, comm)
+        try:
+            if attempt.late and result >= 0:
+                opened = task.descriptor(result)
+                attempt.wants = tuple(
+                    want._replace(asked=opened.asked, object_path=opened.real, entry=opened.entry, problem=0)
+                    for want in attempt.wants
+                )
+            accesses = self._judge.rows(attempt, result, who)
+        except ptrace.Gone:
+            raise
+        except Exception as error:  # one call that cannot be judged must not end the run
+            self._failures += 1
+            self.channel.notice(
+                f"One call of {who.comm} could not be judged ({attempt.syscall}: {type(error).__name__}: {error})."
+            )
+            return ()
+        return tuple(self._rows.find(access) for access in accesses)
+
+    def _succeeded(self, attempt: Attempt) -> None:
+        if attempt.bound_name:
+            self._addresses.add(attempt.bound_name)
+        if attempt.moves == "directory":
+            self._surroundings.generation += 1
+        elif attempt.moves or attempt.tree == "gone":
+            self._forget()
+        elif attempt.changes:
+            for path in attempt.changes:
+                self._deciders.forget(path)
+                for key in self._attempts_on.pop(path, ()):
+                    self._attempts.pop(key, None)
+            if attempt.tree == "new":  # what led nowhere may lead somewhere now
+                self._surroundings.walker.forget(missing_only=True)
+                for key in self._attempts_on.pop("", ()):
+                    self._attempts.pop(key, None)
+
+    def _look_for_served(self, task: Task) -> None:
+        """A process of the run may have mounted what it serves itself (FUSE): looking there could wait for ever."""
+        found = _fuse_mounts("self") | {task.view.host(point) for point in _fuse_mounts(str(task.tid))}
+        new = sorted(found - self._fuse_before - {*self._surroundings.walker.served})
+        self._surroundings.walker.served += tuple(new)
+        for point in new:
+            self.channel.notice(
+                f"What is below {printable(point)} is not looked at: it is served by a program (FUSE), which may be a"
+                " part of this run and wait for it."
+            )
+
+    # The end
+
+    def _confirm(self, reader: "AuditReader") -> None:
+        """Lay the denied rows beside the kernel's records, and say where they differ."""
+        from editor.sandbox.verdicts.audit import compare  # noqa: PLC0415 loaded already where there is a reader
+
+        denied = [row for row in self._rows if row.access.verdict == "denied"]
+        until = time.monotonic() + _AUDIT_WAIT_S
+        reader.read()
+        while (denied or reader.denials) and not reader.complete(self._root) and time.monotonic() < until:
+            time.sleep(0.005)
+            reader.read()
+        dropped = reader.dropped()
+        complete = reader.complete(self._root) and not dropped
+        found = compare([row.access for row in denied], reader.denials_of(self._root))
+        answers = [
+            [row.number, confirmed]
+            for row, confirmed in zip(denied, found.confirmed, strict=True)
+            if confirmed or complete  # a record that may have been lost proves nothing
+        ]
+        if answers:
+            self.channel.send([*self._rows.tell(), json.dumps({"confirmed": answers})])
+        if denied and dropped:
+            self.channel.notice("Some of the kernel's audit records were lost: not every denial could be confirmed.")
+        elif not all(found.confirmed) and not complete:
+            # A domain lives on in what its processes left with others, such as a connection that nobody accepted.
+            self.channel.notice("Not every denial could be confirmed: the kernel has not told yet how many there were.")
+        unconfirmed = sum(not confirmed for confirmed in found.confirmed) if complete else 0
+        if unconfirmed:
+            self.channel.notice(f"The kernel's audit does not know of {unconfirmed} of the denials that are listed.")
+        for denial in found.unseen:
+            where = denial.process or denial.path if denial.port is None else f"port {denial.port}"
+            rights = ", ".join(sorted(denial.blockers))
+            self.channel.notice(f"The kernel's audit tells of a denial that is not listed: {rights} on {where}.")
+        reader.close()
+
+    def outcome(self) -> dict[str, Any]:
+        """The last event."""
+        # Whoever reads may be behind: what was held back since the pipe was full is said now.
+        self.channel.send(self._rows.tell())
+        try:
+            said = os.read(self._failure, 4096)
+        except BlockingIOError:
+            said = b""
+        if said:
+            self.channel.notice(f"The command was not started: {said.decode('utf-8', 'replace')}.")
+        if self._audit is not None:
+            self._confirm(self._audit)
+        elif self._unconfirmed and any(row.access.verdict == "denied" for row in self._rows):
+            self.channel.notice(self._unconfirmed)
+        if self._failures:
+            self.channel.notice(f"{self._failures} calls could not be shown.")
+        if self._rows.overflowed:
+            self.channel.notice("More different accesses than can be listed: the last ones are added up without paths.")
+        return {
+            "finished": {
+                # After the limit the command's own status tells nothing: it may have ended well before its children.
+                "exit_code": 125 if self._exit_code is None or self._too_many else self._exit_code,
+                "duration_s": round(time.monotonic() - self._started, 6),
+                "abi": [self._kernel_abi, self._abi],
+            }
+        }
+
+    def not_run(self, code: int, message: str) -> dict[str, Any]:
+        """The last event of a run that did not come about."""
+        return {"failed": {"code": code, "message": message, "abi": [self._kernel_abi, self._abi]}}
+
+
+def _fuse_mounts(process: str) -> set[str]:
+    """Where filesystems are mounted that a program serves, as ``process`` (a number, or ``self``) sees it."""
+    return {each.point for each in read_mounts(f"/proc/{process}/mountinfo") if each.kind.startswith("fuse")}
+
+
+def _run(tracer: Tracer) -> dict[str, Any]:
+    """The whole run; its last event."""
+    try:
+        tracer.prepare()
+        tracer.start()
+        tracer.run()
+    except NotStarted as error:
+        return tracer.not_run(error.code, str(error))
+    except kernel.LandlockError as error:
+        return tracer.not_run(125, error.strerror or str(error))
+    except OSError as error:
+        return tracer.not_run(125, str(error))
+    return tracer.outcome()
+
+
+def main(arguments: list[str]) -> int:
+    """One run from its request to its last event. The exit status tells only whether the tracer itself worked."""
+    request, events, control = (int(argument) for argument in arguments)
+    for descriptor in (request, events, control):
+        os.set_inheritable(descriptor, False)
+    signals = OwnSignals()
+    gc.set_threshold(200_000, 50, 50)  # next to nothing here is cyclic, and a full collection walks all rows
+    os.set_blocking(control, False)
+    fcntl.fcntl(control, fcntl.F_SETOWN, os.getpid())
+    fcntl.fcntl(control, fcntl.F_SETFL, fcntl.fcntl(control, fcntl.F_GETFL) | os.O_ASYNC)
+    channel = Channel(events, control)
+    with open(request, encoding="ascii") as file:
+        spec = Spec.from_text(file.read())
+    for descriptor in (spec.stdin, spec.stdout, spec.stderr):
+        os.set_inheritable(descriptor, False)
+    if spec.die_with_parent:
+        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
+    channel.finish(_run(Tracer(spec, channel, control, signals)))
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,362 @@
+"""Reading the kernel's own account of what Landlock denied: its audit records, over netlink.
+
+Needs CAP_AUDIT_READ to listen and CAP_AUDIT_CONTROL to turn auditing on, in the first user and network namespace.
+Sources: include/uapi/linux/audit.h (numbers, structures), security/landlock/audit.c (records), kernel/audit.c
+(audit_log_untrustedstring writes names with unusual bytes as hexadecimal digits without quotes).
+"""
+
+import contextlib
+import errno
+import os
+import re
+import socket
+import struct
+from collections.abc import Iterable, Sequence
+from types import TracebackType
+from typing import NamedTuple
+
+from editor.landlock.rights import RightSet
+from editor.sandbox.verdicts.audit_switch import AuditState, AuditSwitch
+from editor.sandbox.verdicts.report import Access
+
+_NETLINK_AUDIT = 9
+_GROUP_READLOG = 1
+_AUDIT_GET = 1000
+_AUDIT_SET = 1001
+_SYSCALL = 1300
+_LANDLOCK_ACCESS = 1423
+_LANDLOCK_DOMAIN = 1424
+_NLMSG_ERROR = 2
+_NLM_F_REQUEST = 1
+_NLM_F_ACK = 4
+_STATUS_ENABLED = 1
+_STATUS_BACKLOG_LIMIT = 0x10
+_BACKLOG_LIMIT = 8192  # the default of 64 loses records of a burst
+_BUFFER_BYTES = 16 << 20
+_SO_RCVBUFFORCE = 33
+_MAX_KEPT = 50_000
+# A setting of the machine and not of a namespace: net/core/sysctl_net_core.c.
+_NETWORK_SETTINGS, _IN_THE_FIRST_ONLY = "/proc/sys/net/core", "dev_weight"
+_HEADER = struct.Struct("=IHHII")
+_STATUS = struct.Struct("=9I")  # mask, enabled, failure, pid, rate_limit, backlog_limit, lost, backlog, features
+
+_EVENT = re.compile(r"audit\(([\d.]+):(\d+)\): ?")
+_FIELD = re.compile(r'(\w+)=("[^"]*"|\S*)')
+_NAMES = frozenset({"path", "comm", "ocomm", "exe", "name", "dev"})
+
+# The calls that a sandbox forbids without a right: all others that it does are about other processes.
+MOUNTING = frozenset({"mount", "umount", "umount2", "pivot_root", "move_mount", "fsconfig"})
+
+_OPENING: RightSet = frozenset({"execute", "read_file", "write_file", "read_dir"})
+
+
+class Denial(NamedTuple):
+    """One denial as the kernel tells it.
+
+    ``blockers`` are the names of rights and scopes without their kind (``read_file``), or ``change_topology`` or
+    ``ptrace``. ``path`` is the object, None where it is no file; ``port`` of a socket. ``pid``, ``comm``, ``call`` and
+    ``result`` are those of the system call, 0, empty and None as long as its record has not come. ``domain`` is
+    Landlock's number for who denied, in hexadecimal digits. ``process`` is whom a signal or tracing was for.
+    """
+
+    serial: int
+    domain: str
+    blockers: RightSet
+    path: str | None
+    dev: str
+    ino: int
+    port: int | None
+    pid: int
+    comm: str
+    call: int | None
+    result: int | None
+    process: str = ""
+
+
+class Domain(NamedTuple):
+    """A domain, come or gone: ``pid`` is who entered it, ``denials`` how many there were in all, known when it goes."""
+
+    domain: str
+    pid: int
+    denials: int | None
+
+
+class Fields(NamedTuple):
+    """One record, taken apart: its event's number, and its fields as text."""
+
+    serial: int
+    values: dict[str, str]
+
+
+class AuditUnavailable(OSError):
+    """The kernel's audit cannot be read here; the text says why."""
+
+
+class AuditElsewhere(AuditUnavailable):
+    """The kernel's audit is on, but tells its records in another network namespace only."""
+
+
+def parse_fields(payload: bytes) -> Fields | None:
+    """Take a record's text apart, None for what is not a record. Never raises."""
+    text = os.fsdecode(payload.rstrip(b"\0\n"))
+    event = _EVENT.match(text)
+    if event is None:
+        return None
+    values: dict[str, str] = {}
+    for name, value in _FIELD.findall(text, event.end()):
+        values.setdefault(name, _plain(name, value))
+    return Fields(int(event[2]), values)
+
+
+def _plain(name: str, value: str) -> str:
+    if value.startswith('"'):
+        return value[1:-1]
+    if name in _NAMES and len(value) % 2 == 0:
+        with contextlib.suppress(ValueError):
+            return os.fsdecode(bytes.fromhex(value))
+    return value
+
+
+def _number(text: str | None, base: int = 10) -> int | None:
+    try:
+        return int(text, base) if text is not None else None
+    except ValueError:
+        return None
+
+
+def parse_denial(payload: bytes) -> Denial | None:
+    """A LANDLOCK_ACCESS record (type 1423), without what its SYSCALL record adds. None for what is none."""
+    fields = parse_fields(payload)
+    if fields is None or "blockers" not in fields.values:
+        return None
+    values = fields.values
+    blockers = frozenset(name.rpartition(".")[2] for name in values["blockers"].split(","))
+    port = _number(values.get("dest", values.get("src")))
+    path = values.get("path")
+    return Denial(
+        fields.serial, values.get("domain", ""), blockers, path, values.get("dev", ""), _number(values.get("ino")) or 0,
+        port, 0, "", None, None, f"process {values['opid']} ({values.get('ocomm', '')})" if "opid" in values else "",
+    )  # fmt: skip
+
+
+def parse_domain(payload: bytes) -> Domain | None:
+    """A LANDLOCK_DOMAIN record (type 1424), None for what is none."""
+    fields = parse_fields(payload)
+    if fields is None or "status" not in fields.values:
+        return None
+    values = fields.values
+    return Domain(values.get("domain", ""), _number(values.get("pid")) or 0, _number(values.get("denials")))
+
+
+class AuditReader:
+    """Listens to the kernel's audit from when it is made to ``close``.
+
+    With ``enable`` auditing is turned on if it was off, and off again when nobody here needs it any more. Raises
+    AuditUnavailable where it may not be read, or is off and ``enable`` was not asked for. ``lost`` becomes True once a
+    record did not fit in.
+    """
+
+    def __init__(self, *, enable: bool) -> None:
+        self.lost = False
+        self.denials: list[Denial] = []
+        self.domains: dict[str, Domain] = {}
+        self._calls: dict[int, dict[str, str]] = {}
+        self._switch: AuditSwitch | None = None
+        try:
+            self._socket = socket.socket(socket.AF_NETLINK, socket.SOCK_RAW | socket.SOCK_CLOEXEC, _NETLINK_AUDIT)
+        except OSError as error:
+            raise AuditUnavailable(error.errno, f"the kernel's audit is not there: {error.strerror}") from error
+        try:
+            self._open(enable=enable)
+        except OSError as error:
+            self._socket.close()
+            if isinstance(error, AuditUnavailable):
+                raise
+            raise AuditUnavailable(error.errno, f"the kernel's audit may not be read: {error.strerror}") from error
+
+    def _open(self, *, enable: bool) -> None:
+        with contextlib.suppress(OSError):  # without CAP_NET_ADMIN the buffer stays as it is
+            self._socket.setsockopt(socket.SOL_SOCKET, _SO_RCVBUFFORCE, _BUFFER_BYTES)
+        status = self._status()
+        self._lost_before = status[6]
+        if not status[1] and not enable:
+            raise AuditUnavailable(errno.ENODATA, "the kernel's audit is off")
+        # Anybody may listen anywhere, but records go to the first namespace alone (kauditd_send_multicast_skb).
+        if os.path.isdir(_NETWORK_SETTINGS) and not os.path.exists(f"{_NETWORK_SETTINGS}/{_IN_THE_FIRST_ONLY}"):
+            raise AuditElsewhere(errno.ENETUNREACH, "the kernel tells its audit in the first network namespace only")
+        self._socket.bind((0, _GROUP_READLOG))
+        self._socket.setblocking(False)
+        if enable:
+            self._switch = AuditSwitch(self._state, self._set, _BACKLOG_LIMIT)
+
+    def __enter__(self) -> "AuditReader":
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Stop listening, and leave auditing as it was."""
+        if self._switch is not None:
+            switch, self._switch = self._switch, None
+            with contextlib.suppress(OSError):
+                switch.release()
+        self._socket.close()
+
+    def fileno(self) -> int:
+        """Readable when records have come."""
+        return self._socket.fileno()
+
+    def _request(self, kind: int, payload: bytes, flags: int) -> bytes:
+        """One question on a socket of its own, which no record can get into. Raises OSError."""
+        with socket.socket(socket.AF_NETLINK, socket.SOCK_RAW | socket.SOCK_CLOEXEC, _NETLINK_AUDIT) as asking:
+            asking.settimeout(5)
+            asking.send(_HEADER.pack(_HEADER.size + len(payload), kind, _NLM_F_REQUEST | flags, 1, 0) + payload)
+            while True:
+                answer = asking.recv(8192)
+                _, answered, _, _, _ = _HEADER.unpack_from(answer)
+                if answered == _NLMSG_ERROR:
+                    code = -struct.unpack_from("=i", answer, _HEADER.size)[0]
+                    if code:
+                        raise OSError(code, os.strerror(code))
+                    if kind == _AUDIT_SET:
+                        return b""
+                if answered == kind:
+                    return answer[_HEADER.size :]
+
+    def _status(self) -> tuple[int, ...]:
+        return _STATUS.unpack_from(self._request(_AUDIT_GET, b"", 0))
+
+    def _state(self) -> AuditState:
+        _mask, enabled, _failure, daemon, _rate, backlog_limit, *_ = self._status()
+        return AuditState(enabled, backlog_limit, daemon)
+
+    def _set(self, state: AuditState) -> None:
+        mask = _STATUS_ENABLED | _STATUS_BACKLOG_LIMIT
+        self._request(_AUDIT_SET, _STATUS.pack(mask, state.enabled, 0, 0, 0, state.backlog_limit, 0, 0, 0), _NLM_F_ACK)
+
+    def read(self) -> None:
+        """Take in what has come, without waiting."""
+        while True:
+            try:
+                message = self._socket.recv(1 << 16)
+            except BlockingIOError:
+                return
+            except OSError as error:
+                if error.errno != errno.ENOBUFS:
+                    raise
+                self.lost = True
+                continue
+            self._understand(struct.unpack_from("=IH", message)[1], message[_HEADER.size :])
+
+    def _understand(self, kind: int, payload: bytes) -> None:
+        if kind == _LANDLOCK_ACCESS:
+            denial = parse_denial(payload)
+            if denial is not None and len(self.denials) < _MAX_KEPT:
+                self.denials.append(denial)
+            elif denial is not None:
+                self.lost = True
+        elif kind == _LANDLOCK_DOMAIN:
+            domain = parse_domain(payload)
+            if domain is not None:
+                known = self.domains.get(domain.domain)
+                self.domains[domain.domain] = domain._replace(pid=domain.pid or (known.pid if known else 0))
+        elif kind == _SYSCALL:
+            fields = parse_fields(payload)
+            if fields is not None and self.denials and self.denials[-1].serial == fields.serial:
+                self._calls[fields.serial] = fields.values
+
+    def dropped(self) -> bool:
+        """Whether records were dropped since this reader was made. Raises OSError where the kernel cannot be asked."""
+        return self.lost or self._status()[6] != self._lost_before
+
+    def complete(self, pid: int) -> bool:
+        """Whether the domain that ``pid`` entered is gone, and as many denials were read as the kernel counted."""
+        ours = [domain for domain in self.domains.values() if domain.pid == pid]
+        return bool(ours) and all(
+            domain.denials == sum(denial.domain == domain.domain for denial in self.denials) for domain in ours
+        )
+
+    def denials_of(self, pid: int) -> list[Denial]:
+        """What was denied in the domain that process ``pid`` entered, with the callers as far as they are known."""
+        ours = {name for name, domain in self.domains.items() if domain.pid == pid}
+        return [self._with_call(denial) for denial in self.denials if denial.domain in ours]
+
+    def _with_call(self, denial: Denial) -> Denial:
+        call = self._calls.get(denial.serial)
+        if call is None:
+            return denial
+        return denial._replace(
+            pid=_number(call.get("pid")) or 0,
+            comm=call.get("comm", ""),
+            call=_number(call.get("syscall")),
+            result=_number(call.get("exit")),
+        )
+
+
+def told_blockers(access: Access) -> RightSet:
+    """What the kernel names of a denied access: it stops at the rights of opening before it comes to ``truncate``."""
+    if access.missing & _OPENING:
+        return access.missing - {"truncate"}
+    if not access.rights:
+        return frozenset({"change_topology" if access.syscall in MOUNTING else "ptrace"})
+    return access.missing
+
+
+def agrees(access: Access, denial: Denial) -> bool:
+    """Whether a denied access and a record tell the same: the same rights, on the same object.
+
+    Of a rename or link that is not wanted because the file would gain rights, the kernel names every right that the
+    directory lacks, wanted or not: there the access's rights must be among them. With several layers it may even be the
+    rights that another layer lacks, since it asks all of them at once: there only the object must be the same.
+    """
+    blockers = told_blockers(access)
+    if "refer" in access.rights:
+        if not blockers <= denial.blockers and not access.layer:
+            return False
+    elif blockers != denial.blockers:
+        return False
+    if access.port is not None or denial.port is not None:
+        return access.port == (denial.port or 0)  # port 0, any free one, is left out of the record
+    if access.object_path is None or denial.path is None:
+        return not access.rights or access.object_path is None
+    told = denial.path.removesuffix(" (deleted)")
+    # In a chroot the kernel tells the path as the program sees it; a nameless file is told below its directory.
+    return access.object_path.endswith(told) or told.startswith(access.object_path.rstrip("/") + "/#")
+
+
+class Comparison(NamedTuple):
+    """A run's denied rows beside the kernel's records.
+
+    ``confirmed`` tells for each access given whether a record says the same. ``unseen`` are the records that no row
+    tells of, one for each different one.
+    """
+
+    confirmed: tuple[bool, ...]
+    unseen: tuple[Denial, ...]
+
+
+def compare(accesses: Sequence[Access], denials: Iterable[Denial]) -> Comparison:
+    """Match denied accesses with what the kernel recorded of the same run, whoever of its processes it was.
+
+    A rename or link may leave two records, one for each directory, also where only one of them lacks something that
+    the call wanted: such an event is told by either row.
+    """
+    events: dict[int, list[Denial]] = {}
+    for denial in denials:
+        events.setdefault(denial.serial, []).append(denial)
+    different: dict[tuple[object, ...], list[Denial]] = {}
+    for event in events.values():
+        different.setdefault(tuple((each.blockers, each.path, each.port) for each in event), event)
+    confirmed = [False] * len(accesses)
+    unseen: list[Denial] = []
+    for event in different.values():
+        told = False
+        for position, access in enumerate(accesses):
+            if access.verdict == "denied" and any(agrees(access, denial) for denial in event):
+                confirmed[position] = told = True
+        if not told:
+            unseen += event
+    return Comparison(tuple(confirmed), tuple(unseen))

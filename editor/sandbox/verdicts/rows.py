@@ -1,0 +1,81 @@
+"""Adding up accesses as they come, and telling only what changed since the last time."""
+
+import json
+from collections.abc import Iterator
+from typing import Any
+
+from editor.sandbox.verdicts.report import Access
+
+# More different rows than a person can read, and some hundred megabytes: what comes after is added up coarsely.
+_MAX_ROWS = 200_000
+
+
+class Row:
+    """One row: the access as first seen, its number, and how often it happened since it was last told."""
+
+    __slots__ = ("access", "confirmed", "new", "number", "untold")
+
+    def __init__(self, access: Access, number: int) -> None:
+        self.access = access
+        self.number = number
+        self.untold = 0
+        self.new = True
+        self.confirmed: bool | None = None
+
+
+class Rows:
+    """All rows of a run."""
+
+    def __init__(self) -> None:
+        self._rows: dict[tuple[object, ...], Row] = {}
+        self._untold: list[Row] = []
+        self.overflowed = False
+
+    def __len__(self) -> int:
+        return len(self._rows)
+
+    def __iter__(self) -> Iterator[Row]:
+        return iter(self._rows.values())
+
+    def find(self, access: Access) -> Row:
+        """The row of ``access``, made if there is none; its count stays as it is."""
+        key = access.key()
+        row = self._rows.get(key)
+        if row is not None:
+            return row
+        if len(self._rows) >= _MAX_ROWS:
+            self.overflowed = True
+            access = access._replace(path=None, object_path=None, port=None, decided_by=(), reason="", old_path=None)
+            row = self._rows.get(access.key())
+            if row is not None:
+                return row
+        row = self._rows[access.key()] = Row(access, len(self._rows))
+        return row
+
+    def count(self, row: Row) -> None:
+        """Once more."""
+        if not row.untold:
+            self._untold.append(row)
+        row.untold += 1
+
+    @property
+    def waiting(self) -> bool:
+        """Whether there is something to tell."""
+        return bool(self._untold)
+
+    def tell(self) -> list[str]:
+        """What happened since the last call, as JSON lines: new rows in full, known ones by number and increase."""
+        lines: list[str] = []
+        more: list[list[int]] = []
+        for row in self._untold:
+            if row.new:
+                row.new = False
+                event: dict[str, Any] = {"row": row.number, "access": row.access._replace(times=row.untold).to_json()}
+                lines.append(json.dumps(event, separators=(",", ":")))
+            else:
+                more.append([row.number, row.untold])
+            row.untold = 0
+        if more:
+            lines.append(json.dumps({"more": more}, separators=(",", ":")))
+        self._untold = []
+        return lines

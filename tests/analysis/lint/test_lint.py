@@ -1,0 +1,425 @@
+"""Findings of `paddock check`: each where it belongs, and none where nothing is wrong."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from editor.analysis.lint.engine import LINTS, Finding, fixes, lint
+from editor.editing.document import PolicyDocument
+from editor.evaluation.decider import Decider
+from editor.evaluation.resolve import resolve
+from editor.exchange.spelling import unknown_elsewhere
+from editor.policy.parse import parse_policy
+from tests.growth import grows_linearly
+
+ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__)))))
+
+
+@pytest.fixture
+def tree(tmp_path: Path) -> Path:
+    (tmp_path / "directory").mkdir()
+    (tmp_path / "file").touch()
+    (tmp_path / "device").symlink_to("/dev/null")
+    return tmp_path
+
+
+def findings(tree: Path, text: str, target_abi: int | None = None) -> tuple[Finding, ...]:
+    """What lint says about ``text``, relative paths starting at ``tree``."""
+    policy = parse_policy(text, "policy.toml", "toml")
+    return lint(policy, resolve(policy, base=str(tree)), target_abi=target_abi)
+
+
+def brief(found: tuple[Finding, ...]) -> list[tuple[str, int]]:
+    """The warnings and errors, but for what most short policies leave free."""
+    return [(each.id, each.location.line) for each in found if each.severity != "note" and each.id != "unhandled-right"]
+
+
+def only(found: tuple[Finding, ...], id: str) -> list[tuple[int, str, str]]:
+    return [(each.location.line, each.severity, each.message) for each in found if each.id == id]
+
+
+def test_a_sound_policy_has_no_findings(tree: Path) -> None:
+    text = """\
+abi = 6
+[[variable]]
+name = "where"
+literal = ["directory", "file"]
+[[ruleset]]
+handled_access_fs = ["abi.all"]
+[[path_beneath]]
+allowed_access = ["abi.read_write"]
+parent = ["${where}"]
+[[path_beneath]]
+allowed_access = ["abi.read_execute"]
+parent = ["file"]
+[[path_beneath]]
+allowed_access = ["read_file", "write_file"]
+parent = ["device"]
+"""
+    assert brief(findings(tree, text)) == []
+
+
+def test_missing_path(tree: Path) -> None:
+    text = """\
+[[path_beneath]]
+allowed_access = ["read_file"]
+parent = [
+    "directory",
+    "gone\\u001b",
+]
+"""
+    (found,) = (each for each in findings(tree, text) if each.id == "missing-path")
+    assert (found.id, found.location.line, found.location.column) == ("missing-path", 5, 5)
+    assert found.message == "gone\\x1b does not exist: its rule grants nothing."
+
+
+def test_rights_that_a_file_cannot_hold(tree: Path) -> None:
+    rule = '[[path_beneath]]\nallowed_access = ["read_file", "make_reg"]\nparent = '
+    assert brief(findings(tree, rule + '["file"]')) == [("file-right", 3)]
+    assert brief(findings(tree, rule + '["file", "directory"]')) == []
+
+
+def test_rights_newer_than_the_intended_abi(tree: Path) -> None:
+    text = """\
+abi = 2
+[[ruleset]]
+handled_access_fs = ["abi.all", "truncate"]
+[[path_beneath]]
+allowed_access = ["truncate", "ioctl_dev"]
+parent = ["directory"]
+"""
+    assert brief(findings(tree, text)) == [("newer-right", 2), ("newer-right", 4)]
+    assert brief(findings(tree, text, target_abi=4)) == [("newer-right", 4)]
+    assert brief(findings(tree, text, target_abi=5)) == []
+
+
+def test_write_without_truncate(tree: Path) -> None:
+    text = """\
+[[ruleset]]
+handled_access_fs = ["truncate"]
+[[path_beneath]]
+allowed_access = ["write_file"]
+parent = ["file", "directory", "device"]
+"""
+    assert brief(findings(tree, text)) == [("write-without-truncate", 5)]
+    # Another rule may give it, and where it is not handled nothing is missing.
+    more = text + f'[[path_beneath]]\nallowed_access = ["truncate"]\nparent = ["{tree}"]\n'
+    assert brief(findings(tree, more)) == []
+    assert brief(findings(tree, text.replace('"truncate"', '"execute"'))) == []
+
+
+def test_execute_without_read(tree: Path) -> None:
+    text = """\
+[[path_beneath]]
+allowed_access = ["execute"]
+parent = ["directory"]
+[[path_beneath]]
+allowed_access = ["read_file"]
+parent = ["file"]
+"""
+    assert brief(findings(tree, text)) == [("execute-without-read_file", 3)]
+
+
+def test_writable_root(tree: Path) -> None:
+    text = '[[path_beneath]]\nallowed_access = ["write_file", "truncate"]\nparent = ["/"]\n'
+    assert brief(findings(tree, text)) == [("root-writable", 3)]
+
+
+def test_unused_variable_once(tree: Path) -> None:
+    text = """\
+[[variable]]
+name = "a"
+[[variable]]
+name = "a"
+literal = ["x"]
+[[ruleset]]
+scoped = ["signal"]
+"""
+    assert brief(findings(tree, text)) == [("unused-variable", 1)]
+
+
+def test_nothing_restricted(tree: Path) -> None:
+    found = findings(tree, 'variable = [{ name = "a" }]')
+    assert brief(found) == [("nothing-restricted", 1), ("unused-variable", 1)]
+    assert found[0].severity == "error"
+
+
+def rule(rights: str, *parents: str) -> str:
+    listed = ", ".join(f'"{parent}"' for parent in parents)
+    return f"[[path_beneath]]\nallowed_access = [{rights}]\nparent = [{listed}]\n"
+
+
+def mended(tree: Path, text: str) -> str:
+    """``text`` after every fix that is offered, one after the other."""
+    document = PolicyDocument.parse(text, "policy.toml", "toml")
+    for edit in fixes(lint(document.policy, resolve(document.policy, base=str(tree)))):
+        document = document.apply(edit)
+    return document.text
+
+
+def test_every_finding_is_described(tree: Path) -> None:
+    assert all(each.title and each.why for each in LINTS.values())
+    text = rule('"read_file"', "/", "gone", "device")
+    for each in findings(tree, text):
+        assert each.id in LINTS
+        assert each.message.endswith(".")
+
+
+def test_rights_that_nothing_restricts(tree: Path) -> None:
+    inferred = rule('"read_file"', "directory")
+    ((line, severity, message),) = only(findings(tree, inferred), "unhandled-right")
+    assert (line, severity) == (1, "warning")
+    assert message.startswith("execute, write_file, read_dir, ") and "not restricted on any file" in message
+    # refer is denied in any case, and rights of later versions than any that is named do not count.
+    assert "refer" not in message and "truncate" not in message
+    listed = '[[ruleset]]\nhandled_access_fs = ["read_file"]\n' + inferred
+    assert [each[1] for each in only(findings(tree, listed), "unhandled-right")] == ["note"]
+    ports = '[[net_port]]\nallowed_access = ["bind_tcp"]\nport = [80]\n'
+    ((line, severity, message),) = only(findings(tree, ports), "unhandled-right")
+    assert (line, severity) == (1, "warning") and message.startswith("connect_tcp: ")
+    assert only(findings(tree, 'abi = 6\n[[ruleset]]\nhandled_access_fs = ["abi.all"]\n'), "unhandled-right") == []
+
+
+def test_what_is_handled_and_never_granted(tree: Path) -> None:
+    text = '[[ruleset]]\nhandled_access_fs = ["make_char", "execute"]\n' + rule('"execute"', "directory")
+    found = only(findings(tree, text), "never-granted")
+    assert found == [(1, "note", "make_char: no rule grants it, so it is always denied.")]
+
+
+def test_groups_that_stand_for_nothing(tree: Path) -> None:
+    text = """\
+abi = 3
+[[ruleset]]
+handled_access_fs = ["abi.all"]
+scoped = ["abi.all"]
+[[net_port]]
+allowed_access = ["abi.all"]
+port = [443]
+"""
+    found = only(findings(tree, text), "empty-group")
+    assert [each[0] for each in found] == [2, 5]
+    assert found[1][2] == (
+        "abi.all stands for nothing at abi = 3: the rule for port 443 has no effect, and no port is restricted."
+    )
+
+
+def test_rights_that_the_reference_does_not_know(tree: Path) -> None:
+    text = 'abi = 10\n[[ruleset]]\nhandled_access_fs = ["abi.all"]\nhandled_access_net = ["bind_udp", "bind_tcp"]\n'
+    assert [each[0] for each in only(findings(tree, text), "unknown-to-reference")] == [2]
+    loss = unknown_elsewhere(parse_policy(text, "policy.toml", "toml"))[0]
+    assert loss.what.startswith("bind_udp:")
+
+
+def test_rights_given_as_numbers(tree: Path) -> None:
+    text = """\
+abi = 6
+[[ruleset]]
+handled_access_fs = ["abi.all", 0x60000]
+scoped = [4]
+[[path_beneath]]
+allowed_access = ["read_file", 0x20000, 0x80000]
+parent = ["file"]
+"""
+    found = findings(tree, text, target_abi=3)
+    said = "no Landlock ABI up to 11 has it"
+    assert [(line, each.partition(":")[0]) for line, _, each in only(found, "unnamed-right") if said in each] == [
+        (2, "fs.0x20000, fs.0x40000, scope.0x4"),
+        (5, "fs.0x80000"),
+    ]
+    assert "llconfig and Island refuse this file" in only(found, "unnamed-right")[0][2]
+    # Nothing else is said of them: whether a file can hold them, nobody knows yet.
+    assert [each.id for each in found if "0x" in each.message and each.id != "unnamed-right"] == ["never-granted"]
+    assert brief(findings(tree, text.replace("0x60000", '"refer"').replace("scoped = [4]\n", ""))) == [
+        ("unnamed-right", 4)
+    ]
+
+
+def test_a_number_keeps_an_entry_from_being_covered(tree: Path) -> None:
+    rules = """\
+[[path_beneath]]
+allowed_access = ["read_file", "write_file", "truncate"]
+parent = ["file"]
+[[path_beneath]]
+allowed_access = ["read_file", 0x20000]
+parent = ["file"]
+"""
+    assert not only(findings(tree, rules), "covered-rule")
+    assert only(findings(tree, rules.replace(", 0x20000", "")), "covered-rule")
+
+
+def test_a_path_that_other_rules_cover(tree: Path) -> None:
+    (tree / "directory" / "below").mkdir()
+    text = (
+        "# Kept.\n"
+        + rule('"read_file", "read_dir"', "directory", "file")
+        + "# Also kept.\n"
+        + rule('"read_file"', "directory/below", "device", "directory/../file")
+        + rule('"read_file"', "file")
+        + rule('"read_file", "execute"', "directory/below")
+    )
+    found = only(findings(tree, text), "covered-rule")
+    assert [each[0] for each in found] == [8, 11]
+    assert "directory/below adds nothing to what other rules give on directory" in found[0][2]
+    after = mended(tree, text)
+    assert '"device", "directory/../file"' in after and after.count('"directory/below"') == 1
+    before, later = (resolve(parse_policy(each, "p", "toml"), base=str(tree)) for each in (text, after))
+    for place in ("directory", "directory/below", "file", "device"):
+        for each in ("read_file", "read_dir", "execute", "write_file"):
+            asked = frozenset({each})
+            assert Decider(later, 11).file(place, asked)[:2] == Decider(before, 11).file(place, asked)[:2]
+    assert only(findings(tree, after), "covered-rule") == []
+
+
+def test_of_equal_rules_the_first_stays(tree: Path) -> None:
+    text = rule('"read_file"', "file", "file") + rule('"read_file"', "file") + rule('"read_file"', "gone", "gone")
+    assert mended(tree, text) == rule('"read_file"', "file") + rule('"read_file"', "gone")
+
+
+def test_covered_through_a_link_is_not_said(tree: Path) -> None:
+    # On another machine the link may lead elsewhere.
+    (tree / "link").symlink_to("directory")
+    assert only(findings(tree, rule('"read_file"', "directory", "link")), "covered-rule") == []
+    assert [each[2] for each in only(findings(tree, rule('"read_file"', "link")), "symlink")] == [
+        f"link leads to {tree}/directory: the rule belongs to that."
+    ]
+
+
+def test_fixing_what_a_file_cannot_hold(tree: Path) -> None:
+    text = '[[ruleset]]\nhandled_access_fs = ["make_reg"]\n' + rule('"read_file", "make_reg"', "file", "device")
+    assert mended(tree, text) == text.replace('"read_file", "make_reg"', '"read_file"')
+    # Not where a path is missing: it may become a directory.
+    text = rule('"read_file", "make_reg"', "file", "gone")
+    assert mended(tree, text) == text
+
+
+def test_fixing_an_unused_variable(tree: Path) -> None:
+    text = '# Head.\n[[variable]]\nname = "a"\n\n' + rule('"read_file"', "file")
+    assert mended(tree, text) == "# Head.\n\n" + rule('"read_file"', "file")
+
+
+def test_fixes_follow_each_other(tree: Path) -> None:
+    (tree / "directory" / "a").mkdir()
+    text = (
+        '[[variable]]\nname = "no"\n[[variable]]\nname = "v"\nliteral = ["a"]\n'
+        + rule('"read_file"', "directory/a", "file", "directory/${v}")
+        + rule('"read_file", "make_reg"', "device")
+        + rule('"read_file"', "directory")
+    )
+    after = mended(tree, mended(tree, text))  # the second variable is unused only then
+    policy = parse_policy(after, "p", "toml")
+    assert [variable.name for variable in policy.variables] == []
+    assert [[parent.template for parent in each.parents] for each in policy.path_rules] == [
+        ["file"], ["device"], ["directory"],
+    ]  # fmt: skip
+    assert policy.handled_fs == {"read_file", "make_reg"}
+    assert only(findings(tree, after), "covered-rule") == []
+
+
+def test_the_widest_reach_is_said_once(tree: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    home = tree / "home"
+    (home / ".ssh").mkdir(parents=True)
+    monkeypatch.setenv("HOME", str(home))
+    for rights, parent, id_ in (
+        ('"read_file"', "/", "root-readable"),
+        ('"write_file", "truncate", "read_file"', "/", "root-writable"),
+        ('"read_file"', str(home), "home-readable"),
+        ('"write_file", "truncate"', str(tree), "home-writable"),
+        ('"read_file"', f"{home}/.ssh", "credentials"),
+        ('"read_file"', "/proc", "system-readable"),
+        ('"write_file", "truncate"', "/dev", "system-writable"),
+    ):
+        reach = [each for each in findings(tree, rule(rights, parent)) if each.id.partition("-")[0] in
+                 ("root", "home", "system", "credentials")]  # fmt: skip
+        assert [each.id for each in reach] == [id_]
+        assert ("/.ssh" in reach[0].message) == ("read_file" in rights and parent != "/proc")
+    # What is named on purpose inside, and what cannot be read, is not said.
+    (home / ".ssh" / "known_hosts").touch()
+    assert only(findings(tree, rule('"read_file"', f"{home}/.ssh/known_hosts")), "credentials") == []
+    assert only(findings(tree, rule('"execute"', f"{home}/.ssh")), "credentials") == []
+
+
+def test_write_and_execute(tree: Path) -> None:
+    (tree / "directory" / "below").mkdir()
+    text = rule('"write_file", "truncate"', "directory") + rule('"execute", "read_file"', "directory/below", "file")
+    found = only(findings(tree, text), "write-and-execute")
+    assert found == [(6, "note", "directory/below can be written and executed.")]
+
+
+def test_make_without_write(tree: Path) -> None:
+    handled = '[[ruleset]]\nhandled_access_fs = ["write_file"]\n'
+    assert brief(findings(tree, handled + rule('"make_reg"', "directory"))) == [("make-without-write", 5)]
+    assert brief(findings(tree, handled + rule('"make_reg"', "directory") + rule('"write_file"', str(tree)))) == []
+
+
+def test_a_policy_that_can_be_rewritten_from_inside(tree: Path) -> None:
+    file = tree / "directory" / "own.toml"
+    for rights, how in (
+        ('"write_file", "truncate"', "written"),
+        ('"make_reg", "remove_file"', "replaced"),
+    ):
+        text = '[[ruleset]]\nhandled_access_fs = ["read_file"]\n' + rule(rights, str(tree))
+        file.write_text(text, encoding="utf-8")
+        policy = parse_policy(text, str(file), "toml")
+        found = only(lint(policy, resolve(policy)), "policy-writable")
+        assert [(each[0], each[1]) for each in found] == [(5, "warning")]
+        assert f"can be {how}" in found[0][2]
+    text = rule('"make_reg"', str(tree))
+    policy = parse_policy(text, str(file), "toml")
+    assert only(lint(policy, resolve(policy)), "policy-writable") == []
+
+
+def test_refer_traps(tree: Path) -> None:
+    text = rule('"make_reg", "remove_file"', "directory")
+    assert [each[0] for each in only(findings(tree, text), "refer-denied")] == [1]
+    text = rule('"refer"', "directory")
+    assert [each[0] for each in only(findings(tree, text), "refer-alone")] == [1]
+    assert only(findings(tree, text + rule('"make_reg", "remove_file"', "directory")), "refer-alone") == []
+    # The group brings refer along without anybody asking for it.
+    assert only(findings(tree, "abi = 6\n" + rule('"abi.read_execute"', "directory")), "refer-alone") == []
+
+
+def test_many_rules_take_no_more_than_their_number(tree: Path) -> None:
+    def check(size: int) -> None:
+        text = "".join(rule('"read_file"', f"directory/{number}", "directory") for number in range(size))
+        assert len(only(findings(tree, text), "covered-rule")) == size - 1
+
+    assert grows_linearly(check, 50)
+
+
+@pytest.mark.root
+def test_mounts(tree: Path) -> None:
+    """In a mount namespace of its own: a bind mount, and the layers of an overlay."""
+    script = """
+import os, sys
+from editor.analysis.lint.engine import lint
+from editor.policy.parse import parse_policy
+from editor.evaluation.resolve import resolve
+for path in ("lower", "merged"):
+    policy = parse_policy(f'path_beneath = [{{allowed_access = ["read_file"], parent = ["{path}"]}}]', "p", "toml")
+    print(path, *(each.id for each in lint(policy, resolve(policy)) if "mount" in each.id or "layer" in each.id))
+"""
+    for name in ("lower", "upper", "work", "merged", "bound"):
+        (tree / name).mkdir()
+    mount = (
+        "mount -t tmpfs none upper && mkdir upper/u upper/w && "
+        "mount -t overlay none -o lowerdir=lower,upperdir=upper/u,workdir=upper/w merged"
+    )
+    layers = mount.replace("lowerdir=lower", f"lowerdir={tree}/lower")
+    done = subprocess.run(
+        ["unshare", "--mount", "sh", "-c", f'{layers} && exec "$@"', "sh", sys.executable, "-c", script],
+        cwd=tree, capture_output=True, text=True, check=False, env={**os.environ, "PYTHONPATH": ROOT},
+    )  # fmt: skip
+    if "unknown filesystem" in done.stderr or "No such device" in done.stderr:
+        pytest.skip("this kernel has no overlay filesystem")
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout.splitlines() == ["lower overlay-layer", "merged"]
+    bind = 'mount --bind directory bound && cd bound && exec "$@"'
+    done = subprocess.run(
+        ["unshare", "--mount", "sh", "-c", bind, "sh", sys.executable, "-c",
+         script.replace('("lower", "merged")', '(".",)')],
+        cwd=tree, capture_output=True, text=True, check=False, env={**os.environ, "PYTHONPATH": ROOT},
+    )  # fmt: skip
+    assert (done.returncode, done.stdout, done.stderr) == (0, ". bind-mount\n", "")

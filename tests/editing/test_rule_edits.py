@@ -1,0 +1,201 @@
+"""Edits of one rule and of variables: what was not meant stays to the byte, and what cannot be done is refused."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from editor.editing.document import PolicyDocument
+from editor.editing.edits import (
+    Edit,
+    EditError,
+    ExpandEntry,
+    InlineVariable,
+    RemoveEntry,
+    RemoveVariable,
+    RenameVariable,
+    SetRuleRights,
+)
+from editor.editing.meaning import meaning_of
+from editor.exchange.spelling import quoted
+from editor.policy.tree import Format
+from editor.policy.variables import quote
+from tests.growth import grows_linearly
+
+TEXT = """\
+# A policy.
+abi = 6
+
+[[variable]]  # where people live
+name = 'home'
+literal = ["/home/b", "/home/a$"]
+
+[[variable]]
+name = "home"
+literal = ["/root"]
+
+[[variable]]
+name = "idle"
+
+[[ruleset]]
+handled_access_fs = ["read_file"]
+
+# The rule.
+[[path_beneath]]
+allowed_access = ["execute", "read_file"]  # both
+parent = [
+    "/usr",           # programs
+    "${home}/.bin",   # one's own
+    '$$x/${home}',
+]
+
+[[path_beneath]]
+allowed_access = ["abi.read_execute"]
+parent = ["/opt"]
+
+[[net_port]]
+allowed_access = ["bind_tcp"]
+port = [80, 443]
+"""
+
+
+def edited(text: str, edit: Edit, format: Format = "toml") -> str:
+    document = PolicyDocument.parse(text, "p", format)
+    change = document.change(edit)
+    assert change.inverted().after.text == text
+    return change.after.text
+
+
+def test_rename_a_variable_everywhere() -> None:
+    after = edited(TEXT, RenameVariable("home", "people"))
+    assert after == (
+        TEXT.replace("name = 'home'", "name = 'people'")
+        .replace('name = "home"', 'name = "people"')
+        .replace("${home}", "${people}")
+    )
+    assert edited(TEXT, RenameVariable("home", "home")) == TEXT
+
+
+@pytest.mark.parametrize(
+    ("edit", "said"),
+    [
+        (RenameVariable("home", "idle"), "There is a variable 'idle' already"),
+        (RenameVariable("home", "1st"), "must start with an ASCII letter"),
+        (RenameVariable("nobody", "x"), "defines no variable 'nobody'"),
+        (InlineVariable("nobody"), "defines no variable 'nobody'"),
+        (RemoveVariable("home"), "The path on line 23 uses the variable 'home'"),
+        (RemoveEntry("path_beneath", 5, 0), "There is no rule 5"),
+        (RemoveEntry("path_beneath", 1, 1), "has no entry 1"),
+        (ExpandEntry(0, 7), "has no entry 7"),
+        (SetRuleRights("net_port", 0, frozenset({"execute"})), "not a network right"),
+    ],
+)
+def test_what_cannot_be_done(edit: Edit, said: str) -> None:
+    document = PolicyDocument.parse(TEXT, "p", "toml")
+    with pytest.raises(EditError) as caught:
+        document.apply(edit)
+    assert said in str(caught.value)
+
+
+def test_inline_a_variable() -> None:
+    after = edited(TEXT, InlineVariable("home"))
+    assert "${home}" not in after and "variable]]  # where" not in after and 'name = "idle"' in after
+    assert "# A policy.\nabi = 6\n" in after and "# programs" in after and "# both" in after
+    before, later = (meaning_of(PolicyDocument.parse(text, "p", "toml").policy) for text in (TEXT, after))
+    assert later.paths == before.paths
+    assert set(later.paths) == {"/usr", "/home/a$/.bin", "/home/b/.bin", "/root/.bin", "$x//home/a$".replace("//", "/"),
+                                "$x/home/b", "$x/root", "/opt"}  # fmt: skip
+    assert set(later.variables) == {"idle"}
+
+
+def test_a_variable_twice_in_one_path_multiplies_with_itself() -> None:
+    text = (
+        'variable = [{name = "v", literal = ["a", "b"]}]\n'
+        'path_beneath = [{allowed_access = ["execute"], parent = ["/${v}/${v}"]}]\n'
+    )
+    after = edited(text, InlineVariable("v"))
+    assert after.splitlines()[-1] == (
+        'path_beneath = [{allowed_access = ["execute"], parent = ["/a/a", "/a/b", "/b/a", "/b/b"]}]'
+    )
+
+
+def test_a_variable_without_a_value_cannot_be_inlined() -> None:
+    text = '[[variable]]\nname = "v"\n[[path_beneath]]\nallowed_access = ["execute"]\nparent = ["/${v}", "/usr"]\n'
+    with pytest.raises(EditError, match="stands for no path at all"):
+        edited(text, InlineVariable("v"))
+
+
+def test_expand_one_entry() -> None:
+    after = edited(TEXT, ExpandEntry(0, 1))
+    assert "'$$x/${home}'" in after and "${home}/.bin" not in after
+    assert PolicyDocument.parse(after, "p", "toml").policy.path_rules[0].parents[1].template == "/home/a$$/.bin"
+    assert edited(TEXT, ExpandEntry(0, 0)) == TEXT
+
+
+def test_remove_a_variable_nothing_uses() -> None:
+    assert edited(TEXT, RemoveVariable("idle")) == TEXT.replace('[[variable]]\nname = "idle"\n\n', "")
+
+
+def test_a_variable_of_many_tables_is_changed_in_time_that_grows_with_their_number() -> None:
+    def document(size: int) -> PolicyDocument:
+        tables = "".join(f'[[variable]]\nname = "v"\nliteral = ["/{number}"]\n' for number in range(size))
+        rule = '[[path_beneath]]\nallowed_access = ["execute"]\nparent = ["${v}"]\n'
+        return PolicyDocument.parse(tables + rule, "p.toml", "toml")
+
+    made = {size: document(size) for size in (1, 120, 480)}
+    assert grows_linearly(lambda size: made[size].apply(RenameVariable("v", "w")), 120)
+    assert grows_linearly(lambda size: made[size].apply(InlineVariable("v")), 120)
+
+
+def test_rights_of_one_rule() -> None:
+    assert edited(TEXT, SetRuleRights("path_beneath", 0, frozenset({"execute"}))) == TEXT.replace(
+        '["execute", "read_file"]', '["execute"]'
+    )
+    # What only this rule made handled stays handled: nothing is permitted by taking a grant away.
+    text = '[[path_beneath]]\nallowed_access = ["execute", "make_reg"]\nparent = ["/a", "/b"]\n'
+    after = edited(text, SetRuleRights("path_beneath", 0, frozenset({"execute"})))
+    assert PolicyDocument.parse(after, "p", "toml").policy.handled_fs == {"execute", "make_reg"}
+    gone = edited(TEXT, SetRuleRights("net_port", 0, frozenset()))
+    assert PolicyDocument.parse(gone, "p", "toml").policy.handled_net == {"bind_tcp"}
+
+
+def test_remove_one_entry() -> None:
+    assert edited(TEXT, RemoveEntry("net_port", 0, 0)) == TEXT.replace("[80, 443]", "[443]")
+    after = edited(TEXT, RemoveEntry("path_beneath", 1, 0))
+    assert "/opt" not in after
+    assert PolicyDocument.parse(after, "p", "toml").policy.handled_fs == {"execute", "read_file", "read_dir", "refer"}
+
+
+JSON = """\
+{
+  "variable": [{ "name": "v", "literal": ["b", "a"] }],
+  "pathBeneath": [
+    { "allowedAccess": ["execute"], "parent": ["/x", "/${v}"] }
+  ]
+}
+"""
+
+
+def test_json_keeps_its_layout() -> None:
+    assert edited(JSON, RenameVariable("v", "w"), "json") == JSON.replace('"v"', '"w"').replace("${v}", "${w}")
+    assert edited(JSON, InlineVariable("v"), "json") == JSON.replace('"/${v}"', '"/a", "/b"').replace(
+        '  "variable": [{ "name": "v", "literal": ["b", "a"] }],\n', ""
+    )
+    assert edited(JSON, RemoveEntry("path_beneath", 0, 0), "json") == JSON.replace('"/x", ', "")
+
+
+VALUES = st.text(st.sampled_from("ab/${}'\"\\é"), min_size=1, max_size=6)
+
+
+@given(st.lists(VALUES, min_size=1, max_size=3), VALUES, st.booleans())
+def test_any_variable_inlines_to_the_same_paths(values: list[str], tail: str, twice: bool) -> None:
+    template = "/${v}" + quote(tail) + ("${v}" if twice else "")
+    literals = ", ".join(quoted(value, wide=True) for value in values)
+    text = (
+        f'[[variable]]\nname = "v"\nliteral = [{literals}]\n'
+        f'[[path_beneath]]\nallowed_access = ["execute"]\nparent = [{quoted(template, wide=True)}]\n'
+    )
+    before = PolicyDocument.parse(text, "p", "toml")
+    after = before.apply(InlineVariable("v"))
+    assert meaning_of(after.policy).paths == meaning_of(before.policy).paths
+    renamed = before.apply(RenameVariable("v", "w"))
+    assert renamed.apply(RenameVariable("w", "v")).text == text
