@@ -25,9 +25,8 @@ from editor.editing.edits import (
     VariableEdit,
     kind_of,
 )
-from editor.evaluation.resolve import path_key
 from editor.landlock.rights import NO_RIGHTS, RightSet
-from editor.policy.model import PathRule, Policy, PortRule
+from editor.policy.model import PathRule, Policy, PortRule, path_key
 from editor.policy.variables import expand
 
 _Entry = TypeVar("_Entry")

@@ -24,10 +24,9 @@ from editor.editing.edits import (
 )
 from editor.editing.meaning import variables_of
 from editor.escape import printable
-from editor.evaluation.resolve import path_key
 from editor.landlock.rights import NO_RIGHTS, Kind, RightSet, in_order, mask_of, stands_for
 from editor.policy.compose import GIVEN
-from editor.policy.model import PathRule, Policy, PortRule, RulesetTable
+from editor.policy.model import PathRule, Policy, PortRule, RulesetTable, path_key
 from editor.policy.variables import MAX_PATHS, Reference, expand, parse_template, quote
 
 Section = Literal["variable", "ruleset", "path_beneath", "net_port"]

@@ -8,9 +8,8 @@ from typing import Literal, NamedTuple
 
 from editor.editing.edits import Edit, EditError, ExpandEntry, GrantPath, SetPathRights, SetRuleRights
 from editor.editing.meaning import variables_of
-from editor.evaluation.resolve import path_key
 from editor.landlock.rights import NO_RIGHTS, RightSet
-from editor.policy.model import Policy
+from editor.policy.model import Policy, path_key
 from editor.policy.variables import expand
 
 Reading = Literal["all", "split"]

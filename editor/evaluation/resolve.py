@@ -3,13 +3,12 @@
 import os
 import stat
 from collections.abc import Container, Iterable
-from functools import lru_cache
 from itertools import chain, islice
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from editor.landlock.rights import NO_RIGHTS, RightSet
-from editor.policy.model import ParentPath, PathRule, Policy, RuleRef
-from editor.policy.variables import MAX_PATHS, expand
+from editor.policy.model import ParentPath, PathRule, Policy, RuleRef, path_key
+from editor.policy.variables import expand
 
 if TYPE_CHECKING:
     from editor.landlock.ruleset import RulesetSpec
@@ -96,19 +95,6 @@ class ResolvedPolicy(NamedTuple):
             "path_beneath": {each.path: sorted(each.rights) for each in sorted(self.paths)},
             "net_port": {str(each.port): sorted(each.rights) for each in sorted(self.ports)},
         }
-
-
-@lru_cache(maxsize=MAX_PATHS)  # asked for each path of a policy several times an edit
-def path_key(path: str) -> str:
-    """What two spellings of one path have in common, as Rust's ``Path`` compares them.
-
-    Repeated and trailing slashes and inner ``.`` do not count; a leading ``.`` and every ``..`` do.
-    """
-    if "//" not in path and "/." not in path and not path.endswith("/"):
-        return path
-    names = path.split("/")
-    kept = [name for index, name in enumerate(names) if name and (name != "." or index == 0)]
-    return ("/" if path.startswith("/") else "") + "/".join(kept)
 
 
 def path_ref(parent: ParentPath) -> RuleRef:

@@ -4,9 +4,11 @@ Values here are named tuples, not dataclasses: ``paddock run`` stands in front o
 dataclasses module alone costs more than the interpreter's own start.
 """
 
+from functools import lru_cache
 from typing import NamedTuple
 
 from editor.landlock.rights import RightSet
+from editor.policy.variables import MAX_PATHS
 
 
 class Location(NamedTuple):
@@ -106,3 +108,16 @@ class RuleRef(NamedTuple):
     file: str
     line: int
     rule: str
+
+
+@lru_cache(maxsize=MAX_PATHS)  # asked for each path of a policy several times an edit
+def path_key(path: str) -> str:
+    """What two spellings of one path have in common, as Rust's ``Path`` compares them.
+
+    Repeated and trailing slashes and inner ``.`` do not count; a leading ``.`` and every ``..`` do.
+    """
+    if "//" not in path and "/." not in path and not path.endswith("/"):
+        return path
+    names = path.split("/")
+    kept = [name for index, name in enumerate(names) if name and (name != "." or index == 0)]
+    return ("/" if path.startswith("/") else "") + "/".join(kept)

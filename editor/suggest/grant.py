@@ -6,9 +6,9 @@ from collections.abc import Iterable
 
 from editor.editing.edits import Edit, EditError, GrantPath, GrantPort, SetScope, check
 from editor.escape import printable
-from editor.evaluation.resolve import path_key, resolve
+from editor.evaluation.resolve import resolve
 from editor.landlock.rights import RIGHTS, RightSet, in_order
-from editor.policy.model import Policy
+from editor.policy.model import Policy, path_key
 from editor.sandbox.verdicts.report import Access
 
 # A process's own directory below /proc exists only while it runs: a rule on it is of no use to the next run.

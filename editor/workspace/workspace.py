@@ -39,7 +39,6 @@ from editor.evaluation.resolve import (
     ResolvedPath,
     ResolvedPolicy,
     holds_still,
-    path_key,
     resolution_of,
     resolve_again,
 )
@@ -48,7 +47,7 @@ from editor.landlock.abi import KernelState, probe
 from editor.landlock.rights import FILE_RIGHTS, LATEST_ABI, NO_RIGHTS, RightSet, group_rights, in_order
 from editor.policy.compose import Beside
 from editor.policy.errors import PolicyError
-from editor.policy.model import Policy
+from editor.policy.model import Policy, path_key
 from editor.policy.parse import decode, format_of
 from editor.sandbox.verdicts.report import Report
 from editor.workspace import recovery as drafts

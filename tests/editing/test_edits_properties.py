@@ -29,9 +29,10 @@ from editor.editing.edits import (
 from editor.editing.meaning import as_intended, intended_of, meaning_of
 from editor.editing.splice import spliced
 from editor.editing.splice_array import edit_array
-from editor.evaluation.resolve import path_key, resolve
+from editor.evaluation.resolve import resolve
 from editor.landlock.rights import RIGHTS
 from editor.policy.locate import Format, locate
+from editor.policy.model import path_key
 from editor.policy.parse import parse_policy
 from editor.policy.variables import expand
 from tests.policy.texts import FS, NET, PATHS, PORTS, SCOPED, policy_texts, render, whole

@@ -8,8 +8,8 @@ from editor.editing.document import PolicyDocument
 from editor.editing.edits import Edit, GrantPath, GrantPort, SetPathRights
 from editor.editing.meaning import meaning_of
 from editor.editing.shared_paths import Reading, SharedPath, edits_of, shared_entries
-from editor.evaluation.resolve import path_key
 from editor.policy.locate import Format
+from editor.policy.model import path_key
 from tests.policy.texts import FS, policy_texts
 
 TEXT = """\

@@ -9,7 +9,8 @@ from hypothesis import strategies as st
 
 from editor.analysis.lint.engine import lint
 from editor.evaluation.diff import compare
-from editor.evaluation.resolve import ResolvedPolicy, path_key, resolve
+from editor.evaluation.resolve import ResolvedPolicy, resolve
+from editor.policy.model import path_key
 from editor.policy.parse import parse_policy
 
 

@@ -12,9 +12,9 @@ from editor.editing.meaning import variables_of
 from editor.escape import printable
 from editor.evaluation.decider import Decider
 from editor.evaluation.mounts import is_beneath, mount_of, read_mounts
-from editor.evaluation.resolve import ResolvedPath, ResolvedPolicy, path_key
+from editor.evaluation.resolve import ResolvedPath, ResolvedPolicy
 from editor.landlock.rights import DIRECTORY_RIGHTS, LATEST_ABI, NO_RIGHTS, RightSet, in_order
-from editor.policy.model import Location, ParentPath, PathRule, Policy, RuleRef
+from editor.policy.model import Location, ParentPath, PathRule, Policy, RuleRef, path_key
 from editor.policy.variables import expand
 
 _SYSTEM = ("/proc", "/sys", "/dev")
