@@ -3,12 +3,12 @@
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
-from editor.analysis.lint.engine import REFERENCE_ABI
 from editor.cli.console import Console, columns
 from editor.escape import printable
 from editor.landlock.abi import ABI_VERSIONS, AbiVersion
 from editor.landlock.rights import LATEST_ABI, RIGHTS, RightSet, in_order, rights_of, unnamed
 from editor.policy.model import Policy
+from editor.policy.reference import REFERENCE_ABI
 
 
 class Release(NamedTuple):

@@ -6,11 +6,10 @@ from editor.exchange import Loss, Source
 from editor.landlock.rights import RIGHTS, in_order, mask_of, unnamed
 from editor.policy.locate import locate
 from editor.policy.model import Policy
+from editor.policy.reference import REFERENCE_ABI
 from editor.policy.tree import Node
 
-# landlockconfig's parser (src/parser.rs) and schema know the rights up to ioctl_dev, two for TCP, and both scopes.
-_REFERENCE_LACKS = frozenset({"resolve_unix", "bind_udp", "connect_send_udp"})
-_REFERENCE_ABI = min(RIGHTS[name].abi for name in _REFERENCE_LACKS) - 1
+_REFERENCE_LACKS = frozenset(name for name, right in RIGHTS.items() if right.abi > REFERENCE_ABI)
 
 _SHORT = {"\b": "\\b", "\t": "\\t", "\n": "\\n", "\f": "\\f", "\r": "\\r", '"': '\\"', "\\": "\\\\"}
 # As in editor.escape: characters that move the cursor, hide or reorder what a reader sees.
@@ -68,7 +67,7 @@ def unknown_elsewhere(policy: Policy) -> tuple[Loss, ...]:
         losses.append(Loss(sentence, False))
     everything = policy.handled_fs | policy.handled_net
     through_groups = everything & _REFERENCE_LACKS - newer
-    if through_groups and policy.abi is not None and policy.abi > _REFERENCE_ABI:
+    if through_groups and policy.abi is not None and policy.abi > REFERENCE_ABI:
         losses.append(
             Loss(
                 f"{', '.join(in_order(through_groups))}: part of a group at abi = {policy.abi}; a launcher that "

@@ -24,12 +24,10 @@ from editor.landlock.rights import (
     unnamed,
 )
 from editor.policy.model import Location, Policy
+from editor.policy.reference import REFERENCE_ABI
 from editor.policy.variables import Reference, parse_template
 
 Severity = Literal["error", "warning", "note"]
-
-# What landlockconfig's parser (src/parser.rs) and schema know: rights up to ioctl_dev, two for TCP, and both scopes.
-REFERENCE_ABI = 6
 
 
 class Lint(NamedTuple):
