@@ -1,6 +1,5 @@
 """A policy file as a person edits it: its text, what it means, and edits that change nothing else in it."""
 
-import json
 from collections.abc import Sequence
 from typing import NamedTuple
 
@@ -29,7 +28,8 @@ def new_policy_text(abi: int = NEW_POLICY_ABI, format: Format = "toml") -> str:
     handled += [keys.handled_access_net] if rights_of("net", abi) else []
     handled += [keys.scoped] if rights_of("scope", abi) else []
     if format == "json":
-        return json.dumps({keys.abi: abi, keys.ruleset: [{key: ["abi.all"] for key in handled}]}, indent=2) + "\n"
+        members = ",\n".join(f'      "{key}": ["abi.all"]' for key in handled)
+        return f'{{\n  "{keys.abi}": {abi},\n  "{keys.ruleset}": [\n    {{\n{members}\n    }}\n  ]\n}}\n'
     lines = [
         "# Landlock policy. What is handled is denied unless a rule grants it.",
         f"abi = {abi}",
@@ -45,9 +45,6 @@ def new_policy_text(abi: int = NEW_POLICY_ABI, format: Format = "toml") -> str:
         "",
     ]
     return "\n".join(lines)
-
-
-NEW_POLICY_TEXT = new_policy_text()
 
 
 def _with(policy: Policy, variables: tuple[Variable, ...]) -> Policy:

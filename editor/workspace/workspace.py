@@ -49,6 +49,7 @@ from editor.policy.compose import Beside
 from editor.policy.errors import PolicyError
 from editor.policy.model import Policy, path_key
 from editor.policy.parse import decode, format_of
+from editor.policy.reference import REFERENCE_MAX_ABI
 from editor.sandbox.verdicts.report import Report
 from editor.workspace import recovery as drafts
 from editor.workspace.history import History
@@ -57,9 +58,6 @@ from editor.workspace.watching import Watcher
 
 What = Literal["document", "disk", "reading", "conflict", "problem", "report", "saved", "path", "drafts"]
 Change = frozenset[What]
-
-# landlockconfig, which most launchers read policies with, knows no higher one.
-_HIGHEST_ABI_OF_NEW = 9
 
 # Reading a text of so many characters anew can take long enough that it should be said.
 _LONG = 100_000
@@ -174,15 +172,6 @@ def next_level(now: RightSet, abi: int, is_dir: bool, step: Literal[1, -1]) -> s
     return next((level for level, rights in zip(LEVELS[::-1], sets[::-1], strict=True) if rights < now), "none")
 
 
-def _new_text(file: str, abi: int) -> str:
-    """The smallest useful policy in the format that the file's name asks for: all is handled, nothing is granted."""
-    if format_of(file) == "toml":
-        return new_policy_text(abi)
-    lists = ["handledAccessFs", *(["handledAccessNet"] if abi >= 4 else []), *(["scoped"] if abi >= 6 else [])]
-    members = ",\n".join(f'      "{key}": ["abi.all"]' for key in lists)
-    return f'{{\n  "abi": {abi},\n  "ruleset": [\n    {{\n{members}\n    }}\n  ]\n}}\n'
-
-
 @contextlib.contextmanager
 def _unswept() -> Iterator[None]:
     """No search for cyclic garbage meanwhile: a large policy is some 300,000 values, none of them in a cycle.
@@ -252,8 +241,8 @@ class Workspace:
         enforced = enforced if abi is None else min(enforced, abi)
         data = _read(path)
         if data is None:
-            abi_of_new = min(kernel.effective_abi or NEW_POLICY_ABI, _HIGHEST_ABI_OF_NEW)
-            text = new_text if new_text is not None else _new_text(path, abi_of_new)
+            abi_of_new = min(kernel.effective_abi or NEW_POLICY_ABI, REFERENCE_MAX_ABI)
+            text = new_text if new_text is not None else new_policy_text(abi_of_new, format_of(path))
             return cls(path, text, None, kernel, enforced, beside=beside)
         return cls(path, decode(data, path), data, kernel, enforced, beside=beside)
 

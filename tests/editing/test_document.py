@@ -7,7 +7,7 @@ import tomllib
 
 import pytest
 
-from editor.editing.document import NEW_POLICY_ABI, NEW_POLICY_TEXT, PolicyDocument, new_policy_text
+from editor.editing.document import NEW_POLICY_ABI, PolicyDocument, new_policy_text
 from editor.editing.edits import (
     Edit,
     EditError,
@@ -367,8 +367,9 @@ def test_a_new_policy_denies_everything(abi: int, format: Format) -> None:
 
 
 def test_the_text_of_a_new_policy() -> None:
-    assert tomllib.loads(NEW_POLICY_TEXT)["abi"] == NEW_POLICY_ABI
-    assert NEW_POLICY_TEXT.startswith("# ")
+    text = new_policy_text()
+    assert tomllib.loads(text)["abi"] == NEW_POLICY_ABI
+    assert text.startswith("# ")
 
 
 def test_a_document_that_is_no_policy_is_refused_with_its_place() -> None:
