@@ -29,8 +29,8 @@ from editor.sandbox.calls import table as decode
 from editor.sandbox.calls.paths import AT_FDCWD
 from editor.sandbox.calls.table import Attempt
 from editor.sandbox.channel import Channel
-from editor.sandbox.child import Child, NotStarted, find_program
 from editor.sandbox.tracing import ptrace, seccomp, syscalls
+from editor.sandbox.tracing.child import Child, NotStarted, find_program
 from editor.sandbox.tracing.signals import OwnSignals
 from editor.sandbox.tracing.task import STRING_LIMIT, Surroundings, Task
 from editor.sandbox.verdicts.permissions import credentials
