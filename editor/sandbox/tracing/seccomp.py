@@ -10,6 +10,7 @@ import os
 import struct
 from collections.abc import Iterable
 
+from editor.sandbox.calls.table import SEND
 from editor.sandbox.tracing import syscalls
 
 _RET_ALLOW = 0x7FFF0000
@@ -29,8 +30,6 @@ _OFFSET_ARGUMENTS = 16
 _SET_MODE_FILTER = 1
 _FLAG_SPEC_ALLOW = 1 << 2  # leaves the processor's speculation as it is: the program runs as fast as before
 _PR_SET_NAME = 15
-SEND = "send"
-"""Among the calls to trace: sendto(2) also where it names no address, which is what send(2) makes of it."""
 _CLONE_UNTRACED = 0x00800000
 
 _Instruction = struct.Struct("=HBBI")

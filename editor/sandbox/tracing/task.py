@@ -4,9 +4,9 @@ import errno
 import os
 
 from editor.evaluation.decider import Entry
+from editor.sandbox.calls.attempt import Attempt
 from editor.sandbox.calls.execchain import Image, ImageReader
 from editor.sandbox.calls.paths import AT_FDCWD, HOST, Place, View, Walker, directory_name, view_of, without_deleted
-from editor.sandbox.calls.table import Attempt
 from editor.sandbox.tracing import ptrace
 
 STRING_LIMIT = 4096  # the kernel's PATH_MAX
@@ -28,7 +28,7 @@ class Surroundings:
 
 
 class Task:
-    """One traced thread, and what a decoder asks about it (``decode.Scene``)."""
+    """One traced thread, and what a decoder asks about it (``Scene``)."""
 
     __slots__ = (
         "_cwd",

@@ -6,7 +6,7 @@ whoever started this is gone).
 
 It has one thread and one loop: wait for a stop of a traced thread, note it, let the thread go on. Two stops for a call
 that is worth seeing: one before it, from the seccomp filter, and one after it, with the kernel's answer. All other
-calls run at full speed.
+calls run at full speed. The loop and what it does at each stop are one concern, with one state: hence the length.
 """
 
 import ctypes
@@ -25,9 +25,10 @@ from editor.evaluation.layers import Deciders
 from editor.evaluation.mounts import read_mounts
 from editor.landlock import kernel, ruleset
 from editor.landlock.rights import LATEST_ABI, rights_of
-from editor.sandbox.calls import table as decode
+from editor.sandbox.calls.attempt import Attempt, signed
+from editor.sandbox.calls.files import open_at
 from editor.sandbox.calls.paths import AT_FDCWD
-from editor.sandbox.calls.table import Attempt
+from editor.sandbox.calls.table import DECODERS, traced_calls
 from editor.sandbox.channel import Channel
 from editor.sandbox.tracing import ptrace, seccomp, syscalls
 from editor.sandbox.tracing.child import Child, NotStarted, find_program
@@ -106,6 +107,8 @@ class Tracer:
         # What calls mean that were seen already, and by which object each can be found ("": no object yet).
         self._attempts: dict[tuple[object, ...], Attempt] = {}
         self._attempts_on: dict[str, list[tuple[object, ...]]] = {}
+        # The rows of an attempt that ended with an errno (0: none) in a process of this name.
+        self._outcomes: dict[tuple[Attempt, int, str], tuple[Row, ...]] = {}
         self._next_forget = 0.0
         self._rows = Rows()
         self._root = 0
@@ -129,7 +132,7 @@ class Tracer:
         self._deciders: Deciders
         self._judge: Judge
 
-    # decode's and verdict's questions
+    # The judge's questions
 
     def inside_process(self, pid: int) -> bool:
         """Whether a process belongs to the run."""
@@ -185,7 +188,7 @@ class Tracer:
         known = rights_of("fs", self._abi) | rights_of("net", self._abi) | rights_of("scope", self._abi)
         restricted = known & (self._deciders.handled_fs | self._deciders.handled_net | self._deciders.scoped)
         refused = _IO_URING if spec.deny_io_uring else frozenset[str]()
-        code = seccomp.program(self._machine, decode.traced_calls(restricted), refused)
+        code = seccomp.program(self._machine, traced_calls(restricted), refused)
         go_read, go_write = os.pipe()
         failure_read, failure_write = os.pipe()
         pid = os.fork()
@@ -277,6 +280,7 @@ class Tracer:
         self._surroundings.walker.forget()
         self._attempts.clear()
         self._attempts_on.clear()
+        self._outcomes.clear()
         self._deciders.forget()
 
     def _listen(self) -> None:
@@ -456,7 +460,7 @@ class Tracer:
             if task.tid == task.process:
                 task.renamed()
             return None
-        attempt = decode.DECODERS[name](task, call.arguments)
+        attempt = DECODERS[name](task, call.arguments)
         if attempt is not None and not attempt.syscall:
             attempt.syscall = name
         return attempt
@@ -465,7 +469,7 @@ class Tracer:
         name, flags_at = opening
         flags = arguments[flags_at]
         raw = ptrace.read_string(task.tid, arguments[flags_at - 1], STRING_LIMIT)
-        directory = decode.signed(arguments[0]) if flags_at > 1 else AT_FDCWD
+        directory = signed(arguments[0]) if flags_at > 1 else AT_FDCWD
         key: tuple[object, ...] | None = None
         if raw[:1] == b"/":
             task.look_around()
@@ -474,7 +478,7 @@ class Tracer:
             key = (name, flags, raw, task.look_around(), task.view.prefix)
         attempt = self._attempts.get(key) if key is not None else None
         if attempt is None:
-            attempt = decode.open_at(task, directory, os.fsdecode(raw), flags)
+            attempt = open_at(task, directory, os.fsdecode(raw), flags)
             attempt.syscall = name
             if key is not None and attempt.cacheable:
                 self._attempts[key] = attempt
@@ -491,12 +495,12 @@ class Tracer:
         result = ptrace.call_result(task.tid)
         error = min(0, result)
         comm = task.caller or task.comm
-        known = attempt.results.get((error, comm))
+        known = self._outcomes.get((attempt, error, comm))
         if known is None:
             known = self._judged(task, attempt, result, comm)
             # A refusal may depend on who asks, who is not part of what makes two attempts the same.
             if attempt.cacheable and error not in (-errno.EACCES, -errno.EPERM):
-                attempt.results[error, comm] = known
+                self._outcomes[attempt, error, comm] = known
         ptrace.resume(ptrace.CONT, task.tid)
         for row in known:
             self._rows.count(row)

@@ -13,7 +13,7 @@ from typing import NamedTuple, Protocol
 from editor.evaluation.decider import Decider, Decision
 from editor.evaluation.layers import Deciders, LayersDecider
 from editor.landlock.rights import NO_RIGHTS, RIGHTS, RightSet, rights_of
-from editor.sandbox.calls.table import Attempt, Want
+from editor.sandbox.calls.attempt import Attempt, Want
 from editor.sandbox.verdicts.permissions import PermissionJudge, same_mount
 from editor.sandbox.verdicts.report import Access, Mode, Verdict
 

@@ -1,0 +1,208 @@
+"""Calls that give a socket an address, connect it, or send through it (security/landlock/net.c; UNIX sockets: fs.c)."""
+
+import os
+import struct
+from collections.abc import Mapping
+from types import MappingProxyType
+
+from editor.landlock.rights import NO_RIGHTS
+from editor.sandbox.calls.attempt import Args, Attempt, Decoders, Scene, Want, signed, want_on
+from editor.sandbox.calls.files import make
+from editor.sandbox.calls.paths import AT_FDCWD
+
+_AF_UNSPEC, _AF_UNIX, _AF_INET, _AF_INET6 = 0, 1, 2, 10
+_SOCK_STREAM, _SOCK_DGRAM = 1, 2
+_IPPROTO_TCP, _IPPROTO_UDP = 6, 17
+_MAX_ADDRESS = 128
+_MAX_MESSAGES = 16  # of one sendmmsg(2) that are looked at
+_MSG_FASTOPEN = 0x20000000
+_ONLY_TCP_IS_TCP = 1 << 0  # erratum 1: security/landlock/errata/abi-4.h
+_ANY_PORT = Want(frozenset({"bind_udp"}), port=0)
+_UNSPECIFIED = _AF_UNSPEC.to_bytes(2, "little")
+
+
+def _port_want(right: str, port: int) -> Attempt:
+    return Attempt("network", Want(frozenset({right}), port=port))
+
+
+def _uncontrolled(port: int | None, why: str) -> Attempt:
+    return Attempt("plain", Want(NO_RIGHTS, port=port), why=why)
+
+
+_FAMILIES: Mapping[int, str] = MappingProxyType(
+    {16: "netlink", 17: "packet", 29: "CAN", 38: "kernel crypto", 40: "vsock"}
+)
+
+
+def _unix(scene: Scene, address: bytes, *, binding: bool) -> Attempt | None:
+    name = address[2:]
+    if not name:
+        return None  # bind: the kernel makes up an abstract name; connect: refused as invalid
+    if name[0] == 0:
+        shown = "@" + os.fsdecode(name[1:])
+        if binding:
+            return Attempt(
+                "plain", Want(NO_RIGHTS, shown), why="Landlock does not restrict making abstract sockets",
+                bound_name=shown,
+            )  # fmt: skip
+        return Attempt("scope", Want(frozenset({"abstract_unix_socket"}), shown))
+    path = os.fsdecode(name.split(b"\0", 1)[0])
+    if binding:
+        attempt = make(scene, AT_FDCWD, path, "make_sock")
+        attempt.bound_name = next(iter(attempt.changes), "")
+        return attempt
+    return Attempt("open", want_on(scene, scene.place(AT_FDCWD, path, follow=True), frozenset({"resolve_unix"})))
+
+
+def _address(scene: Scene, number: int, address: bytes, *, binding: bool) -> Attempt | None:
+    """A socket meets an address that it is to have, or to be connected with."""
+    if len(address) < 2:
+        return None
+    if int.from_bytes(address[:2], "little") == _AF_UNIX:
+        return _unix(scene, address, binding=binding)
+    socket = scene.socket(number)
+    if socket is None:
+        return _uncontrolled(None, "not a socket, or one that could not be looked at")
+    odd = _odd_address(socket, address)
+    if odd is not None:
+        return odd
+    _, kind, protocol, bound = socket
+    port = int.from_bytes(address[2:4], "big")
+    if address[:2] == _UNSPECIFIED and not binding:
+        return _uncontrolled(None, "Landlock always lets a socket be disconnected (AF_UNSPEC)")
+    if _is_tcp(scene, kind, protocol):
+        return _port_want("bind_tcp" if binding else "connect_tcp", port)
+    if kind == _SOCK_DGRAM and protocol == _IPPROTO_UDP:
+        return _port_want("bind_udp", port) if binding else _datagram(port, bound=bound)
+    return _uncontrolled(port, f"Landlock restricts TCP and UDP only, not IP protocol {protocol}")
+
+
+def _is_tcp(scene: Scene, kind: int, protocol: int) -> bool:
+    """Whether Landlock takes an internet socket for TCP: before erratum 1 was fixed, all streams, MPTCP for one."""
+    return kind == _SOCK_STREAM and (protocol == _IPPROTO_TCP or not scene.errata & _ONLY_TCP_IS_TCP)
+
+
+def _odd_address(socket: tuple[int, int, int, bool], address: bytes) -> Attempt | None:
+    """What is no matter of ports, None for an internet socket that meets an address of its kind."""
+    domain = socket[0]
+    if domain not in (_AF_INET, _AF_INET6):
+        name = _FAMILIES.get(domain, f"family {domain}")
+        return _uncontrolled(None, f"Landlock does not restrict {name} sockets")
+    if len(address) < 4 or int.from_bytes(address[:2], "little") not in (_AF_UNSPEC, _AF_INET, _AF_INET6):
+        return _uncontrolled(None, "the address is not one for this socket")
+    return None
+
+
+def _datagram(port: int | None, *, bound: bool) -> Attempt:
+    """UDP to a port, None where the address tells none.
+
+    The kernel binds a socket that has no port of its own to a free one, and asks about that second (hook_socket_connect
+    and hook_socket_sendmsg in security/landlock/net.c).
+    """
+    sending = Want(frozenset({"connect_send_udp"}), port=port)
+    return Attempt("network", *((sending,) if bound else (sending, _ANY_PORT)))
+
+
+def _send(scene: Scene, number: int, address: bytes, flags: int) -> Attempt | None:
+    """Something is sent, to ``address`` where there is one."""
+    if len(address) >= 2 and int.from_bytes(address[:2], "little") == _AF_UNIX:
+        return _unix(scene, address, binding=False)
+    socket = scene.socket(number)
+    if socket is None:
+        return _uncontrolled(None, "not a socket, or one that could not be looked at") if address else None
+    domain, kind, protocol, bound = socket
+    internet = domain in (_AF_INET, _AF_INET6)
+    datagrams = internet and kind == _SOCK_DGRAM and protocol == _IPPROTO_UDP
+    if not address:
+        # A socket that is connected has a port. Of all others the port is asked, before the kernel says that an address
+        # is missing; also in write(2), which is too frequent to look at and can only fail there.
+        return Attempt("network", _ANY_PORT) if datagrams and not bound else None
+    odd = _odd_address(socket, address)
+    if odd is not None:
+        return odd
+    port = int.from_bytes(address[2:4], "big")
+    if datagrams:
+        # Of no family, sent from IPv6, it could mean anything by the time it is used: no rule grants that.
+        return _datagram(None if address[:2] == _UNSPECIFIED and domain == _AF_INET6 else port, bound=bound)
+    if kind == _SOCK_STREAM and protocol == _IPPROTO_TCP:
+        if not flags & _MSG_FASTOPEN:
+            return None  # the address means nothing: TCP sends to whom it is connected with
+        why = "TCP Fast Open connects while it sends, and this kernel does not put that to Landlock"
+        return Attempt("network", Want(frozenset({"connect_tcp"}), port=port), why=why)
+    return _uncontrolled(port, f"Landlock restricts TCP and UDP only, not IP protocol {protocol}")
+
+
+def _bind(scene: Scene, args: Args) -> Attempt | None:
+    return _address(scene, signed(args[0]), scene.memory(args[1], min(args[2], _MAX_ADDRESS)), binding=True)
+
+
+def _connect(scene: Scene, args: Args) -> Attempt | None:
+    return _address(scene, signed(args[0]), scene.memory(args[1], min(args[2], _MAX_ADDRESS)), binding=False)
+
+
+def _listen(scene: Scene, args: Args) -> Attempt | None:
+    socket = scene.socket(signed(args[0]))
+    if socket is None or socket[0] not in (_AF_INET, _AF_INET6) or socket[1] != _SOCK_STREAM or socket[3]:
+        return None
+    return _uncontrolled(0, "listening without bind(2) takes a free port, and Landlock is not asked about that")
+
+
+def _sendto(scene: Scene, args: Args) -> Attempt | None:
+    address = scene.memory(args[4], min(args[5], _MAX_ADDRESS)) if args[4] and args[5] else b""
+    return _send(scene, signed(args[0]), address, args[3])
+
+
+def _message(scene: Scene, number: int, header: int, flags: int) -> Attempt | None:
+    """The address in a ``struct msghdr``: a pointer and a 32-bit length."""
+    size = scene.pointer_size
+    raw = scene.memory(header, size + 4)
+    address, length = int.from_bytes(raw[:size], "little"), int.from_bytes(raw[size : size + 4], "little")
+    known = scene.memory(address, min(length, _MAX_ADDRESS)) if address and length else b""
+    return _send(scene, number, known, flags)
+
+
+def _sendmsg(scene: Scene, args: Args) -> Attempt | None:
+    return _message(scene, signed(args[0]), args[1], args[2])
+
+
+def _sendmmsg(scene: Scene, args: Args) -> Attempt | None:
+    step = 64 if scene.pointer_size == 8 else 32  # sizeof(struct mmsghdr)
+    found: dict[Want, Attempt] = {}
+    for position in range(min(args[2], _MAX_MESSAGES)):
+        attempt = _message(scene, signed(args[0]), args[1] + position * step, args[3])
+        if attempt is not None:
+            found.update((want, attempt) for want in attempt.wants if want not in found)
+    if not found:
+        return None
+    first = next(iter(found.values()))
+    first.wants = tuple(found)
+    return first
+
+
+# The numbers of <linux/net.h>: the call, and how many arguments it has.
+_SOCKET_CALLS: Mapping[int, tuple[str, int]] = MappingProxyType(
+    {
+        2: ("bind", 3), 3: ("connect", 3), 4: ("listen", 2), 9: ("sendto", 4), 11: ("sendto", 6), 16: ("sendmsg", 3),
+        20: ("sendmmsg", 4),
+    }
+)  # fmt: skip
+
+
+def _socketcall(scene: Scene, args: Args) -> Attempt | None:
+    """The 32-bit x86 way to all socket calls: the arguments are in memory."""
+    if args[0] not in _SOCKET_CALLS:
+        return None
+    name, count = _SOCKET_CALLS[args[0]]
+    inner = struct.unpack("=6I", scene.memory(args[1], 4 * count).ljust(24, b"\0"))
+    attempt = DECODERS[name](scene, inner)
+    if attempt is not None:
+        attempt.syscall = name
+    return attempt
+
+
+DECODERS: Decoders = MappingProxyType(
+    {
+        "bind": _bind, "connect": _connect, "listen": _listen, "socketcall": _socketcall,
+        "sendto": _sendto, "sendmsg": _sendmsg, "sendmmsg": _sendmmsg,
+    }
+)  # fmt: skip
