@@ -13,22 +13,8 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import Literal, NamedTuple
 
 from editor.editing.document import NEW_POLICY_ABI, PolicyDocument, new_policy_text
-from editor.editing.edits import (
-    Edit,
-    EditError,
-    ExpandEntry,
-    GrantPath,
-    GrantPort,
-    InlineVariable,
-    RemoveEntry,
-    RemoveVariable,
-    RenameVariable,
-    SetHandled,
-    SetPathRights,
-    SetPortRights,
-    SetRuleRights,
-    SetScope,
-)
+from editor.editing.edits import Edit, EditError, SetPathRights
+from editor.editing.labels import describe
 from editor.editing.meaning import meaning_of, newly_handled
 from editor.editing.merge import Collision, MergeError, Side, Unit, collisions, merge
 from editor.editing.shared_paths import Reading, edits_of
@@ -44,7 +30,7 @@ from editor.evaluation.resolve import (
 )
 from editor.exchange import Exported, Source, export_as
 from editor.landlock.abi import KernelState, probe
-from editor.landlock.rights import FILE_RIGHTS, LATEST_ABI, NO_RIGHTS, RightSet, group_rights, in_order
+from editor.landlock.rights import LATEST_ABI, NO_RIGHTS, RightSet
 from editor.policy.compose import Beside
 from editor.policy.errors import PolicyError
 from editor.policy.model import Policy, path_key
@@ -53,6 +39,7 @@ from editor.policy.reference import REFERENCE_MAX_ABI
 from editor.sandbox.verdicts.report import Report
 from editor.workspace import recovery as drafts
 from editor.workspace.history import History
+from editor.workspace.levels import level_rights, next_level
 from editor.workspace.saving import Saved, SaveError, read_file, write_beside, write_file, write_new
 from editor.workspace.watching import Watcher
 
@@ -66,8 +53,6 @@ _LONG = 100_000
 _MANY = 20_000
 
 _NOTHING = Beside()
-
-LEVELS: tuple[str, ...] = ("none", "read", "read+execute", "read+write", "all")
 
 
 class Conflict(NamedTuple):
@@ -109,67 +94,6 @@ class _State(NamedTuple):
         own = resolve_again(self.own, document.bound)
         whole = resolve_again(self.whole, beside.around(document.policy)) if beside.composed else own
         return _State(document, own, whole, Decider(whole.resolved, self.decider.abi, near=self.decider), None)
-
-
-def describe(edit: Edit) -> str:
-    """A short label of an edit for the history and for notifications."""
-    match edit:
-        case SetPathRights(path=path, rights=rights) if not rights:
-            return f"remove {printable(path)}"
-        case SetPathRights(path=path, rights=rights):
-            return f"set {_listed(rights)} on {printable(path)}"
-        case GrantPath(path=path, rights=rights):
-            return f"grant {_listed(rights)} on {printable(path)}"
-        case SetPortRights(port=port, rights=rights) if not rights:
-            return f"remove port {port}"
-        case SetPortRights(port=port, rights=rights):
-            return f"set {_listed(rights)} on port {port}"
-        case GrantPort(port=port, rights=rights):
-            return f"grant {_listed(rights)} on port {port}"
-        case SetHandled(right=name, on=on):
-            return f"{'handle' if on else 'no longer handle'} {name}"
-        case SetScope(scope=name, on=on):
-            return f"{'add' if on else 'remove'} scope {name}"
-        case SetRuleRights(number=number, rights=rights):
-            return f"set {_listed(rights)} in rule {number + 1}" if rights else f"remove rule {number + 1}"
-        case RemoveEntry(number=number):
-            return f"remove an entry of rule {number + 1}"
-        case ExpandEntry(number=number):
-            return f"write out the variables of an entry of rule {number + 1}"
-        case RenameVariable(old=old, new=new):
-            return f"rename variable {printable(old)} to {new}"
-        case InlineVariable(name=name):
-            return f"write out variable {printable(name)}"
-        case RemoveVariable(name=name):
-            return f"remove variable {printable(name)}"
-    raise AssertionError(edit)
-
-
-def _listed(rights: RightSet) -> str:
-    names = in_order(rights)
-    return ", ".join(names) if len(names) <= 3 else f"{names[0]} and {len(names) - 1} more"
-
-
-def level_rights(level: str, abi: int, is_dir: bool) -> RightSet:
-    """What a step of the tree stands for at ``abi``: Landlock Config's groups, cut down to what a file can hold."""
-    rights = {
-        "none": NO_RIGHTS,
-        "read": frozenset({"read_file", "read_dir"}),
-        "read+execute": frozenset({"read_file", "read_dir", "execute"}),
-        "read+write": group_rights("abi.read_write", "fs", abi),
-        "all": group_rights("abi.all", "fs", abi),
-    }[level]
-    return rights if is_dir else rights & FILE_RIGHTS
-
-
-def next_level(now: RightSet, abi: int, is_dir: bool, step: Literal[1, -1]) -> str:
-    """The level after (or before) rights ``now``; from a mixture that is no level, the next that holds more (less)."""
-    sets = [level_rights(level, abi, is_dir) for level in LEVELS]
-    if now in sets:
-        return LEVELS[(sets.index(now) + step) % len(LEVELS)]
-    if step == 1:
-        return next((level for level, rights in zip(LEVELS, sets, strict=True) if rights > now), "none")
-    return next((level for level, rights in zip(LEVELS[::-1], sets[::-1], strict=True) if rights < now), "none")
 
 
 @contextlib.contextmanager

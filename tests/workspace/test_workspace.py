@@ -11,8 +11,9 @@ from editor.editing.edits import EditError, GrantPath, GrantPort, SetPathRights
 from editor.editing.merge import Collides, MergeError
 from editor.landlock.rights import RightSet, rights_of
 from editor.policy.errors import PolicyError
+from editor.workspace.levels import LEVELS
 from editor.workspace.saving import ChangedOnDisk, SaveError, SymlinkedPolicy
-from editor.workspace.workspace import LEVELS, Change, Workspace, level_rights, next_level
+from editor.workspace.workspace import Change, Workspace
 
 OLD = """\
 # A policy with a comment that must survive.
@@ -173,27 +174,6 @@ def test_a_step_edits_the_rule_that_is_written_relative(tmp_path: Path, monkeypa
     assert opened.granted(str(tmp_path)) == {"read_file", "read_dir", "execute"}
     assert 'parent = ["."]' in opened.workspace.document.text
     assert str(tmp_path) not in opened.workspace.document.text
-
-
-@pytest.mark.parametrize(
-    ("now", "step", "level"),
-    [
-        ({"read_file"}, 1, "read"),
-        ({"read_file"}, -1, "none"),
-        ({"read_file", "execute"}, 1, "read+execute"),
-        ({"write_file"}, 1, "read+write"),
-        ({"execute", "write_file"}, 1, "all"),
-        ({"read_file", "read_dir", "make_reg"}, -1, "read"),
-    ],
-)
-def test_a_mixture_steps_to_the_next_level_that_holds_it(now: set[str], step: int, level: str) -> None:
-    assert next_level(frozenset(now), 6, True, 1 if step > 0 else -1) == level
-
-
-def test_levels_of_a_file_are_the_same_without_what_it_cannot_hold() -> None:
-    for level in LEVELS:
-        assert level_rights(level, 7, False) <= level_rights(level, 7, True)
-        assert "make_reg" not in level_rights(level, 7, False)
 
 
 def test_saving_writes_the_draft_and_undo_makes_it_unsaved_again(opened: Opened) -> None:
