@@ -34,9 +34,10 @@ if TYPE_CHECKING:
     from editor.screens.dialogs import Severity
     from editor.screens.run_panel import RunPanel
     from editor.workspace.composition import Composition
+    from editor.workspace.notifying import Changes
     from editor.workspace.opening import Opening
     from editor.workspace.watching import Watcher
-    from editor.workspace.workspace import Applied, Change, Workspace
+    from editor.workspace.workspace import Applied, Workspace
     from widgets.command_bar import CommandBar
     from widgets.handled_panel import HandledPanel
     from widgets.policy_text import PolicyText
@@ -149,7 +150,7 @@ class MainScreen(Screen[None]):
     class DraftChanged(Message):
         """The workspace changed; posted from whatever thread did it."""
 
-        def __init__(self, workspace: "Workspace", change: "Change") -> None:
+        def __init__(self, workspace: "Workspace", change: "Changes") -> None:
             super().__init__()
             self.workspace = workspace
             """Whose draft."""
@@ -368,7 +369,7 @@ class MainScreen(Screen[None]):
         except PolicyError as error:
             self._say(printable(str(error)), "error")
 
-    def _workspace_changed(self, workspace: "Workspace", change: "Change") -> None:
+    def _workspace_changed(self, workspace: "Workspace", change: "Changes") -> None:
         """In whatever thread changed the draft."""
         self.post_message(self.DraftChanged(workspace, change))
 

@@ -26,7 +26,8 @@ from editor.landlock.rights import (
 )
 from editor.policy.model import Location, PathRule, PortRule, RuleRef
 from editor.sandbox.verdicts.report import Access
-from editor.workspace.workspace import Change, Workspace
+from editor.workspace.notifying import Changes
+from editor.workspace.workspace import Workspace
 from widgets.access_table import AccessRow
 from widgets.handled_panel import HandledRow
 from widgets.policy_tree import RowKind, TreeRow
@@ -118,7 +119,7 @@ class Filesystem:
         self._laid = _laid(workspace)
         workspace.subscribe(self._follow)
 
-    def _follow(self, change: Change) -> None:
+    def _follow(self, change: Changes) -> None:
         if "document" in change:
             self._laid = _laid(self._workspace)
 

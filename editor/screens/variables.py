@@ -19,7 +19,8 @@ from editor.policy.compose import GIVEN
 from editor.policy.model import Location, Policy
 from editor.policy.variables import Reference, parse_template
 from editor.screens.dialogs import AskLine
-from editor.workspace.workspace import Change, Workspace
+from editor.workspace.notifying import Changes
+from editor.workspace.workspace import Workspace
 
 _MOST_VALUES = 8
 _MOST_USES = 6
@@ -122,7 +123,7 @@ class VariablesScreen(ModalScreen[Location | None]):
         if self._unsubscribe is not None:
             self._unsubscribe()
 
-    def _follow(self, change: Change) -> None:
+    def _follow(self, change: Changes) -> None:
         """In whatever thread changed the draft."""
         if "document" in change:
             self.post_message(self.Changed())

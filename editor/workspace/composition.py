@@ -8,7 +8,8 @@ from functools import partial
 from editor.policy.compose import Beside, Variables, files_of, given_variables
 from editor.policy.model import Policy
 from editor.policy.parse import format_of, parse_leniently, read_text
-from editor.workspace.workspace import Change, Workspace
+from editor.workspace.notifying import Changes
+from editor.workspace.workspace import Workspace
 
 
 class Composition:
@@ -84,7 +85,7 @@ class Composition:
         policies = tuple(self._policies)
         return Beside(policies[:number], policies[number + 1 :], self._given, self._paths)
 
-    def _follow(self, number: int, change: Change) -> None:
+    def _follow(self, number: int, change: Changes) -> None:
         """In whatever thread changed a draft: the others are a part of another whole now."""
         if "document" not in change:
             return

@@ -5,11 +5,9 @@ them between two edits sees one state, never a mixture. Methods may be called in
 to it); subscribers are called in that thread.
 """
 
-import contextlib
-import gc
 import os
 import threading
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from typing import Literal, NamedTuple
 
 from editor.editing.document import NEW_POLICY_ABI, PolicyDocument, new_policy_text
@@ -38,19 +36,15 @@ from editor.policy.parse import decode, format_of
 from editor.policy.reference import REFERENCE_MAX_ABI
 from editor.sandbox.verdicts.report import Report
 from editor.workspace import recovery as drafts
+from editor.workspace.garbage import gc_paused
 from editor.workspace.history import History
 from editor.workspace.levels import level_rights, next_level
-from editor.workspace.saving import Saved, SaveError, read_file, write_beside, write_file, write_new
+from editor.workspace.notifying import Changes, Notifier, Topic
+from editor.workspace.saving import Saved, read_file, write_beside, write_file
 from editor.workspace.watching import Watcher
-
-What = Literal["document", "disk", "reading", "conflict", "problem", "report", "saved", "path", "drafts"]
-Change = frozenset[What]
 
 # Reading a text of so many characters anew can take long enough that it should be said.
 _LONG = 100_000
-
-# A search of so many values for garbage would take long enough to be felt.
-_MANY = 20_000
 
 _NOTHING = Beside()
 
@@ -96,26 +90,6 @@ class _State(NamedTuple):
         return _State(document, own, whole, Decider(whole.resolved, self.decider.abi, near=self.decider), None)
 
 
-@contextlib.contextmanager
-def _unswept() -> Iterator[None]:
-    """No search for cyclic garbage meanwhile: a large policy is some 300,000 values, none of them in a cycle.
-
-    Counting references frees the values before when the new ones take their place; searching all of them several times
-    an edit took longer than the edit. Other threads are not searched meanwhile either, which harms nobody. So many new
-    values are kept out of later searches, too, which would hold the screen.
-    """
-    if not gc.isenabled():
-        yield
-        return
-    gc.disable()
-    try:
-        yield
-    finally:
-        if gc.get_count()[0] > _MANY:
-            gc.freeze()
-        gc.enable()
-
-
 class Workspace:
     """One policy file, opened. Use ``Workspace.open``; ``close`` ends the watch."""
 
@@ -123,7 +97,7 @@ class Workspace:
         self, path: str, text: str, on_disk: bytes | None, kernel: KernelState, abi: int, *, beside: Beside
     ) -> None:
         self._lock = threading.RLock()
-        self._subscribers: list[Callable[[Change], None]] = []
+        self._notifier = Notifier()
         self._watcher: Watcher | None = None
         self.kernel = kernel
         """What the kernel says of Landlock; asked once."""
@@ -155,7 +129,7 @@ class Workspace:
         kernel. ``beside`` is what the file is composed with. Raises PolicyError for a file that cannot be read or does
         not parse, or uses a variable that nothing defines.
         """
-        with _unswept():
+        with gc_paused():
             return cls._open(path, abi, new_text, beside)
 
     @classmethod
@@ -185,7 +159,7 @@ class Workspace:
 
     def compose_with(self, beside: Beside) -> None:
         """From now on the draft is a part of what it makes together with ``beside``."""
-        with self._lock, _unswept():
+        with self._lock, gc_paused():
             before = self._state
             self._beside = beside
             try:
@@ -193,7 +167,7 @@ class Workspace:
             except PolicyError as error:
                 self._state = before._replace(problem=error)
             problem = self._state.problem
-        self._tell("document", *(("problem",) if str(problem) != str(before.problem) else ()))
+        self._notifier.notify("document", *(("problem",) if str(problem) != str(before.problem) else ()))
 
     @property
     def path(self) -> str:
@@ -314,15 +288,9 @@ class Workspace:
         """Whether there is an edit to do again."""
         return self._history.redo_label is not None
 
-    def subscribe(self, callback: Callable[[Change], None]) -> Callable[[], None]:
-        """Call ``callback`` after every change, in the thread that made it. Returns the way to end that."""
-        self._subscribers.append(callback)
-        return lambda: self._subscribers.remove(callback)
-
-    def _tell(self, *what: What) -> None:
-        change = frozenset(what)
-        for callback in tuple(self._subscribers):
-            callback(change)
+    def subscribe(self, callback: Callable[[Changes], None]) -> Callable[[], None]:
+        """Call ``callback`` after every change, see ``Notifier.subscribe``. Returns the function that ends it."""
+        return self._notifier.subscribe(callback)
 
     # Editing
 
@@ -332,7 +300,7 @@ class Workspace:
         ``reading`` says what is meant where a variable leads to an edit's path and to others. Raises EditError, with a
         sentence, for the first one that cannot be done, SharedPath where it needs a reading.
         """
-        with self._lock, _unswept():
+        with self._lock, gc_paused():
             applied = self._apply(edits, reading)
         if applied.changed:
             self._after_edit()
@@ -363,7 +331,7 @@ class Workspace:
 
         ``reading`` and errors as of ``apply``.
         """
-        with self._lock, _unswept():
+        with self._lock, gc_paused():
             rule = self.own_rule_at(path)
             now = rule.rights if rule is not None else NO_RIGHTS
             is_dir = os.path.isdir(path) or not os.path.exists(path)
@@ -384,7 +352,7 @@ class Workspace:
         return self._travel(back=False)
 
     def _travel(self, *, back: bool) -> str | None:
-        with self._lock, _unswept():
+        with self._lock, gc_paused():
             if not (self.can_undo if back else self.can_redo):
                 return None
             label = self._history.undo() if back else self._history.redo()
@@ -412,7 +380,7 @@ class Workspace:
         # An edit can end a conflict: the draft says what the disk says.
         if self._conflict is not None and self._conflict.theirs == self._state.document.text:
             self.disk_changed()
-        self._tell("document")
+        self._notifier.notify("document")
 
     def look_again(self) -> None:
         """As ``refresh``, where some path of the draft leads elsewhere than when it was looked at.
@@ -424,9 +392,9 @@ class Workspace:
 
     def refresh(self) -> None:
         """Look at the filesystem again: a rule belongs to what its path leads to now."""
-        with self._lock, _unswept():
+        with self._lock, gc_paused():
             self._state = self._derive(self._state.document, anew=True)
-        self._tell("document")
+        self._notifier.notify("document")
 
     # The file
 
@@ -462,7 +430,7 @@ class Workspace:
 
     def _drafts_failed(self, problem: str) -> None:
         self._drafts_problem = problem
-        self._tell("drafts")
+        self._notifier.notify("drafts")
 
     def _keep_draft(self) -> None:
         if self._keeper is None:
@@ -500,7 +468,7 @@ class Workspace:
             self._history.push(document.text, "recover the unsaved draft")
             self._left = None
             self._keep_draft()
-        self._tell("document", "drafts")
+        self._notifier.notify("document", "drafts")
         self.disk_changed()
         with self._lock:
             # In this order: a crash between the two must not lose it.
@@ -517,20 +485,20 @@ class Workspace:
 
         A file that cannot be read or does not parse leaves the draft as it is and becomes the ``problem``.
         """
-        with self._lock, _unswept():
+        with self._lock, gc_paused():
             changed = self._take_in()
             told, self._reading = self._reading, False
         if changed:
             self._keep_draft()
-            self._tell("disk", *changed)
+            self._notifier.notify("disk", *changed)
         elif told:
-            self._tell("reading")
+            self._notifier.notify("reading")
 
-    def _take_in(self) -> list[What]:
+    def _take_in(self) -> list[Topic]:
         """As ``disk_changed``: what is another one now, "disk" where nothing but ``dirty`` is."""
         before = self._state, self._problem, self._conflict, self.dirty
         self._take_in_disk()
-        names: tuple[What, ...] = ("document", "problem", "conflict")
+        names: tuple[Topic, ...] = ("document", "problem", "conflict")
         after = self._state, self._problem, self._conflict
         changed = [name for name, old, new in zip(names, before[:3], after, strict=True) if old is not new]
         return changed or (["disk"] if before[3] != self.dirty else [])
@@ -553,7 +521,7 @@ class Workspace:
             text = decode(data, self._path)
             if len(text) > _LONG:
                 self._reading = True
-                self._tell("reading")
+                self._notifier.notify("reading")
             document = self._parse(text)
         except PolicyError as error:
             if self.edited:
@@ -583,14 +551,14 @@ class Workspace:
             self._base = self._conflict.theirs
             self._conflict = self._problem = None
             self._keep_draft()
-        self._tell("conflict", "problem")
+        self._notifier.notify("conflict", "problem")
 
     def take_theirs(self) -> None:
         """End the conflict in favour of the file on disk; undo brings the draft back.
 
         Raises PolicyError where the file does not parse, and changes nothing then.
         """
-        with self._lock, _unswept():
+        with self._lock, gc_paused():
             if self._conflict is None:
                 return
             if self._conflict.problem is not None:
@@ -599,7 +567,7 @@ class Workspace:
             document = self._parse(text)
             self._accept(document, text.encode(), "take the file on disk")
             self._keep_draft()
-        self._tell("conflict", "document", "disk")
+        self._notifier.notify("conflict", "document", "disk")
 
     def _sides(self) -> tuple[PolicyDocument, PolicyDocument, PolicyDocument]:
         """Of a conflict: the document before both changes, the one on disk, the draft. Raises MergeError."""
@@ -618,7 +586,7 @@ class Workspace:
 
         Raises MergeError where the two cannot be merged at all.
         """
-        with self._lock, _unswept():
+        with self._lock, gc_paused():
             base, theirs, mine = (meaning_of(side.bound) for side in self._sides())
         return collisions(base, theirs, mine)
 
@@ -628,7 +596,7 @@ class Workspace:
         ``choices`` decides the collisions. Raises Collides where it leaves one open, MergeError where the two cannot be
         merged; nothing changes then.
         """
-        with self._lock, _unswept():
+        with self._lock, gc_paused():
             base, theirs, mine = self._sides()
             merged = merge(base, theirs, mine, choices)
             self._base = theirs.text
@@ -638,7 +606,7 @@ class Workspace:
                 self._adopt(merged)
                 self._history.push(merged.text, "merge with the file on disk")
             self._keep_draft()
-        self._tell("conflict", "document", "disk")
+        self._notifier.notify("conflict", "document", "disk")
 
     def keep_copy(self, text: str) -> str:
         """Write ``text``, the side that loses, beside the file as FILE.orig (FILE.orig.1, ...): its path.
@@ -659,25 +627,7 @@ class Workspace:
             expected = None if self.gone else self._on_disk
             saved = write_file(self._path, data, expected=expected, follow_symlink=follow_symlink, force=force)
             self._written(text, data)
-        self._tell("saved", "problem", "conflict")
-        return saved
-
-    def save_as(self, path: str, *, overwrite: bool = False, follow_symlink: bool = False) -> Saved:
-        """Write the draft to another file, which is the policy's file from then on. Raises AlreadyThere, SaveError."""
-        with self._lock:
-            text = self._state.document.text
-            data = text.encode()
-            if format_of(path, text) != self._state.document.format:
-                raise SaveError(f"{printable(path)} names another format: saving keeps it, exporting translates.")
-            saved = write_new(path, data, overwrite=overwrite, follow_symlink=follow_symlink)
-            self._path = path
-            self._adopt_text(text)
-            self._written(text, data)
-        if self._watcher is not None:
-            self.watch()
-        if self._keeper is not None:
-            self.keep_drafts()
-        self._tell("saved", "path", "problem", "conflict", "document")
+        self._notifier.notify("saved", "problem", "conflict")
         return saved
 
     def _written(self, text: str, data: bytes) -> None:
@@ -697,7 +647,7 @@ class Workspace:
     def set_report(self, report: Report | None) -> None:
         """Keep the report of the last run."""
         self._report = report
-        self._tell("report")
+        self._notifier.notify("report")
 
 
 def _named(resolved: ResolvedPolicy, path: str) -> ResolvedPath | None:

@@ -14,7 +14,8 @@ import pytest
 
 from editor.editing.edits import GrantPath
 from editor.workspace import recovery as drafts
-from editor.workspace.workspace import Change, Workspace
+from editor.workspace.notifying import Changes
+from editor.workspace.workspace import Workspace
 
 OLD = """\
 abi = 6
@@ -218,10 +219,10 @@ def test_a_state_directory_that_cannot_be_written_is_a_notice(
     (tmp_path / "file").write_text("")
     monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "file"))
     workspace = Workspace.open(str(policy))
-    told: list[Change] = []
+    told: list[Changes] = []
     arrived = threading.Event()
 
-    def changed(change: Change) -> None:
+    def changed(change: Changes) -> None:
         told.append(change)
         if "drafts" in change:
             arrived.set()

@@ -1,0 +1,44 @@
+"""Who is notified when a draft changes, and of what."""
+
+import threading
+from collections.abc import Callable
+from typing import Literal
+
+Topic = Literal["document", "disk", "reading", "conflict", "problem", "report", "saved", "drafts"]
+"""One aspect of a workspace: what its property of that name returns may differ now.
+
+"disk" is a change that came from the file, "saved" one that went to it, "drafts" concerns crash recovery.
+"""
+Changes = frozenset[Topic]
+
+
+class Notifier:
+    """The subscribers of one workspace. All methods may be called in any thread."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._callbacks: tuple[Callable[[Changes], None], ...] = ()
+
+    def subscribe(self, callback: Callable[[Changes], None]) -> Callable[[], None]:
+        """Call ``callback`` with the topics of every change, in the thread that made it.
+
+        Returns the function that ends the subscription; calling it again does nothing.
+        """
+
+        # Wrapped, so that subscribing a callback twice makes two subscriptions that end separately.
+        def subscription(changes: Changes) -> None:
+            callback(changes)
+
+        def unsubscribe() -> None:
+            with self._lock:
+                self._callbacks = tuple(each for each in self._callbacks if each is not subscription)
+
+        with self._lock:
+            self._callbacks = (*self._callbacks, subscription)
+        return unsubscribe
+
+    def notify(self, *topics: Topic) -> None:
+        """Call every subscriber, in this thread and in the order of subscription. Hold no lock while calling this."""
+        changes = frozenset(topics)
+        for callback in self._callbacks:
+            callback(changes)
