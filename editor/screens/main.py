@@ -250,7 +250,7 @@ class MainScreen(Screen[None]):
         self.run_worker(self._read_policy, thread=True, group="open", exit_on_error=True)
 
     def _read_policy(self) -> None:
-        from editor.screens import showing
+        from editor.screens import view_models
         from editor.workspace.composition import Composition
 
         opening, sample = self._opening, self._opening.sample
@@ -261,7 +261,7 @@ class MainScreen(Screen[None]):
             self.post_message(self.Unreadable(error))
         else:
             # Whichever is edited, all of them derive the same whole.
-            self.post_message(self.Opened(composition, showing.Filesystem(composition.workspaces[0])))
+            self.post_message(self.Opened(composition, view_models.Filesystem(composition.workspaces[0])))
 
     @on(Opened)
     def _opened(self, event: Opened) -> None:
@@ -453,23 +453,23 @@ class MainScreen(Screen[None]):
 
     def _show_draft(self) -> None:
         """Derive everything on the screen from the draft again."""
-        from editor.screens import showing
+        from editor.screens import view_models
 
         workspace = self.workspace
         self.query_one(PolicyTree).refresh_rows()
         if self.complete:
-            cast("PortsPanel", self.query_one("#ports")).show(showing.port_rows(workspace))
-            cast("HandledPanel", self.query_one("#handled")).show(showing.handled_rows(workspace))
+            cast("PortsPanel", self.query_one("#ports")).show(view_models.port_rows(workspace))
+            cast("HandledPanel", self.query_one("#handled")).show(view_models.handled_rows(workspace))
             self._show_subject()
         self._show_status()
 
     def _show_subject(self) -> None:
         """The rights of the highlighted row, and its rules marked in the text."""
-        from editor.screens import showing
+        from editor.screens import view_models
 
         workspace = self.workspace
         path = self._subject
-        states = showing.right_states(workspace, path)
+        states = view_models.right_states(workspace, path)
         is_dir = os.path.isdir(path) or not os.path.exists(path)
         cast("RightsPanel", self.query_one("#rights")).show(printable(path), "dir" if is_dir else "file", states)
         own = (source for state in states for source in state.sources if source.file in ("", workspace.path))
@@ -617,12 +617,12 @@ class MainScreen(Screen[None]):
         if self._workspace is None:
             self._edit(lambda: None, self._applied)
             return
-        from editor.screens import showing
+        from editor.screens import view_models
 
         path = event.path
         direction: Literal[1, -1] = 1 if event.step > 0 else -1
         # A step on in the only file needs no look at what is there: with thousands of rules, that would be felt.
-        here = showing.rules_here(self.workspace, path) if direction < 0 or self.workspace.composed else ()
+        here = view_models.rules_here(self.workspace, path) if direction < 0 or self.workspace.composed else ()
         if direction < 0 and not here:
             self._only_inherited(path, None)
             return
@@ -635,10 +635,10 @@ class MainScreen(Screen[None]):
     def _step_done(self, path: str, result: "Result") -> None:
         if not isinstance(result, tuple):
             return
-        from editor.screens import showing
+        from editor.screens import view_models
 
         hint = ""
-        if not showing.rules_here(self.workspace, path):
+        if not view_models.rules_here(self.workspace, path):
             above = self.workspace.decider.inherited(path)
             if above:
                 hint = f"Still inherited from {', '.join(dict.fromkeys(printable(grant.path) for grant in above))}"
@@ -649,13 +649,13 @@ class MainScreen(Screen[None]):
         if self._workspace is None:
             return
         from editor.editing.edits import GrantPath, SetPathRights
-        from editor.screens import showing
+        from editor.screens import view_models
 
         path, name = self._subject, event.name
-        states = {state.name: state for state in showing.right_states(self.workspace, path)}
+        states = {state.name: state for state in view_models.right_states(self.workspace, path)}
         state = states[name]
         right = frozenset({name})
-        here = showing.rules_here(self.workspace, path)
+        here = view_models.rules_here(self.workspace, path)
         if state.state == "here":
             workspace = self._edit_file_of(grant.ref.file for grant in here if name in grant.rights)
             own = (grant.path for grant in here if name in grant.rights and grant.ref.file == workspace.path)

@@ -20,8 +20,8 @@ from editor.escape import printable
 from editor.evaluation.resolve import ResolvedPolicy
 from editor.sandbox.runner import Event, Finished, Notice, Output, RunRequest, Touched
 from editor.sandbox.verdicts.report import Access, Report, Verdict
-from editor.screens import showing
-from editor.screens.running import LiveRun
+from editor.screens import view_models
+from editor.screens.live_run import LiveRun
 from widgets.access_table import AccessTable
 from widgets.command_bar import CommandBar
 from widgets.output_pane import OutputPane
@@ -287,7 +287,7 @@ class RunPanel(Vertical):
         denied = access.verdict == "denied"
         self._counts[access.verdict] += access.times
         table = self.query_one("#denied" if denied else "#allowed", AccessTable)
-        table.put(showing.access_row(row.key, row.access))
+        table.put(view_models.access_row(row.key, row.access))
 
     def _title_tables(self) -> None:
         allowed = self.query_one("#allowed", AccessTable)

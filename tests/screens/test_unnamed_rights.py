@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from editor.screens.showing import Filesystem, handled_rows, right_states
+from editor.screens.view_models import Filesystem, handled_rows, right_states
 from editor.workspace.workspace import Workspace
 
 POLICY = """\
