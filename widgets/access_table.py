@@ -1,6 +1,6 @@
 """What a run touched, one row an access; made for thousands of rows that come in bursts."""
 
-from collections.abc import Sequence
+from collections.abc import Hashable, Sequence
 from typing import ClassVar, Final, NamedTuple
 
 from textual import on
@@ -35,11 +35,11 @@ _HEIGHT_FOR_DETAIL: Final = 7
 class AccessRow(NamedTuple):
     """One access as shown, ``times`` times.
 
-    ``key`` comes back in messages; ``rule`` is the text of the deciding line; ``confirmed`` is what a second judge
-    said: None where it was not asked.
+    ``key`` tells rows apart; ``rule`` is the text of the deciding line; ``confirmed`` is what a second judge said:
+    None where it was not asked. ``access`` is what the row stands for, as the caller knows it.
     """
 
-    key: str
+    key: Hashable
     rights: str
     subject: str
     process: str
@@ -50,6 +50,7 @@ class AccessRow(NamedTuple):
     reason: str
     verdict: str
     confirmed: bool | None
+    access: object = None
 
 
 class _Columns(NamedTuple):
@@ -223,12 +224,12 @@ class AccessTable(Vertical):
     class _About(Message):
         """Base of the messages about one access."""
 
-        def __init__(self, table: "AccessTable", key: str) -> None:
+        def __init__(self, table: "AccessTable", row: AccessRow) -> None:
             super().__init__()
             self.table = table
             """The table that sent the message."""
-            self.key = key
-            """The key of the row."""
+            self.row = row
+            """The row of the access."""
 
         @property
         def control(self) -> "AccessTable":
@@ -267,10 +268,10 @@ class AccessTable(Vertical):
         super().__init__(name=name, id=id, classes=classes, disabled=disabled)
         self._grants = grants
         self._rows = _Rows(empty)
-        self._places: dict[str, int] = {}
+        self._places: dict[Hashable, int] = {}
         self._detail = Static(markup=False, classes="access-table--detail")
         self._flush_timer: Timer | None = None
-        self._announced: str | None = None
+        self._announced: Hashable = None
         self._detailed: AccessRow | None = None
 
     def compose(self) -> ComposeResult:
@@ -352,7 +353,7 @@ class AccessTable(Vertical):
             self._detail.update(_detail(row))
         if row.key != self._announced:
             self._announced = row.key
-            self.post_message(self.AccessHighlighted(self, row.key))
+            self.post_message(self.AccessHighlighted(self, row))
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:  # noqa: ARG002
         """``g`` only where there is something to grant."""
@@ -362,13 +363,13 @@ class AccessTable(Vertical):
         """Ask to grant what the highlighted access was denied."""
         row = self.highlighted
         if row is not None:
-            self.post_message(self.GrantRequested(self, row.key))
+            self.post_message(self.GrantRequested(self, row))
 
     def action_rule(self) -> None:
         """Ask for the rule that decided the highlighted access."""
         row = self.highlighted
         if row is not None:
-            self.post_message(self.RuleRequested(self, row.key))
+            self.post_message(self.RuleRequested(self, row))
 
 
 def _detail(row: AccessRow) -> Content:

@@ -5,7 +5,7 @@ import shlex
 import signal
 import time
 from collections.abc import Mapping
-from typing import ClassVar, Final, NamedTuple
+from typing import ClassVar, Final, cast
 
 from textual import on
 from textual.app import ComposeResult
@@ -22,7 +22,7 @@ from editor.sandbox.runner import Event, Finished, Notice, Output, RunRequest, T
 from editor.sandbox.verdicts.report import Access, Report, Verdict
 from editor.screens import view_models
 from editor.screens.live_run import LiveRun
-from widgets.access_table import AccessTable
+from widgets.access_table import AccessRow, AccessTable
 from widgets.command_bar import CommandBar
 from widgets.output_pane import OutputPane
 
@@ -71,11 +71,6 @@ def allowed_title(counts: Mapping[Verdict, int], width: int) -> str:
         if len(title) <= width:
             break
     return title
-
-
-class _Row(NamedTuple):
-    key: str
-    access: Access
 
 
 class RunPanel(Vertical):
@@ -136,8 +131,7 @@ class RunPanel(Vertical):
     def __init__(self, *, id: str | None = None) -> None:
         super().__init__(id=id)
         self._live: LiveRun | None = None
-        self._rows: dict[tuple[object, ...], _Row] = {}
-        self._by_key: dict[str, tuple[object, ...]] = {}
+        self._accesses: dict[tuple[object, ...], Access] = {}
         self._started = 0.0
         self._clock: Timer | None = None
         self._stopping = False
@@ -178,7 +172,7 @@ class RunPanel(Vertical):
     @property
     def accesses(self) -> tuple[Access, ...]:
         """What the last run touched so far, one a row."""
-        return tuple(row.access for row in self._rows.values())
+        return tuple(self._accesses.values())
 
     @property
     def command_has_focus(self) -> bool:
@@ -245,8 +239,7 @@ class RunPanel(Vertical):
             self._live.resize(*self._terminal_size())
 
     def _clear(self) -> None:
-        self._rows.clear()
-        self._by_key.clear()
+        self._accesses.clear()
         self._counts = dict(_NO_COUNTS)
         self.query_one("#output", OutputPane).clear()
         for table in self.query(AccessTable):
@@ -276,18 +269,13 @@ class RunPanel(Vertical):
         self._title_tables()
 
     def _touch(self, access: Access) -> None:
-        key = access.key()
-        row = self._rows.get(key)
-        if row is None:
-            row = _Row(str(len(self._rows)), access)
-            self._by_key[row.key] = key
-        else:
-            row = _Row(row.key, row.access._replace(times=row.access.times + access.times))
-        self._rows[key] = row
-        denied = access.verdict == "denied"
         self._counts[access.verdict] += access.times
-        table = self.query_one("#denied" if denied else "#allowed", AccessTable)
-        table.put(view_models.access_row(row.key, row.access))
+        key = access.key()
+        before = self._accesses.get(key)
+        total = access if before is None else before._replace(times=before.times + access.times)
+        self._accesses[key] = total
+        table = self.query_one("#denied" if access.verdict == "denied" else "#allowed", AccessTable)
+        table.put(view_models.access_row(total))
 
     def _title_tables(self) -> None:
         allowed = self.query_one("#allowed", AccessTable)
@@ -322,29 +310,24 @@ class RunPanel(Vertical):
 
     # Rows
 
-    def _access(self, key: str) -> Access | None:
-        found = self._by_key.get(key)
-        return None if found is None else self._rows[found].access
-
     def grant_highlighted(self) -> bool:
         """Ask for a grant of the highlighted denied row; whether there is one."""
         row = self.query_one("#denied", AccessTable).highlighted
-        access = self._access(row.key) if row is not None else None
-        if access is None:
+        if row is None:
             return False
-        self.post_message(self.GrantWanted(access))
+        self.post_message(self.GrantWanted(_access_of(row)))
         return True
 
     @on(AccessTable.GrantRequested)
     def _grant(self, event: AccessTable.GrantRequested) -> None:
         event.stop()
-        access = self._access(event.key)
-        if access is not None:
-            self.post_message(self.GrantWanted(access))
+        self.post_message(self.GrantWanted(_access_of(event.row)))
 
     @on(AccessTable.RuleRequested)
     def _rule(self, event: AccessTable.RuleRequested) -> None:
         event.stop()
-        access = self._access(event.key)
-        if access is not None:
-            self.post_message(self.RuleWanted(access))
+        self.post_message(self.RuleWanted(_access_of(event.row)))
+
+
+def _access_of(row: AccessRow) -> Access:
+    return cast("Access", row.access)

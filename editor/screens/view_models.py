@@ -344,11 +344,11 @@ def access_subject(access: Access) -> str:
     return path if access.old_path is None else f"{printable(access.old_path)} -> {path}"
 
 
-def access_row(key: str, access: Access) -> AccessRow:
+def access_row(access: Access) -> AccessRow:
     """One line of the Denied or Allowed table."""
     shown = access.missing or access.rights
     return AccessRow(
-        key=key,
+        key=access.key(),
         rights=", ".join(in_order(shown)) or access.syscall,
         subject=access_subject(access),
         process=printable(access.process),
@@ -359,4 +359,5 @@ def access_row(key: str, access: Access) -> AccessRow:
         reason=printable(access.reason),
         verdict=access.verdict,
         confirmed=access.confirmed,
+        access=access,
     )

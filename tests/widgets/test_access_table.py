@@ -61,9 +61,9 @@ async def test_keys_and_messages() -> None:
     async with shown(AccessTable()) as table:
         await filled(table, row("a"), row("b"), row("c"))
         await table.pilot.press("g", "down", "enter", "end", "g", "up", "up", "up")
-        assert [each.key for each in table.posted(AccessTable.GrantRequested)] == ["a", "c"]
-        assert [each.key for each in table.posted(AccessTable.RuleRequested)] == ["b"]
-        assert [each.key for each in table.posted(AccessTable.AccessHighlighted)] == ["a", "b", "c", "b", "a"]
+        assert [each.row.key for each in table.posted(AccessTable.GrantRequested)] == ["a", "c"]
+        assert [each.row.key for each in table.posted(AccessTable.RuleRequested)] == ["b"]
+        assert [each.row.key for each in table.posted(AccessTable.AccessHighlighted)] == ["a", "b", "c", "b", "a"]
         assert table.posted(AccessTable.GrantRequested)[0].control is table.widget
         table.widget.clear()
         await table.pilot.pause(0.15)
@@ -71,7 +71,7 @@ async def test_keys_and_messages() -> None:
         await table.pilot.press("g", "enter")
         assert len(table.posted(AccessTable.GrantRequested)) == 2, "nothing to grant"
         await filled(table, row("z"))
-        assert table.posted(AccessTable.AccessHighlighted)[-1].key == "z"
+        assert table.posted(AccessTable.AccessHighlighted)[-1].row.key == "z"
 
 
 async def test_nothing_to_grant_in_a_table_of_allowed_accesses() -> None:
