@@ -13,7 +13,8 @@ import pytest
 from editor.evaluation.decider import Decider
 from editor.evaluation.layers import LayersDecider
 from editor.evaluation.resolve import ResolvedPolicy
-from editor.sandbox.verdicts.audit import AuditReader, compare
+from editor.sandbox.verdicts.audit import AuditReader
+from editor.sandbox.verdicts.confirm import compare
 from tests.cli.harness import json_of, paddock, write
 from tests.sandbox.harness import ALL_FS, READING, call, everything, policy, require_abi, run, system_rules
 

@@ -34,9 +34,10 @@ from editor.sandbox.tracing import ptrace, seccomp, syscalls
 from editor.sandbox.tracing.child import Child, NotStarted, find_program
 from editor.sandbox.tracing.signals import OwnSignals
 from editor.sandbox.tracing.task import STRING_LIMIT, Surroundings, Task
+from editor.sandbox.verdicts.call_decider import Who
 from editor.sandbox.verdicts.permissions import credentials
 from editor.sandbox.verdicts.rows import Row, Rows
-from editor.sandbox.verdicts.verdict import Judge, Who
+from editor.sandbox.verdicts.verdict import Judge
 from editor.sandbox.wire import Spec
 
 if TYPE_CHECKING:
@@ -55,7 +56,6 @@ _IDLE_TICK_S = 1.0
 _REMEMBER_S = 1.0
 _GRACE_S = 0.6  # between asking processes to end and killing them
 _GIVE_UP_S = 5.0  # a killed process that still is not gone hangs in the kernel
-_AUDIT_WAIT_S = 0.3  # the kernel tells last how many denials there were, some milliseconds after the end
 _AUDIT_ABI = 7  # the first whose denials are in the kernel's audit
 _CAP_AUDIT_READ = 37
 # wait(2) statuses: what the low byte of all stops is, and the two stops of a call.
@@ -563,36 +563,13 @@ class Tracer:
 
     def _confirm(self, reader: "AuditReader") -> None:
         """Lay the denied rows beside the kernel's records, and say where they differ."""
-        from editor.sandbox.verdicts.audit import compare  # noqa: PLC0415 loaded already where there is a reader
+        from editor.sandbox.verdicts.confirm import confirm  # noqa: PLC0415 its imports are loaded where there is a reader
 
-        denied = [row for row in self._rows if row.access.verdict == "denied"]
-        until = time.monotonic() + _AUDIT_WAIT_S
-        reader.read()
-        while (denied or reader.denials) and not reader.complete(self._root) and time.monotonic() < until:
-            time.sleep(0.005)
-            reader.read()
-        dropped = reader.dropped()
-        complete = reader.complete(self._root) and not dropped
-        found = compare([row.access for row in denied], reader.denials_of(self._root))
-        answers = [
-            [row.number, confirmed]
-            for row, confirmed in zip(denied, found.confirmed, strict=True)
-            if confirmed or complete  # a record that may have been lost proves nothing
-        ]
-        if answers:
-            self.channel.send([*self._rows.tell(), json.dumps({"confirmed": answers})])
-        if denied and dropped:
-            self.channel.notice("Some of the kernel's audit records were lost: not every denial could be confirmed.")
-        elif not all(found.confirmed) and not complete:
-            # A domain lives on in what its processes left with others, such as a connection that nobody accepted.
-            self.channel.notice("Not every denial could be confirmed: the kernel has not told yet how many there were.")
-        unconfirmed = sum(not confirmed for confirmed in found.confirmed) if complete else 0
-        if unconfirmed:
-            self.channel.notice(f"The kernel's audit does not know of {unconfirmed} of the denials that are listed.")
-        for denial in found.unseen:
-            where = denial.process or denial.path if denial.port is None else f"port {denial.port}"
-            rights = ", ".join(sorted(denial.blockers))
-            self.channel.notice(f"The kernel's audit tells of a denial that is not listed: {rights} on {where}.")
+        found = confirm([row for row in self._rows if row.access.verdict == "denied"], reader, self._root)
+        if found.answers:
+            self.channel.send([*self._rows.tell(), json.dumps({"confirmed": found.answers})])
+        for text in found.notices:
+            self.channel.notice(text)
         reader.close()
 
     def outcome(self) -> dict[str, Any]:

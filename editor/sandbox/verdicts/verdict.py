@@ -5,15 +5,15 @@ explain the error. Where both cannot be told apart (file permissions come first 
 """
 
 import errno
-import os
 import re
 from collections.abc import Callable
-from typing import NamedTuple, Protocol
+from typing import NamedTuple
 
-from editor.evaluation.decider import Decider, Decision
-from editor.evaluation.layers import Deciders, LayersDecider
-from editor.landlock.rights import NO_RIGHTS, RIGHTS, RightSet, rights_of
+from editor.evaluation.decider import Decision
+from editor.evaluation.layers import Deciders
+from editor.landlock.rights import NO_RIGHTS
 from editor.sandbox.calls.attempt import Attempt, Want
+from editor.sandbox.verdicts.call_decider import RESOLVE_UNIX, CallDecider, Inside, Who
 from editor.sandbox.verdicts.permissions import PermissionJudge, same_mount
 from editor.sandbox.verdicts.report import Access, Mode, Verdict
 
@@ -57,17 +57,6 @@ _OF_A_PROCESS = re.compile(r"/proc/(\d+)/")
 
 _TWO_NAMES = frozenset({"rename", "renameat", "renameat2", "link", "linkat"})
 
-# Like a scope, it is asked of sockets only that were made outside of the domain (hook_unix_find in fs.c).
-_RESOLVE_UNIX: RightSet = frozenset({"resolve_unix"})
-
-
-class Who(NamedTuple):
-    """Who made a call: thread, process, and the process's name (comm)."""
-
-    tid: int
-    pid: int
-    comm: str
-
 
 class _Outcome(NamedTuple):
     """One call: what it wanted, the errno that it got (0: none), who made it."""
@@ -77,32 +66,15 @@ class _Outcome(NamedTuple):
     who: Who
 
 
-class Inside(Protocol):
-    """What is inside the sandbox, for predicting scopes."""
-
-    def inside_process(self, pid: int) -> bool:
-        """Whether a process belongs to the run."""
-
-    def inside_address(self, name: str) -> bool:
-        """Whether a UNIX socket address (``Attempt.bound_name``) was made by the run."""
-
-
 class Judge:
     """Makes rows for one run. ``notice`` takes sentences about what does not fit together."""
 
     def __init__(self, deciders: Deciders, mode: Mode, abi: int, inside: Inside, notice: Callable[[str], None]) -> None:
-        self._deciders = deciders
-        self._abi = abi
         self._observing = mode == "observe"
         self._inside = inside
         self._notice = notice
         self._permissions = PermissionJudge()
-        self._restricts_files = bool(deciders.handled_fs & rights_of("fs", abi))
-        self._enforces = bool(
-            self._restricts_files
-            or deciders.handled_net & rights_of("net", abi)
-            or deciders.scoped & rights_of("scope", abi)
-        )
+        self._decider = CallDecider(deciders, abi, inside, self._permissions)
 
     def rows(self, attempt: Attempt, result: int, who: Who) -> tuple[Access, ...]:
         """The rows for one call that returned ``result`` (minus an errno where it failed)."""
@@ -111,7 +83,7 @@ class Judge:
             error = errno.EINTR
         if not attempt.wants:
             return ()
-        decisions = self._decide(attempt, who)
+        decisions = self._decider.decide(attempt, who)
         outcome = _Outcome(attempt, error, who)
         if self._observing:
             return self._observed(outcome, decisions)
@@ -119,88 +91,6 @@ class Judge:
             pairs = zip(attempt.wants, decisions, strict=True)
             return tuple(row for want, decision in pairs for row in self._all_passed(outcome, want, decision))
         return self._refused(outcome, decisions)
-
-    # The policy's view
-
-    def _decide(self, attempt: Attempt, who: Who) -> tuple[Decision, ...]:
-        if attempt.refer is not None:
-            return self._decide_refer(attempt)
-        return tuple(self._decide_one(want, who) for want in attempt.wants)
-
-    def _decide_one(self, want: Want, who: Who) -> Decision:
-        if want.unchecked or not want.rights:
-            return Decision(True, NO_RIGHTS, (), want.unchecked, want.rights, None)
-        name = next(iter(want.rights))
-        kind = RIGHTS[name].kind
-        if kind == "net":
-            return self._deciders.here.port(want.port, name)
-        if kind == "scope":
-            decision = self._deciders.here.scope(name)
-            if not decision.allowed and self._is_inside(want, who):
-                return Decision(True, NO_RIGHTS, decision.decided_by, "inside the sandbox", NO_RIGHTS, None)
-            return decision
-        if want.object_path is None:
-            return Decision(True, NO_RIGHTS, (), "", NO_RIGHTS, None)
-        decision = self._for(want).file(want.object_path, want.rights, follow=False)
-        if not decision.allowed and want.rights == _RESOLVE_UNIX and self._inside.inside_address(want.object_path):
-            return Decision(True, NO_RIGHTS, (), "the other side is inside the sandbox", NO_RIGHTS, None)
-        return decision
-
-    def _for(self, want: Want) -> Decider | LayersDecider:
-        """Who answers for an object: a process in a mount namespace of its own reaches others by the same names."""
-        try:
-            return self._deciders.for_object(want.object_path or "", want.seen or want.object_path or "")
-        except OSError:
-            return self._deciders.here
-
-    def _is_inside(self, want: Want, who: Who) -> bool:
-        if want.process:
-            return self._inside.inside_process(want.process)
-        if want.group is not None:
-            return not self._has_outsiders(want, who)
-        return want.asked is not None and self._inside.inside_address(want.asked)
-
-    def _has_outsiders(self, want: Want, who: Who) -> bool:
-        """Whether a process group has members outside of the sandbox who could be sent the signal otherwise."""
-        try:
-            group = want.group or os.getpgid(who.pid)
-        except OSError:
-            return False
-        for name in os.listdir("/proc"):
-            pid = int(name) if name.isdigit() else 1
-            if pid == 1 or self._inside.inside_process(pid):  # kill(-1) leaves out the first process
-                continue
-            try:
-                member = group == -1 or os.getpgid(pid) == group
-            except OSError:
-                continue
-            if member and not self._permissions.refuses_signal(who.tid, pid, want.signal):
-                return True
-        return False
-
-    def _decide_refer(self, attempt: Attempt) -> tuple[Decision, ...]:
-        refer = attempt.refer
-        assert refer is not None  # noqa: S101 for the type checker: the caller has looked
-        whole = self._for(attempt.wants[0]).refer(
-            refer.old_dir, refer.new_dir, refer.moved, refer.replaced, removes=refer.removes, flags=refer.flags
-        )
-        if whole.allowed:
-            return tuple(
-                whole._replace(uncontrolled=whole.uncontrolled & want.rights, object=want.object_path)
-                for want in attempt.wants
-            )
-        lacking = dict(whole.lacking)
-        return tuple(
-            whole._replace(
-                allowed=want.object_path not in lacking,
-                missing=lacking.get(want.object_path or "", NO_RIGHTS),
-                uncontrolled=whole.uncontrolled & want.rights,
-                reason=whole.reason if want.object_path in lacking else "",
-            )
-            for want in attempt.wants
-        )
-
-    # Rows
 
     def _row(
         self, outcome: _Outcome, want: Want, verdict: Verdict, reason: str, decision: Decision | None = None
@@ -221,21 +111,9 @@ class Judge:
             decided_by=decision.decided_by if decision is not None else (),
             reason=reason,
             predicted=self._observing,
-            layer=self._layer(attempt, decision) if verdict == "denied" else 0,
+            layer=self._decider.layer(attempt, decision) if verdict == "denied" else 0,
             old_path=want.old,
         )
-
-    def _layer(self, attempt: Attempt, decision: Decision | None) -> int:
-        """The layer that denied: of what no rule can grant, the youngest that restricts anything of the kind."""
-        if decision is not None:
-            return decision.layer
-        if attempt.kind == "topology":
-            return self._deciders.youngest(lambda policy: policy.handled_fs & rights_of("fs", self._abi))
-        known = rights_of("fs", self._abi) | rights_of("net", self._abi) | rights_of("scope", self._abi)
-        return self._deciders.youngest(lambda policy: (policy.handled_fs | policy.handled_net | policy.scoped) & known)
-
-    def _newer(self, rights: RightSet) -> bool:
-        return all(RIGHTS[name].abi > self._abi for name in rights)
 
     def _all_passed(self, outcome: _Outcome, want: Want, decision: Decision) -> tuple[Access, ...]:
         """The rows of a want that passed.
@@ -253,11 +131,11 @@ class Judge:
         attempt = outcome.attempt
         if not want.rights:
             return self._row(outcome, want, "uncontrolled", attempt.why)
-        if want.unchecked or self._newer(want.rights):
+        if want.unchecked or self._decider.is_newer(want.rights):
             return self._row(outcome, want, "uncontrolled", decision.reason)
         if decision.allowed:
             return self._row(outcome, want, "allowed", decision.reason, decision)
-        if attempt.kind == "scope" or want.rights == _RESOLVE_UNIX:
+        if attempt.kind == "scope" or want.rights == RESOLVE_UNIX:
             reason = "the other side is inside the sandbox"
         elif attempt.kind == "carried":
             reason = "the descriptor was opened outside the sandbox, and keeps what it could do"
@@ -277,7 +155,7 @@ class Judge:
             return self._refused(outcome, decisions)
         rows = []
         for want, decision in zip(attempt.wants, decisions, strict=True):
-            if attempt.kind == "topology" and self._restricts_files:
+            if attempt.kind == "topology" and self._decider.restricts_files:
                 rows.append(self._row(outcome._replace(error=errno.EPERM), want, "denied", attempt.why))
             elif decision.allowed:
                 rows.append(self._passed(outcome, want, decision))
@@ -326,7 +204,7 @@ class Judge:
         """Whether tracing or reading another process is what a domain forbids: inside it, it is free."""
         target = outcome.attempt.wants[0].process
         return (
-            self._enforces
+            self._decider.enforces
             and target > 0
             and not self._inside.inside_process(target)
             and not self._permissions.refuses_tracing(outcome.who.tid, target)
@@ -339,7 +217,7 @@ class Judge:
         ``exe`` and ``fd/3`` before the file that they lead to, for files such as ``mem`` after the file's own rights.
         """
         found = _OF_A_PROCESS.match(want.asked or "")
-        if found is None or not self._enforces or self._observing or want.seen not in ("", want.object_path):
+        if found is None or not self._decider.enforces or self._observing or want.seen not in ("", want.object_path):
             return False
         target = int(found[1])
         if self._inside.inside_process(target) or self._permissions.refuses_tracing(
@@ -353,7 +231,7 @@ class Judge:
     def _forbids_mounts(self, outcome: _Outcome) -> bool:
         """Whether a change of mounts was put to Landlock: all but mount(2) ask for the capability before."""
         asked_first = outcome.attempt.syscall == "mount" or not self._permissions.refuses_mounts(outcome.who.tid)
-        return self._restricts_files and asked_first
+        return self._decider.restricts_files and asked_first
 
     def _unreachable(self, outcome: _Outcome, want: Want) -> bool:
         """Whether looking the name up in its directory was refused, before anything was put to Landlock."""
@@ -419,7 +297,7 @@ class Judge:
                 attempt.kind == "trace" and want.process > 0 and not self._inside.inside_process(want.process)
             ):
                 reason = _OTHER_USER
-            elif attempt.kind == "trace" and self._enforces:
+            elif attempt.kind == "trace" and self._decider.enforces:
                 reason = "inside the run every process is traced already, by this test"
             elif attempt.kind in ("open", "exec", "directory"):
                 reason = _OTHER

@@ -16,13 +16,11 @@ from editor.sandbox.tracing import syscalls
 from editor.sandbox.verdicts.audit import (
     AuditReader,
     Denial,
-    agrees,
-    compare,
     parse_denial,
     parse_domain,
     parse_fields,
-    told_blockers,
 )
+from editor.sandbox.verdicts.confirm import agrees, compare, told_blockers
 from editor.sandbox.verdicts.report import Access
 from tests.cli.harness import POLICY, write
 from tests.sandbox.harness import ALL_FS, ALL_NET, READING, REPOSITORY, Outcome, policy, require_abi, run, system_rules
