@@ -16,6 +16,29 @@ AUDIT_ARCH_I386 = 0x40000003
 AUDIT_ARCH_AARCH64 = 0xC00000B7
 X32_BIT = 0x40000000  # in the number of a call made by 64-bit code whose pointers have 32 bits
 
+# Since Linux 5.1 a new call has the same number everywhere.
+_EVERYWHERE: Mapping[str, int] = MappingProxyType(
+    {
+        "pidfd_send_signal": 424,
+        "io_uring_setup": 425,
+        "open_tree": 428,
+        "move_mount": 429,
+        "fsopen": 430,
+        "fsconfig": 431,
+        "fsmount": 432,
+        "fspick": 433,
+        "clone3": 435,
+        "openat2": 437,
+        "pidfd_getfd": 438,
+        "mount_setattr": 442,
+        "landlock_restrict_self": 446,
+        "fchmodat2": 452,
+        "setxattrat": 463,
+        "removexattrat": 466,
+        "open_tree_attr": 467,
+        "file_setattr": 469,
+    }
+)
 _X86_64: Mapping[str, int] = MappingProxyType(
     {
         "open": 2,
@@ -87,24 +110,7 @@ _X86_64: Mapping[str, int] = MappingProxyType(
         "renameat2": 316,
         "seccomp": 317,
         "execveat": 322,
-        "pidfd_send_signal": 424,
-        "io_uring_setup": 425,
-        "open_tree": 428,
-        "move_mount": 429,
-        "fsopen": 430,
-        "fsconfig": 431,
-        "fsmount": 432,
-        "fspick": 433,
-        "clone3": 435,
-        "openat2": 437,
-        "pidfd_getfd": 438,
-        "mount_setattr": 442,
-        "landlock_restrict_self": 446,
-        "fchmodat2": 452,
-        "setxattrat": 463,
-        "removexattrat": 466,
-        "open_tree_attr": 467,
-        "file_setattr": 469,
+        **_EVERYWHERE,
     }
 )
 # The calls of x32 that have a number of their own, since their arguments hold pointers; all others share it.
@@ -201,24 +207,7 @@ _I386: Mapping[str, int] = MappingProxyType(
         "sendto": 369,
         "sendmsg": 370,
         "utimensat_time64": 412,
-        "pidfd_send_signal": 424,
-        "io_uring_setup": 425,
-        "open_tree": 428,
-        "move_mount": 429,
-        "fsopen": 430,
-        "fsconfig": 431,
-        "fsmount": 432,
-        "fspick": 433,
-        "clone3": 435,
-        "openat2": 437,
-        "pidfd_getfd": 438,
-        "mount_setattr": 442,
-        "landlock_restrict_self": 446,
-        "fchmodat2": 452,
-        "setxattrat": 463,
-        "removexattrat": 466,
-        "open_tree_attr": 467,
-        "file_setattr": 469,
+        **_EVERYWHERE,
     }
 )
 _AARCH64: Mapping[str, int] = MappingProxyType(
@@ -278,24 +267,7 @@ _AARCH64: Mapping[str, int] = MappingProxyType(
         "seccomp": 277,
         "execveat": 281,
         "utimensat_time64": 412,
-        "pidfd_send_signal": 424,
-        "io_uring_setup": 425,
-        "open_tree": 428,
-        "move_mount": 429,
-        "fsopen": 430,
-        "fsconfig": 431,
-        "fsmount": 432,
-        "fspick": 433,
-        "clone3": 435,
-        "openat2": 437,
-        "pidfd_getfd": 438,
-        "mount_setattr": 442,
-        "landlock_restrict_self": 446,
-        "fchmodat2": 452,
-        "setxattrat": 463,
-        "removexattrat": 466,
-        "open_tree_attr": 467,
-        "file_setattr": 469,
+        **_EVERYWHERE,
     }
 )
 
