@@ -1,6 +1,5 @@
 """What a run touched: one row an access, added up, and the report that holds them."""
 
-from collections.abc import Iterable
 from typing import Any, Literal, NamedTuple
 
 from editor.landlock.rights import RightSet, in_order
@@ -132,13 +131,3 @@ class Report(NamedTuple):
         for access in self.accesses:
             totals[access.verdict] += access.times
         return totals
-
-
-def add_up(accesses: Iterable[Access]) -> tuple[Access, ...]:
-    """Accesses with the same key as one row, counts summed, in the order of their first appearance."""
-    rows: dict[tuple[object, ...], Access] = {}
-    for access in accesses:
-        key = access.key()
-        seen = rows.get(key)
-        rows[key] = access if seen is None else seen._replace(times=seen.times + access.times)
-    return tuple(rows.values())
