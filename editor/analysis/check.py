@@ -1,24 +1,13 @@
-"""What ``paddock check`` and ``paddock abi`` find, as values, JSON and lines."""
+"""What ``paddock check`` finds in a policy, as values and JSON."""
 
-import os
-from collections.abc import Sequence
 from types import MappingProxyType
 from typing import Any, NamedTuple
 
 from editor.analysis.lint.engine import Finding, Severity, lint
-from editor.cli.console import Console, width
-from editor.escape import printable
 from editor.evaluation.resolve import resolve
-from editor.landlock.abi import ABI_VERSIONS, KernelState
-from editor.landlock.kernel import RESTRICT_FLAGS
-from editor.landlock.rights import RIGHTS
 from editor.policy.compose import Variables, files_of, load_leniently
 from editor.policy.errors import PolicyError
 from editor.policy.model import Policy
-from editor.policy.parse import read_text
-
-_EXCERPT = 100  # characters of a line that is shown
-_STYLES = {"error": "error", "warning": "warning", "note": "dim", "fixed": "allowed"}
 
 
 class Problem(NamedTuple):
@@ -144,80 +133,3 @@ def _problem(found: Finding) -> Problem:
 
 def _invalid(error: PolicyError) -> Problem:
     return Problem("invalid", "error", error.file, error.line, error.column, error.message, error.hint)
-
-
-def checked_lines(checked: Sequence[Checked], console: Console, *, notes: bool = False) -> list[str]:
-    """A line for each finding, as compilers write them, and one for each policy without any; notes where wanted."""
-    lines: list[str] = []
-    texts: dict[str, list[str]] = {}
-    for each in checked:
-        lines += [_line(problem, console, "fixed") for problem in each.fixed]
-        shown = (*each.problems, *each.notes) if notes else each.problems
-        for problem in sorted(shown, key=lambda one: one[2:5]):
-            lines.append(_line(problem, console))
-            if not each.valid:
-                lines += excerpt(problem, texts, console)
-        if not each.problems:
-            more = f" ({len(each.notes)} notes, --notes shows them)" if each.notes and not notes else ""
-            lines.append(f"{printable(each.file)}: {console.paint('no findings', 'allowed')}{more}")
-        # Of several files together, each is mended by itself.
-        elif fixable := sum(problem.fixable and problem.file == each.file for problem in each.problems):
-            lines.append(f"{printable(each.file)}: --fix mends {fixable} of {len(each.problems)}")
-    return lines
-
-
-def excerpt(problem: Problem | PolicyError, texts: dict[str, list[str]], console: Console) -> list[str]:
-    """The line that ``problem`` is about, and a mark below its column; nothing where there is no such line.
-
-    ``texts`` remembers the lines of files. What is no regular file cannot be read a second time.
-    """
-    if problem.file not in texts:
-        try:
-            texts[problem.file] = read_text(problem.file).split("\n") if os.path.isfile(problem.file) else []
-        except PolicyError:
-            texts[problem.file] = []
-    if not 1 <= problem.line <= len(texts[problem.file]):
-        return []
-    line = texts[problem.file][problem.line - 1].rstrip("\r").replace("\t", " ")
-    start = max(0, problem.column - 1 - _EXCERPT // 2)
-    before = ("..." if start else "") + printable(line[start : problem.column - 1])
-    end = start + _EXCERPT
-    text = before + printable(line[problem.column - 1 : end]) + ("..." if end < len(line) else "")
-    number = f"{problem.line:>6} | "
-    mark = " " * (len(number) - 2) + "| " + " " * width(before) + console.paint("^", "error")
-    return [number + text, mark] if text.strip() else []
-
-
-def _line(problem: Problem, console: Console, word: str = "") -> str:
-    file = printable(problem.file)
-    place = f"{file}:{problem.line}:{problem.column}" if problem.line else file
-    hint = f" ({problem.hint})" if problem.hint else ""
-    severity = console.paint(word or problem.severity, _STYLES.get(word or problem.severity, "warning"))
-    return f"{place}: {severity}: {printable(problem.message + hint)} [{problem.id}]"
-
-
-def kernel_json(state: KernelState) -> dict[str, Any]:
-    """The object that ``paddock abi --format json`` prints."""
-    since = {version.number: version.kernel for version in ABI_VERSIONS}
-    return {
-        "kernel": state.release,
-        "abi": state.abi,
-        "problem": state.problem,
-        "errata": [bit + 1 for bit in range(state.errata.bit_length()) if state.errata >> bit & 1],
-        "lsms": list(state.lsms) if state.lsms is not None else None,
-        "rights": [
-            {
-                "name": right.name,
-                "kind": right.kind,
-                "abi": right.abi,
-                "since": since[right.abi],
-                "enforced": right.abi <= state.abi,
-                "meaning": right.meaning,
-            }
-            for right in RIGHTS.values()
-        ],
-        "restrict_flags": [
-            {"name": flag.name, "abi": flag.abi, "known": flag.abi <= state.abi, "meaning": flag.meaning}
-            for flag in RESTRICT_FLAGS
-        ],
-    }

@@ -1,12 +1,9 @@
 """What becomes of a policy on every version of Landlock, by kernel and by distribution release."""
 
-from collections.abc import Sequence
 from typing import Any, NamedTuple
 
-from editor.cli.console import Console, columns
-from editor.escape import printable
 from editor.landlock.abi import ABI_VERSIONS, AbiVersion
-from editor.landlock.rights import LATEST_ABI, RIGHTS, RightSet, in_order, rights_of, unnamed
+from editor.landlock.rights import RIGHTS, RightSet, in_order, rights_of, unnamed
 from editor.policy.model import Policy
 from editor.policy.reference import REFERENCE_ABI
 
@@ -128,42 +125,3 @@ def _readers(policy: Policy) -> tuple[str, ...]:
             f"landlockconfig (llconfig, Island) leaves unrestricted what its groups do not hold: {', '.join(grouped)}."
         )
     return tuple(sentences)
-
-
-def compatibility_lines(reports: Sequence[Compatibility], console: Console) -> list[str]:
-    """The reports as tables; versions that make the same of the policy share a row."""
-    lines: list[str] = []
-    for report in reports:
-        lines += [console.paint(printable(report.policy), "bold")]
-        rows = [["ABI", "kernel", "comes with", "of what is handled"]]
-        for group in _alike(report.levels):
-            first, last = group[0], group[-1]
-            numbers = f"{first.version.number}" + (f"-{last.version.number}" if last is not first else "")
-            since = f"{first.version.kernel}" + (" and later" if last.version.number == LATEST_ABI else "")
-            if last is not first and last.version.number != LATEST_ABI:
-                since += f" to {last.version.kernel}"
-            releases = ", ".join(f"{each.name} ({each.kernel})" for level in group for each in level.releases)
-            rows.append([numbers, since, releases or "-", _summary(first)])
-            rows += [["", "", "", f"breaks: {sentence}"] for sentence in first.breaks]
-        lines += columns(rows)
-        lines += [f"  {sentence}" for sentence in report.readers]
-    lines.append("Distributions backport: paddock abi asks the kernel that runs.")
-    return lines
-
-
-def _alike(levels: Sequence[Level]) -> list[list[Level]]:
-    groups: list[list[Level]] = []
-    for level in levels:
-        if groups and level[2:] == groups[-1][0][2:]:
-            groups[-1].append(level)
-        else:
-            groups.append([level])
-    return groups
-
-
-def _summary(level: Level) -> str:
-    total = len(level.enforced) + len(level.unrestricted)
-    if not level.unrestricted:
-        return f"all {total} enforced"
-    names = ", ".join(in_order(level.unrestricted))
-    return f"{len(level.enforced)} of {total} enforced; silently not: {names}"

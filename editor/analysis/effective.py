@@ -4,8 +4,6 @@ import os
 from collections.abc import Iterator
 from typing import Any, NamedTuple
 
-from editor.cli.console import Console, columns
-from editor.escape import printable
 from editor.evaluation.decider import Decider
 from editor.evaluation.mounts import is_beneath
 from editor.evaluation.resolve import GrantRef, ResolvedPath, ResolvedPort, resolve
@@ -123,47 +121,3 @@ def _branches(places: dict[str, list[ResolvedPath]], decider: Decider, known: Ri
             rights = rights.union(*(each.rights for each in given))
         yield Branch(where, len(above), given, rights, tuple(path.path for path in paths), exists, is_dir)
         above.append(where)
-
-
-def effective_lines(found: Effective, console: Console) -> list[str]:
-    """The tree and what holds beside it."""
-    lines = [console.paint(f"{printable(found.policy)}  (Landlock ABI {found.abi.enforced})", "bold")]
-    facts = (
-        ("not restricted", found.free),
-        ("always denied", found.denied),
-        (f"unknown to ABI {found.abi.enforced}", found.unknown),
-    )
-    lines += columns([[name, ", ".join(in_order(rights))] for name, rights in facts if rights])
-    lines += ["", console.paint("Files: what rules give there, and what holds with all above", "bold")]
-    rows = []
-    stack: list[str] = []
-    for branch in found.branches:
-        del stack[branch.depth :]
-        label = branch.path
-        if stack and stack[-1] != "/":
-            label = branch.path[len(stack[-1]) :]
-        stack.append(branch.path)
-        label = "  " * branch.depth + printable(label)
-        given = frozenset[str]().union(*(each.rights for each in branch.given))
-        if not branch.exists:
-            would = f"does not exist; would give {', '.join(in_order(given)) or 'nothing'}"
-            rows.append([label, would, "", _places(branch.given)])
-            continue
-        beside = ", ".join(in_order(branch.rights - given))
-        where = _places(branch.given)
-        if others := [printable(each) for each in branch.spellings if os.path.abspath(each) != branch.path]:
-            where += f" (as {', '.join(others)})"
-        rows.append([label, ", ".join(in_order(given)) or "-", f"+ {beside}" if beside else "", where])
-    lines += columns(rows)
-    if found.ports:
-        lines += ["", console.paint("Ports", "bold")]
-        lines += columns(
-            [[str(port.port), ", ".join(in_order(port.rights)) or "-", _places(port.refs)] for port in found.ports]
-        )
-    if found.scoped:
-        lines += ["", console.paint("Kept inside the sandbox", "bold"), f"  {', '.join(in_order(found.scoped))}"]
-    return lines
-
-
-def _places(refs: tuple[GrantRef, ...]) -> str:
-    return ", ".join(dict.fromkeys(f"{printable(each.ref.file)}:{each.ref.line}" for each in refs))

@@ -72,3 +72,10 @@ def columns(rows: Sequence[Sequence[str]], *, indent: str = "  ") -> list[str]:
         ).rstrip()
         for row in rows
     ]
+
+
+def print_json(data: object) -> None:
+    """Print one JSON value to standard output."""
+    import json  # noqa: PLC0415 not for text
+
+    sys.stdout.write(json.dumps(data, indent=2) + "\n")

@@ -10,7 +10,19 @@ from collections.abc import Iterator, Sequence
 from typing import NamedTuple, TextIO
 
 from editor.cli.console import Console, prepare_streams
-from editor.cli.text import report_lines
+from editor.cli.options import (
+    FORMATS,
+    abi_number,
+    add_file_options,
+    add_layer_option,
+    layers_of,
+    new_parser,
+    one_file_of,
+    parse,
+    split_command,
+    variables_of,
+)
+from editor.cli.report import report_json, report_lines
 from editor.escape import printable
 from editor.evaluation.resolve import resolve
 from editor.policy.compose import Variables, load
@@ -41,6 +53,62 @@ class Test(NamedTuple):
     layers: tuple[str, ...] = ()
     max_processes: int | None = None
     deny_io_uring: bool = False
+
+
+def main(words: list[str]) -> int:
+    """Run the command and return its exit status."""
+    words, command = split_command(words)
+    parser = new_parser(
+        "test",
+        "[options] FILE -- COMMAND [ARGUMENT]...",
+        "Run COMMAND under a policy and report every access. The status is the command's own (128+n for signal n); "
+        "125: paddock failed, 126: the command cannot be executed, 127: it was not found.",
+    )
+    add_file_options(parser)
+    parser.add_argument("--mode", choices=("enforce", "observe"), default="enforce", help="observe: only predict")
+    parser.add_argument("--abi", type=abi_number, metavar="N", help="simulate a kernel with this Landlock ABI")
+    parser.add_argument("--timeout", type=_seconds, metavar="SECONDS", help="end the command after this long")
+    parser.add_argument(
+        "--max-processes", type=_count, metavar="N", help="kill the run when more processes and threads are alive: 125"
+    )
+    parser.add_argument(
+        "--io-uring", choices=("allow", "deny"), default="allow", help="deny: programs find that the kernel has none"
+    )
+    add_layer_option(parser)
+    parser.add_argument("--format", choices=(*FORMATS, "jsonl"), default="text")
+    parser.add_argument("-o", "--output", metavar="FILE", help="write the report there")
+    options = parse(parser, words)
+    (file,) = one_file_of(options, parser)
+    if not command:
+        parser.error("the command is missing: put it after --")
+    paths = (file, *options.also)
+    variables = variables_of(options)
+    return run_test(
+        Test(
+            paths, variables, command, options.mode, options.abi, options.timeout, options.format, options.output,
+            layers_of(options, parser), options.max_processes, options.io_uring == "deny",
+        )
+    )  # fmt: skip
+
+
+def _seconds(text: str) -> float:
+    number = float(text)
+    if not 0 < number < 1e9:
+        raise ValueError
+    return number
+
+
+_seconds.__name__ = "number of seconds"  # argparse: "invalid number of seconds value: 'x'"
+
+
+def _count(text: str) -> int:
+    number = int(text)
+    if number < 1:
+        raise ValueError
+    return number
+
+
+_count.__name__ = "number"
 
 
 def run_test(test: Test) -> int:
@@ -154,19 +222,3 @@ def _write(report: Report, policies: Sequence[Policy], format: str, stream: Text
     else:
         stream.write(json.dumps(data, indent=2) + "\n")
     stream.flush()
-
-
-def report_json(report: Report) -> dict[str, object]:
-    """The object that ``paddock test --format json`` prints."""
-    return {
-        "policy": report.policy,
-        **({"layers": list(report.layers)} if report.layers else {}),
-        "command": list(report.command),
-        "mode": report.mode,
-        "abi": report.abi._asdict(),
-        "exit_code": report.exit_code,
-        "duration_s": report.duration_s,
-        "counts": report.counts(),
-        "notes": list(report.notes),
-        "accesses": [access.to_json() for access in report.accesses],
-    }

@@ -7,14 +7,15 @@ import re
 import tomllib
 from collections.abc import Callable, Iterator
 
-from editor.analysis.check import Check, check, checked_lines
-from editor.analysis.compatibility import compatibility, compatibility_lines
-from editor.analysis.effective import effective, effective_lines
+from editor.analysis.check import Check, check
+from editor.analysis.compatibility import compatibility
+from editor.analysis.effective import effective
 from editor.analysis.explain import TargetError, explain, parse_target
 from editor.analysis.lint.engine import LINTS, fixes, lint
+from editor.cli.check import checked_lines, compatibility_lines
 from editor.cli.console import Console
+from editor.cli.explain import effective_lines, explanation_lines
 from editor.cli.sarif import sarif
-from editor.cli.text import explanation_lines
 from editor.editing.document import PolicyDocument
 from editor.editing.edits import (
     Edit,

@@ -1,0 +1,172 @@
+"""``paddock explain``: whether and by which rule a target is allowed, and with ``--all`` everything a policy gives."""
+
+import argparse
+import os
+import sys
+
+from editor.analysis.effective import Effective, effective
+from editor.analysis.explain import Explanation, Level, TargetError, explain, parse_target, place
+from editor.cli.console import Console, columns, prepare_streams, print_json
+from editor.cli.options import (
+    FORMATS,
+    UsageError,
+    abi_number,
+    add_file_options,
+    load_policy,
+    new_parser,
+    one_file_of,
+    parse,
+)
+from editor.cli.text import edit_command
+from editor.escape import printable
+from editor.evaluation.resolve import GrantRef
+from editor.landlock.abi import probe
+from editor.landlock.rights import LATEST_ABI, in_order
+from editor.policy.model import Policy
+from editor.sandbox.verdicts.report import AbiUsed
+
+
+def main(words: list[str]) -> int:
+    """Answer for one target, or with ``--all`` for the whole policy; status 1 when denied."""
+    parser = new_parser(
+        "explain",
+        "[--right R]... [--abi N] [--format text|json] FILE TARGET | --all FILE",
+        "Would TARGET be allowed, and by which rule? TARGET is a path, tcp:443, tcp:https, udp:53 or scope:signal. "
+        "Status 0: allowed, 1: denied, 2: error.",
+    )
+    add_file_options(parser)
+    parser.add_argument("--right", action="append", default=[], metavar="R", help="a right by its kernel name")
+    parser.add_argument("--all", action="store_true", help="everything that FILE gives, as a tree; status 0")
+    parser.add_argument("--abi", type=abi_number, metavar="N", help="answer for this Landlock ABI")
+    parser.add_argument("--format", choices=FORMATS, default="text")
+    options = parse(parser, words)
+    return _explain_all(options, parser) if options.all else _explain(options, parser)
+
+
+def _explain(options: argparse.Namespace, parser: argparse.ArgumentParser) -> int:
+    file, text = one_file_of(options, parser, following=1)
+    prepare_streams()
+    policy = load_policy(file, options)
+    try:
+        target = parse_target(text, tuple(options.right))
+    except TargetError as error:
+        raise UsageError(str(error)) from error
+    explanation = explain(policy, target, _abi_to_explain(policy, options.abi))
+    if options.format == "json":
+        print_json(explanation.to_json())
+    else:
+        console = Console(sys.stdout)
+        console.write(explanation_lines(explanation, policy, console))
+    return 0 if explanation.allowed else 1
+
+
+def _explain_all(options: argparse.Namespace, parser: argparse.ArgumentParser) -> int:
+    if options.right:
+        parser.error("--right asks about a TARGET, --all about everything")
+    (file,) = one_file_of(options, parser)
+    prepare_streams()
+    policy = load_policy(file, options)
+    found = effective(policy, _abi_to_explain(policy, options.abi))
+    if options.format == "json":
+        print_json(found.to_json())
+    else:
+        console = Console(sys.stdout)
+        console.write(effective_lines(found, console))
+    return 0
+
+
+def _abi_to_explain(policy: Policy, asked: int | None) -> AbiUsed:
+    """Return the ABI to answer for: the one asked for, the kernel's, or without Landlock the policy's own."""
+    state = probe()
+    return AbiUsed(state.abi, min(asked or state.abi or policy.abi or LATEST_ABI, LATEST_ABI))
+
+
+def explanation_lines(explanation: Explanation, policy: Policy, console: Console) -> list[str]:
+    """The answer for ``policy``, the way up the hierarchy, and what would change it."""
+    verdict = "allowed" if explanation.allowed else "denied"
+    subject = printable(explanation.target.text)
+    if all(answer.answer == "uncontrolled" for answer in explanation.answers):
+        verdict, said = "uncontrolled", "not restricted"
+    else:
+        said = verdict
+    abi = f"Landlock ABI {explanation.abi.enforced}"
+    if explanation.abi.kernel < explanation.abi.enforced:
+        has = f"ABI {explanation.abi.kernel}" if explanation.abi.kernel else "no Landlock"
+        abi += f", but this kernel has {has}"
+    lines = [f"{subject}: {console.paint(said, verdict)}  ({abi})", ""]
+    rows = []
+    for answer in explanation.answers:
+        why = [place(ref) for ref in answer.decided_by] if answer.answer == "allowed" else []
+        if answer.reason:
+            why.append(answer.reason)
+        rows.append([answer.right, answer.answer, "; ".join(why)])
+    lines += columns(rows)
+    lines += [f"  {note}" for note in explanation.notes]
+    if explanation.links:
+        lines += ["", "Symbolic links on the way:"]
+        lines += columns([[printable(link.path), f"-> {printable(link.target)}"] for link in explanation.links])
+    if explanation.levels:
+        lines += ["", "From the object up to the root:"]
+        rows = []
+        for level in explanation.levels:
+            path = printable(level.path) + _mounted(level)
+            rows += [[path, ", ".join(in_order(each.rights)), place(each.ref)] for each in level.grants]
+            if not level.grants:
+                rows.append([path, "-", ""])
+        lines += columns(rows)
+    if explanation.changes:
+        lines += ["", f"What would change it ({edit_command(policy)}):"]
+        lines += [f"  {sentence}" for sentence in explanation.changes]
+    return lines
+
+
+def _mounted(level: Level) -> str:
+    """What is mounted at a level: rules belong to the directory that is seen there."""
+    mount = level.mount
+    if mount is None or level.path == "/":
+        return ""
+    return f"  [bind mount of {printable(mount.root)}]" if mount.is_bind else f"  [{printable(mount.kind)} mount]"
+
+
+def effective_lines(found: Effective, console: Console) -> list[str]:
+    """The tree and what holds beside it."""
+    lines = [console.paint(f"{printable(found.policy)}  (Landlock ABI {found.abi.enforced})", "bold")]
+    facts = (
+        ("not restricted", found.free),
+        ("always denied", found.denied),
+        (f"unknown to ABI {found.abi.enforced}", found.unknown),
+    )
+    lines += columns([[name, ", ".join(in_order(rights))] for name, rights in facts if rights])
+    lines += ["", console.paint("Files: what rules give there, and what holds with all above", "bold")]
+    rows = []
+    stack: list[str] = []
+    for branch in found.branches:
+        del stack[branch.depth :]
+        label = branch.path
+        if stack and stack[-1] != "/":
+            label = branch.path[len(stack[-1]) :]
+        stack.append(branch.path)
+        label = "  " * branch.depth + printable(label)
+        given = frozenset[str]().union(*(each.rights for each in branch.given))
+        if not branch.exists:
+            would = f"does not exist; would give {', '.join(in_order(given)) or 'nothing'}"
+            rows.append([label, would, "", _places(branch.given)])
+            continue
+        beside = ", ".join(in_order(branch.rights - given))
+        where = _places(branch.given)
+        if others := [printable(each) for each in branch.spellings if os.path.abspath(each) != branch.path]:
+            where += f" (as {', '.join(others)})"
+        rows.append([label, ", ".join(in_order(given)) or "-", f"+ {beside}" if beside else "", where])
+    lines += columns(rows)
+    if found.ports:
+        lines += ["", console.paint("Ports", "bold")]
+        lines += columns(
+            [[str(port.port), ", ".join(in_order(port.rights)) or "-", _places(port.refs)] for port in found.ports]
+        )
+    if found.scoped:
+        lines += ["", console.paint("Kept inside the sandbox", "bold"), f"  {', '.join(in_order(found.scoped))}"]
+    return lines
+
+
+def _places(refs: tuple[GrantRef, ...]) -> str:
+    return ", ".join(dict.fromkeys(f"{printable(each.ref.file)}:{each.ref.line}" for each in refs))

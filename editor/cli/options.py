@@ -1,0 +1,133 @@
+"""Options and words that several verbs share, on top of argparse.
+
+``paddock run`` imports this module at every start of a service: argparse is loaded only for a line that has options.
+"""
+
+TYPE_CHECKING = False  # typing is loaded later: ``run`` first turns the garbage collector off
+if TYPE_CHECKING:
+    import argparse
+    from typing import NoReturn
+
+    from editor.policy.model import Policy
+
+FORMATS = ("text", "json")
+_MAX_LAYERS = 16  # LANDLOCK_MAX_NUM_LAYERS in security/landlock/limits.h
+
+
+class UsageError(Exception):
+    """A command line that makes no sense; ``usage`` is the line that shows the right form, possibly empty."""
+
+    def __init__(self, message: str, usage: str = "") -> None:
+        super().__init__(message)
+        self.usage = usage
+
+
+def shown(text: str) -> str:
+    """Return ``text`` safe to print."""
+    from editor.escape import printable  # noqa: PLC0415 it loads a table of characters
+
+    return printable(text)
+
+
+def split_command(words: list[str]) -> tuple[list[str], tuple[str, ...]]:
+    """Return the words before ``--`` and the command after it."""
+    if "--" not in words:
+        return words, ()
+    at = words.index("--")
+    return words[:at], tuple(words[at + 1 :])
+
+
+def new_parser(verb: str, usage: str, description: str) -> "argparse.ArgumentParser":
+    """Return a parser for ``paddock VERB`` that raises UsageError instead of exiting."""
+    import argparse  # noqa: PLC0415
+
+    class Parser(argparse.ArgumentParser):
+        def error(self, message: str) -> "NoReturn":
+            raise UsageError(message, f"usage: {self.usage}")
+
+    return Parser(prog=f"paddock {verb}", usage=f"paddock {verb} {usage}", description=description, allow_abbrev=False)
+
+
+def parse(parser: "argparse.ArgumentParser", words: list[str]) -> "argparse.Namespace":
+    """Parse options and words in any order; what follows ``--`` is words. Raises UsageError."""
+    words, following = split_command(words)
+    options = parser.parse_intermixed_args(words)
+    if following and not hasattr(options, "words"):
+        parser.error(f"unrecognized arguments: {' '.join(following)}")
+    if following:
+        options.words += following
+    return options
+
+
+def abi_number(text: str) -> int:
+    """Convert the value of ``--abi``; raises ValueError, as argparse expects."""
+    number = int(text)
+    if number < 1:
+        raise ValueError
+    return number
+
+
+abi_number.__name__ = "Landlock ABI"  # argparse: "invalid Landlock ABI value: 'x'"
+
+
+def add_file_options(parser: "argparse.ArgumentParser") -> None:
+    """Add FILE and the options that say which policy it is: ``--sample``, ``--with``, ``--var``."""
+    parser.add_argument("words", nargs="*", metavar="FILE", help="the policy, TOML or JSON")
+    parser.add_argument("--sample", metavar="NAME", help="use this sample policy as FILE")
+    parser.add_argument(
+        "--with", dest="also", action="append", default=[], metavar="FILE", help="compose FILE with this policy file"
+    )
+    parser.add_argument(
+        "--var", action="append", default=[], metavar="NAME=VALUE", help="the value of a variable, for this once"
+    )
+
+
+def add_layer_option(parser: "argparse.ArgumentParser") -> None:
+    """Add ``--layer``."""
+    parser.add_argument(
+        "--layer", action="append", default=[], metavar="FILE", help="put FILE on top, as a sandbox inside the sandbox"
+    )
+
+
+def layers_of(options: "argparse.Namespace", parser: "argparse.ArgumentParser") -> tuple[str, ...]:
+    """Return the files of ``--layer``. Raises UsageError when the kernel would refuse that many."""
+    if len(options.layer) >= _MAX_LAYERS:
+        parser.error(f"Landlock takes at most {_MAX_LAYERS} layers")
+    return tuple(options.layer)
+
+
+def variables_of(options: "argparse.Namespace") -> dict[str, tuple[str, ...]]:
+    """Return the variables of ``--var``. Raises UsageError."""
+    from editor.policy.compose import VariableError, parse_variables  # noqa: PLC0415
+
+    try:
+        return parse_variables(options.var)
+    except VariableError as error:
+        raise UsageError(str(error)) from error
+
+
+def load_policy(file: str, options: "argparse.Namespace") -> "Policy":
+    """Load FILE, or all policies of a directory, together with ``--with`` and ``--var``. Raises PolicyError."""
+    from editor.policy.compose import load  # noqa: PLC0415
+
+    return load((file, *options.also), variables_of(options))
+
+
+def files_of(options: "argparse.Namespace", parser: "argparse.ArgumentParser", following: int = 0) -> list[str]:
+    """Return the policy files, and after them ``following`` further words. Raises UsageError, NoSuchSample."""
+    words: list[str] = list(options.words)
+    if options.sample is not None:
+        from editor.workspace.samples import sample_path  # noqa: PLC0415
+
+        words.insert(max(0, len(words) - following), sample_path(options.sample))
+    if len(words) < 1 + following:
+        parser.error("a policy file is missing" if not words else "something is missing after the policy file")
+    return words
+
+
+def one_file_of(options: "argparse.Namespace", parser: "argparse.ArgumentParser", following: int = 0) -> list[str]:
+    """Return the one policy file and ``following`` further words. Raises UsageError, NoSuchSample."""
+    words = files_of(options, parser, following)
+    if len(words) > 1 + following:
+        parser.error(f"too many words: {shown(words[-1])}")
+    return words
