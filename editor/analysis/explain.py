@@ -5,8 +5,10 @@ import stat
 from typing import Any, Literal, NamedTuple
 
 from editor.escape import printable
-from editor.evaluation.decider import Decider, Decision
+from editor.evaluation.decider import Decider
+from editor.evaluation.decision import Decision
 from editor.evaluation.mounts import Mount, read_mounts
+from editor.evaluation.path_walk import MAX_LINKS
 from editor.evaluation.resolve import ResolvedPolicy, resolve
 from editor.landlock.rights import (
     FS_RIGHTS,
@@ -34,8 +36,6 @@ Answer = Literal["allowed", "denied", "uncontrolled"]
 _OF_DIRECTORIES: RightSet = frozenset(
     right.name for right in FS_RIGHTS if right.name.startswith(("make_", "remove_")) or right.name == "refer"
 )
-# The kernel's MAXSYMLINKS: one more is ELOOP.
-_MAX_LINKS = 40
 _CONNECTING = {"tcp": "connect_tcp", "udp": "connect_send_udp"}
 
 
@@ -269,7 +269,7 @@ def _links(path: str) -> tuple[Link, ...]:
         except (OSError, ValueError):  # no link, or nothing at all; ValueError: a NUL in the path
             real = here
             continue
-        if len(found) == _MAX_LINKS:
+        if len(found) == MAX_LINKS:
             break
         found.append(Link(here, text))
         names += text.split("/")[::-1]

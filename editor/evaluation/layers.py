@@ -9,7 +9,8 @@ import os
 from collections.abc import Callable, Sequence
 
 from editor.escape import printable
-from editor.evaluation.decider import Decider, Decision, Entry
+from editor.evaluation.decider import Decider
+from editor.evaluation.decision import Decision, Entry
 from editor.evaluation.resolve import ResolvedPolicy
 from editor.landlock.rights import NO_RIGHTS, RightSet
 

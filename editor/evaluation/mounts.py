@@ -1,11 +1,10 @@
-"""Where filesystems are mounted in this process's view, as /proc/self/mountinfo tells (proc(5))."""
+"""Where filesystems are mounted, as /proc/PID/mountinfo tells (proc_pid_mountinfo(5))."""
 
 import os
 import re
 from collections.abc import Sequence
 from typing import NamedTuple
 
-_FILE = "/proc/self/mountinfo"
 _ESCAPE = re.compile(rb"\\([0-7]{3})")
 # Their mounts show a part of the filesystem by nature: a subvolume, a network namespace.
 _PARTS_BY_NATURE = frozenset({"btrfs", "nsfs", "cgroup", "cgroup2"})
@@ -36,10 +35,13 @@ class Mount(NamedTuple):
         return tuple(found)
 
 
-def read_mounts(path: str = _FILE) -> tuple[Mount, ...]:
-    """All mounts, later ones above earlier ones; nothing where they cannot be read."""
+def read_mounts(process: str = "self") -> tuple[Mount, ...]:
+    """All mounts as ``process`` (a number, or ``self``) sees them, later ones above earlier ones.
+
+    Nothing where they cannot be read.
+    """
     try:
-        with open(path, "rb") as file:
+        with open(f"/proc/{process}/mountinfo", "rb") as file:
             lines = file.read().splitlines()
     except OSError:
         return ()
@@ -50,6 +52,22 @@ def read_mounts(path: str = _FILE) -> tuple[Mount, ...]:
         options = _plain(rest[2]) if len(rest) > 2 else ""
         mounts.append(Mount(_plain(fields[4]), _plain(fields[3]), _plain(rest[0]), tuple(options.split(","))))
     return tuple(mounts)
+
+
+def mount_points(prefix: str = "") -> frozenset[str]:
+    """Where something is mounted, as this process sees it, or the process that ``prefix``, /proc/PID/root, is of.
+
+    Nothing where /proc is not there.
+    """
+    process = prefix.split("/")[2] if prefix else "self"
+    # The process tells paths from its own root on, which in a chroot is not where ``prefix`` leads.
+    root = ""
+    if ".." in prefix:
+        try:
+            root = os.readlink(f"/proc/{process}/root").rstrip("/")
+        except OSError:
+            return frozenset()
+    return frozenset((root + mount.point).rstrip("/") or "/" for mount in read_mounts(process))
 
 
 def mount_of(path: str, mounts: Sequence[Mount]) -> Mount | None:

@@ -9,7 +9,8 @@ from itertools import chain
 from typing import NamedTuple
 
 from editor.escape import printable
-from editor.evaluation.decider import Decider, Grant
+from editor.evaluation.decider import Decider
+from editor.evaluation.decision import Grant
 from editor.evaluation.resolve import ResolvedPath
 from editor.landlock.abi import ABI_VERSIONS
 from editor.landlock.rights import (

@@ -13,6 +13,7 @@ import time
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Final, NamedTuple
 
+from editor.evaluation.path_walk import MAX_LINKS
 from editor.workspace.saving import read_file
 
 if TYPE_CHECKING:
@@ -32,8 +33,6 @@ _LONGEST_WRITE_S: Final = 0.5
 # and a directory that was removed and came back has lost its watch. One stat is some microseconds; it is this often
 # that a change which only the poll sees is told within 0.2 s, too.
 _POLL_S: Final = 0.1
-# As long as the kernel follows symlinks (MAXSYMLINKS in include/linux/namei.h).
-_MAX_LINKS: Final = 40
 
 Signature = tuple[tuple[int, int, int, int, int] | None, str]
 
@@ -62,7 +61,7 @@ def places(path: str) -> frozenset[tuple[str, str]]:
             continue
         found.add((at, name))
         links += 1
-        if links > _MAX_LINKS:
+        if links > MAX_LINKS:
             break
         rest = [part for part in target.split("/") if part] + rest
         if target.startswith("/"):

@@ -25,7 +25,9 @@ from collections.abc import Callable, Iterator
 from fcntl import ioctl
 from typing import Any, NamedTuple
 
-from editor.evaluation.decider import RENAME_EXCHANGE, Decider, Decision, make_right
+from editor.evaluation.decider import Decider
+from editor.evaluation.decision import Decision
+from editor.evaluation.refer import RENAME_EXCHANGE, make_right
 from editor.evaluation.resolve import resolve
 from editor.landlock.kernel import query_abi, query_errata
 from editor.landlock.rights import FS_RIGHTS, NET_RIGHTS, SCOPES, RightSet, rights_of

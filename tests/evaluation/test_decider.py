@@ -6,15 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from editor.evaluation.decider import (
-    RENAME_EXCHANGE,
-    WHITEOUTS_ARE_FILES,
-    Decider,
-    Entry,
-    make_right,
-    refer_rights,
-    remove_right,
-)
+from editor.evaluation.decider import Decider
+from editor.evaluation.decision import Entry
+from editor.evaluation.refer import RENAME_EXCHANGE, WHITEOUTS_ARE_FILES, make_right, refer_rights, remove_right
 from editor.evaluation.resolve import resolve
 from editor.landlock.rights import rights_of
 from editor.policy.model import RuleRef

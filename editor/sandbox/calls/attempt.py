@@ -4,7 +4,7 @@ import errno
 from collections.abc import Callable, Mapping
 from typing import Literal, NamedTuple, Protocol
 
-from editor.evaluation.decider import Entry
+from editor.evaluation.decision import Entry
 from editor.landlock.rights import NO_RIGHTS, RightSet
 from editor.sandbox.calls.execchain import Image
 from editor.sandbox.calls.paths import Place, View

@@ -8,7 +8,8 @@ import stat
 import struct
 from types import MappingProxyType
 
-from editor.evaluation.decider import Entry, make_right, refer_rights
+from editor.evaluation.decision import Entry
+from editor.evaluation.refer import make_right, refer_rights
 from editor.landlock.rights import NO_RIGHTS
 from editor.sandbox.calls.attempt import (
     AT_EMPTY_PATH,

@@ -10,10 +10,10 @@ import re
 import stat
 from typing import NamedTuple
 
-from editor.evaluation.decider import Entry
+from editor.evaluation.decision import Entry
 from editor.evaluation.mounts import is_beneath
+from editor.evaluation.path_walk import MAX_LINKS
 
-_MAX_LINKS = 40  # MAXSYMLINKS in include/linux/namei.h
 AT_FDCWD = -100
 _MAX_CLIMB = 256  # levels: some 60 KB of name, far more than anything but an attack has
 
@@ -268,7 +268,7 @@ class Walker:
                 return self._absent(asked, real, here, error)._replace(bound=own_process)
             if stat.S_ISLNK(status.st_mode) and (names or follow):
                 links += 1
-                if links > _MAX_LINKS:
+                if links > MAX_LINKS:
                     return Place(asked, None, None, None, problem=errno.ELOOP)
                 if real in ("/proc/self", "/proc/thread-self"):
                     own_process = True

@@ -3,7 +3,7 @@
 import errno
 import os
 
-from editor.evaluation.decider import Entry
+from editor.evaluation.decision import Entry
 from editor.sandbox.calls.attempt import Attempt
 from editor.sandbox.calls.execchain import Image, ImageReader
 from editor.sandbox.calls.paths import AT_FDCWD, HOST, Place, View, Walker, directory_name, view_of, without_deleted

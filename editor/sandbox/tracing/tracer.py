@@ -606,7 +606,7 @@ class Tracer:
 
 def _fuse_mounts(process: str) -> set[str]:
     """Where filesystems are mounted that a program serves, as ``process`` (a number, or ``self``) sees it."""
-    return {each.point for each in read_mounts(f"/proc/{process}/mountinfo") if each.kind.startswith("fuse")}
+    return {each.point for each in read_mounts(process) if each.kind.startswith("fuse")}
 
 
 def _run(tracer: Tracer) -> dict[str, Any]:

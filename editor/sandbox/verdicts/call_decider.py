@@ -3,7 +3,8 @@
 import os
 from typing import NamedTuple, Protocol
 
-from editor.evaluation.decider import Decider, Decision
+from editor.evaluation.decider import Decider
+from editor.evaluation.decision import Decision
 from editor.evaluation.layers import Deciders, LayersDecider
 from editor.landlock.rights import NO_RIGHTS, RIGHTS, RightSet, rights_of
 from editor.sandbox.calls.attempt import Attempt, Want

@@ -9,7 +9,7 @@ import re
 from collections.abc import Callable
 from typing import NamedTuple
 
-from editor.evaluation.decider import Decision
+from editor.evaluation.decision import Decision
 from editor.evaluation.layers import Deciders
 from editor.landlock.rights import NO_RIGHTS
 from editor.sandbox.calls.attempt import Attempt, Want

@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 
 import pytest
 
-from editor.evaluation.decider import WHITEOUTS_ARE_FILES
+from editor.evaluation.refer import WHITEOUTS_ARE_FILES
 from editor.landlock import kernel
 from editor.landlock.rights import RightSet
 from editor.sandbox.tracing import syscalls

@@ -1,0 +1,106 @@
+"""The sentences that explain a decision: what is not restricted, and why something is denied."""
+
+import os
+from collections.abc import Iterable, Mapping
+from functools import cached_property
+
+from editor.escape import printable
+from editor.evaluation.path_walk import Place
+from editor.evaluation.refer import REFER, ReferDenial
+from editor.evaluation.resolve import ResolvedPath, ResolvedPolicy
+from editor.evaluation.rule_index import RuledObject
+from editor.landlock.rights import NO_RIGHTS, RightSet, in_order, right_of
+from editor.policy.model import RuleRef
+
+UNCHECKED = "Landlock does not check objects of this kind, such as pipes and sockets without a path"
+
+
+class Reasons:
+    """Explains what ``resolved`` means at Landlock version ``abi``; ``targets`` are the places that rules are on."""
+
+    def __init__(self, resolved: ResolvedPolicy, abi: int, targets: Mapping[str, ResolvedPath]) -> None:
+        self._resolved = resolved
+        self._abi = abi
+        self._targets = targets
+
+    @cached_property
+    def _absent(self) -> list[tuple[str, ResolvedPath]]:
+        """The paths that lead nowhere, as they are asked for."""
+        absolute = self._resolved.absolute
+        return [
+            (os.path.normpath(absolute(each.path)), each)
+            for each in self._resolved.paths
+            if each.identity is None or each.target is None
+        ]
+
+    def why_uncontrolled(self, rights: RightSet) -> str:
+        """Why ``rights`` are not restricted; nothing for no rights."""
+        new = [name for name in in_order(rights) if right_of(name).abi > self._abi]
+        old = [name for name in in_order(rights) if name not in new]
+        parts = []
+        if old:
+            parts.append(f"the policy does not restrict {', '.join(old)}")
+        if new:
+            parts.append(f"Landlock ABI {self._abi} does not know {', '.join(new)}")
+        return ", and ".join(parts)
+
+    def why_denied(self, place: Place, missing: RightSet, asked: str) -> str:
+        """Why ``missing`` are denied on ``place``, naming the nearest rule that could have helped.
+
+        ``asked`` is the path as it was asked about.
+        """
+        spelled = os.path.normpath(self._resolved.absolute(asked))
+        for path, rule in self._absent:
+            if rule.rights & missing and (spelled == path or spelled.startswith(path.rstrip("/") + "/")):
+                return f"the rule's path {printable(rule.path)} ({line(rule.refs[0].ref)}) does not exist"
+        above: Place | None = place
+        while above is not None:
+            replaced = self._targets.get(above.path)
+            if replaced is not None and replaced.identity != above.identity and replaced.rights & missing:
+                where = f"{printable(replaced.path)} ({line(replaced.refs[0].ref)})"
+                return f"the rule on {where} belongs to what stood there before, not to what stands there now"
+            above = above.parent
+        if place.nearest is None or place.nearest.ruled is None:
+            return f"no rule covers {printable(place.path)}"
+        return _lacks(place.nearest.ruled, missing)
+
+    def why_not_moved(self, denial: ReferDenial) -> str:
+        """Why an entry may not move between two directories."""
+        source, target = denial.source, denial.target
+        missing1, missing2 = denial.missing
+        if denial.lacks_entry_right:
+            place, missing = (source, missing1 - REFER) if missing1 - REFER else (target, missing2 - REFER)
+            role = "source" if place is source else "target"
+            return f"{role} directory {printable(place.path)}: {self.why_denied(place, missing, place.path)}"
+        if missing1 or missing2:
+            where = [f"the source directory {printable(source.path)}"] if missing1 else []
+            where += [f"the target directory {printable(target.path)}"] if missing2 else []
+            return f"refer is not granted on {' nor on '.join(where)}"
+        gained1, gained2 = denial.gained
+        gained, giver, taker = (gained1, target, source) if gained1 else (gained2, source, target)
+        reason = f"by the move the file would gain {listed(gained)}"
+        if gained <= taker.rights:
+            # Given on both sides, but only by a rule on /, which the comparison has not seen on this mount.
+            return reason + ": on this mount the kernel does not count the rule on / for that"
+        return reason + f", which {printable(giver.path)} grants and {printable(taker.path)} does not"
+
+
+def line(ref: RuleRef) -> str:
+    """The file and line of ``ref``, without directories."""
+    return f"{printable(os.path.basename(ref.file))}:{ref.line}"
+
+
+def listed(rights: Iterable[str]) -> str:
+    """``rights`` in the kernel's order, separated by commas; "nothing" for none."""
+    return ", ".join(in_order(rights)) or "nothing"
+
+
+def _lacks(ruled: RuledObject, missing: RightSet) -> str:
+    rule, grant = ruled.refs[0]
+    where = f"{printable(rule.path)} ({line(grant.ref)})"
+    granted = NO_RIGHTS.union(*(each.rights for _, each in ruled.refs))
+    if not granted:
+        return f"{where} is not a directory, so its rule grants nothing"
+    if missing & rule.rights and not missing & ruled.usable:
+        return f"{where} is not a directory, so its rule cannot grant {listed(missing)}"
+    return f"{where} grants {listed(granted)} but not {listed(missing)}"
