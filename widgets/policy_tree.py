@@ -1,157 +1,32 @@
 """The filesystem as a tree, with what a policy grants on every row."""
 
-import asyncio
 import contextlib
 import gc
-import itertools
-import threading
 from collections.abc import Iterable, Sequence
-from typing import ClassVar, Final, Literal, NamedTuple, Protocol
+from typing import ClassVar, Final, Literal
 
 from textual import events, on
 from textual.binding import Binding, BindingType
 from textual.message import Message
 
-from widgets.cells import elide_end, elide_middle, visible, width_of
 from widgets.line_list import LineList, Piece
+from widgets.tree_drawing import INDENT, message_pieces, row_pieces
+from widgets.tree_loader import Load, TreeLoader
+from widgets.tree_model import Node, TreeModel, TreeRow, TreeSource, is_at_or_below
 
-RowKind = Literal["dir", "file", "link", "missing", "other"]
-
-# The letters of a row's rights: one a group of rights, in this order, a dash where none of the group is granted.
-_LETTERS: Final[tuple[tuple[str, str, frozenset[str]], ...]] = (
-    ("r", "read", frozenset({"read_file", "read_dir"})),
-    ("w", "write", frozenset({"write_file"})),
-    ("t", "truncate", frozenset({"truncate"})),
-    ("x", "execute", frozenset({"execute"})),
-    (
-        "c",
-        "create",
-        frozenset({"make_char", "make_dir", "make_reg", "make_sock", "make_fifo", "make_block", "make_sym"}),
-    ),
-    ("d", "delete", frozenset({"remove_dir", "remove_file"})),
-    ("m", "move between directories", frozenset({"refer"})),
-    ("i", "ioctl on devices", frozenset({"ioctl_dev"})),
-    ("u", "UNIX sockets", frozenset({"resolve_unix"})),
-)
-# Of a group, what a file can hold.
-_ONLY_DIRECTORIES: Final = frozenset({"read_dir"})
-
-LEGEND: Final[tuple[tuple[str, str], ...]] = tuple((letter, meaning) for letter, meaning, _ in _LETTERS)
-"""Each letter of a row's rights and what it stands for; a capital letter is a part of its group only."""
-
-_INDENT = 2
-# A name is never squeezed below this for the sake of what stands right of it.
-_LEAST_NAME = 12
-# From this width on, a row also says where its inherited rights come from.
-_WIDTH_FOR_SOURCE = 60
 # Reading that is faster than this shows no sign of it: it would only flicker.
-_SHOW_READING_AFTER_S = 0.3
+_SHOW_READING_AFTER_S: Final = 0.3
 # From so many entries on, going through them all makes a garbage collection long enough to be felt (130 ms measured for
 # 200,000), so they are kept out of it. They are in no cycle that only a collection could free.
-_MANY = 20_000
-_BADGE_WIDTH = len(_LETTERS) + 2
-
-
-class TreeRow(NamedTuple):
-    """What one row shows. ``path`` is the key and comes back in messages as it is; all else is for eyes.
-
-    ``given`` are the rights that rules on this very path grant, ``inherited`` those of rules above it, coming from
-    ``inherited_from``. ``note`` is a word or two (``missing``, ``leads nowhere``).
-    """
-
-    path: str
-    label: str
-    kind: RowKind
-    link_target: str | None
-    given: tuple[str, ...]
-    inherited: tuple[str, ...]
-    inherited_from: str
-    note: str
-    expandable: bool
-
-
-class TreeSource(Protocol):
-    """Where the tree gets its rows from."""
-
-    def children(self, path: str) -> list[TreeRow]:
-        """The rows below a directory, in order. Called in a thread of its own; OSError is shown in the tree."""
-
-    def row(self, path: str) -> TreeRow:
-        """The row of one path as it is now. Called in the screen's thread for rows on the screen: it must be fast."""
-
-
-class _Node:
-    """A row of the tree with its place in it; ``row`` is None for a line that only says something."""
-
-    __slots__ = ("any_open", "children", "depth", "expanded", "message", "parent", "row", "seen", "spread")
-
-    def __init__(self, row: TreeRow | None, parent: "_Node | None", seen: int, message: str = "") -> None:
-        self.row = row
-        self.parent = parent
-        self.depth: int = 0 if parent is None else parent.depth + 1
-        self.expanded = False
-        self.any_open = False
-        """Whether a child was ever expanded: where none was, 100,000 children need no look each."""
-        self.children: list[_Node] | None = None
-        self.spread = 0
-        """How many lines are below this one, as long as nothing above is closed."""
-        self.seen = seen
-        """The round of refreshing in which ``row`` was derived."""
-        self.message = message
-
-
-class _Load:
-    """One directory being read. What arrives after ``cancelled`` is dropped."""
-
-    def __init__(self, node: _Node, path: str, source: TreeSource) -> None:
-        self.node = node
-        self.path = path
-        self.source = source
-        self.cancelled = False
-        self.done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-
-    def finish(self) -> None:
-        """Wake whoever waits for it."""
-        if not self.done.done():
-            self.done.set_result(None)
-
-    def cancel(self) -> None:
-        """Drop what will arrive."""
-        self.cancelled = True
-        self.finish()
-
-
-def rights_letters(rights: Iterable[str], kind: RowKind) -> str:
-    """The letters of ``rights``: a dash for a group without any, a capital for a part of a group only."""
-    held = frozenset(rights)
-    letters = []
-    for letter, _, group in _LETTERS:
-        whole = group - _ONLY_DIRECTORIES if kind in ("file", "other") else group
-        have = held & group
-        letters.append("-" if not have else letter if have >= whole else letter.upper())
-    return "".join(letters)
-
-
-def _flatten(node: _Node) -> list[_Node]:
-    """All lines below ``node`` that are to be seen, in order."""
-    if not node.expanded or not node.children:
-        return []
-    if not node.any_open:
-        return list(node.children)
-    lines: list[_Node] = []
-    for child in node.children:
-        lines.append(child)
-        if child.expanded:
-            lines += _flatten(child)
-    return lines
+_MANY: Final = 20_000
 
 
 class PolicyTree(LineList):
     """A tree of paths, read lazily, each row with the rights that a policy grants there.
 
     Right of the name stand a ``*`` where a rule on this very path grants something, and one letter a group of rights
-    (see ``LEGEND``); what is only inherited is dim and, where there is room, named with where it comes from.
-    Directories of 100,000 entries and more are fine: only lines on the screen are drawn, and reading is done in a
+    (see ``widgets.rights_letters``); what is only inherited is dim and, where there is room, named with where it comes
+    from. Directories of 100,000 entries and more are fine: only lines on the screen are drawn, and reading is done in a
     thread, which may hang without holding the screen or the end of the program.
     """
 
@@ -268,7 +143,7 @@ class PolicyTree(LineList):
     class _Arrived(Message):
         """A directory was read; posted from the reading thread. ``error`` is a fault of the source, not of the disk."""
 
-        def __init__(self, load: _Load, nodes: list[_Node], error: Exception | None) -> None:
+        def __init__(self, load: Load, nodes: list[Node], error: Exception | None) -> None:
             super().__init__()
             self.load = load
             self.nodes = nodes
@@ -278,11 +153,8 @@ class PolicyTree(LineList):
         self, *, name: str | None = None, id: str | None = None, classes: str | None = None, disabled: bool = False
     ) -> None:
         super().__init__(name=name, id=id, classes=classes, disabled=disabled)
-        self._source: TreeSource | None = None
-        self._root: _Node | None = None
-        self._lines: list[_Node] = []
-        self._loads: dict[_Node, _Load] = {}
-        self._round = 0
+        self._model = TreeModel()
+        self._loader = TreeLoader(self._model, self._post_arrived)
         self._announced: str | None = None
 
     # What others ask and tell
@@ -290,7 +162,7 @@ class PolicyTree(LineList):
     @property
     def line_count(self) -> int:
         """How many rows are open."""
-        return len(self._lines)
+        return len(self._model.lines)
 
     @property
     def cursor_path(self) -> str | None:
@@ -302,26 +174,22 @@ class PolicyTree(LineList):
     def cursor_row(self) -> TreeRow | None:
         """The row under the cursor as it is now, or None where the line only says something."""
         node = self._cursor_node()
-        return None if node is None else self._row(node)
+        return None if node is None else self._model.row(node)
 
     @property
     def is_reading(self) -> bool:
         """Whether a directory is being read."""
-        return bool(self._loads)
+        return self._loader.is_reading
 
     def set_source(self, source: TreeSource, root_path: str) -> None:
         """Show the tree below ``root_path``. Everything read so far is dropped. Must be called when mounted."""
-        self._cancel_all()
-        self._source = source
-        self._round += 1
+        self._loader.cancel_all()
         self._announced = None
-        self._root = root = _Node(source.row(root_path), None, self._round)
-        self._lines = [root]
+        root = self._model.set_root(source, root_path)
         self.cursor = -1
         self.lines_changed()
         self.cursor = 0
-        if root.row is not None and root.row.expandable:
-            self._expand(root)
+        self._expand(root)
 
     def refresh_rows(self) -> None:
         """Derive every row again: those on the screen at once, the others when they come to be seen.
@@ -329,11 +197,11 @@ class PolicyTree(LineList):
         Costs nothing for rows that nobody sees, and draws only those that changed. Cursor, open directories and
         scrolling stay.
         """
-        self._round += 1
-        for number in range(self.top_line, min(self.top_line + self.size.height, len(self._lines))):
-            node = self._lines[number]
+        self._model.invalidate()
+        for number in range(self.top_line, min(self.top_line + self.size.height, self.line_count)):
+            node = self._model.lines[number]
             before = node.row
-            if self._row(node) != before:
+            if self._model.row(node) != before:
                 self.refresh_item(number)
 
     def reload(self, path: str | None = None) -> None:
@@ -343,7 +211,7 @@ class PolicyTree(LineList):
         """
         self._read(
             node
-            for node in self._lines
+            for node in self._model.lines
             if node.expanded and node.row is not None and (path is None or node.row.path == path)
         )
 
@@ -353,159 +221,96 @@ class PolicyTree(LineList):
         Returns whether the path itself was found. Awaits the reading of directories on the way, so it must not be
         awaited in a message handler of this widget itself.
         """
-        node = self._root
+        node = self._model.root
         if node is None or node.row is None:
             return False
-        found = _is_below(path, node.row.path)
+        found = is_at_or_below(path, node.row.path)
         while found and node.row is not None and node.row.path != path:
-            await self._opened(node)
-            child = next((each for each in node.children or () if each.row and _is_below(path, each.row.path)), None)
+            self._expand(node)
+            await self._loader.wait_for(node)
+            children = node.children or ()
+            child = next((each for each in children if each.row and is_at_or_below(path, each.row.path)), None)
             if child is None:
                 found = False
                 break
             node = child
-        if node in self._lines:
-            self.cursor = self._lines.index(node)
+        line = self._model.place(node)
+        if line >= 0:
+            self.cursor = line
         return found
 
     async def wait_read(self) -> None:
         """Wait until no directory is being read. Not to be awaited in a message handler of this widget itself."""
-        while self._loads:
-            await asyncio.wait([load.done for load in self._loads.values()])
+        await self._loader.wait_for_all()
 
-    # Reading directories
+    # Opening, closing and reading directories
 
-    async def _opened(self, node: _Node) -> None:
-        """Expand ``node`` and wait until its children are there."""
-        self._expand(node)
-        while node in self._loads:
-            await self._loads[node].done
-
-    def _expand(self, node: _Node) -> None:
-        if node.row is None or not node.row.expandable or node.expanded:
+    def _expand(self, node: Node) -> None:
+        if not self._model.expand(node):
             return
-        node.expanded = True
-        if node.parent is not None:
-            node.parent.any_open = True
         if node.children is None:
             self._read([node])
-            self.refresh_item(self._place(node))
+            self.refresh_item(self._model.place(node))
         else:
             self._respread(node)
 
-    def _collapse(self, node: _Node) -> None:
+    def _collapse(self, node: Node) -> None:
         if not node.expanded:
             return
         node.expanded = False
-        load = self._loads.pop(node, None)
-        if load is not None:  # closed before it was read: opening it again reads again
-            load.cancel()
+        if self._loader.cancel(node):  # closed before it was read: opening it again reads again
             node.children = None
         self._respread(node)
 
-    def _read(self, nodes: Iterable[_Node]) -> None:
-        """Read the directories of ``nodes``, one after the other, in one thread."""
-        if self._source is None:
-            return
-        loads = []
-        for node in nodes:
-            before = self._loads.pop(node, None)
-            if node.row is not None:
-                load = self._loads[node] = _Load(node, node.row.path, self._source)
-                loads.append(load)
-            if before is not None:  # only now: whoever waits for it finds the new one
-                before.cancel()
+    def _read(self, nodes: Iterable[Node]) -> None:
+        loads = self._loader.start(nodes)
         if loads:
-            # A daemon thread, not a worker: a worker that hangs in a dead network mount would hold the program's end.
-            threading.Thread(target=self._read_in_thread, args=(loads,), name="policy-tree", daemon=True).start()
             self.set_timer(_SHOW_READING_AFTER_S, lambda: self._say_reading(loads))
 
-    def _read_in_thread(self, loads: list[_Load]) -> None:
-        for load in loads:
-            if load.cancelled:
-                continue
-            node, seen = load.node, self._round
-            error: Exception | None = None
-            nodes = []
-            try:
-                nodes = [_Node(row, node, seen) for row in load.source.children(load.path)]
-                if not nodes:
-                    nodes = [_Node(None, node, seen, "empty")]
-            except OSError as refusal:
-                nodes = [_Node(None, node, seen, f"cannot be read: {refusal.strerror or refusal}")]
-            except Exception as fault:  # raised again in the screen's thread, where it is seen
-                error = fault
-            if not load.cancelled:
-                with contextlib.suppress(RuntimeError):  # the event loop is closed: nobody waits any more
-                    self.post_message(self._Arrived(load, nodes, error))
-
-    def _say_reading(self, loads: list[_Load]) -> None:
+    def _say_reading(self, loads: list[Load]) -> None:
         for load in loads:
             node = load.node
-            if self._loads.get(node) is load and node.expanded and node.children is None:
-                node.children = [_Node(None, node, self._round, "reading …")]
+            if self._loader.is_current(load) and node.expanded and node.children is None:
+                node.children = [self._model.message_node(node, "reading …")]
                 self._respread(node)
+
+    def _post_arrived(self, load: Load, nodes: list[Node], error: Exception | None) -> None:
+        with contextlib.suppress(RuntimeError):  # the event loop is closed: nobody waits any more
+            self.post_message(self._Arrived(load, nodes, error))
 
     @on(_Arrived)
     def _put_in(self, message: _Arrived) -> None:
         """Put what was read into the tree."""
         message.stop()
-        load = message.load
-        if load.cancelled or self._loads.get(load.node) is not load:
+        node = message.load.node
+        if not self._loader.finish(message.load):
             return
-        del self._loads[load.node]
-        load.finish()
         if message.error is not None:
             raise message.error
-        _merge(load.node, message.nodes)
-        load.node.children = message.nodes
-        self._respread(load.node)
+        self._model.set_children(node, message.nodes)
+        self._respread(node)
         if len(message.nodes) >= _MANY:
             gc.freeze()
 
-    def _cancel_all(self) -> None:
-        for load in self._loads.values():
-            load.cancel()
-        self._loads.clear()
-
     def on_unmount(self) -> None:
         """Drop whatever is still being read."""
-        self._cancel_all()
+        self._loader.cancel_all()
 
-    # The lines
-
-    def _place(self, node: _Node) -> int:
-        """The line of ``node``, or -1 where it is not to be seen."""
-        try:
-            return self._lines.index(node)
-        except ValueError:
-            return -1
-
-    def _respread(self, node: _Node) -> None:
+    def _respread(self, node: Node) -> None:
         """Put the lines below ``node`` in place of those there were; cursor and screen stay on their rows."""
-        fresh = _flatten(node)
-        place = self._place(node)
-        if place < 0:
-            node.spread = len(fresh)
-            return
-        lines = self._lines
-        end = place + 1 + node.spread
-        more = len(fresh) - node.spread
-        above: _Node | None = node
-        while above is not None:
-            above.spread += more
-            above = above.parent
-        held = lines[self.cursor] if 0 <= self.cursor < len(lines) else None
+        held = self._cursor_node()
         top = self.top_line
         was_on_screen = self.shows_line(self.cursor)
-        lines[place + 1 : end] = fresh
+        splice = self._model.respread(node)
+        if splice is None:
+            return
         cursor = self.cursor
-        if cursor >= end:
-            cursor += more
-        elif cursor > place and held is not None:
-            cursor = self._nearest(held, place, cursor)
-        if top >= end:
-            top += more
+        if cursor >= splice.end:
+            cursor += splice.growth
+        elif cursor >= splice.start and held is not None:
+            cursor = self._model.nearest_line(held, splice, cursor)
+        if top >= splice.end:
+            top += splice.growth
         # Without watching: the screen stays where it is, and only moves if the cursor would be off it.
         self.set_reactive(LineList.cursor, cursor)
         self.lines_changed()
@@ -515,18 +320,6 @@ class PolicyTree(LineList):
             self.show_line(self.cursor)
         self.cursor_moved()
 
-    def _nearest(self, held: _Node, place: int, before: int) -> int:
-        """Where the cursor goes that was on ``held``, at line ``before``, below the node at ``place``."""
-        lines = self._lines
-        end = place + 1 + lines[place].spread
-        if held.row is not None:
-            path = held.row.path
-            for number in itertools.chain((before,), range(place + 1, end)):
-                row = lines[number].row if number < end else None
-                if row is not None and row.path == path:
-                    return number
-        return max(place, min(before, end - 1))
-
     def cursor_moved(self) -> None:
         """Tell which path the cursor is on now."""
         path = self.cursor_path
@@ -534,76 +327,11 @@ class PolicyTree(LineList):
             self._announced = path
             self.post_message(self.PathHighlighted(self, path))
 
-    # Drawing
-
     def draw_line(self, number: int, width: int) -> Sequence[Piece]:
         """One row: indentation, name, what is beside it, and the rights at the right edge."""
-        node = self._lines[number]
-        indent = " " * (_INDENT * node.depth)
-        row = self._row(node)
-        if row is None:
-            return [(elide_end(indent + "  " + visible(node.message), width), "policy-tree--note")]
-        indent = indent[: max(0, width - _BADGE_WIDTH - _LEAST_NAME - 3)]
-        mark = ("▾ " if node.expanded else "▸ ") if row.expandable else "  "
-        source, source_style = self._source_text(row), "policy-tree--inherited"
-        if not row.inherited and row.kind == "missing":
-            source = ""
-        room = width - _BADGE_WIDTH - 1
-        name_room = room - len(indent) - len(mark)
-        left = self._left(row)
-        wanted = sum(width_of(text) for text, _ in left)
-        if width < _WIDTH_FOR_SOURCE or name_room - wanted < 4:
-            source = ""
-        else:
-            source = elide_middle(source, min(room // 3, name_room - wanted - 2))
-        name_room = max(1, name_room - (width_of(source) + 1 if source else 0))
-        pieces: list[Piece] = [(indent, ""), (mark, "policy-tree--guide")]
-        pieces += _fit_pieces(left, name_room)
-        if source:
-            pieces.append((source + " ", source_style))
-        pieces.append((" ", ""))
-        pieces += self._badge(row)
-        return pieces
-
-    def _row(self, node: _Node) -> TreeRow | None:
-        """The row of ``node``, derived again if that was asked for since it was."""
-        if node.row is not None and node.seen != self._round and self._source is not None:
-            node.seen = self._round
-            node.row = self._source.row(node.row.path)
-        return node.row
-
-    def _left(self, row: TreeRow) -> list[Piece]:
-        """The name, where a link leads, and the note."""
-        label = visible(row.label)
-        style = {"dir": "policy-tree--directory", "missing": "policy-tree--missing"}.get(row.kind, "")
-        pieces: list[Piece] = [(label, style)]
-        if row.link_target is not None:
-            pieces.append((" -> " + visible(row.link_target), "policy-tree--link"))
-        note = visible(row.note)
-        if row.kind == "missing" and "missing" not in note:
-            note = f"missing: {note}" if note else "missing"
-        if note:
-            pieces.append(("  " + note, "policy-tree--missing" if row.kind == "missing" else "policy-tree--note"))
-        return pieces
-
-    def _source_text(self, row: TreeRow) -> str:
-        """Where inherited rights come from; where others are granted here, also which those are."""
-        if not row.inherited:
-            return ""
-        origin = f"from {visible(row.inherited_from)}" if row.inherited_from else "inherited"
-        if not row.given:
-            return origin
-        return f"{rights_letters(row.inherited, row.kind).replace('-', '')} {origin}"
-
-    def _badge(self, row: TreeRow) -> list[Piece]:
-        """The rights at the right edge, what is given here stronger than what is inherited."""
-        both = rights_letters((*row.given, *row.inherited), row.kind)
-        given = rights_letters(row.given, row.kind)
-        pieces: list[Piece] = [("* " if row.given else "  ", "policy-tree--given")]
-        for letter, here in zip(both, given, strict=True):
-            style = "none" if letter == "-" else "inherited" if here == "-" else "given"
-            pieces.append((letter, f"policy-tree--{style}"))
-        return pieces
+        node = self._model.lines[number]
+        row = self._model.row(node)
+        return message_pieces(node, width) if row is None else row_pieces(row, node, width)
 
     # Keys and mouse
 
@@ -612,20 +340,20 @@ class PolicyTree(LineList):
         number = self._line_at(event)
         if number < 0:
             return
-        node = self._lines[number]
+        node = self._model.lines[number]
         offset = event.get_content_offset(self)
-        on_mark = offset is not None and 0 <= offset.x - node.depth * _INDENT < 2
+        on_mark = offset is not None and 0 <= offset.x - node.depth * INDENT < 2
         if on_mark or event.chain == 2:
             self._toggle(node)
 
-    def _toggle(self, node: _Node) -> None:
+    def _toggle(self, node: Node) -> None:
         if node.expanded:
             self._collapse(node)
         else:
             self._expand(node)
 
-    def _cursor_node(self) -> _Node | None:
-        return self._lines[self.cursor] if 0 <= self.cursor < len(self._lines) else None
+    def _cursor_node(self) -> Node | None:
+        return self._model.lines[self.cursor] if 0 <= self.cursor < len(self._model.lines) else None
 
     def action_step(self, step: Literal[1, -1]) -> None:
         """Ask for the next or previous level of rights on the row of the cursor."""
@@ -657,36 +385,4 @@ class PolicyTree(LineList):
         if node.expanded:
             self._collapse(node)
         elif node.parent is not None:
-            self.cursor = self._place(node.parent)
-
-
-def _is_below(path: str, directory: str) -> bool:
-    """Whether ``path`` is ``directory`` or below it."""
-    return path == directory or path.startswith(directory.rstrip("/") + "/")
-
-
-def _merge(node: _Node, fresh: list[_Node]) -> None:
-    """Keep, for each fresh child that was there before, what was open below it."""
-    if not node.any_open:
-        return
-    old = {child.row.path: child for child in node.children or () if child.row is not None and child.children}
-    for child in fresh:
-        before = old.get(child.row.path) if child.row is not None else None
-        if before is None or child.row is None or not child.row.expandable:
-            continue
-        child.expanded, child.children = before.expanded, before.children
-        child.any_open, child.spread = before.any_open, before.spread
-        for grandchild in child.children or ():
-            grandchild.parent = child
-
-
-def _fit_pieces(pieces: list[Piece], cells: int) -> list[Piece]:
-    """``pieces`` in exactly ``cells`` cells; the last ones give way first, the first one is elided in its middle."""
-    fitted: list[Piece] = []
-    for position, (text, style) in enumerate(pieces):
-        shown = elide_middle(text, cells) if position == 0 else elide_end(text, cells)
-        if shown:
-            fitted.append((shown, style))
-        cells -= width_of(shown)
-    fitted.append((" " * cells, ""))
-    return fitted
+            self.cursor = self._model.place(node.parent)

@@ -9,7 +9,7 @@ from textual.content import Content
 from textual.screen import ModalScreen
 from textual.widgets import Static
 
-from widgets.policy_tree import LEGEND
+from widgets.rights_letters import LEGEND
 
 
 class Key(NamedTuple):

@@ -23,8 +23,9 @@ from editor.escape import printable
 from editor.landlock.rights import NO_RIGHTS, in_order, right_of
 from editor.policy.errors import PolicyError
 from widgets.key_line import KeyLine
-from widgets.policy_tree import PolicyTree, TreeSource
+from widgets.policy_tree import PolicyTree
 from widgets.status_line import Status, StatusLine
+from widgets.tree_model import TreeSource
 
 # All else is imported where it is used: half of the time to the first screen would go into modules that it does not
 # need. A thread imports them while the person looks at it.

@@ -31,9 +31,9 @@ from editor.workspace.notifying import Changes
 from editor.workspace.workspace import Workspace
 from widgets.access_table import AccessRow
 from widgets.handled_panel import HandledRow
-from widgets.policy_tree import RowKind, TreeRow
 from widgets.ports_panel import PortRow
 from widgets.rights_panel import RightState, Source
+from widgets.tree_model import RowKind, TreeRow
 
 _KERNELS = {version.number: version.kernel for version in ABI_VERSIONS}
 

@@ -8,7 +8,9 @@ from pathlib import Path
 import pytest
 
 from tests.widgets.hosts import HOSTILE, Shown, longest_gap, shown
-from widgets.policy_tree import LEGEND, PolicyTree, TreeRow, rights_letters
+from widgets.policy_tree import PolicyTree
+from widgets.rights_letters import LEGEND, rights_letters
+from widgets.tree_model import TreeRow
 
 READ = ("read_file", "read_dir")
 

@@ -12,10 +12,11 @@ from widgets.command_bar import CommandBar
 from widgets.handled_panel import HandledPanel
 from widgets.output_pane import OutputPane
 from widgets.policy_text import PolicyText
-from widgets.policy_tree import PolicyTree, TreeRow
+from widgets.policy_tree import PolicyTree
 from widgets.ports_panel import PortsPanel
 from widgets.rights_panel import RightsPanel
 from widgets.status_line import Status, StatusLine
+from widgets.tree_model import TreeRow
 
 # Contrast as WCAG counts it, for the two plain themes: 3 tells things apart; the light theme's own colour for warnings
 # has 2.7 on a focused widget. Other themes choose for themselves: there it only must not vanish.
