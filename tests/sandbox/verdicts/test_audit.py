@@ -20,8 +20,7 @@ from editor.sandbox.verdicts.audit import (
     parse_domain,
     parse_fields,
 )
-from editor.sandbox.verdicts.confirm import agrees, compare, told_blockers
-from editor.sandbox.verdicts.report import Access
+from editor.sandbox.verdicts.confirm import compare, told_blockers
 from tests.cli.harness import POLICY, write
 from tests.sandbox.harness import ALL_FS, ALL_NET, READING, REPOSITORY, Outcome, policy, require_abi, run, system_rules
 
@@ -69,40 +68,6 @@ def test_what_is_no_record_is_nothing(text: bytes) -> None:
     assert parse_domain(text) is None
     fields = parse_fields(text)
     assert fields is None or fields.serial == 42
-
-
-def _access(**values: object) -> Access:
-    plain = Access(
-        verdict="denied", rights=frozenset({"read_file"}), missing=frozenset({"read_file"}), path="/a",
-        object_path="/a", port=None, syscall="openat", errno="EACCES", process="x", pid=1, times=1,
-    )  # fmt: skip
-    return plain._replace(**values)  # type: ignore[arg-type]  # test values by name
-
-
-def _denial(serial: int, *blockers: str, path: str | None = "/a", port: int | None = None) -> Denial:
-    return Denial(serial, "1", frozenset(blockers), path, "", 0, port, 0, "", None, None)
-
-
-def test_agreement_is_about_rights_and_object() -> None:
-    assert agrees(_access(), _denial(1, "read_file"))
-    assert not agrees(_access(), _denial(1, "read_file", path="/b"))
-    assert not agrees(_access(), _denial(1, "write_file"))
-    assert not agrees(_access(), _denial(1, "read_file", "write_file"))
-    emptied = _access(missing=frozenset({"write_file", "truncate"}))
-    assert agrees(emptied, _denial(1, "write_file"))
-    assert not agrees(emptied, _denial(1, "truncate"))
-    connected = _access(missing=frozenset({"connect_tcp"}), object_path=None, port=80)
-    assert agrees(connected, _denial(1, "connect_tcp", path=None, port=80))
-    assert not agrees(connected, _denial(1, "connect_tcp", path=None, port=81))
-
-
-def test_comparison_tells_both_directions() -> None:
-    told, untold = _access(), _access(object_path="/c")
-    found = compare(
-        [told, untold], [_denial(1, "read_file"), _denial(2, "read_file"), _denial(3, "read_file", path="/d")]
-    )
-    assert found.confirmed == (True, False)
-    assert [denial.path for denial in found.unseen] == ["/d"]
 
 
 # With the kernel

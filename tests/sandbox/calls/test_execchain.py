@@ -1,0 +1,59 @@
+"""What a program file asks for: interpreters and ELF loaders."""
+
+import os
+import struct
+from pathlib import Path
+
+import pytest
+
+from editor.sandbox.calls.execchain import NOTHING, Image, ImageReader
+
+
+@pytest.mark.parametrize(
+    ("content", "expected"),
+    [
+        (b"#!/bin/sh\n", Image("/bin/sh", None)),
+        (b"#!  /usr/bin/env   python3 -x\nrest", Image("/usr/bin/env", None)),
+        (b"#!\t/bin/sh\t-e", Image("/bin/sh", None)),
+        (b"#!relative\n", Image("relative", None)),
+        (b"#!\n", NOTHING),
+        (b"#! \n/bin/sh", NOTHING),
+        (b"#!/\xff\n", Image("/\udcff", None)),
+        (b"", NOTHING),
+        (b"echo no interpreter\n", NOTHING),
+        (b"\x7fELF", NOTHING),
+        (b"\x7fELF" + bytes(200), NOTHING),
+        (b"\x7fELF\x02\x01" + b"\xff" * 300, NOTHING),
+    ],
+    ids=range(12),
+)
+def test_what_a_program_asks_for(content: bytes, expected: Image, tmp_path: Path) -> None:
+    program = tmp_path / "program"
+    program.write_bytes(content)
+    assert ImageReader().read(str(program)) == expected
+
+
+def test_loader_of_a_real_program_and_of_a_small_one(tmp_path: Path) -> None:
+    loader = ImageReader().read(os.path.realpath("/bin/sh")).loader
+    assert loader is not None
+    assert os.path.exists(loader)
+    header = b"\x7fELF\x01\x01" + bytes(22) + struct.pack("<I", 64) + bytes(10) + struct.pack("<HH", 32, 1)
+    program = tmp_path / "small"  # 32 bits, one PT_INTERP header
+    program.write_bytes(header.ljust(64, b"\0") + struct.pack("<II8xI12x", 3, 96, 8) + b"/lib/ld\0")
+    assert ImageReader().read(str(program)) == Image(None, "/lib/ld")
+
+
+def test_what_is_no_file_is_not_read(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "fifo")
+    assert ImageReader().read(str(tmp_path / "fifo")) == NOTHING
+    assert ImageReader().read(str(tmp_path)) == NOTHING
+    assert ImageReader().read(str(tmp_path / "none")) == NOTHING
+
+
+def test_program_that_was_replaced_is_read_again(tmp_path: Path) -> None:
+    reader = ImageReader()
+    program = tmp_path / "program"
+    program.write_text("#!/bin/one\n")
+    assert reader.read(str(program)).script == "/bin/one"
+    program.write_text("#!/bin/other\n")
+    assert reader.read(str(program)).script == "/bin/other"

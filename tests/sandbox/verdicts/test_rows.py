@@ -1,0 +1,52 @@
+"""Rows of a report: added up as they come, and whole on their way."""
+
+import json
+
+import pytest
+
+from editor.policy.model import RuleRef
+from editor.sandbox.verdicts.report import Access
+from editor.sandbox.verdicts.rows import Rows
+
+
+def _access(path: str, **values: object) -> Access:
+    plain = Access(
+        verdict="allowed", rights=frozenset({"read_file"}), missing=frozenset(), path=path, object_path=path, port=None,
+        syscall="openat", errno=None, process="cat", pid=7, times=1,
+        decided_by=(RuleRef("p.toml", 3, 'path_beneath "/"'),), reason="because",
+    )  # fmt: skip
+    return plain._replace(**values)  # type: ignore[arg-type]  # test values by name
+
+
+def test_rows_tell_only_what_is_new() -> None:
+    rows = Rows()
+    first, second = rows.find(_access("/a")), rows.find(_access("/b"))
+    assert rows.find(_access("/a", pid=8)) is first
+    for row in (first, first, second):
+        rows.count(row)
+    told = [json.loads(line) for line in rows.tell()]
+    assert [(event["row"], event["access"]["path"], event["access"]["count"]) for event in told] == [
+        (0, "/a", 2),
+        (1, "/b", 1),
+    ]
+    assert rows.tell() == []
+    rows.count(second)
+    assert [json.loads(line) for line in rows.tell()] == [{"more": [[1, 1]]}]
+
+
+def test_rows_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("editor.sandbox.verdicts.rows._MAX_ROWS", 10)
+    rows = Rows()
+    for number in range(100):
+        rows.count(rows.find(_access(f"/{number}")))
+    assert len(rows) == 11
+    assert rows.overflowed
+    told = [Access.from_json(json.loads(line)["access"]) for line in rows.tell()]
+    assert sum(access.times for access in told) == 100
+    assert told[-1].path is None
+
+
+def test_access_travels_whole() -> None:
+    access = _access("/\udcff\n", verdict="denied", missing=frozenset({"read_file"}), errno="EACCES", confirmed=True)
+    assert Access.from_json(json.loads(json.dumps(access.to_json()))) == access
+    assert access._replace(pid=9, times=4, confirmed=None).key() == access.key()
