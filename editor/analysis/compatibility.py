@@ -3,7 +3,7 @@
 from typing import Any, NamedTuple
 
 from editor.landlock.abi import ABI_VERSIONS, AbiVersion
-from editor.landlock.rights import RIGHTS, RightSet, in_order, rights_of, unnamed
+from editor.landlock.rights import RIGHTS, RightSet, in_order, listed, rights_of, unnamed
 from editor.policy.model import Policy
 from editor.policy.reference import REFERENCE_ABI
 
@@ -110,7 +110,7 @@ def _readers(policy: Policy) -> tuple[str, ...]:
     bits = unnamed(policy.handled_fs | policy.handled_net | policy.scoped)
     sentences = []
     if bits:
-        names = ", ".join(in_order(bits))
+        names = listed(bits)
         sentences.append(f"{names}: no ABI known to Paddock has it; the kernel is asked when it is to be enforced.")
         sentences.append("landlockconfig (llconfig, Island) refuses this file: it takes rights by name only.")
     if newer:

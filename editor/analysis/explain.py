@@ -21,6 +21,7 @@ from editor.landlock.rights import (
     RightSet,
     in_order,
     kind_of,
+    listed,
     mask_of,
     named_bits,
     right_of,
@@ -293,7 +294,7 @@ def _notes(target: Target, object_path: str) -> tuple[str, ...]:
     if set(target.rights) & {"execute"} and stat.S_ISREG(status.st_mode) and "read_file" not in target.rights:
         notes.append("Executing needs execute and read_file, on the program and on the interpreter that it names.")
     if object_path != real:
-        names = ", ".join(in_order(_OF_DIRECTORIES & set(target.rights)))
+        names = listed(_OF_DIRECTORIES & set(target.rights))
         notes.append(f"{names} is checked on the directory, {printable(object_path)}.")
     return tuple(notes)
 

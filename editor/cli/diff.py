@@ -7,7 +7,7 @@ from editor.cli.console import Console, columns, prepare_streams, print_json
 from editor.cli.options import FORMATS, abi_number, add_file_options, load_policy, new_parser, one_file_of, parse
 from editor.escape import printable
 from editor.evaluation.diff import Difference
-from editor.landlock.rights import LATEST_ABI, in_order
+from editor.landlock.rights import LATEST_ABI, listed
 
 # Of the places beneath where a difference does not hold; --format json lists all.
 _MAX_EXCEPTIONS = 5
@@ -65,4 +65,4 @@ def _row(found: Difference) -> list[str]:
         more = len(found.excepted) - _MAX_EXCEPTIONS
         names = ", ".join(map(printable, found.excepted[:_MAX_EXCEPTIONS])) + (f" and {more} more" if more > 0 else "")
         why.append(f"but not on {names}")
-    return [subject, ", ".join(in_order(found.rights)), "; ".join(why)]
+    return [subject, listed(found.rights), "; ".join(why)]

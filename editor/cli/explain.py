@@ -21,7 +21,7 @@ from editor.cli.text import edit_command
 from editor.escape import printable
 from editor.evaluation.resolve import GrantRef
 from editor.landlock.abi import probe
-from editor.landlock.rights import LATEST_ABI, in_order
+from editor.landlock.rights import LATEST_ABI, listed
 from editor.policy.model import Policy
 from editor.sandbox.verdicts.report import AbiUsed
 
@@ -110,7 +110,7 @@ def explanation_lines(explanation: Explanation, policy: Policy, console: Console
         rows = []
         for level in explanation.levels:
             path = printable(level.path) + _mounted(level)
-            rows += [[path, ", ".join(in_order(each.rights)), place(each.ref)] for each in level.grants]
+            rows += [[path, listed(each.rights), place(each.ref)] for each in level.grants]
             if not level.grants:
                 rows.append([path, "-", ""])
         lines += columns(rows)
@@ -136,7 +136,7 @@ def effective_lines(found: Effective, console: Console) -> list[str]:
         ("always denied", found.denied),
         (f"unknown to ABI {found.abi.enforced}", found.unknown),
     )
-    lines += columns([[name, ", ".join(in_order(rights))] for name, rights in facts if rights])
+    lines += columns([[name, listed(rights)] for name, rights in facts if rights])
     lines += ["", console.paint("Files: what rules give there, and what holds with all above", "bold")]
     rows = []
     stack: list[str] = []
@@ -149,22 +149,20 @@ def effective_lines(found: Effective, console: Console) -> list[str]:
         label = "  " * branch.depth + printable(label)
         given = frozenset[str]().union(*(each.rights for each in branch.given))
         if not branch.exists:
-            would = f"does not exist; would give {', '.join(in_order(given)) or 'nothing'}"
+            would = f"does not exist; would give {listed(given) or 'nothing'}"
             rows.append([label, would, "", _places(branch.given)])
             continue
-        beside = ", ".join(in_order(branch.rights - given))
+        beside = listed(branch.rights - given)
         where = _places(branch.given)
         if others := [printable(each) for each in branch.spellings if os.path.abspath(each) != branch.path]:
             where += f" (as {', '.join(others)})"
-        rows.append([label, ", ".join(in_order(given)) or "-", f"+ {beside}" if beside else "", where])
+        rows.append([label, listed(given) or "-", f"+ {beside}" if beside else "", where])
     lines += columns(rows)
     if found.ports:
         lines += ["", console.paint("Ports", "bold")]
-        lines += columns(
-            [[str(port.port), ", ".join(in_order(port.rights)) or "-", _places(port.refs)] for port in found.ports]
-        )
+        lines += columns([[str(port.port), listed(port.rights) or "-", _places(port.refs)] for port in found.ports])
     if found.scoped:
-        lines += ["", console.paint("Kept inside the sandbox", "bold"), f"  {', '.join(in_order(found.scoped))}"]
+        lines += ["", console.paint("Kept inside the sandbox", "bold"), f"  {listed(found.scoped)}"]
     return lines
 
 

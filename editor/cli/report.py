@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from editor.cli.console import Console, columns
 from editor.cli.text import edit_command, location
 from editor.escape import printable
-from editor.landlock.rights import in_order
+from editor.landlock.rights import listed
 from editor.policy.model import Policy
 from editor.sandbox.verdicts.report import Access, Report, Verdict
 from editor.suggest.grant import CannotGrant, describe, grant
@@ -72,7 +72,7 @@ def _rows(accesses: Sequence[Access]) -> list[str]:
     rows = []
     for group in groups.values():
         first = group[0]
-        names = ", ".join(in_order(first.missing or first.rights)) or first.syscall
+        names = listed(first.missing or first.rights) or first.syscall
         processes = ", ".join(dict.fromkeys(printable(each.process) for each in group))
         times = sum(each.times for each in group)
         why = [location(ref) for ref in first.decided_by] if first.verdict == "allowed" else []

@@ -3,7 +3,7 @@
 import unicodedata
 
 from editor.exchange import Loss, Source
-from editor.landlock.rights import RIGHTS, in_order, mask_of, unnamed
+from editor.landlock.rights import RIGHTS, listed, mask_of, unnamed
 from editor.policy.locate import locate
 from editor.policy.model import Policy
 from editor.policy.reference import REFERENCE_ABI
@@ -57,20 +57,20 @@ def unknown_elsewhere(policy: Policy) -> tuple[Loss, ...]:
     if newer := written & _REFERENCE_LACKS:
         losses.append(
             Loss(
-                f"{', '.join(in_order(newer))}: written by kernel name; landlockconfig does not know "
+                f"{listed(newer)}: written by kernel name; landlockconfig does not know "
                 f"{'this name' if len(newer) == 1 else 'these names'} yet and refuses the file.",
                 False,
             )
         )
     if bits := unnamed(policy.handled_fs | policy.handled_net | policy.scoped):
-        sentence = f"{', '.join(in_order(bits))}: written as a number; landlockconfig takes names alone and refuses it."
+        sentence = f"{listed(bits)}: written as a number; landlockconfig takes names alone and refuses it."
         losses.append(Loss(sentence, False))
     everything = policy.handled_fs | policy.handled_net
     through_groups = everything & _REFERENCE_LACKS - newer
     if through_groups and policy.abi is not None and policy.abi > REFERENCE_ABI:
         losses.append(
             Loss(
-                f"{', '.join(in_order(through_groups))}: part of a group at abi = {policy.abi}; a launcher that "
+                f"{listed(through_groups)}: part of a group at abi = {policy.abi}; a launcher that "
                 "knows fewer rights leaves that unrestricted, as on an older kernel.",
                 False,
             )

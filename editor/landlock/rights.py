@@ -178,6 +178,11 @@ def in_order(names: Iterable[str]) -> list[str]:
     return [right.name for right in sorted(_rights_among(wanted), key=lambda right: (right.kind, right.bit))]
 
 
+def listed(names: Iterable[str]) -> str:
+    """Return ``names`` in the kernel's order with commas between, as sentences show them."""
+    return ", ".join(in_order(names))
+
+
 def _rights_among(names: RightSet) -> Iterator[Right]:
     for name in names:
         try:

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from editor.editing.edits import Edit, EditError, GrantPath, GrantPort, SetScope, check
 from editor.escape import printable
 from editor.evaluation.resolve import resolve
-from editor.landlock.rights import RIGHTS, RightSet, in_order
+from editor.landlock.rights import RIGHTS, RightSet, in_order, listed
 from editor.policy.model import Policy, path_key
 from editor.sandbox.verdicts.report import Access
 
@@ -64,18 +64,14 @@ def describe(edit: Edit, access: Access, *, together: Iterable[Access] = ()) -> 
             "may then reach every process outside the sandbox this way."
         )
     if isinstance(edit, GrantPort):
-        return f"Grant {_listed(edit.rights)} on port {edit.port}, for any address."
+        return f"Grant {listed(edit.rights)} on port {edit.port}, for any address."
     if isinstance(edit, GrantPath):
         beneath = " and everything beneath it" if os.path.isdir(edit.path) else ""
-        sentence = f"Grant {_listed(edit.rights)} on {printable(edit.path)}{beneath}."
+        sentence = f"Grant {listed(edit.rights)} on {printable(edit.path)}{beneath}."
         if access.object_path is not None and access.object_path != _place(access, together):
             sentence += f" {printable(access.object_path)} itself cannot be named by a lasting rule."
         return sentence
     raise TypeError(f"grant makes no {type(edit).__name__}")
-
-
-def _listed(rights: RightSet) -> str:
-    return ", ".join(in_order(rights))
 
 
 def _refuse_hopeless(access: Access) -> None:
