@@ -3,7 +3,8 @@
 from types import MappingProxyType
 from typing import Any, NamedTuple
 
-from editor.analysis.lint.engine import Finding, Severity, lint
+from editor.analysis.lint.catalogue import Finding, Severity
+from editor.analysis.lint.engine import lint
 from editor.evaluation.resolve import resolve
 from editor.policy.compose import Variables, files_of, load_leniently
 from editor.policy.errors import PolicyError

@@ -2,7 +2,8 @@
 
 from collections.abc import Callable
 
-from editor.analysis.lint.engine import Finding, fixes
+from editor.analysis.lint.catalogue import Finding
+from editor.analysis.lint.engine import fixes
 from editor.editing.document import PolicyDocument
 from editor.editing.edits import EditError
 from editor.policy.model import Policy

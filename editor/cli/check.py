@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from editor.analysis.check import Check, Checked, Problem, check
 from editor.analysis.compatibility import Compatibility, Level, compatibility
-from editor.analysis.lint.engine import LINTS
+from editor.analysis.lint.catalogue import LINTS
 from editor.cli.console import Console, columns, prepare_streams, print_json
 from editor.cli.options import (
     FORMATS,
@@ -22,7 +22,7 @@ from editor.cli.options import (
 )
 from editor.cli.text import excerpt
 from editor.escape import printable
-from editor.landlock.rights import LATEST_ABI, in_order
+from editor.landlock.rights import LATEST_ABI, listed
 from editor.workspace.saving import SaveError
 
 _STYLES = {"error": "error", "warning": "warning", "note": "dim", "fixed": "allowed"}
@@ -158,5 +158,5 @@ def _summary(level: Level) -> str:
     total = len(level.enforced) + len(level.unrestricted)
     if not level.unrestricted:
         return f"all {total} enforced"
-    names = ", ".join(in_order(level.unrestricted))
+    names = listed(level.unrestricted)
     return f"{len(level.enforced)} of {total} enforced; silently not: {names}"

@@ -7,7 +7,7 @@ from urllib.parse import quote
 
 from editor import __version__
 from editor.analysis.check import Checked, Problem
-from editor.analysis.lint.engine import LINTS, Lint
+from editor.analysis.lint.catalogue import LINTS, Lint
 from editor.policy.compose import GIVEN
 
 _SCHEMA = "https://docs.oasis-open.org/sarif/sarif/v2.1.0/errata01/os/schemas/sarif-schema-2.1.0.json"

@@ -12,7 +12,7 @@ from typing import Any
 import jsonschema  # type: ignore[import-untyped]  # it ships no types
 import pytest
 
-from editor.analysis.lint.engine import LINTS
+from editor.analysis.lint.catalogue import LINTS
 from editor.landlock.abi import ABI_VERSIONS
 from editor.landlock.rights import in_order, rights_of
 from tests.cli.harness import POLICY as WIDE_POLICY

@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 
 from editor.analysis.compatibility import compatibility
 from editor.analysis.effective import effective
-from editor.analysis.lint.engine import LINTS, fixes, lint
+from editor.analysis.lint.catalogue import LINTS
+from editor.analysis.lint.engine import fixes, lint
 from editor.editing.document import PolicyDocument
 from editor.editing.edits import EditError
 from editor.evaluation.decider import Decider

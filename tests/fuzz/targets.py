@@ -11,7 +11,8 @@ from editor.analysis.check import Check, check
 from editor.analysis.compatibility import compatibility
 from editor.analysis.effective import effective
 from editor.analysis.explain import TargetError, explain, parse_target
-from editor.analysis.lint.engine import LINTS, fixes, lint
+from editor.analysis.lint.catalogue import LINTS
+from editor.analysis.lint.engine import fixes, lint
 from editor.cli.check import checked_lines, compatibility_lines
 from editor.cli.console import Console
 from editor.cli.explain import effective_lines, explanation_lines

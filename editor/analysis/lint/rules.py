@@ -6,14 +6,14 @@ import stat
 from collections.abc import Iterator
 from typing import NamedTuple
 
-from editor.analysis.lint.engine import Finding, finding
+from editor.analysis.lint.catalogue import Finding, finding
 from editor.editing.edits import RemoveEntry, SetRuleRights
 from editor.editing.meaning import variables_of
 from editor.escape import printable
 from editor.evaluation.decider import Decider
 from editor.evaluation.mounts import is_beneath, mount_of, read_mounts
 from editor.evaluation.resolve import ResolvedPath, ResolvedPolicy
-from editor.landlock.rights import DIRECTORY_RIGHTS, LATEST_ABI, NO_RIGHTS, RightSet, in_order
+from editor.landlock.rights import DIRECTORY_RIGHTS, LATEST_ABI, NO_RIGHTS, RightSet, in_order, listed
 from editor.policy.model import Location, ParentPath, PathRule, Policy, RuleRef, path_key
 from editor.policy.variables import expand
 
@@ -150,7 +150,7 @@ def _covered(entries: list[_Entry], decider: Decider, resolved: ResolvedPolicy) 
         if cover is not None:
             shown = printable(entry.parent.template)
             by = f"what other rules give on {printable(cover)}"
-            message = f"{shown} adds nothing to {by}: {_listed(entry.rule.rights)}."
+            message = f"{shown} adds nothing to {by}: {listed(entry.rule.rights)}."
             fix = (RemoveEntry("path_beneath", entry.rule.number, entry.at),)
             yield finding("covered-rule", entry.parent.location, message, fix=fix)
 
@@ -328,7 +328,3 @@ def _links_and_mounts(entries: list[_Entry], resolved: ResolvedPolicy) -> Iterat
                     f"{printable(mount.root)} of its filesystem: the rule holds there too."
                 )
                 yield finding("bind-mount", entry.parent.location, message)
-
-
-def _listed(rights: RightSet) -> str:
-    return ", ".join(in_order(rights))

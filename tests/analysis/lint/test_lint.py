@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from editor.analysis.lint.engine import LINTS, Finding, fixes, lint
+from editor.analysis.lint.catalogue import LINTS, Finding
+from editor.analysis.lint.engine import fixes, lint
 from editor.editing.document import PolicyDocument
 from editor.evaluation.decider import Decider
 from editor.evaluation.resolve import resolve

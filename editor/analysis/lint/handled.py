@@ -1,0 +1,171 @@
+"""Findings about what a policy handles and defines: rights, groups and variables. They hold on any machine."""
+
+from collections.abc import Iterator
+
+from editor.analysis.lint.catalogue import Finding, finding
+from editor.editing.edits import RemoveVariable
+from editor.landlock.rights import (
+    GROUPS,
+    LATEST_ABI,
+    NO_RIGHTS,
+    RIGHTS,
+    Kind,
+    RightSet,
+    bits_of,
+    in_order,
+    listed,
+    rights_of,
+    unnamed,
+)
+from editor.policy.model import Location, Policy
+from editor.policy.reference import REFERENCE_ABI
+from editor.policy.variables import Reference, parse_template
+
+
+def lint_handled(policy: Policy, target_abi: int | None) -> Iterator[Finding]:
+    """Yield the findings, in no particular order; ``target_abi`` is the ABI that the policy is meant for."""
+    yield from _nothing_restricted(policy)
+    yield from _unhandled(policy, target_abi)
+    yield from _never_granted(policy)
+    yield from _newer_rights(policy, target_abi)
+    yield from _unknown_elsewhere(policy)
+    yield from _unnamed(policy)
+    yield from _empty_groups(policy)
+    yield from _unused_variables(policy)
+
+
+def _start(policy: Policy) -> Location:
+    """The start of the policy; of several files together, that of the first."""
+    places = [table.location for table in policy.rulesets] + [rule.location for rule in policy.path_rules]
+    places += [rule.location for rule in policy.port_rules] + [variable.location for variable in policy.variables]
+    return Location(places[0].file if places else policy.file, 1, 1)
+
+
+def _nothing_restricted(policy: Policy) -> Iterator[Finding]:
+    if not (policy.handled_fs or policy.handled_net or policy.scoped):
+        message = "The policy restricts nothing: it handles no right."
+        yield finding("nothing-restricted", _start(policy), message)
+
+
+def _unhandled(policy: Policy, target_abi: int | None) -> Iterator[Finding]:
+    """Rights beside handled ones that nothing restricts; a note where somebody listed what to handle."""
+    sections: tuple[tuple[Kind, RightSet, str], ...] = (
+        ("fs", policy.handled_fs, "on any file"),
+        ("net", policy.handled_net, "for any port"),
+    )
+    for kind, handled, where in sections:
+        if not handled:
+            continue
+        named = handled - unnamed(handled)
+        abi = target_abi or policy.abi or max((RIGHTS[name].abi for name in named), default=LATEST_ABI)
+        free = rights_of(kind, abi) - handled - {"refer"}
+        if not free:
+            continue
+        tables = [table for table in policy.rulesets if (table.handled_fs if kind == "fs" else table.handled_net)]
+        rules = policy.path_rules if kind == "fs" else policy.port_rules
+        location = tables[0].location if tables else rules[0].location
+        how = "handled neither by a ruleset nor through a rule" if not tables else "not handled"
+        message = f"{listed(free)}: {how}, so not restricted {where}."
+        yield finding("unhandled-right", location, message, severity="note" if tables else None)
+
+
+def _never_granted(policy: Policy) -> Iterator[Finding]:
+    granted = NO_RIGHTS.union(
+        *(rule.rights for rule in policy.path_rules), *(rule.rights for rule in policy.port_rules)
+    )
+    denied = (policy.handled_fs | policy.handled_net) - granted
+    if denied:
+        location = policy.rulesets[0].location if policy.rulesets else _start(policy)
+        yield finding("never-granted", location, f"{listed(denied)}: no rule grants it, so it is always denied.")
+
+
+def _named(policy: Policy) -> Iterator[tuple[str, Location]]:
+    """Every name of a right or scope as written, groups included, with its table's place."""
+    for table in policy.rulesets:
+        for name in (*table.handled_access_fs, *table.handled_access_net, *table.scoped):
+            yield name, table.location
+    for rule in policy.path_rules:
+        yield from ((name, rule.location) for name in rule.allowed_access)
+    for port_rule in policy.port_rules:
+        yield from ((name, port_rule.location) for name in port_rule.allowed_access)
+
+
+def _newer_rights(policy: Policy, target_abi: int | None) -> Iterator[Finding]:
+    """The first use of each right that the intended kernel does not know: it is not restricted there."""
+    abi = target_abi if target_abi is not None else policy.abi
+    if abi is None or abi >= LATEST_ABI:
+        return
+    aim = f"ABI {abi}" if target_abi is not None else f"this file's abi = {abi}"
+    told = set[str]()
+    for name, location in _named(policy):
+        right = RIGHTS.get(name)
+        if right is not None and right.abi > abi and name not in told:
+            told.add(name)
+            message = f"{name} came with ABI {right.abi}, but the policy is meant for {aim}."
+            yield finding("newer-right", location, message)
+    if target_abi is not None and policy.abi is not None and policy.abi > target_abi:
+        everything = policy.handled_fs | policy.handled_net | policy.scoped
+        lost = [name for name in in_order(everything - told - unnamed(everything)) if RIGHTS[name].abi > abi]
+        if lost:
+            message = f"{', '.join(lost)}: part of a group at abi = {policy.abi}, not restricted at ABI {abi}."
+            yield finding("newer-right", _start(policy), message)
+
+
+def _unknown_elsewhere(policy: Policy) -> Iterator[Finding]:
+    told = set[str]()
+    for name, location in _named(policy):
+        right = RIGHTS.get(name)
+        if right is not None and right.abi > REFERENCE_ABI and name not in told:
+            told.add(name)
+            message = f"landlockconfig does not know {name} yet: llconfig and Island refuse this file."
+            yield finding("unknown-to-reference", location, message)
+
+
+def _unnamed(policy: Policy) -> Iterator[Finding]:
+    """Rights given as numbers, where each is first used."""
+    found: dict[Location, RightSet] = {}
+    left = unnamed(policy.handled_fs | policy.handled_net | policy.scoped)
+    for name, location in _named(policy):
+        if new := bits_of(name) & left:
+            found[location] = found.get(location, NO_RIGHTS) | new
+            left -= new
+    for location, bits in found.items():
+        message = (
+            f"{listed(bits)}: no Landlock ABI up to {LATEST_ABI} has it, and a kernel that does not know it does not "
+            "restrict it. landlockconfig takes names only: llconfig and Island refuse this file."
+        )
+        yield finding("unnamed-right", location, message)
+
+
+def _empty_groups(policy: Policy) -> Iterator[Finding]:
+    for table in policy.rulesets:
+        lists = (
+            ("handled_access_net", table.handled_access_net, table.handled_net),
+            ("scoped", table.scoped, table.scopes),
+        )
+        for key, names, rights in lists:
+            if names and not rights and set(names) <= set(GROUPS):
+                message = f"{', '.join(names)} stands for nothing in {key} at abi = {policy.abi}."
+                yield finding("empty-group", table.location, message)
+    for rule in policy.port_rules:
+        if not rule.rights and set(rule.allowed_access) <= set(GROUPS):
+            ports = ", ".join(str(entry.port) for entry in rule.ports)
+            unrestricted = "" if policy.handled_net else ", and no port is restricted"
+            names_ = ", ".join(rule.allowed_access)
+            message = f"{names_} stands for nothing at abi = {policy.abi}: the rule for port {ports} has no effect"
+            yield finding("empty-group", rule.location, f"{message}{unrestricted}.")
+
+
+def _unused_variables(policy: Policy) -> Iterator[Finding]:
+    used = {
+        token.name
+        for rule in policy.path_rules
+        for parent in rule.parents
+        for token in parse_template(parent.template)
+        if isinstance(token, Reference)
+    }
+    for variable in policy.variables:
+        if variable.name not in used:
+            used.add(variable.name)  # several tables may share a name: one cause
+            message = f"The variable '{variable.name}' is not used by any path."
+            yield finding("unused-variable", variable.location, message, fix=(RemoveVariable(variable.name),))
