@@ -209,7 +209,7 @@ def explain(policy: Policy, target: Target, abi: AbiUsed) -> Explanation:
         notes = _binding_notes(decider)
     changes: list[str] = []
     for answer, decision in zip(answers, found, strict=True):
-        changes += _changes(policy, target, answer, decision, abi.enforced)
+        changes += _changes(resolved, target, answer, decision, abi.enforced)
     links = _links(target.name) if target.kind == "path" else ()
     return Explanation(
         policy.file, target, abi, object_path, tuple(answers), levels, notes, tuple(dict.fromkeys(changes)), links
@@ -306,11 +306,11 @@ def _binding_notes(decider: Decider) -> tuple[str, ...]:
     return ("A UDP socket that is not bound yet gets a free port by it, which needs bind_udp on port 0: not granted.",)
 
 
-def _changes(policy: Policy, target: Target, answer: RightAnswer, decision: Decision, abi: int) -> list[str]:
+def _changes(resolved: ResolvedPolicy, target: Target, answer: RightAnswer, decision: Decision, abi: int) -> list[str]:
     """What would change the answer for one right."""
     right = answer.right
     if answer.answer == "denied":
-        return _grants(policy, target, answer, decision)
+        return _grants(resolved, target, answer, decision)
     if answer.answer == "uncontrolled":
         since = right_of(right).abi
         if since > abi:
@@ -328,7 +328,7 @@ def _changes(policy: Policy, target: Target, answer: RightAnswer, decision: Deci
     return [f"To deny {right}, take it out of {rules}{further}."]
 
 
-def _grants(policy: Policy, target: Target, answer: RightAnswer, decision: Decision) -> list[str]:
+def _grants(resolved: ResolvedPolicy, target: Target, answer: RightAnswer, decision: Decision) -> list[str]:
     access = Access(
         verdict="denied",
         rights=frozenset({answer.right}),
@@ -346,7 +346,7 @@ def _grants(policy: Policy, target: Target, answer: RightAnswer, decision: Decis
         predicted=True,
     )
     try:
-        return [describe(edit, access) for edit in grant(access, policy)]
+        return [describe(edit, access) for edit in grant(access, resolved)]
     except CannotGrant as error:
         return [str(error)]
 

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from editor.cli.console import Console, columns
 from editor.cli.text import edit_command, location
 from editor.escape import printable
+from editor.evaluation.resolve import resolve
 from editor.landlock.rights import listed
 from editor.policy.model import Policy
 from editor.sandbox.verdicts.report import Access, Report, Verdict
@@ -104,16 +105,17 @@ def _subject(access: Access) -> str:
 def _suggestions(report: Report, policy: Policy, layer: int) -> list[str]:
     """What to change in ``policy``, which is the layer of that number, for what it denied."""
     sentences: dict[str, None] = {}
-    for access in report.accesses:
-        if access.verdict == "denied" and access.layer == layer:
-            try:
-                edits = grant(access, policy, together=report.accesses)
-            except CannotGrant as error:
-                sentences[f"{_subject(access)}: {error}"] = None
-                continue
-            sentences.update(dict.fromkeys(describe(edit, access, together=report.accesses) for edit in edits))
-    if not sentences:
+    denied = [access for access in report.accesses if access.verdict == "denied" and access.layer == layer]
+    if not denied:
         return []
+    resolved = resolve(policy)
+    for access in denied:
+        try:
+            edits = grant(access, resolved, together=report.accesses)
+        except CannotGrant as error:
+            sentences[f"{_subject(access)}: {error}"] = None
+            continue
+        sentences.update(dict.fromkeys(describe(edit, access, together=report.accesses) for edit in edits))
     shown = list(sentences)[:_MAX_SUGGESTIONS]
     more = len(sentences) - len(shown)
     return [

@@ -1019,7 +1019,7 @@ class MainScreen(Screen[None]):
 
         def grant(reading: "Reading | None") -> "Applied":
             try:
-                edits = suggest.grant(access, self.workspace.whole, together=together)
+                edits = suggest.grant(access, self.workspace.resolved, together=together)
             except suggest.CannotGrant as error:
                 raise EditError(str(error)) from error
             return self.workspace.apply(*edits, reading=reading)

@@ -6,9 +6,9 @@ from collections.abc import Iterable
 
 from editor.editing.edits import Edit, EditError, GrantPath, GrantPort, SetScope, check
 from editor.escape import printable
-from editor.evaluation.resolve import resolve
+from editor.evaluation.resolve import ResolvedPolicy
 from editor.landlock.rights import RIGHTS, RightSet, in_order, listed
-from editor.policy.model import Policy, path_key
+from editor.policy.model import path_key
 from editor.sandbox.verdicts.report import Access
 
 # A process's own directory below /proc exists only while it runs: a rule on it is of no use to the next run.
@@ -20,16 +20,13 @@ class CannotGrant(ValueError):
     """No edit of the policy can turn this access into an allowance. The message is a sentence for a person."""
 
 
-def grant(
-    access: Access, policy: Policy, *, base: str | None = None, together: Iterable[Access] = ()
-) -> tuple[Edit, ...]:
-    """The smallest edits of ``policy`` that turn the denied ``access`` into an allowance.
+def grant(access: Access, resolved: ResolvedPolicy, *, together: Iterable[Access] = ()) -> tuple[Edit, ...]:
+    """Return the smallest edits of the policy that turn the denied ``access`` into an allowance.
 
     ``together`` are the other rows of the run. They tell where a rename or link was refused as a whole, one row a
     directory (what is missing on either is granted), and which files the run itself had made (the next run makes
-    others: what is missing is granted on the directory). ``base`` is the directory that the policy's
-    relative paths start from, by default the working directory. A path that a rule of the policy leads to keeps that
-    rule's spelling, so that the grant joins it.
+    others: what is missing is granted on the directory). A path that a rule of the policy, ``resolved``, leads to
+    keeps that rule's spelling, so that the grant joins it.
 
     Raises CannotGrant with the reason where no edit can help.
     """
@@ -46,7 +43,7 @@ def grant(
     for row in (access, *_same_refusal(access, rows)):
         place = _place(row, rows)
         wanted[place] = wanted.get(place, frozenset()) | row.missing
-    spellings = _spellings(policy, base)
+    spellings = _spellings(resolved)
     edits = tuple(GrantPath(spellings.get(place, place), rights) for place, rights in wanted.items())
     for edit in edits:
         try:
@@ -143,10 +140,10 @@ def _is_text(path: str) -> bool:
     return True
 
 
-def _spellings(policy: Policy, base: str | None) -> dict[str, str]:
+def _spellings(resolved: ResolvedPolicy) -> dict[str, str]:
     """How the policy's own rules spell the places they lead to; plain spellings stay as they are."""
     spelled: dict[str, str] = {}
-    for rule in resolve(policy, base=base).paths:
+    for rule in resolved.paths:
         if rule.target is not None:
             known = spelled.get(rule.target)
             if known is None or path_key(rule.path) == rule.target:

@@ -100,7 +100,7 @@ def grant_until_nothing_is_denied(policy: PolicyDocument, command: tuple[str, ..
             return Granted(edits, sentences, policy, report)
         for row in denied:
             granted |= {(row.object_path, row.port, right) for right in row.missing}
-            for edit in grant(row, policy.policy, base=place, together=report.accesses):
+            for edit in grant(row, resolve(policy.policy, base=place), together=report.accesses):
                 policy = policy.apply(edit)
                 if edit not in edits:
                     edits.append(edit)
@@ -272,7 +272,7 @@ class TestWhatCannotBeGranted:
         report = run(document(), command, place)
         (row,) = (row for row in report.accesses if row.verdict == verdict and (row.path or "").endswith(name))
         with pytest.raises(CannotGrant) as caught:
-            grant(row, document().policy, base=place, together=report.accesses)
+            grant(row, resolve(document().policy, base=place), together=report.accesses)
         return str(caught.value)
 
     def test_what_failed_for_another_reason(self, place: str) -> None:
@@ -295,11 +295,11 @@ class TestWhatCannotBeGranted:
     def test_what_was_allowed(self, place: str) -> None:
         report = run(document(), ("true",), place)
         with pytest.raises(CannotGrant, match="there is nothing to grant"):
-            grant(report.accesses[0], document().policy)
+            grant(report.accesses[0], resolve(document().policy))
 
     def test_objects_without_a_path(self, place: str) -> None:
         row = denials(run(document(), ("cat", "file"), place))[0]
         for nowhere in (None, "pipe:[4026531]", "memfd:\x1b[31m (deleted)"):
             with pytest.raises(CannotGrant, match="is not on a filesystem path") as caught:
-                grant(row._replace(object_path=nowhere), document().policy, base=place)
+                grant(row._replace(object_path=nowhere), resolve(document().policy, base=place))
             assert printable(str(caught.value)) == str(caught.value)
