@@ -2,10 +2,11 @@
 
 from collections.abc import Sequence
 
-from editor.editing import splice_json, splice_toml
 from editor.editing.edits import EditError
-from editor.editing.plan_rules import AddTable, ChangeList, RemoveTable, ReplaceValue, Step
 from editor.editing.splice import OverlapError, Splice, difference, in_order, spliced
+from editor.editing.splice_json import JsonSplicer
+from editor.editing.splice_toml import TomlSplicer
+from editor.editing.steps import AddTable, ChangeList, RemoveTable, ReplaceValue, Section, Step
 from editor.policy.locate import Format, Node, locate
 
 
@@ -32,6 +33,15 @@ def carry_out(text: str, format: Format, root: Node, steps: Sequence[Step]) -> t
 
 
 def _splices(text: str, format: Format, root: Node, steps: Sequence[Step]) -> list[Splice]:
-    if format == "json":
-        return splice_json.splices(text, root, steps)
-    return splice_toml.splices(text, root, steps)
+    splicer = JsonSplicer(text, root) if format == "json" else TomlSplicer(text, root)
+    found: list[Splice] = []
+    removed: dict[Section, set[int]] = {}
+    added: dict[Section, AddTable] = {}
+    for step in steps:
+        if isinstance(step, RemoveTable):
+            removed.setdefault(step.section, set()).add(step.number)
+        elif isinstance(step, AddTable):
+            added[step.section] = step
+        else:
+            found += splicer.edit_table(step)
+    return found + splicer.edit_sections(removed, added)

@@ -6,7 +6,7 @@ from typing import NamedTuple
 from editor.editing.apply_steps import carry_out
 from editor.editing.edits import Edit, EditError
 from editor.editing.meaning import as_intended, newly_handled
-from editor.editing.plan_rules import plan
+from editor.editing.plan import plan
 from editor.editing.reread import Reading, references_hold, reread, uses_anew
 from editor.editing.splice import Splice, difference, inverted, spliced
 from editor.landlock.rights import RightSet, rights_of

@@ -3,34 +3,20 @@
 import json
 from collections.abc import Sequence
 
-from editor.editing.plan_rules import (
-    AddMember,
-    AddTable,
-    ChangeList,
-    Key,
-    RemoveMember,
-    RemoveTable,
-    ReplaceValue,
-    Section,
-    Step,
-    Value,
-)
 from editor.editing.splice import Splice, edit_sequence, indentation, newline_of
+from editor.editing.steps import AddMember, AddTable, ChangeList, Key, ReplaceValue, Section, TableStep, Value
 from editor.policy.locate import Field, Node, Span
 from editor.policy.outline import spans_of
 from editor.policy.parse import KEYS
-
-
-def splices(text: str, root: Node, steps: Sequence[Step]) -> list[Splice]:
-    """The splices for ``text``, located as ``root``, that do ``steps``."""
-    return _Surgeon(text, root).operate(steps)
 
 
 def _spelled(name: Section | Key) -> str:
     return str(getattr(KEYS["json"], name))
 
 
-class _Surgeon:
+class JsonSplicer:
+    """Edits of ``text``, located as ``root``."""
+
     def __init__(self, text: str, root: Node) -> None:
         self.text = text
         self.root = root
@@ -50,32 +36,21 @@ class _Surgeon:
         assert field is not None  # noqa: S101 the policy was parsed from this text
         return field.node.items[number]
 
-    def operate(self, steps: Sequence[Step]) -> list[Splice]:
-        found: list[Splice] = []
-        removed: dict[Section, set[int]] = {}
-        added: dict[Section, AddTable] = {}
-        for step in steps:
-            if isinstance(step, RemoveTable):
-                removed.setdefault(step.section, set()).add(step.number)
-            elif isinstance(step, AddTable):
-                added[step.section] = step
-            else:
-                table = self.table(step.section, step.number)
-                field = self.field(table, step.key)
-                if isinstance(step, ChangeList) and field is not None:
-                    items = spans_of(field.node.items)
-                    new = [(at, _scalar(value)) for at, value in step.insert]
-                    found += edit_sequence(self.text, field.node.span, items, step.remove, new, comma=self.comma)
-                elif isinstance(step, ReplaceValue) and field is not None:
-                    span = (field.node if step.entry is None else field.node.items[step.entry]).span
-                    found.append(Splice(span.start, self.text[span.start : span.end], _scalar(step.value)))
-                elif isinstance(step, RemoveMember) and field is not None:
-                    found += self.edit_members(table, {table.fields.index(field)}, [])
-                elif isinstance(step, AddMember):
-                    found += self.set_member(
-                        table, field, step.key, self.list_text(step.values, self.member_indent(table))
-                    )
-        return found + self.edit_sections(removed, added)
+    def edit_table(self, step: TableStep) -> list[Splice]:
+        """The splices for a step inside one table."""
+        table = self.table(step.section, step.number)
+        field = self.field(table, step.key)
+        if isinstance(step, AddMember):
+            return self.set_member(table, field, step.key, self.list_text(step.values, self.member_indent(table)))
+        assert field is not None  # noqa: S101 the policy was parsed from this text
+        if isinstance(step, ChangeList):
+            items = spans_of(field.node.items)
+            new = [(at, _scalar(value)) for at, value in step.insert]
+            return list(edit_sequence(self.text, field.node.span, items, step.remove, new, comma=self.comma))
+        if isinstance(step, ReplaceValue):
+            span = (field.node if step.entry is None else field.node.items[step.entry]).span
+            return [Splice(span.start, self.text[span.start : span.end], _scalar(step.value))]
+        return self.edit_members(table, {table.fields.index(field)}, [])
 
     def edit_members(self, table: Node, remove: set[int], insert: list[tuple[int, str]]) -> list[Splice]:
         spans = [Span(field.key_span.start, field.node.span.end) for field in table.fields]
@@ -89,6 +64,7 @@ class _Surgeon:
         return [Splice(span.start, self.text[span.start : span.end], value)]
 
     def edit_sections(self, removed: dict[Section, set[int]], added: dict[Section, AddTable]) -> list[Splice]:
+        """The splices that take away whole tables and add others, by section."""
         found: list[Splice] = []
         gone: set[int] = set()
         new: list[tuple[int, str]] = []

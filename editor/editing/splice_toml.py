@@ -10,31 +10,14 @@ from collections.abc import Callable, Collection, Sequence
 from functools import cached_property
 from typing import NamedTuple
 
-from editor.editing.plan_rules import (
-    AddMember,
-    AddTable,
-    Bits,
-    ChangeList,
-    Key,
-    RemoveMember,
-    RemoveTable,
-    ReplaceValue,
-    Section,
-    Step,
-    Value,
-)
 from editor.editing.splice import Splice, edit_sequence, indentation, line_end, line_start, newline_of
 from editor.editing.splice_array import edit_array
+from editor.editing.steps import AddTable, Bits, ChangeList, Key, RemoveMember, ReplaceValue, Section, TableStep, Value
 from editor.policy.locate import Field, Node, Span
 from editor.policy.outline import spans_of
 
 # A new list that would make its line longer than this gets a line for each element.
 MAX_LINE = 100
-
-
-def splices(text: str, root: Node, steps: Sequence[Step]) -> list[Splice]:
-    """The splices for ``text``, located as ``root``, that do ``steps``."""
-    return _Surgeon(text, root).operate(steps)
 
 
 class _Block(NamedTuple):
@@ -45,7 +28,9 @@ class _Block(NamedTuple):
     number: int | None
 
 
-class _Surgeon:
+class TomlSplicer:
+    """Edits of ``text``, located as ``root``."""
+
     def __init__(self, text: str, root: Node) -> None:
         self.text = text
         self.root = root
@@ -65,26 +50,13 @@ class _Surgeon:
     def field(self, table: Node, name: Section | Key) -> Field | None:
         return next((field for field in table.fields if field.key == name), None)
 
-    def operate(self, steps: Sequence[Step]) -> list[Splice]:
-        found: list[Splice] = []
-        removed: dict[Section, set[int]] = {}
-        added: dict[Section, AddTable] = {}
-        for step in steps:
-            if isinstance(step, RemoveTable):
-                removed.setdefault(step.section, set()).add(step.number)
-            elif isinstance(step, AddTable):
-                added[step.section] = step
-            else:
-                section = self.field(self.root, step.section)
-                assert section is not None  # noqa: S101 the policy was parsed from this text
-                found += self.edit_table(section.node, section.node.items[step.number], step)
-        return found + self.edit_sections(removed, added)
-
     # Inside one table
 
-    def edit_table(
-        self, section: Node, table: Node, step: ChangeList | RemoveMember | AddMember | ReplaceValue
-    ) -> list[Splice]:
+    def edit_table(self, step: TableStep) -> list[Splice]:
+        """The splices for a step inside one table."""
+        section = self.field(self.root, step.section)
+        assert section is not None  # noqa: S101 the policy was parsed from this text
+        table = section.node.items[step.number]
         field = self.field(table, step.key)
         if isinstance(step, ChangeList):
             assert field is not None  # noqa: S101 the policy was parsed from this text
@@ -95,7 +67,7 @@ class _Surgeon:
             node = field.node if step.entry is None else field.node.items[step.entry]
             spelled = _literal if self.text.startswith("'", node.span.start) else _scalar
             return [Splice(node.span.start, self.text[node.span.start : node.span.end], spelled(step.value))]
-        headers = _has_headers(section)
+        headers = _has_headers(section.node)
         if isinstance(step, RemoveMember):
             assert field is not None  # noqa: S101 the policy was parsed from this text
             if headers:
@@ -126,6 +98,7 @@ class _Surgeon:
     # Whole tables
 
     def edit_sections(self, removed: dict[Section, set[int]], added: dict[Section, AddTable]) -> list[Splice]:
+        """The splices that take away whole tables and add others, by section."""
         found: list[Splice] = []
         gone: list[_Block] = []
         headed: list[AddTable] = []

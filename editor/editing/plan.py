@@ -1,0 +1,25 @@
+"""From an edit to the steps that carry it out."""
+
+from editor.editing.edits import Edit, RuleEdit, SetHandled, SetScope, VariableEdit, check
+from editor.editing.plan_handled import set_handled, set_scope
+from editor.editing.plan_rules import edit_rights, edit_rule
+from editor.editing.plan_variables import edit_variable
+from editor.editing.steps import Step
+from editor.policy.model import Policy
+
+
+def plan(policy: Policy, edit: Edit) -> tuple[Step, ...]:
+    """The changes to the lists and tables of ``policy`` that carry out ``edit``; none where it holds already.
+
+    Raises EditError with a sentence where the edit is impossible or would change more than it says.
+    """
+    check(edit)
+    if isinstance(edit, SetHandled):
+        return tuple(set_handled(policy, edit))
+    if isinstance(edit, SetScope):
+        return tuple(set_scope(policy, edit))
+    if isinstance(edit, RuleEdit):
+        return tuple(edit_rule(policy, edit))
+    if isinstance(edit, VariableEdit):
+        return tuple(edit_variable(policy, edit))
+    return edit_rights(policy, edit)

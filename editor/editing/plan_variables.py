@@ -1,0 +1,83 @@
+"""Planning edits of variables and of the paths that use them."""
+
+from collections.abc import Iterator
+from itertools import product
+
+from editor.editing.edits import EditError, ExpandEntry, RemoveVariable, RenameVariable, VariableEdit
+from editor.editing.meaning import variables_of
+from editor.editing.steps import ChangeList, RemoveTable, ReplaceValue, Step
+from editor.escape import printable
+from editor.policy.compose import GIVEN
+from editor.policy.model import Policy
+from editor.policy.variables import MAX_PATHS, Reference, expand, parse_template, quote
+
+
+def edit_variable(policy: Policy, edit: VariableEdit) -> Iterator[Step]:
+    """Steps that change a variable. Raises EditError if it does not exist, is in use, or is not this file's."""
+    variables = variables_of(policy)
+    if isinstance(edit, ExpandEntry):
+        if not 0 <= edit.number < len(policy.path_rules):
+            raise EditError(f"There is no rule {edit.number} in path_beneath.")
+        rule = policy.path_rules[edit.number]
+        if not 0 <= edit.entry < len(rule.parents):
+            raise EditError(f"The rule on line {rule.location.line} has no entry {edit.entry}.")
+        template = rule.parents[edit.entry].template
+        if not any(isinstance(token, Reference) for token in parse_template(template)):
+            return
+        written = tuple(quote(path) for path in expand(template, variables))
+        _refuse_nothing(written, template)
+        insert = tuple((edit.entry, path) for path in written)
+        yield ChangeList("path_beneath", rule.number, "parent", frozenset({edit.entry}), insert)
+        return
+    name = edit.old if isinstance(edit, RenameVariable) else edit.name
+    if name not in variables:
+        raise EditError(f"This policy defines no variable '{printable(name)}'.")
+    tables = [number for number, variable in enumerate(policy.variables) if variable.name == name]
+    for number in tables:
+        place = policy.variables[number].location
+        if place.file != policy.file:
+            where = f"given by {GIVEN}" if place.file == GIVEN else f"defined in {printable(place.file)}:{place.line}"
+            raise EditError(f"'{name}' is {where}: change it there.")
+    if isinstance(edit, RenameVariable):
+        if edit.new == edit.old:
+            return
+        if edit.new in variables:
+            raise EditError(f"There is a variable '{edit.new}' already; the two would become one.")
+        yield from (ReplaceValue("variable", number, "name", None, edit.new) for number in tables)
+    for rule in policy.path_rules:
+        remove: dict[int, tuple[str, ...]] = {}
+        for at, parent in enumerate(rule.parents):
+            if name not in {token.name for token in parse_template(parent.template) if isinstance(token, Reference)}:
+                continue
+            if isinstance(edit, RemoveVariable):
+                raise EditError(f"The path on line {parent.location.line} uses the variable '{name}'.")
+            if isinstance(edit, RenameVariable):
+                (renamed,) = _substituted(parent.template, name, [f"${{{edit.new}}}"])
+                yield ReplaceValue("path_beneath", rule.number, "parent", at, renamed)
+                continue
+            remove[at] = tuple(_substituted(parent.template, name, sorted(map(quote, variables[name]))))
+            _refuse_nothing(remove[at], parent.template)
+        if remove:
+            insert = tuple((at, text) for at, texts in remove.items() for text in texts)
+            yield ChangeList("path_beneath", rule.number, "parent", frozenset(remove), insert)
+    if not isinstance(edit, RenameVariable):
+        yield from (RemoveTable("variable", number) for number in tables)
+
+
+def _refuse_nothing(written: tuple[str, ...], template: str) -> None:
+    if not written:
+        raise EditError(f"'{printable(template)}' stands for no path at all; remove it instead.")
+
+
+def _substituted(template: str, name: str, values: list[str]) -> Iterator[str]:
+    """``template`` with each reference to ``name`` replaced by each of ``values``, which are templates themselves."""
+    choices: list[list[str]] = []
+    position = 0
+    for token in parse_template(template):
+        if isinstance(token, Reference) and token.name == name:
+            choices += [[template[position : token.position]], values]
+            position = token.position + len(f"${{{name}}}")
+    choices.append([template[position:]])
+    if len(values) ** (len(choices) // 2) > MAX_PATHS:
+        raise EditError(f"'{printable(template)}' would become more than {MAX_PATHS} paths.")
+    return ("".join(parts) for parts in product(*choices))

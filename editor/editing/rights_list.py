@@ -1,0 +1,44 @@
+"""Lists of rights in a policy file: how rights are written in one, and how one is changed to stand for others."""
+
+from editor.editing.steps import Bits, ChangeList, Key, Section, Value
+from editor.landlock.rights import Kind, RightSet, in_order, mask_of, stands_for
+
+
+def written(rights: RightSet) -> tuple[Value, ...]:
+    """``rights`` as elements of a list: names, and numbers where there is none."""
+    return tuple(map(_value, in_order(rights)))
+
+
+def _value(right: str) -> Value:
+    mask = mask_of(right)
+    return right if mask is None else Bits(mask)
+
+
+def rewritten(
+    section: Section,
+    number: int,
+    key: Key,
+    names: tuple[str, ...],
+    *,
+    kind: Kind,
+    abi: int | None,
+    wanted: RightSet,
+) -> ChangeList:
+    """The change of a list of ``names`` that makes it stand for ``wanted``.
+
+    A group that still holds stays; one that holds no longer is replaced by names. New names go in kernel order before
+    the first name that comes later in it.
+    """
+    kept: dict[int, RightSet] = {}
+    for at, name in enumerate(names):
+        rights = stands_for(name, kind, abi)
+        if rights <= wanted:
+            kept[at] = rights
+    order = in_order(wanted)
+    rank = {name: position for position, name in enumerate(order)}
+    insert = []
+    for name in order:
+        if not any(name in rights for rights in kept.values()):
+            later = (at for at in kept if rank.get(names[at], -1) > rank[name])  # a group has no rank
+            insert.append((next(later, len(names)), _value(name)))
+    return ChangeList(section, number, key, frozenset(range(len(names))) - frozenset(kept), tuple(insert))

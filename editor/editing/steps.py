@@ -1,0 +1,66 @@
+"""The steps of an edit: the lists and tables of a policy file that must change. Values alone, no text."""
+
+from typing import Literal, NamedTuple
+
+Section = Literal["variable", "ruleset", "path_beneath", "net_port"]
+Key = Literal["name", "handled_access_fs", "handled_access_net", "scoped", "allowed_access", "parent", "port"]
+Value = str | int
+
+
+class Bits(int):
+    """The number of a right that has no name; a port is any other number."""
+
+
+class ChangeList(NamedTuple):
+    """Remove elements of a list by their number; insert values before an element (its length: at the end)."""
+
+    section: Section
+    number: int
+    key: Key
+    remove: frozenset[int]
+    insert: tuple[tuple[int, Value], ...]
+
+
+class RemoveTable(NamedTuple):
+    """Remove a whole table of a section."""
+
+    section: Section
+    number: int
+
+
+class AddTable(NamedTuple):
+    """Add a table behind the last one of its section."""
+
+    section: Section
+    members: tuple[tuple[Key, tuple[Value, ...]], ...]
+
+
+class RemoveMember(NamedTuple):
+    """Remove one key of a table."""
+
+    section: Section
+    number: int
+    key: Key
+
+
+class AddMember(NamedTuple):
+    """Add a key that the table does not have yet."""
+
+    section: Section
+    number: int
+    key: Key
+    values: tuple[Value, ...]
+
+
+class ReplaceValue(NamedTuple):
+    """Put another string in the place of one: the value of a key, or the ``entry``th element of its list."""
+
+    section: Section
+    number: int
+    key: Key
+    entry: int | None
+    value: str
+
+
+TableStep = ChangeList | RemoveMember | AddMember | ReplaceValue
+Step = TableStep | RemoveTable | AddTable
