@@ -1,7 +1,7 @@
 """What a run touched, one row an access; made for thousands of rows that come in bursts."""
 
-from collections.abc import Hashable, Sequence
-from typing import ClassVar, Final, NamedTuple
+from collections.abc import Hashable
+from typing import ClassVar, Final
 
 from textual import on
 from textual.app import ComposeResult
@@ -12,180 +12,15 @@ from textual.message import Message
 from textual.timer import Timer
 from textual.widgets import Static
 
-from widgets.cells import elide_end, fit, fit_right, visible, width_of
-from widgets.line_list import LineList, Piece
+from widgets.access_rows import AccessRow, AccessRows
+from widgets.cells import visible
 
 # Bursts are shown this often at most.
 _FLUSH_S = 0.05
-_COUNT_WIDTH: Final = 5
-_RIGHTS_LEAST: Final = 6
-_RIGHTS_MOST: Final = 26
-_SUBJECT_LEAST: Final = 16
-_PROCESS_WIDTH: Final = 12
-_ERRNO_WIDTH: Final = 7
-_RULE_LEAST: Final = 18
-# Of verdicts that stand beside others in one table.
-_LETTERS: Final = {"failed": "f ", "uncontrolled": "u "}
 # Of the whole height the detail has a third at most; below the first bound it has no rule above it, below the second
 # there is none.
 _HEIGHT_FOR_RULE: Final = 12
 _HEIGHT_FOR_DETAIL: Final = 7
-
-
-class AccessRow(NamedTuple):
-    """One access as shown, ``times`` times.
-
-    ``key`` tells rows apart; ``rule`` is the text of the deciding line; ``confirmed`` is what a second judge said:
-    None where it was not asked. ``access`` is what the row stands for, as the caller knows it.
-    """
-
-    key: Hashable
-    rights: str
-    subject: str
-    process: str
-    times: int
-    errno: str
-    syscall: str
-    rule: str
-    reason: str
-    verdict: str
-    confirmed: bool | None
-    access: object = None
-
-
-class _Columns(NamedTuple):
-    """Widths of the columns; 0 where a column is left out."""
-
-    rights: int
-    subject: int
-    process: int
-    errno: int
-    rule: int
-
-
-def _columns(width: int, rights: int) -> _Columns:
-    """Share ``width`` out: path first, then errno, process and rule as far as there is room."""
-    rights = max(_RIGHTS_LEAST, min(rights, _RIGHTS_MOST, max(_RIGHTS_LEAST, width // 3)))
-    room = width - _COUNT_WIDTH - 2 - rights - 1
-    errno = process = rule = 0
-    if room - _ERRNO_WIDTH - 1 >= _SUBJECT_LEAST + 4:
-        errno = _ERRNO_WIDTH
-        room -= errno + 1
-    if room - _PROCESS_WIDTH - 1 >= _SUBJECT_LEAST + 12:
-        process = _PROCESS_WIDTH
-        room -= process + 1
-    if room - _RULE_LEAST - 1 >= _SUBJECT_LEAST + 16:
-        rule = max(_RULE_LEAST, (room - 1) * 2 // 5)
-        room -= rule + 1
-    return _Columns(rights, max(1, room), process, errno, rule)
-
-
-class _Rows(LineList):
-    """The rows, and what stands above them."""
-
-    HEADER_LINES = 1
-
-    class Moved(Message):
-        """The cursor went to another row."""
-
-    COMPONENT_CLASSES: ClassVar[set[str]] = {
-        "access-table--count",
-        "access-table--rights",
-        "access-table--subject",
-        "access-table--aside",
-        "access-table--doubt",
-    }
-
-    DEFAULT_CSS = """
-    _Rows {
-        height: 1fr;
-        & > .access-table--count {
-            color: $foreground 70%;
-        }
-        & > .access-table--rights {
-            color: $text-accent;
-        }
-        & > .access-table--aside {
-            color: $foreground 70%;
-        }
-        & > .access-table--doubt {
-            color: $text-error;
-            text-style: bold;
-        }
-    }
-    """
-
-    def __init__(self, empty: str) -> None:
-        super().__init__()
-        self.rows: list[AccessRow] = []
-        self.empty = empty
-        self.widest_rights = _RIGHTS_LEAST
-
-    @property
-    def line_count(self) -> int:
-        """How many rows there are."""
-        return len(self.rows)
-
-    def cursor_moved(self) -> None:
-        """Tell the table."""
-        self.post_message(self.Moved())
-
-    def draw_empty(self, width: int) -> str:
-        """What a table without rows says."""
-        return elide_end(f" {self.empty}", width)
-
-    def draw_header(self, width: int) -> Sequence[Piece]:
-        """The columns' names."""
-        columns = _columns(width, self.widest_rights)
-        text = (
-            f"{fit_right('times', _COUNT_WIDTH)}  {fit('right', columns.rights)} {fit('path or port', columns.subject)}"
-        )
-        if columns.process:
-            text += " " + fit("process", columns.process)
-        if columns.errno:
-            text += " " + fit("errno", columns.errno)
-        if columns.rule:
-            text += " " + fit("rule", columns.rule)
-        return [(text, "")]
-
-    def draw_line(self, number: int, width: int) -> Sequence[Piece]:
-        """One row."""
-        row = self.rows[number]
-        columns = _columns(width, self.widest_rights)
-        pieces = [
-            (fit_right(_short(row.times), _COUNT_WIDTH), "access-table--count"),
-            _mark(row, verdicts=not columns.errno),
-            (elide_padded(visible(row.rights), columns.rights), "access-table--rights"),
-            (" " + fit(visible(row.subject), columns.subject), "access-table--subject"),
-        ]
-        if columns.process:
-            pieces.append((" " + fit(visible(row.process), columns.process), "access-table--aside"))
-        if columns.errno:
-            pieces.append((" " + elide_padded(visible(row.errno or row.verdict), columns.errno), "access-table--aside"))
-        if columns.rule:
-            pieces.append((" " + elide_padded(visible(row.rule), columns.rule), "access-table--aside"))
-        return pieces
-
-
-def _mark(row: AccessRow, *, verdicts: bool) -> Piece:
-    """What stands before a row: doubt about it, or with ``verdicts`` its verdict where no column tells that."""
-    if row.confirmed is False:
-        return "! ", "access-table--doubt"
-    return _LETTERS.get(row.verdict, "  ") if verdicts else "  ", "access-table--aside"
-
-
-def elide_padded(text: str, cells: int) -> str:
-    """``text`` in exactly ``cells`` cells, elided or padded at its end."""
-    text = elide_end(text, cells)
-    return text + " " * (cells - width_of(text))
-
-
-def _short(count: int) -> str:
-    """A count in at most five characters."""
-    for limit, unit in ((100_000, ""), (100_000_000, "k"), (100_000_000_000, "M")):
-        if count < limit:
-            return f"{count // max(1, limit // 100_000)}{unit}"
-    return "lots"
 
 
 class AccessTable(Vertical):
@@ -267,7 +102,7 @@ class AccessTable(Vertical):
         """``grants``: whether ``g`` is offered; ``empty``: what a table without rows says."""
         super().__init__(name=name, id=id, classes=classes, disabled=disabled)
         self._grants = grants
-        self._rows = _Rows(empty)
+        self._rows = AccessRows(empty)
         self._places: dict[Hashable, int] = {}
         self._detail = Static(markup=False, classes="access-table--detail")
         self._flush_timer: Timer | None = None
@@ -288,8 +123,7 @@ class AccessTable(Vertical):
     @property
     def highlighted(self) -> AccessRow | None:
         """The row under the cursor."""
-        number = self._rows.cursor
-        return self._rows.rows[number] if 0 <= number < len(self._rows.rows) else None
+        return self._rows.highlighted
 
     def focus(self, scroll_visible: bool = True) -> "AccessTable":
         """Focus the rows."""
@@ -298,20 +132,12 @@ class AccessTable(Vertical):
 
     def put(self, row: AccessRow) -> None:
         """Add ``row``, or put it in place of the one with its key."""
-        place = self._places.get(row.key)
-        if place is None:
-            self._places[row.key] = len(self._rows.rows)
-            self._rows.rows.append(row)
-        else:
-            self._rows.rows[place] = row
-        self._rows.widest_rights = max(self._rows.widest_rights, width_of(row.rights))
+        self._rows.put(row)
         self._later()
 
     def clear(self) -> None:
         """Remove all rows."""
-        self._rows.rows.clear()
-        self._places.clear()
-        self._rows.widest_rights = _RIGHTS_LEAST
+        self._rows.clear()
         self._announced = None
         self._later()
 
@@ -331,8 +157,8 @@ class AccessTable(Vertical):
             rows.cursor = 0
         self._show_detail()
 
-    @on(_Rows.Moved)
-    def _moved(self, event: _Rows.Moved) -> None:
+    @on(AccessRows.Moved)
+    def _moved(self, event: AccessRows.Moved) -> None:
         event.stop()
         self._show_detail()
 

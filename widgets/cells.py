@@ -83,3 +83,9 @@ def fit_right(text: str, cells: int) -> str:
     """``text`` in exactly ``cells`` cells: elided in the middle, or padded at the start."""
     text = elide_middle(text, cells)
     return " " * (cells - width_of(text)) + text
+
+
+def fit_end(text: str, cells: int) -> str:
+    """``text`` in exactly ``cells`` cells, elided or padded at its end."""
+    text = elide_end(text, cells)
+    return text + " " * (cells - width_of(text))

@@ -22,7 +22,8 @@ from editor.sandbox.runner import Event, Finished, Notice, Output, RunRequest, T
 from editor.sandbox.verdicts.report import Access, Report, Verdict
 from editor.screens import view_models
 from editor.screens.live_run import LiveRun
-from widgets.access_table import AccessRow, AccessTable
+from widgets.access_rows import AccessRow
+from widgets.access_table import AccessTable
 from widgets.command_bar import CommandBar
 from widgets.output_pane import OutputPane
 

@@ -29,7 +29,7 @@ from editor.policy.model import Location, PathRule, PortRule, RuleRef
 from editor.sandbox.verdicts.report import Access
 from editor.workspace.notifying import Changes
 from editor.workspace.workspace import Workspace
-from widgets.access_table import AccessRow
+from widgets.access_rows import AccessRow
 from widgets.handled_panel import HandledRow
 from widgets.ports_panel import PortRow
 from widgets.rights_panel import RightState, Source

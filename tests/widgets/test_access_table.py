@@ -3,7 +3,8 @@
 import pytest
 
 from tests.widgets.hosts import HOSTILE, Shown, longest_gap, shown
-from widgets.access_table import AccessRow, AccessTable
+from widgets.access_rows import AccessRow
+from widgets.access_table import AccessTable
 
 
 def row(key: str, **changes: object) -> AccessRow:

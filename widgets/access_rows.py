@@ -1,0 +1,191 @@
+"""The rows of the table of accesses: their columns, and how a row is drawn in a given width."""
+
+from collections.abc import Hashable, Sequence
+from typing import ClassVar, Final, NamedTuple
+
+from textual.message import Message
+
+from widgets.cells import elide_end, fit, fit_end, fit_right, visible, width_of
+from widgets.line_list import LineList, Piece
+
+_COUNT_WIDTH: Final = 5
+_RIGHTS_LEAST: Final = 6
+_RIGHTS_MOST: Final = 26
+_SUBJECT_LEAST: Final = 16
+_PROCESS_WIDTH: Final = 12
+_ERRNO_WIDTH: Final = 7
+_RULE_LEAST: Final = 18
+# Of verdicts that stand beside others in one table.
+_LETTERS: Final = {"failed": "f ", "uncontrolled": "u "}
+
+
+class AccessRow(NamedTuple):
+    """One access as shown, ``times`` times.
+
+    ``key`` tells rows apart; ``rule`` is the text of the deciding line; ``confirmed`` is what a second judge said:
+    None where it was not asked. ``access`` is what the row stands for, as the caller knows it.
+    """
+
+    key: Hashable
+    rights: str
+    subject: str
+    process: str
+    times: int
+    errno: str
+    syscall: str
+    rule: str
+    reason: str
+    verdict: str
+    confirmed: bool | None
+    access: object = None
+
+
+class _Columns(NamedTuple):
+    """Widths of the columns; 0 where a column is left out."""
+
+    rights: int
+    subject: int
+    process: int
+    errno: int
+    rule: int
+
+
+def _columns(width: int, rights: int) -> _Columns:
+    """Share ``width`` out: path first, then errno, process and rule as far as there is room."""
+    rights = max(_RIGHTS_LEAST, min(rights, _RIGHTS_MOST, max(_RIGHTS_LEAST, width // 3)))
+    room = width - _COUNT_WIDTH - 2 - rights - 1
+    errno = process = rule = 0
+    if room - _ERRNO_WIDTH - 1 >= _SUBJECT_LEAST + 4:
+        errno = _ERRNO_WIDTH
+        room -= errno + 1
+    if room - _PROCESS_WIDTH - 1 >= _SUBJECT_LEAST + 12:
+        process = _PROCESS_WIDTH
+        room -= process + 1
+    if room - _RULE_LEAST - 1 >= _SUBJECT_LEAST + 16:
+        rule = max(_RULE_LEAST, (room - 1) * 2 // 5)
+        room -= rule + 1
+    return _Columns(rights, max(1, room), process, errno, rule)
+
+
+class AccessRows(LineList):
+    """The rows, and what stands above them."""
+
+    HEADER_LINES = 1
+
+    class Moved(Message):
+        """The cursor went to another row."""
+
+    COMPONENT_CLASSES: ClassVar[set[str]] = {
+        "access-table--count",
+        "access-table--rights",
+        "access-table--subject",
+        "access-table--aside",
+        "access-table--doubt",
+    }
+
+    DEFAULT_CSS = """
+    AccessRows {
+        height: 1fr;
+        & > .access-table--count {
+            color: $foreground 70%;
+        }
+        & > .access-table--rights {
+            color: $text-accent;
+        }
+        & > .access-table--aside {
+            color: $foreground 70%;
+        }
+        & > .access-table--doubt {
+            color: $text-error;
+            text-style: bold;
+        }
+    }
+    """
+
+    def __init__(self, empty: str) -> None:
+        super().__init__()
+        self.rows: list[AccessRow] = []
+        self._places: dict[Hashable, int] = {}
+        self._empty = empty
+        self._widest_rights = _RIGHTS_LEAST
+
+    @property
+    def line_count(self) -> int:
+        """How many rows there are."""
+        return len(self.rows)
+
+    def put(self, row: AccessRow) -> None:
+        """Add ``row``, or put it in place of the one with its key; ``lines_changed`` shows it."""
+        place = self._places.get(row.key)
+        if place is None:
+            self._places[row.key] = len(self.rows)
+            self.rows.append(row)
+        else:
+            self.rows[place] = row
+        self._widest_rights = max(self._widest_rights, width_of(row.rights))
+
+    def clear(self) -> None:
+        """Remove all rows; ``lines_changed`` shows it."""
+        self.rows.clear()
+        self._places.clear()
+        self._widest_rights = _RIGHTS_LEAST
+
+    @property
+    def highlighted(self) -> AccessRow | None:
+        """The row under the cursor."""
+        return self.rows[self.cursor] if 0 <= self.cursor < len(self.rows) else None
+
+    def cursor_moved(self) -> None:
+        """Tell the table."""
+        self.post_message(self.Moved())
+
+    def draw_empty(self, width: int) -> str:
+        """What a table without rows says."""
+        return elide_end(f" {self._empty}", width)
+
+    def draw_header(self, width: int) -> Sequence[Piece]:
+        """The columns' names."""
+        columns = _columns(width, self._widest_rights)
+        text = (
+            f"{fit_right('times', _COUNT_WIDTH)}  {fit('right', columns.rights)} {fit('path or port', columns.subject)}"
+        )
+        if columns.process:
+            text += " " + fit("process", columns.process)
+        if columns.errno:
+            text += " " + fit("errno", columns.errno)
+        if columns.rule:
+            text += " " + fit("rule", columns.rule)
+        return [(text, "")]
+
+    def draw_line(self, number: int, width: int) -> Sequence[Piece]:
+        """One row."""
+        row = self.rows[number]
+        columns = _columns(width, self._widest_rights)
+        pieces = [
+            (fit_right(_short(row.times), _COUNT_WIDTH), "access-table--count"),
+            _mark(row, verdicts=not columns.errno),
+            (fit_end(visible(row.rights), columns.rights), "access-table--rights"),
+            (" " + fit(visible(row.subject), columns.subject), "access-table--subject"),
+        ]
+        if columns.process:
+            pieces.append((" " + fit(visible(row.process), columns.process), "access-table--aside"))
+        if columns.errno:
+            pieces.append((" " + fit_end(visible(row.errno or row.verdict), columns.errno), "access-table--aside"))
+        if columns.rule:
+            pieces.append((" " + fit_end(visible(row.rule), columns.rule), "access-table--aside"))
+        return pieces
+
+
+def _mark(row: AccessRow, *, verdicts: bool) -> Piece:
+    """What stands before a row: doubt about it, or with ``verdicts`` its verdict where no column tells that."""
+    if row.confirmed is False:
+        return "! ", "access-table--doubt"
+    return _LETTERS.get(row.verdict, "  ") if verdicts else "  ", "access-table--aside"
+
+
+def _short(count: int) -> str:
+    """A count in at most five characters."""
+    for limit, unit in ((100_000, ""), (100_000_000, "k"), (100_000_000_000, "M")):
+        if count < limit:
+            return f"{count // max(1, limit // 100_000)}{unit}"
+    return "lots"
