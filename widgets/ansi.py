@@ -6,16 +6,12 @@ need it, and so does erasing a line. Sources: ECMA-48, and "XTerm Control Sequen
 """
 
 import codecs
-import functools
-import itertools
 import re
-from operator import itemgetter
-from typing import Final, NamedTuple
+from typing import Final
 
-from rich.color import Color
-from rich.style import Style
-
-from widgets.cells import visible, width_of
+from widgets import sgr
+from widgets.cells import visible
+from widgets.output_line import Line
 
 MOST_CHARACTERS: Final = 8192
 """A longer line goes on in the next one."""
@@ -33,185 +29,6 @@ _OSC_END: Final = re.compile(r"[\x07\x18\x1a\x1b\x9c\n\r]")
 _C1: Final = {"\x9b": "[", "\x9d": "]", "\x90": "P", "\x98": "X", "\x9e": "^", "\x9f": "_"}
 
 
-class _Sgr(NamedTuple):
-    """Colours and text styles in force: a colour is a number of the palette, red-green-blue, or None."""
-
-    color: int | tuple[int, int, int] | None = None
-    background: int | tuple[int, int, int] | None = None
-    bold: bool = False
-    dim: bool = False
-    italic: bool = False
-    underline: bool = False
-    reverse: bool = False
-    strike: bool = False
-
-
-_PLAIN_SGR: Final = _Sgr()
-_SWITCHES: Final = {
-    1: ("bold", True),
-    2: ("dim", True),
-    3: ("italic", True),
-    4: ("underline", True),
-    7: ("reverse", True),
-    9: ("strike", True),
-    21: ("underline", True),
-    23: ("italic", False),
-    24: ("underline", False),
-    27: ("reverse", False),
-    29: ("strike", False),
-}
-
-
-@functools.lru_cache(maxsize=1024)
-def _style(sgr: _Sgr) -> Style | None:
-    """The style that draws ``sgr``; None for plain text."""
-    if sgr == _PLAIN_SGR:
-        return None
-
-    def color(value: int | tuple[int, int, int] | None) -> Color | None:
-        if value is None:
-            return None
-        return Color.from_ansi(value) if isinstance(value, int) else Color.from_rgb(*value)
-
-    return Style(
-        color=color(sgr.color),
-        bgcolor=color(sgr.background),
-        bold=sgr.bold or None,
-        dim=sgr.dim or None,
-        italic=sgr.italic or None,
-        underline=sgr.underline or None,
-        reverse=sgr.reverse or None,
-        strike=sgr.strike or None,
-    )
-
-
-@functools.lru_cache(maxsize=1024)
-def _apply(sgr: _Sgr, parameters: str) -> _Sgr:
-    """``sgr`` after the parameters of one SGR sequence; what is not understood is skipped."""
-    if any(char not in "0123456789;:" for char in parameters):
-        return sgr
-    numbers = [int(each) if each and len(each) < 6 else 0 for each in parameters.replace(":", ";").split(";")]
-    place = 0
-    while place < len(numbers):
-        code = numbers[place]
-        place += 1
-        if code == 0:
-            sgr = _PLAIN_SGR
-        elif code in _SWITCHES:
-            name, on = _SWITCHES[code]
-            sgr = sgr._replace(**{name: on})
-        elif code == 22:
-            sgr = sgr._replace(bold=False, dim=False)
-        elif 30 <= code <= 37:
-            sgr = sgr._replace(color=code - 30)
-        elif 90 <= code <= 97:
-            sgr = sgr._replace(color=code - 90 + 8)
-        elif 40 <= code <= 47:
-            sgr = sgr._replace(background=code - 40)
-        elif 100 <= code <= 107:
-            sgr = sgr._replace(background=code - 100 + 8)
-        elif code == 39:
-            sgr = sgr._replace(color=None)
-        elif code == 49:
-            sgr = sgr._replace(background=None)
-        elif code in (38, 48, 58):
-            value, place = _extended(numbers, place)
-            if value is not None and code != 58:
-                sgr = sgr._replace(color=value) if code == 38 else sgr._replace(background=value)
-    return sgr
-
-
-def _extended(numbers: list[int], place: int) -> tuple[int | tuple[int, int, int] | None, int]:
-    """A colour of 256 (5;n) or red-green-blue (2;r;g;b), and where the parameters go on."""
-    kind = numbers[place] if place < len(numbers) else None
-    if kind == 5 and place + 1 < len(numbers):
-        return min(255, numbers[place + 1]), place + 2
-    if kind == 2 and place + 3 < len(numbers):
-        red, green, blue = (min(255, each) for each in numbers[place + 1 : place + 4])
-        return (red, green, blue), place + 4
-    return None, len(numbers)
-
-
-Run = tuple[str, Style | None]
-"""Some text of a line in one style."""
-
-_BLANK: Final[Run] = (" ", None)
-
-
-class Line:
-    """One line of output: runs of text, and a column where the next character goes.
-
-    A line that is only appended to, as nearly all, is kept in runs. One that is written over is kept a character at a
-    time until it is finished, so that no order of characters, however hostile, costs more than its length.
-    """
-
-    __slots__ = ("_cells", "_runs", "column", "length", "note", "wider")
-
-    def __init__(self, note: str = "") -> None:
-        self._runs: list[Run] = [(note, None)] if note else []
-        self._cells: list[Run] | None = None
-        self.length = len(note)
-        """How many characters there are."""
-        self.column = 0
-        """Where the next character goes, counted in characters; it may be past the end."""
-        self.wider = 0
-        """How many cells more than characters were written: what tab stops are off by."""
-        self.note = bool(note)
-        """Whether this is no output but a line about it."""
-
-    @property
-    def runs(self) -> list[Run]:
-        """The text in its styles."""
-        if self._cells is None:
-            return self._runs
-        runs: list[Run] = []
-        for style, group in itertools.groupby(self._cells, key=itemgetter(1)):
-            runs.append(("".join(char for char, _ in group), style))
-        return runs
-
-    @property
-    def text(self) -> str:
-        """The text without its styles."""
-        return "".join(text for text, _ in (self._runs if self._cells is None else self._cells))
-
-    def _by_cells(self) -> list[Run]:
-        if self._cells is None:
-            self._cells = [(char, style) for text, style in self._runs for char in text]
-            self._runs = []
-        return self._cells
-
-    def finish(self) -> None:
-        """Nothing more will be written."""
-        if self._cells is not None:
-            self._runs, self._cells = self.runs, None
-
-    def write(self, text: str, style: Style | None) -> None:
-        """Put ``text`` at the column, over what is there."""
-        if not text.isascii():
-            self.wider += width_of(text) - len(text)
-        if self.column == self.length and self._cells is None:
-            if self._runs and self._runs[-1][1] is style:
-                self._runs[-1] = (self._runs[-1][0] + text, style)
-            else:
-                self._runs.append((text, style))
-        else:
-            cells = self._by_cells()
-            cells += [_BLANK] * (self.column - len(cells))
-            cells[self.column : self.column + len(text)] = [(char, style) for char in text]
-        self.column += len(text)
-        self.length = max(self.length, self.column)
-
-    def erase(self, how: str) -> None:
-        """Erase to the end of the line (empty or ``0``) or all of it (``2``); the column stays."""
-        if how == "2":
-            self._by_cells().clear()
-        elif how in ("", "0"):
-            del self._by_cells()[self.column :]
-        else:
-            return
-        self.length = len(self._by_cells())
-
-
 class Decoder:
     """Turns one stream of bytes into lines. State is kept between calls, so sequences may be split anywhere."""
 
@@ -220,7 +37,7 @@ class Decoder:
         self._state = "ground"
         self._held = ""
         self._swallowed = 0
-        self._sgr = _PLAIN_SGR
+        self._sgr = sgr.PLAIN
 
     def feed(self, data: bytes, lines: list[Line]) -> None:
         """Write ``data`` at the end of ``lines``, whose last one is the one being written; it must not be empty."""
@@ -265,7 +82,7 @@ class Decoder:
         return place + 1
 
     def _write(self, text: str, lines: list[Line]) -> None:
-        style = _style(self._sgr)
+        style = sgr.style_of(self._sgr)
         while text:
             room = MOST_CHARACTERS - lines[-1].column
             lines[-1].write(text[:room], style)
@@ -303,7 +120,7 @@ class Decoder:
         if not "@" <= char <= "~":  # a control character or text: the sequence is broken off
             return place
         if char == "m":
-            self._sgr = _apply(self._sgr, self._held)
+            self._sgr = sgr.apply(self._sgr, self._held)
         elif char == "K":
             lines[-1].erase(self._held)
         return place + 1

@@ -12,8 +12,9 @@ from textual.scroll_view import ScrollView
 from textual.strip import Strip
 from textual.timer import Timer
 
-from widgets.ansi import Decoder, Line
+from widgets.ansi import Decoder
 from widgets.cells import visible
+from widgets.output_line import Line
 from widgets.styling import text_style
 
 MOST_LINES: Final = 5_000

@@ -9,7 +9,8 @@ from hypothesis import strategies as st
 from rich.style import Style
 
 from tests.growth import grows_linearly
-from widgets.ansi import MOST_CHARACTERS, Decoder, Line
+from widgets.ansi import MOST_CHARACTERS, Decoder
+from widgets.output_line import Line
 
 
 def decode(*chunks: bytes) -> list[Line]:
