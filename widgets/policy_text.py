@@ -1,8 +1,7 @@
 """The text of a policy: line numbers, highlighting, marked lines. Read only."""
 
-import re
-from collections.abc import Iterable, Iterator
-from typing import ClassVar, Final, Literal
+from collections.abc import Iterable
+from typing import ClassVar
 
 from rich.segment import Segment
 from rich.style import Style
@@ -12,40 +11,12 @@ from textual.scroll_view import ScrollView
 from textual.strip import Strip
 
 from widgets.cells import visible, width_of
+from widgets.highlighting import Language, highlight, long_strings
 from widgets.styling import background_style, text_style
-
-Language = Literal["toml", "json"]
 
 _TAB = 4
 # Lines highlighted and kept: a few screens. Highlighting is by line and lazy, so a text of any length costs the same.
 _LINES_KEPT = 1024
-
-_TOML: Final = re.compile(
-    r"""
-    (?P<comment>\#.*)
-  | (?P<header>^\s*\[\[?[^\]]*\]\]?)
-  | (?P<key>(?:"(?:\\.|[^"\\])*"|'[^']*'|[A-Za-z0-9_-]+)(?=\s*[=.](?!\d)))
-  | (?P<string>"{3}.*?(?:"{3}|$)|'{3}.*?(?:'{3}|$)|"(?:\\.|[^"\\])*"?|'[^']*'?)
-  | (?P<constant>\b(?:true|false|inf|nan)\b)
-  | (?P<number>[+-]?\b[0-9][0-9A-Za-z_.:+-]*)
-  | (?P<mark>[\[\]{},=])
-    """,
-    re.VERBOSE,
-)
-_JSON: Final = re.compile(
-    r"""
-    (?P<key>"(?:\\.|[^"\\])*"(?=\s*:))
-  | (?P<string>"(?:\\.|[^"\\])*"?)
-  | (?P<constant>\b(?:true|false|null)\b)
-  | (?P<number>-?[0-9][0-9.eE+-]*)
-  | (?P<mark>[\[\]{},:])
-    """,
-    re.VERBOSE,
-)
-# What matters for which lines begin within a string of several lines: everything that can hold its quotes.
-_TOML_LONG: Final = re.compile(
-    r"""\#[^\n]*|"{3}(?:\\.|[^\\])*?"{3}|'{3}.*?'{3}|"(?:\\.|[^"\\\n])*"?|'[^'\n]*'?""", re.DOTALL
-)
 
 
 class PolicyText(ScrollView, can_focus=True):
@@ -165,7 +136,7 @@ class PolicyText(ScrollView, can_focus=True):
             self._text = text
             self._language = language
             self._lines = after
-            self._inside = _long_strings(text) if language == "toml" else {}
+            self._inside = long_strings(text) if language == "toml" else {}
             self._pieces.clear()
             shorter = min(len(before), len(after))
             head = _common(before, after, shorter)
@@ -230,38 +201,8 @@ class PolicyText(ScrollView, can_focus=True):
         pieces = self._pieces.get(number)
         if pieces is None:
             line = visible(self._lines[number].rstrip("\r").expandtabs(_TAB))
-            pieces = self._pieces[number] = list(_pieces(line, self._language, self._inside.get(number, "")))
+            pieces = self._pieces[number] = list(highlight(line, self._language, self._inside.get(number, "")))
         return pieces
-
-
-def _pieces(line: str, language: Language, inside: str) -> Iterator[tuple[str, str]]:
-    """A line cut into pieces, each with its kind; ``inside`` are the quotes of a string that began on a line before."""
-    place = 0
-    if inside:
-        end = line.find(inside)
-        place = len(line) if end < 0 else end + len(inside)
-        yield line[:place], "string"
-    for match in (_TOML if language == "toml" else _JSON).finditer(line, place):
-        if match.start() > place:
-            yield line[place : match.start()], ""
-        yield match.group(), match.lastgroup or ""
-        place = match.end()
-    if place < len(line):
-        yield line[place:], ""
-
-
-def _long_strings(text: str) -> dict[int, str]:
-    """The lines (from 0) that begin within a TOML string of several lines, with the quotes that end it."""
-    if '"""' not in text and "'''" not in text:
-        return {}
-    inside: dict[int, str] = {}
-    for match in _TOML_LONG.finditer(text):
-        token = match.group()
-        if "\n" in token:
-            first = text.count("\n", 0, match.start())
-            for line in range(first + 1, first + 1 + token.count("\n")):
-                inside[line] = token[:3]
-    return inside
 
 
 def _common(before: list[str], after: list[str], limit: int) -> int:

@@ -8,7 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.widgets.hosts import HOSTILE, longest_gap, shown
-from widgets.policy_text import Language, PolicyText, _long_strings, _pieces
+from widgets.highlighting import Language, highlight, long_strings
+from widgets.policy_text import PolicyText
 
 TOML = """\
 # A comment with "quotes" and [[brackets]]
@@ -22,7 +23,7 @@ dotted.key = true
 
 def kinds(line: str, language: Language = "toml") -> list[tuple[str, str]]:
     """The pieces of a line that have a kind."""
-    return [(text, kind) for text, kind in _pieces(line, language, "") if kind]
+    return [(text, kind) for text, kind in highlight(line, language, "") if kind]
 
 
 @pytest.mark.parametrize(
@@ -61,7 +62,7 @@ def test_json_pieces() -> None:
 
 @given(st.text(), st.sampled_from(["toml", "json"]), st.sampled_from(["", '"""', "'''"]))
 def test_pieces_are_the_line(line: str, language: Language, inside: str) -> None:
-    assert "".join(text for text, _ in _pieces(line, language, inside)) == line
+    assert "".join(text for text, _ in highlight(line, language, inside)) == line
 
 
 @given(st.dictionaries(st.text(min_size=1), st.one_of(st.text(), st.integers(), st.booleans()), max_size=5))
@@ -75,10 +76,10 @@ def test_json_values_are_found(value: dict[str, object]) -> None:
 def test_strings_of_several_lines() -> None:
     text = 'a = """one\n# two = 2\nthree""" # c\nb = \'\'\'x\ny\'\'\'\n# """ not a string\nc = 1\n'
     tomllib.loads(text)
-    assert _long_strings(text) == {1: '"""', 2: '"""', 4: "'''"}
+    assert long_strings(text) == {1: '"""', 2: '"""', 4: "'''"}
     lines = text.split("\n")
-    assert list(_pieces(lines[1], "toml", '"""')) == [("# two = 2", "string")]
-    assert list(_pieces(lines[2], "toml", '"""')) == [('three"""', "string"), (" ", ""), ("# c", "comment")]
+    assert list(highlight(lines[1], "toml", '"""')) == [("# two = 2", "string")]
+    assert list(highlight(lines[2], "toml", '"""')) == [('three"""', "string"), (" ", ""), ("# c", "comment")]
 
 
 async def test_numbers_text_and_marks() -> None:
