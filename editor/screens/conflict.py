@@ -14,7 +14,7 @@ from textual.widgets import Footer, Static
 from editor.editing.merge import Collision, said
 from editor.escape import printable
 from editor.screens.dialogs import Ask, Choice
-from editor.workspace.workspace import Conflict
+from editor.workspace.disk import Conflict
 
 # Lines of a difference that are shown; two unrelated files of 25,000 lines would only be scrolled past.
 _MOST_LINES = 4_000

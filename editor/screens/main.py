@@ -37,8 +37,9 @@ if TYPE_CHECKING:
     from editor.workspace.composition import Composition
     from editor.workspace.notifying import Changes
     from editor.workspace.opening import Opening
+    from editor.workspace.state import Applied
     from editor.workspace.watching import Watcher
-    from editor.workspace.workspace import Applied, Workspace
+    from editor.workspace.workspace import Workspace
     from widgets.command_bar import CommandBar
     from widgets.handled_panel import HandledPanel
     from widgets.policy_text import PolicyText

@@ -23,12 +23,11 @@ class Composition:
         """The drafts, in the order in which the files were named."""
         self._paths = tuple(paths)
         self._given = given_variables(variables)
-        # No draft tells of a change while it holds its own lock, so nobody who waits for this one can be waited for.
-        self._lock = threading.RLock()
+        self._lock = threading.Lock()
         self._policies = [each.policy for each in self.workspaces]
         if len(self.workspaces) > 1:
             for number, each in enumerate(self.workspaces):
-                each.compose_with(self._beside(number))
+                each.compose_with(partial(self._beside, number))
                 each.subscribe(partial(self._follow, number))
 
     @classmethod
@@ -94,9 +93,9 @@ class Composition:
             if policy is self._policies[number]:
                 return
             self._policies[number] = policy
-            for other, each in enumerate(self.workspaces):
-                if other != number:
-                    each.compose_with(self._beside(other))
+        for other, each in enumerate(self.workspaces):
+            if other != number:
+                each.compose_with(partial(self._beside, other))
 
 
 def _read(file: str) -> Policy | None:

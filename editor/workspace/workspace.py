@@ -1,93 +1,48 @@
-"""The open draft: one document, its history, the file it came from, and the last report; tells others what changed.
+"""The open draft: one document, its history, its file, and the last report; notifies others of what changed.
 
-The document is the only truth. Policy, resolved policy and decider are derived from it, all at once: whoever reads
-them between two edits sees one state, never a mixture. Methods may be called in any thread, one at a time (a lock sees
-to it); subscribers are called in that thread.
+The document is the only truth: everything else that is shown is derived from it (``state``). See the package for what
+may be called in which thread. Longer than other modules, since it is the whole interface of a draft: one property a
+value, and one short method a thing that a person can do, each of which takes the lock, lets a part work, and notifies.
 """
 
 import os
 import threading
-from collections.abc import Callable, Mapping
-from typing import Literal, NamedTuple
+from collections.abc import Callable, Mapping, Sequence
+from typing import Final, Literal
 
-from editor.editing.document import NEW_POLICY_ABI, PolicyDocument, new_policy_text
+from editor.editing.document import PolicyDocument
 from editor.editing.edits import Edit, EditError, SetPathRights
 from editor.editing.labels import describe
-from editor.editing.meaning import meaning_of, newly_handled
-from editor.editing.merge import Collision, MergeError, Side, Unit, collisions, merge
-from editor.editing.shared_paths import Reading, edits_of
+from editor.editing.meaning import meaning_of
+from editor.editing.merge import Collision, Side, Unit, collisions, merge
+from editor.editing.shared_paths import Reading
 from editor.escape import printable
 from editor.evaluation.decider import Decider
-from editor.evaluation.resolve import (
-    Resolution,
-    ResolvedPath,
-    ResolvedPolicy,
-    holds_still,
-    resolution_of,
-    resolve_again,
-)
+from editor.evaluation.resolve import ResolvedPath, ResolvedPolicy, holds_still
 from editor.exchange import Exported, Source, export_as
 from editor.landlock.abi import KernelState, probe
 from editor.landlock.rights import LATEST_ABI, NO_RIGHTS, RightSet
 from editor.policy.compose import Beside
 from editor.policy.errors import PolicyError
-from editor.policy.model import Policy, path_key
-from editor.policy.parse import decode, format_of
-from editor.policy.reference import REFERENCE_MAX_ABI
+from editor.policy.model import Policy
+from editor.policy.parse import format_of
 from editor.sandbox.verdicts.report import Report
-from editor.workspace import recovery as drafts
+from editor.workspace.disk import Conflict, FileState, read_policy_file
+from editor.workspace.draft_files import Draft
 from editor.workspace.garbage import gc_paused
 from editor.workspace.history import History
 from editor.workspace.levels import level_rights, next_level
 from editor.workspace.notifying import Changes, Notifier, Topic
-from editor.workspace.saving import Saved, read_file, write_beside, write_file
+from editor.workspace.opening import enforced_abi, first_text
+from editor.workspace.recovery import Recovery
+from editor.workspace.saving import Saved, write_beside, write_file
+from editor.workspace.state import Applied, Snapshot
 from editor.workspace.watching import Watcher
 
-# Reading a text of so many characters anew can take long enough that it should be said.
-_LONG = 100_000
+# Parsing a file of this many bytes again can take long enough that it should be announced.
+_LONG: Final = 100_000
 
-_NOTHING = Beside()
-
-
-class Conflict(NamedTuple):
-    """The file changed on disk while the draft has unsaved edits. ``problem`` says why ``theirs`` cannot be taken."""
-
-    theirs: str
-    problem: PolicyError | None
-
-
-class Applied(NamedTuple):
-    """What an edit did: a label for it, and the rights and scopes that it made newly handled, so denied elsewhere."""
-
-    label: str
-    newly_handled: RightSet
-    changed: bool
-
-
-class _State(NamedTuple):
-    """All that is derived from a draft and from what it is composed with; ``problem`` says why that is not up to date.
-
-    ``own`` is what the draft means alone, ``whole`` what it is a part of.
-    """
-
-    document: PolicyDocument
-    own: Resolution
-    whole: Resolution
-    decider: Decider
-    problem: PolicyError | None
-
-    @classmethod
-    def of(cls, document: PolicyDocument, beside: Beside, abi: int) -> "_State":
-        """All that is derived from ``document``. Raises PolicyError where it does not fit to what is ``beside`` it."""
-        own = resolution_of(document.bound)
-        whole = resolution_of(beside.around(document.policy)) if beside.composed else own
-        return cls(document, own, whole, Decider(whole.resolved, abi), None)
-
-    def after(self, document: PolicyDocument, beside: Beside) -> "_State":
-        """As ``of`` for a document much like this one; of the filesystem, only what it says anew is looked at."""
-        own = resolve_again(self.own, document.bound)
-        whole = resolve_again(self.whole, beside.around(document.policy)) if beside.composed else own
-        return _State(document, own, whole, Decider(whole.resolved, self.decider.abi, near=self.decider), None)
+_NOTHING: Final = Beside()
 
 
 class Workspace:
@@ -104,20 +59,13 @@ class Workspace:
         self.abi = abi
         """The ABI that verdicts are made for: the kernel's, or the older one to simulate."""
         self._path = path
-        self._base = text
-        self._on_disk = on_disk
-        self._seen = on_disk
-        self._beside = beside
+        self._file = FileState(text, on_disk, on_disk)
         document = PolicyDocument.parse(text, path, format_of(path, text), given=beside.variables)
-        self._state = _State.of(document, beside, abi)
+        self._state = Snapshot.of(document, beside, abi)
         self._history = History(text)
-        self._problem: PolicyError | None = None
-        self._conflict: Conflict | None = None
         self._reading = False
         self._report: Report | None = None
-        self._keeper: drafts.DraftKeeper | None = None
-        self._left: drafts.Draft | None = None
-        self._drafts_problem = ""
+        self._recovery = Recovery(path, lambda: self._notifier.notify("drafts"))
 
     @classmethod
     def open(
@@ -130,42 +78,22 @@ class Workspace:
         not parse, or uses a variable that nothing defines.
         """
         with gc_paused():
-            return cls._open(path, abi, new_text, beside)
-
-    @classmethod
-    def _open(cls, path: str, abi: int | None, new_text: str | None, beside: Beside) -> "Workspace":
-        kernel = probe()
-        enforced = kernel.effective_abi or LATEST_ABI
-        enforced = enforced if abi is None else min(enforced, abi)
-        data = _read(path)
-        if data is None:
-            abi_of_new = min(kernel.effective_abi or NEW_POLICY_ABI, REFERENCE_MAX_ABI)
-            text = new_text if new_text is not None else new_policy_text(abi_of_new, format_of(path))
-            return cls(path, text, None, kernel, enforced, beside=beside)
-        return cls(path, decode(data, path), data, kernel, enforced, beside=beside)
+            kernel = probe()
+            data = read_policy_file(path)
+            text = first_text(path, data, kernel, new_text)
+            return cls(path, text, data, kernel, enforced_abi(kernel, abi), beside=beside)
 
     # What is derived
 
-    def _derive(self, document: PolicyDocument, *, anew: bool = False) -> _State:
-        """What comes of ``document``; where that does not fit to the other files, the whole stays as it was.
+    def compose_with(self, context: Callable[[], Beside]) -> None:
+        """Make the draft a part of what it is together with ``context()`` from now on.
 
-        Unless ``anew``, only those paths are looked at on which something changed.
+        ``context`` is called under the draft's lock: of several threads that call this, the last one composes with what
+        is newest then.
         """
-        try:
-            return _State.of(document, self._beside, self.abi) if anew else self._state.after(document, self._beside)
-        except PolicyError as error:
-            own = resolve_again(self._state.own, document.bound)
-            return self._state._replace(document=document, own=own, problem=error)
-
-    def compose_with(self, beside: Beside) -> None:
-        """From now on the draft is a part of what it makes together with ``beside``."""
         with self._lock, gc_paused():
             before = self._state
-            self._beside = beside
-            try:
-                self._adopt(before.document.beside(beside.variables))
-            except PolicyError as error:
-                self._state = before._replace(problem=error)
+            self._state = before.composed_with(context())
             problem = self._state.problem
         self._notifier.notify("document", *(("problem",) if str(problem) != str(before.problem) else ()))
 
@@ -192,7 +120,7 @@ class Workspace:
     @property
     def composed(self) -> bool:
         """Whether the draft is one of several files."""
-        return self._beside.composed
+        return self._state.context.composed
 
     @property
     def resolved(self) -> ResolvedPolicy:
@@ -211,27 +139,26 @@ class Workspace:
 
     def rule_at(self, path: str) -> ResolvedPath | None:
         """The whole's own path that names exactly the place ``path`` (absolute), whatever way it is written."""
-        return _named(self._state.whole.resolved, path)
+        return self._state.rule_at(path)
 
     def own_rule_at(self, path: str) -> ResolvedPath | None:
         """As ``rule_at``, of the draft alone."""
-        return _named(self._state.own.resolved, path)
+        return self._state.own_rule_at(path)
 
     def own_rights(self, path: str) -> RightSet:
         """What the draft's own rules give that name ``path``, as it is written in any of the files."""
-        key = path_key(path)
-        return next((each.rights for each in self._state.own.resolved.paths if path_key(each.path) == key), NO_RIGHTS)
+        return self._state.own_rights(path)
 
     def own_port_rights(self, port: int) -> RightSet:
         """What the draft's own rules give on ``port``."""
-        return next((each.rights for each in self._state.own.resolved.ports if each.port == port), NO_RIGHTS)
+        return self._state.own_port_rights(port)
 
     # What happened
 
     @property
     def edited(self) -> bool:
         """Whether the draft differs from the text that was last read or written."""
-        return self._state.document.text != self._base
+        return self._state.document.text != self._file.base
 
     @property
     def dirty(self) -> bool:
@@ -241,22 +168,22 @@ class Workspace:
     @property
     def is_new(self) -> bool:
         """Whether the file was never on disk."""
-        return self._on_disk is None
+        return self._file.expected is None
 
     @property
     def gone(self) -> bool:
         """Whether the file was there and is there no more."""
-        return self._on_disk is not None and self._seen is None
+        return self._file.is_gone
 
     @property
     def problem(self) -> PolicyError | None:
         """Why the file as it is on disk now, or the whole, cannot be shown; the last good policy is shown instead."""
-        return self._problem or self._state.problem
+        return self._file.problem or self._state.problem
 
     @property
     def conflict(self) -> Conflict | None:
         """The change on disk that unsaved edits stand against."""
-        return self._conflict
+        return self._file.conflict
 
     @property
     def reading(self) -> bool:
@@ -306,25 +233,12 @@ class Workspace:
             self._after_edit()
         return applied
 
-    def _apply(self, edits: tuple[Edit, ...], reading: Reading | None) -> Applied:
-        before = self._state.document
-        document = before
-        label = "; ".join(describe(edit) for edit in edits)
-        for edit in edits:
-            carried_out = edits_of(document.bound, edit, reading)
-            if reading == "all" and len(carried_out) > 1:
-                label += ", and on all that its rule names"
-            for each in carried_out:
-                document = document.apply(each)
-        if document.text == before.text:
-            return Applied(label, NO_RIGHTS, False)
-        state = self._derive(document)
-        if state.problem is not None and self._state.problem is None:
-            raise EditError(f"The files could not be composed then: {printable(str(state.problem))}.")
-        handled = newly_handled(self.whole, state.whole.policy)
-        self._state = state
-        self._history.push(document.text, label)
-        return Applied(label, handled, True)
+    def _apply(self, edits: Sequence[Edit], reading: Reading | None) -> Applied:
+        self._state, applied = self._state.apply(edits, reading)
+        if applied.changed:
+            self._history.push(self._state.document.text, applied.label)
+            self._keep_draft()
+        return applied
 
     def step(self, path: str, direction: Literal[1, -1], reading: Reading | None = None) -> Applied:
         """Move the rule on ``path`` (absolute) one level on: none, read, read+execute, read+write, all.
@@ -357,28 +271,18 @@ class Workspace:
                 return None
             label = self._history.undo() if back else self._history.redo()
             try:
-                self._adopt_text(self._history.text)
+                self._state = self._state.edited(self._state.parse(self._history.text))
             except PolicyError as error:  # it uses a variable that another file defines no more
                 _ = self._history.redo() if back else self._history.undo()
                 raise EditError(f"This cannot be done now: {printable(str(error))}.") from error
+            self._keep_draft()
         self._after_edit()
         return label
 
-    def _adopt(self, document: PolicyDocument) -> None:
-        self._state = self._derive(document)
-
-    def _parse(self, text: str) -> PolicyDocument:
-        """The document of ``text``, which mostly has much in common with the draft. Raises PolicyError."""
-        format, near = format_of(self._path, text), self._state.document
-        return PolicyDocument.parse(text, self._path, format, near=near, given=self._beside.variables)
-
-    def _adopt_text(self, text: str) -> None:
-        self._adopt(self._parse(text))
-
     def _after_edit(self) -> None:
-        self._keep_draft()
         # An edit can end a conflict: the draft says what the disk says.
-        if self._conflict is not None and self._conflict.theirs == self._state.document.text:
+        conflict = self._file.conflict
+        if conflict is not None and conflict.theirs == self._state.document.text:
             self.disk_changed()
         self._notifier.notify("document")
 
@@ -393,163 +297,80 @@ class Workspace:
     def refresh(self) -> None:
         """Look at the filesystem again: a rule belongs to what its path leads to now."""
         with self._lock, gc_paused():
-            self._state = self._derive(self._state.document, anew=True)
+            self._state = self._state.reloaded(self._state.document)
         self._notifier.notify("document")
 
     # The file
 
     def watch(self) -> None:
         """Follow changes of the file on disk from now on."""
-        watcher = Watcher(self._path, self.disk_changed, seen=self._seen)
-        self._watcher, before = watcher, self._watcher
+        with self._lock:
+            watcher = Watcher(self._path, self.disk_changed, seen=self._file.seen)
+            self._watcher, before = watcher, self._watcher
         if before is not None:
             before.stop()
         watcher.start()
 
     def close(self) -> None:
         """End the watch, and keep no draft any more: whoever leaves has decided what is lost."""
-        if self._watcher is not None:
-            self._watcher.stop()
-            self._watcher = None
-        if self._keeper is not None:
-            self._keeper.close()
-            self._keeper = None
-
-    # Drafts that survive a crash
-
-    def keep_drafts(self) -> None:
-        """Keep unsaved edits outside the file from now on, and look for those that a crash left: ``recoverable``."""
         with self._lock:
-            if self._keeper is not None:
-                self._keeper.close()
-            self._keeper = drafts.DraftKeeper(self._path, self._drafts_failed)
-            self._left = drafts.recoverable(self._path)
-            if self._left is not None and self._left.text == self._state.document.text:
-                self.discard_draft()
-            self._keep_draft()
-
-    def _drafts_failed(self, problem: str) -> None:
-        self._drafts_problem = problem
-        self._notifier.notify("drafts")
-
-    def _keep_draft(self) -> None:
-        if self._keeper is None:
-            return
-        if self.dirty:
-            self._keeper.keep(self._state.document.text, self._base, base_on_disk=self._on_disk is not None)
-        else:
-            self._keeper.forget()
-
-    @property
-    def drafts_problem(self) -> str:
-        """Why unsaved edits would not survive a crash, as a sentence; empty where they would."""
-        return self._drafts_problem
-
-    @property
-    def recoverable(self) -> drafts.Draft | None:
-        """A draft of this file that a crash left, and that nobody has decided about."""
-        return self._left
-
-    def adopt_draft(self) -> None:
-        """Go on with the draft that a crash left; undo brings the file's text back.
-
-        Where the file was changed since, there is a conflict. Raises PolicyError where the draft does not parse (it
-        was kept by another version), and changes nothing then.
-        """
-        with self._lock:
-            draft = self._left
-            if draft is None:
-                return
-            document = self._parse(draft.text)
-            if draft.base != self._base or draft.base_on_disk != (self._on_disk is not None):
-                self._base = draft.base
-                self._on_disk = draft.base.encode() if draft.base_on_disk else None
-            self._adopt(document)
-            self._history.push(document.text, "recover the unsaved draft")
-            self._left = None
-            self._keep_draft()
-        self._notifier.notify("document", "drafts")
-        self.disk_changed()
-        with self._lock:
-            # In this order: a crash between the two must not lose it.
-            if self._keeper is None or self._keeper.flush():
-                drafts.forget_left(self._path)
-
-    def discard_draft(self) -> None:
-        """Remove the draft that a crash left."""
-        self._left = None
-        drafts.forget_left(self._path)
+            watcher, self._watcher = self._watcher, None
+            self._recovery.close()
+        # Not under the lock: this waits for the watcher, and the watcher for the lock.
+        if watcher is not None:
+            watcher.stop()
 
     def disk_changed(self) -> None:
         """Read the file again: take it in where there are no unsaved edits, else there is a conflict.
 
         A file that cannot be read or does not parse leaves the draft as it is and becomes the ``problem``.
         """
+        self._announce_reading()
         with self._lock, gc_paused():
-            changed = self._take_in()
-            told, self._reading = self._reading, False
+            changed = self._reload_from_disk()
+            announced, self._reading = self._reading, False
+            if changed:
+                self._keep_draft()
         if changed:
-            self._keep_draft()
             self._notifier.notify("disk", *changed)
-        elif told:
+        elif announced:
             self._notifier.notify("reading")
 
-    def _take_in(self) -> list[Topic]:
-        """As ``disk_changed``: what is another one now, "disk" where nothing but ``dirty`` is."""
-        before = self._state, self._problem, self._conflict, self.dirty
-        self._take_in_disk()
-        names: tuple[Topic, ...] = ("document", "problem", "conflict")
-        after = self._state, self._problem, self._conflict
-        changed = [name for name, old, new in zip(names, before[:3], after, strict=True) if old is not new]
-        return changed or (["disk"] if before[3] != self.dirty else [])
-
-    def _take_in_disk(self) -> None:
+    def _announce_reading(self) -> None:
+        """Notify that a long file is about to be parsed. Before the lock is taken: nobody is notified under it."""
         try:
-            data = _read(self._path)
-        except PolicyError as error:
-            self._problem = error
+            data = read_policy_file(self._path)
+        except PolicyError:
             return
-        self._seen = data
-        if data == self._on_disk:
-            self._problem = self._conflict = None
+        if data is None or len(data) <= _LONG or data == self._file.expected:
             return
-        if data is None:
-            self._conflict = None
-            self._problem = PolicyError("is gone from disk", file=self._path, hint="saving writes it anew")
-            return
-        try:
-            text = decode(data, self._path)
-            if len(text) > _LONG:
-                self._reading = True
-                self._notifier.notify("reading")
-            document = self._parse(text)
-        except PolicyError as error:
-            if self.edited:
-                self._conflict = Conflict(data.decode(errors="replace"), error)
-            self._problem = error
-            return
-        self._problem = None
-        if text != self._state.document.text and self.edited:
-            self._conflict = Conflict(text, None)
-            return
-        self._accept(document, data, "reload from disk")
+        with self._lock:
+            self._reading = True
+        self._notifier.notify("reading")
 
-    def _accept(self, document: PolicyDocument, data: bytes, label: str) -> None:
-        self._conflict = None
-        self._base = document.text
-        self._on_disk = data
+    def _reload_from_disk(self) -> list[Topic]:
+        """As ``disk_changed``: the topics that changed, "disk" if nothing but ``dirty`` did."""
+        state, file, dirty = self._state, self._file, self.dirty
+        self._file, document = file.reload(self._path, state.document.text, state.parse)
+        if document is not None:
+            self._take(document, "reload from disk")
+        changed: list[Topic] = ["document"] if self._state is not state else []
+        changed += ["problem"] if self._file.problem is not file.problem else []
+        changed += ["conflict"] if self._file.conflict is not file.conflict else []
+        return changed or (["disk"] if self.dirty != dirty else [])
+
+    def _take(self, document: PolicyDocument, label: str) -> None:
+        """Replace the draft by what is on disk; undo brings it back."""
         if document.text != self._state.document.text:
-            self._state = self._derive(document, anew=True)
+            self._state = self._state.reloaded(document)
             self._history.push(document.text, label)
 
     def keep_mine(self) -> None:
         """End the conflict in favour of the draft: saving will replace what is on disk."""
         with self._lock:
-            if self._conflict is None:
+            if self._file.conflict is None:
                 return
-            self._on_disk = self._seen
-            self._base = self._conflict.theirs
-            self._conflict = self._problem = None
+            self._file = self._file.settled()
             self._keep_draft()
         self._notifier.notify("conflict", "problem")
 
@@ -559,27 +380,16 @@ class Workspace:
         Raises PolicyError where the file does not parse, and changes nothing then.
         """
         with self._lock, gc_paused():
-            if self._conflict is None:
+            conflict = self._file.conflict
+            if conflict is None:
                 return
-            if self._conflict.problem is not None:
-                raise self._conflict.problem
-            text = self._conflict.theirs
-            document = self._parse(text)
-            self._accept(document, text.encode(), "take the file on disk")
+            if conflict.problem is not None:
+                raise conflict.problem
+            document = self._state.parse(conflict.theirs)
+            self._file = self._file.settled()
+            self._take(document, "take the file on disk")
             self._keep_draft()
         self._notifier.notify("conflict", "document", "disk")
-
-    def _sides(self) -> tuple[PolicyDocument, PolicyDocument, PolicyDocument]:
-        """Of a conflict: the document before both changes, the one on disk, the draft. Raises MergeError."""
-        if self._conflict is None:
-            raise MergeError("There is no conflict: nothing is to be merged.")
-        if self._conflict.problem is not None:
-            raise MergeError("What is on disk does not parse, so it cannot be merged.") from self._conflict.problem
-        try:
-            base, theirs = (self._parse(text) for text in (self._base, self._conflict.theirs))
-        except PolicyError as error:
-            raise MergeError("The text before both changes does not parse, so nothing can be merged.") from error
-        return base, theirs, self._state.document
 
     def collisions(self) -> tuple[Collision, ...]:
         """What both the disk and the draft changed, each in another way; nothing: ``merge`` needs no choices.
@@ -587,8 +397,8 @@ class Workspace:
         Raises MergeError where the two cannot be merged at all.
         """
         with self._lock, gc_paused():
-            base, theirs, mine = (meaning_of(side.bound) for side in self._sides())
-        return collisions(base, theirs, mine)
+            base, theirs = self._file.sides(self._state.parse)
+            return collisions(*(meaning_of(side.bound) for side in (base, theirs, self._state.document)))
 
     def merge(self, choices: Mapping[Unit, Side] | None = None) -> None:
         """End the conflict with what both sides changed; saving writes it, undo brings the draft back.
@@ -597,13 +407,12 @@ class Workspace:
         merged; nothing changes then.
         """
         with self._lock, gc_paused():
-            base, theirs, mine = self._sides()
+            mine = self._state.document
+            base, theirs = self._file.sides(self._state.parse)
             merged = merge(base, theirs, mine, choices)
-            self._base = theirs.text
-            self._on_disk = self._seen
-            self._conflict = self._problem = None
+            self._file = self._file.settled()
             if merged.text != mine.text:
-                self._adopt(merged)
+                self._state = self._state.edited(merged)
                 self._history.push(merged.text, "merge with the file on disk")
             self._keep_draft()
         self._notifier.notify("conflict", "document", "disk")
@@ -624,23 +433,78 @@ class Workspace:
         with self._lock:
             text = self._state.document.text
             data = text.encode()
-            expected = None if self.gone else self._on_disk
+            expected = None if self.gone else self._file.expected
             saved = write_file(self._path, data, expected=expected, follow_symlink=follow_symlink, force=force)
-            self._written(text, data)
+            self._file = FileState(text, data, data)
+            self._keep_draft()
         self._notifier.notify("saved", "problem", "conflict")
         return saved
 
-    def _written(self, text: str, data: bytes) -> None:
-        self._base = text
-        self._on_disk = self._seen = data
-        self._problem = None
-        self._conflict = None
-        self._keep_draft()
+    # Drafts that survive a crash
+
+    def keep_drafts(self) -> None:
+        """Keep unsaved edits outside the file from now on, and look for those that a crash left: ``recoverable``."""
+        with self._lock:
+            self._recovery.start()
+            found = self._recovery.found
+            if found is not None and found.text == self._state.document.text:
+                self._recovery.discard_found()
+            self._keep_draft()
+
+    def _keep_draft(self) -> None:
+        """Keep the draft for the case of a crash if it has unsaved edits. Called under the lock after every change."""
+        if self.dirty:
+            file = self._file
+            self._recovery.keep(self._state.document.text, file.base, base_on_disk=file.expected is not None)
+        else:
+            self._recovery.forget()
+
+    @property
+    def drafts_problem(self) -> str:
+        """Why unsaved edits would not survive a crash, as a sentence; empty where they would."""
+        return self._recovery.problem
+
+    @property
+    def recoverable(self) -> Draft | None:
+        """A draft of this file that a crash left, and that nobody has decided about."""
+        return self._recovery.found
+
+    def adopt_draft(self) -> None:
+        """Go on with the draft that a crash left; undo brings the file's text back.
+
+        Where the file was changed since, there is a conflict. Raises PolicyError where the draft does not parse (it
+        was kept by another version), and changes nothing then.
+        """
+        with self._lock:
+            draft = self._recovery.found
+            if draft is None:
+                return
+            document = self._state.parse(draft.text)
+            expected = draft.base.encode() if draft.base_on_disk else None
+            if (draft.base, draft.base_on_disk) != (self._file.base, self._file.expected is not None):
+                self._file = self._file._replace(base=draft.base, expected=expected)
+            self._state = self._state.edited(document)
+            self._history.push(document.text, "recover the unsaved draft")
+            self._recovery.found = None
+            self._keep_draft()
+        self._notifier.notify("document", "drafts")
+        self.disk_changed()
+        # In this order: a crash between the two must not lose it. Not under the lock: it notifies if writing fails.
+        if self._recovery.flush():
+            with self._lock:
+                self._recovery.discard_found()
+
+    def discard_draft(self) -> None:
+        """Remove the draft that a crash left."""
+        with self._lock:
+            self._recovery.discard_found()
 
     def export(self, name: str) -> Exported:
         """The whole in the format ``name`` of ``editor.exchange``, and what was lost. Raises KeyError."""
-        document, alone = self._state.document, not (self.composed or self._beside.given)
-        return export_as(name, self.whole, Source(document.text, document.format) if alone else None)
+        state = self._state
+        alone = not (state.context.composed or state.context.given)
+        source = Source(state.document.text, state.document.format) if alone else None
+        return export_as(name, state.whole.policy, source)
 
     # Runs
 
@@ -648,19 +512,3 @@ class Workspace:
         """Keep the report of the last run."""
         self._report = report
         self._notifier.notify("report")
-
-
-def _named(resolved: ResolvedPolicy, path: str) -> ResolvedPath | None:
-    wanted = os.path.normpath(path)
-    for each in resolved.paths:
-        if each.path and os.path.normpath(resolved.absolute(each.path)) == wanted:
-            return each
-    return None
-
-
-def _read(path: str) -> bytes | None:
-    try:
-        return read_file(path)
-    except (OSError, ValueError) as error:  # ValueError: a NUL in the path
-        reason = (error.strerror or str(error)) if isinstance(error, OSError) else str(error)
-        raise PolicyError(f"cannot be read: {reason}", file=path) from error

@@ -238,7 +238,7 @@ from editor.workspace.workspace import Workspace
 workspace = Workspace.open(sys.argv[1])
 workspace.keep_drafts()
 workspace.apply(GrantPath(sys.argv[2], frozenset({"read_file"})))
-os._exit(9 if workspace._keeper.flush() else 1)
+os._exit(9 if workspace._recovery.flush() else 1)
 """
 
 

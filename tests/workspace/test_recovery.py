@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from editor.editing.edits import GrantPath
-from editor.workspace import recovery as drafts
+from editor.workspace import draft_files as drafts
 from editor.workspace.notifying import Changes
 from editor.workspace.workspace import Workspace
 

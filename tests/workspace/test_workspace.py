@@ -10,6 +10,7 @@ import pytest
 from editor.editing.edits import EditError, GrantPath, GrantPort, SetPathRights
 from editor.editing.merge import Collides, MergeError
 from editor.landlock.rights import RightSet, rights_of
+from editor.policy.compose import Beside
 from editor.policy.errors import PolicyError
 from editor.workspace.levels import LEVELS
 from editor.workspace.notifying import Changes
@@ -563,3 +564,37 @@ def test_edits_from_many_threads_are_all_there(opened: Opened) -> None:
         steps += 1
     assert steps == 20
     assert opened.workspace.document.text == OLD
+
+
+@pytest.mark.parametrize("change", ["apply", "step", "undo", "reload a long file", "compose", "save"])
+def test_nobody_is_notified_under_the_lock(opened: Opened, change: str) -> None:
+    workspace = opened.workspace
+    finished: list[bool] = []
+
+    def wait_for_another_thread(_: Changes) -> None:
+        thread = threading.Thread(target=workspace.keep_mine)  # takes the lock, does nothing
+        thread.start()
+        thread.join(5)
+        finished.append(not thread.is_alive())
+
+    workspace.apply(GrantPath("/opt", frozenset({"read_file"})))
+    if change == "reload a long file":
+        workspace.save()
+        opened.path.write_text(THEIRS + "#\n" * 100_000)
+    workspace.subscribe(wait_for_another_thread)
+    match change:
+        case "apply":
+            workspace.apply(GrantPath("/etc", frozenset({"read_file"})))
+        case "step":
+            workspace.step("/etc", 1)
+        case "undo":
+            workspace.undo()
+        case "reload a long file":
+            workspace.disk_changed()
+            assert {"reading"} in opened.told
+            assert not workspace.reading
+        case "compose":
+            workspace.compose_with(Beside)
+        case "save":
+            workspace.save()
+    assert finished and all(finished)

@@ -1,0 +1,130 @@
+"""What is shown of a draft: everything derived from its document, in one place."""
+
+import os
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from editor.editing.document import PolicyDocument
+from editor.editing.edits import Edit, EditError
+from editor.editing.labels import describe
+from editor.editing.meaning import newly_handled
+from editor.editing.shared_paths import Reading, edits_of
+from editor.escape import printable
+from editor.evaluation.decider import Decider
+from editor.evaluation.resolve import Resolution, ResolvedPath, resolution_of, resolve_again
+from editor.landlock.rights import NO_RIGHTS, RightSet
+from editor.policy.compose import Beside
+from editor.policy.errors import PolicyError
+from editor.policy.model import path_key
+from editor.policy.parse import format_of
+
+
+class Applied(NamedTuple):
+    """What an edit did: a label for it, and the rights and scopes that it made newly handled, so denied elsewhere."""
+
+    label: str
+    newly_handled: RightSet
+    changed: bool
+
+
+class Snapshot(NamedTuple):
+    """One state of a draft with all that follows from it. Immutable: every change derives a new one.
+
+    ``own`` is what the draft means alone, ``whole`` what it means together with ``context``, the other open files.
+    ``problem`` says why ``whole`` and ``decider`` are still those of an earlier document.
+    """
+
+    document: PolicyDocument
+    context: Beside
+    own: Resolution
+    whole: Resolution
+    decider: Decider
+    problem: PolicyError | None
+
+    @classmethod
+    def of(cls, document: PolicyDocument, context: Beside, abi: int) -> "Snapshot":
+        """Derive everything from scratch. Raises PolicyError if ``document`` cannot be composed with ``context``."""
+        own = resolution_of(document.bound)
+        whole = resolution_of(context.around(document.policy)) if context.composed else own
+        return cls(document, context, own, whole, Decider(whole.resolved, abi), None)
+
+    def parse(self, text: str) -> PolicyDocument:
+        """Parse another text of the same file; fast if it has much in common with this one. Raises PolicyError."""
+        near = self.document
+        return PolicyDocument.parse(
+            text, near.file, format_of(near.file, text), near=near, given=self.context.variables
+        )
+
+    def apply(self, edits: Sequence[Edit], reading: Reading | None) -> tuple["Snapshot", Applied]:
+        """Carry out all of ``edits``, or raise for the first that fails; errors as ``Workspace.apply``."""
+        document = self.document
+        label = "; ".join(describe(edit) for edit in edits)
+        for edit in edits:
+            parts = edits_of(document.bound, edit, reading)
+            if reading == "all" and len(parts) > 1:
+                label += ", and on all that its rule names"
+            for part in parts:
+                document = document.apply(part)
+        if document.text == self.document.text:
+            return self, Applied(label, NO_RIGHTS, False)
+        after = self.edited(document)
+        if after.problem is not None and self.problem is None:
+            raise EditError(f"The files could not be composed then: {printable(str(after.problem))}.")
+        return after, Applied(label, newly_handled(self.whole.policy, after.whole.policy), True)
+
+    def edited(self, document: PolicyDocument) -> "Snapshot":
+        """Return the state after an edit: only paths whose rules changed are looked up in the filesystem.
+
+        If ``document`` cannot be composed with the other files, the last good whole stays, with a ``problem``.
+        """
+        try:
+            own = resolve_again(self.own, document.bound)
+            whole = resolve_again(self.whole, self.context.around(document.policy)) if self.context.composed else own
+        except PolicyError as error:
+            return self._failed(document, error)
+        decider = Decider(whole.resolved, self.decider.abi, near=self.decider)
+        return Snapshot(document, self.context, own, whole, decider, None)
+
+    def reloaded(self, document: PolicyDocument) -> "Snapshot":
+        """As ``edited``, but look up every path again."""
+        try:
+            return Snapshot.of(document, self.context, self.decider.abi)
+        except PolicyError as error:
+            return self._failed(document, error)
+
+    def composed_with(self, context: Beside) -> "Snapshot":
+        """Return the state of the same text among other files; with a ``problem`` if they do not fit together."""
+        moved = self._replace(context=context)
+        try:
+            return moved.edited(self.document.beside(context.variables))
+        except PolicyError as error:
+            return moved._replace(problem=error)
+
+    def _failed(self, document: PolicyDocument, error: PolicyError) -> "Snapshot":
+        return self._replace(document=document, own=resolve_again(self.own, document.bound), problem=error)
+
+    def rule_at(self, path: str) -> ResolvedPath | None:
+        """Return the path of the whole that names exactly ``path`` (absolute), however it is written."""
+        return _naming(self.whole, path)
+
+    def own_rule_at(self, path: str) -> ResolvedPath | None:
+        """As ``rule_at``, of the draft alone."""
+        return _naming(self.own, path)
+
+    def own_rights(self, path: str) -> RightSet:
+        """Return the rights that the draft's own rules grant on ``path``, as it is written in any of the files."""
+        key = path_key(path)
+        return next((each.rights for each in self.own.resolved.paths if path_key(each.path) == key), NO_RIGHTS)
+
+    def own_port_rights(self, port: int) -> RightSet:
+        """Return the rights that the draft's own rules grant on ``port``."""
+        return next((each.rights for each in self.own.resolved.ports if each.port == port), NO_RIGHTS)
+
+
+def _naming(resolution: Resolution, path: str) -> ResolvedPath | None:
+    resolved = resolution.resolved
+    wanted = os.path.normpath(path)
+    for each in resolved.paths:
+        if each.path and os.path.normpath(resolved.absolute(each.path)) == wanted:
+            return each
+    return None
