@@ -54,6 +54,7 @@ def test_the_wheel_holds_the_packages_the_samples_and_the_licences(wheel: str) -
     samples = {f"editor/{path}" for path in tree_files("sample_policies")}
     assert len(code) > 20
     assert len(samples) == 8
+    assert {"editor/py.typed", "widgets/py.typed"} <= held
     described = {f"{metadata}/{name}" for name in ("METADATA", "RECORD", "WHEEL", "entry_points.txt")}
     licences = {f"{metadata}/licenses/{name}" for name in ("LICENSE-APACHE", "LICENSE-MIT")}
     assert held == code | samples | described | licences
