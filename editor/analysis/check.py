@@ -1,12 +1,14 @@
 """What ``paddock check`` finds in a policy, as values and JSON."""
 
+from collections.abc import Sequence
 from types import MappingProxyType
 from typing import Any, NamedTuple
 
+from editor.analysis.fix import Fixed, fix
 from editor.analysis.lint.catalogue import Finding, Severity
 from editor.analysis.lint.engine import lint
 from editor.evaluation.resolve import resolve
-from editor.policy.compose import Variables, files_of, load_leniently
+from editor.policy.compose import FileText, Variables, combine, read_files
 from editor.policy.errors import PolicyError
 from editor.policy.model import Policy
 
@@ -30,8 +32,8 @@ class Problem(NamedTuple):
 class Checked(NamedTuple):
     """One policy (a file, or several together) and everything found in it. ``valid``: it can be read and parsed.
 
-    ``notes`` are what may well be meant just so: they do not count. ``fixed`` were mended, and are not in the file any
-    more, ``unmended`` says in sentences which files that was not tried in.
+    ``notes`` are possibly intentional: they do not count. ``fixed`` is gone from the texts that ``rewritten`` has for
+    the caller to save; ``unmended`` says in sentences which files were left alone, and why.
     """
 
     file: str
@@ -40,6 +42,7 @@ class Checked(NamedTuple):
     notes: tuple[Problem, ...] = ()
     fixed: tuple[Problem, ...] = ()
     unmended: tuple[str, ...] = ()
+    rewritten: tuple[Fixed, ...] = ()
 
     @property
     def status(self) -> int:
@@ -61,7 +64,7 @@ class Check(NamedTuple):
     """What to check: files and directories that make one policy together, and for what.
 
     ``abi`` is the Landlock version that the policy is meant for, by default its own; findings of the kinds ``ignored``
-    are left out. With ``fix``, which takes no ``variables``, what can be mended in each file by itself is.
+    are left out. With ``fix``, which takes no ``variables``, what can be fixed in each file on its own is.
     """
 
     paths: tuple[str, ...]
@@ -72,22 +75,23 @@ class Check(NamedTuple):
 
 
 def check(request: Check) -> Checked:
-    """Parse and lint one policy. Raises SaveError where what was mended cannot be written."""
+    """Parse and lint one policy, which is read once; nothing is written."""
     shown = " + ".join(request.paths)
-    policy, errors = load_leniently(request.paths, request.variables)
+    files = read_files(request.paths)
+    policy, errors = combine(files, request.paths, request.variables)
     if policy is None:
-        return Checked(shown, False, tuple(_invalid(error) for error in errors))
-    found = _findings(policy, request)
-    fixed: tuple[Problem, ...] = ()
+        return Checked(shown, False, tuple(map(_invalid, errors)))
+    rewritten: tuple[Fixed, ...] = ()
     unmended: tuple[str, ...] = ()
     if request.fix:
-        mended, unmended = _mend(request)
-        fixed = tuple(_problem(each) for each in mended)
-        policy, errors = load_leniently(request.paths, request.variables)
-        if policy is None:
-            return Checked(shown, False, tuple(map(_invalid, errors)), fixed=fixed, unmended=unmended)
-        found = _findings(policy, request)
-    problems = [_problem(each) for each in found]
+        rewritten, unmended = _fix(files, request)
+        texts = {each.file: each.after for each in rewritten}
+        files = tuple(each._replace(text=texts.get(each.file, each.text)) for each in files)
+        policy, errors = combine(files, request.paths, request.variables)
+    fixed = tuple(_problem(found) for each in rewritten for found in each.findings)
+    if policy is None:
+        return Checked(shown, False, tuple(map(_invalid, errors)), (), fixed, unmended, rewritten)
+    problems = [_problem(each) for each in _findings(policy, request)]
     return Checked(
         shown,
         True,
@@ -95,29 +99,29 @@ def check(request: Check) -> Checked:
         tuple(each for each in problems if each.severity == "note"),
         fixed,
         unmended,
+        rewritten,
     )
 
 
-def _mend(request: Check) -> tuple[tuple[Finding, ...], tuple[str, ...]]:
-    """Mend each file by itself; gives what was mended, and why nothing was tried in some."""
-    from editor.analysis.fix import fix_file  # noqa: PLC0415 only for who asks
-
-    files = [file for path in request.paths for file in files_of(path)]
-    mended: list[Finding] = []
-    unmended = []
+def _fix(files: Sequence[FileText], request: Check) -> tuple[tuple[Fixed, ...], tuple[str, ...]]:
+    """Fix each file on its own: those that changed, and why nothing was tried in some."""
 
     def find(policy: Policy) -> tuple[Finding, ...]:
         found = _findings(policy, request)
         # A variable that its own file does not use may be there for another one.
         return found if len(files) == 1 else tuple(each for each in found if each.id != "unused-variable")
 
+    rewritten = []
+    unmended = []
     for file in files:
-        policy, errors = load_leniently((file,))
-        if policy is None:  # what it uses stands in another file
-            unmended.append(f"{errors[0]}: nothing was mended in this file, which means nothing by itself.")
-        elif any(each.fix for each in find(policy)):
-            mended += fix_file(file, find)
-    return tuple(mended), tuple(unmended)
+        try:
+            fixed = fix(file, find)
+        except PolicyError as error:  # what it uses is defined in another file
+            unmended.append(f"{error}: nothing was mended in this file, which means nothing by itself.")
+            continue
+        if fixed.after != fixed.before:
+            rewritten.append(fixed)
+    return tuple(rewritten), tuple(unmended)
 
 
 def _findings(policy: Policy, request: Check) -> tuple[Finding, ...]:

@@ -1,31 +1,33 @@
-"""``paddock check --fix``: mend in a policy file what can be mended without a change of what it means here."""
+"""``paddock check --fix``: fix in a policy's text what can be fixed without changing what it means on this machine."""
 
 from collections.abc import Callable
+from typing import NamedTuple
 
 from editor.analysis.lint.catalogue import Finding
 from editor.analysis.lint.engine import fixes
 from editor.editing.document import PolicyDocument
 from editor.editing.edits import EditError
+from editor.policy.compose import FileText
 from editor.policy.model import Policy
-from editor.policy.parse import decode, format_of
-from editor.workspace.saving import SaveError, read_file, write_file
+from editor.policy.parse import format_of
 
 # Taking one thing away can make another superfluous; this many rounds end any chain that people write.
 _ROUNDS = 10
 
 
-def fix_file(path: str, find: Callable[[Policy], tuple[Finding, ...]]) -> tuple[Finding, ...]:
-    """Mend what ``find`` finds in the file ``path``, and write it at one stroke; gives what was mended.
+class Fixed(NamedTuple):
+    """A policy file's text before and after, and what was fixed; everything else stays to the byte."""
 
-    Everything else in the file stays to the byte. Raises SaveError where it cannot be written (a symbolic link is not
-    written through), PolicyError where it cannot be read any more.
-    """
-    data = read_file(path)
-    if data is None:
-        raise SaveError(f"{path} is gone.")
-    text = decode(data, path)
-    document = PolicyDocument.parse(text, path, format_of(path, text))
-    mended: list[Finding] = []
+    file: str
+    before: str
+    after: str
+    findings: tuple[Finding, ...]
+
+
+def fix(file: FileText, find: Callable[[Policy], tuple[Finding, ...]]) -> Fixed:
+    """Fix what ``find`` finds in ``file``. Raises PolicyError when the file is not a valid policy on its own."""
+    document = PolicyDocument.parse(file.text, file.file, format_of(file.file, file.text))
+    fixed: list[Finding] = []
     for _ in range(_ROUNDS):
         found = [each for each in find(document.policy) if each.fix]
         before = document.text
@@ -33,11 +35,9 @@ def fix_file(path: str, find: Callable[[Policy], tuple[Finding, ...]]) -> tuple[
         for edit in fixes(found):
             try:
                 document = document.apply(edit)
-            except EditError:  # such as the last thing in the file: it stays, and is told again
+            except EditError:  # such as the last thing in the file: it stays, and is reported again
                 refused |= {each for each in found if edit in each.fix}
         if document.text == before:
             break
-        mended += [each for each in found if each not in refused]
-    if document.text != text:
-        write_file(path, document.text.encode(), expected=data)
-    return tuple(mended)
+        fixed += [each for each in found if each not in refused]
+    return Fixed(file.file, file.text, document.text, tuple(fixed))

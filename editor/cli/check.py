@@ -23,7 +23,7 @@ from editor.cli.options import (
 from editor.cli.text import excerpt
 from editor.escape import printable
 from editor.landlock.rights import LATEST_ABI, listed
-from editor.workspace.saving import SaveError
+from editor.workspace.saving import SaveError, write_file
 
 _STYLES = {"error": "error", "warning": "warning", "note": "dim", "fixed": "allowed"}
 
@@ -67,10 +67,14 @@ def _check(files: list[str], options: argparse.Namespace, console: Console) -> i
     checked = []
     unsaved = []
     for file in files:
+        result = check(Check((file, *options.also), options.abi, variables, ignored, options.fix))
         try:
-            checked.append(check(Check((file, *options.also), options.abi, variables, ignored, options.fix)))
-        except SaveError as error:  # the other files are mended all the same
+            for each in result.rewritten:
+                write_file(each.file, each.after.encode(), expected=each.before.encode())
+        except SaveError as error:  # the other files are fixed all the same
             unsaved.append(str(error))
+        else:
+            checked.append(result)
     for sentence in (*(sentence for each in checked for sentence in each.unmended), *unsaved):
         sys.stderr.write(f"paddock check: {shown(sentence)}\n")
     if options.format == "json":

@@ -61,38 +61,59 @@ def files_of(path: str) -> tuple[str, ...]:
     return files
 
 
-def load(paths: Sequence[str], variables: Variables | None = None) -> Policy:
-    """The policy that the files and directories ``paths`` make together.
+class FileText(NamedTuple):
+    """A policy file as it was read: its text, or the error that kept it from being read."""
 
-    ``variables`` stand in place of those that the files define. Raises PolicyError, the first one by its place in the
-    first file that has one.
+    file: str
+    text: str
+    error: PolicyError | None = None
+
+
+def read_files(paths: Iterable[str]) -> tuple[FileText, ...]:
+    """Read the policy files that the files and directories ``paths`` stand for; errors stay in their place."""
+    found = []
+    for path in paths:
+        try:
+            files = files_of(path)
+        except PolicyError as error:
+            found.append(FileText(path, "", error))
+            continue
+        for file in files:
+            try:
+                found.append(FileText(file, read_text(file)))
+            except PolicyError as error:
+                found.append(FileText(file, "", error))
+    return tuple(found)
+
+
+def load(paths: Sequence[str], variables: Variables | None = None) -> Policy:
+    """Return the policy that the files and directories ``paths`` make together.
+
+    ``variables`` replace those that the files define. Raises PolicyError, the first one by its place in the first file
+    that has one.
     """
-    policy, problems = load_leniently(paths, variables)
+    policy, problems = combine(read_files(paths), paths, variables)
     if policy is None:
         raise problems[0]
     return policy
 
 
-def load_leniently(
-    paths: Sequence[str], variables: Variables | None = None
+def combine(
+    files: Sequence[FileText], paths: Sequence[str], variables: Variables | None = None
 ) -> tuple[Policy | None, tuple[PolicyError, ...]]:
-    """As ``load``, but everything that is wrong instead of the first; a policy only where nothing is."""
+    """Return the policy that ``files``, read from ``paths``, make together; without one, everything that is wrong."""
     policies = []
     problems: list[PolicyError] = []
-    files: list[str] = []
-    for path in paths:
-        try:
-            files += files_of(path)
-        except PolicyError as error:
-            problems.append(error)
     # What is missing in a file that stands alone is told with its place in the string.
     alone = len(files) == 1 and not variables
-    for file in files:
-        try:
-            text = read_text(file)
-            policy, found = parse_leniently(text, file, format_of(file, text), references=alone)
-        except PolicyError as error:
+    for file, text, error in files:
+        if error is not None:
             problems.append(error)
+            continue
+        try:
+            policy, found = parse_leniently(text, file, format_of(file, text), references=alone)
+        except PolicyError as wrong:
+            problems.append(wrong)
             continue
         problems += found
         policies.append(policy)
