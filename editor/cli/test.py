@@ -27,7 +27,7 @@ from editor.escape import printable
 from editor.evaluation.resolve import resolve
 from editor.policy.compose import Variables, load
 from editor.policy.model import Policy
-from editor.sandbox.runner import Finished, Run, RunRequest, Touched, start
+from editor.sandbox.runner import AccessUpdate, Finished, Run, RunRequest, start
 from editor.sandbox.verdicts.report import Mode, Report
 
 # Ctrl-C reaches the command too, which may want to end in its own way; the second one is meant for us.
@@ -173,7 +173,7 @@ def _follow(run: Run, lines: TextIO | None) -> Report:
                 for event in run.read_events():
                     if isinstance(event, Finished):
                         return event.report
-                    if lines is not None and isinstance(event, Touched):
+                    if lines is not None and isinstance(event, AccessUpdate):
                         lines.write(json.dumps(event.access.to_json()) + "\n")
                 if lines is not None:
                     lines.flush()

@@ -16,18 +16,18 @@ class Channel:
         self._control = control
         self._pending = b""
         self._notices: list[str] = []
-        self._told: set[str] = set()
+        self._noticed: set[str] = set()
         os.set_blocking(events, False)
 
     @property
-    def idle(self) -> bool:
+    def is_drained(self) -> bool:
         """Whether everything has been taken by the pipe; only then more should be made."""
         return not self._pending
 
     def notice(self, text: str) -> None:
         """A sentence for the person, said once a run."""
-        if text not in self._told:
-            self._told.add(text)
+        if text not in self._noticed:
+            self._noticed.add(text)
             self._notices.append(text)
 
     def send(self, lines: list[str]) -> None:
@@ -36,9 +36,9 @@ class Channel:
         self._notices = []
         if lines or notices:
             self._pending += "".join(f"{line}\n" for line in (*lines, *notices)).encode("ascii")
-        self.push()
+        self.flush()
 
-    def push(self) -> None:
+    def flush(self) -> None:
         """Go on with what the pipe did not take."""
         while self._pending:
             try:
@@ -60,4 +60,4 @@ class Channel:
             ready = waiting.poll(_LAST_WAIT_S * 1000)
             if not ready or any(fd == self._control and event & select.POLLHUP for fd, event in ready):
                 return
-            self.push()
+            self.flush()

@@ -74,7 +74,7 @@ class Output(NamedTuple):
     data: bytes
 
 
-class Touched(NamedTuple):
+class AccessUpdate(NamedTuple):
     """An access; ``access.times`` is the increase since the last event with the same ``access.key()``."""
 
     access: Access
@@ -92,7 +92,7 @@ class Finished(NamedTuple):
     report: Report
 
 
-Event = Output | Touched | Notice | Finished
+Event = Output | AccessUpdate | Notice | Finished
 
 
 class Run:
@@ -213,23 +213,23 @@ class Run:
             return True
         *lines, self._partial = (self._partial + data).split(b"\n")
         for line in lines:
-            self._understand(json.loads(line), found)
+            self._handle_event(json.loads(line), found)
         return False
 
-    def _understand(self, event: dict[str, Any], found: list[Event]) -> None:
+    def _handle_event(self, event: dict[str, Any], found: list[Event]) -> None:
         if "more" in event:
             for number, increase in event["more"]:
                 known = self._rows[number]
                 self._rows[number] = known._replace(times=known.times + increase)
-                found.append(Touched(known._replace(times=increase)))
+                found.append(AccessUpdate(known._replace(times=increase)))
         elif "row" in event:
             access = Access.from_json(event["access"])
             self._rows[event["row"]] = access
-            found.append(Touched(access))
+            found.append(AccessUpdate(access))
         elif "confirmed" in event:
             for number, confirmed in event["confirmed"]:
                 self._rows[number] = self._rows[number]._replace(confirmed=confirmed)
-                found.append(Touched(self._rows[number]._replace(times=0)))
+                found.append(AccessUpdate(self._rows[number]._replace(times=0)))
         elif "notice" in event:
             self._note(event["notice"], found)
         elif "failed" in event:
@@ -304,7 +304,7 @@ class _Descriptors:
     """The descriptors of a run that is being started: the command's, and our ends of them."""
 
     def __init__(self, request: RunRequest) -> None:
-        self.theirs: list[int] = []
+        self.command_ends: list[int] = []
         self.outputs: dict[int, Stream] = {}
         self.terminal: int | None = None
         self._terminal_end = -1
@@ -314,11 +314,11 @@ class _Descriptors:
             _set_size(self.terminal, request.size)
             self.outputs[self.terminal] = "tty"
         for position, descriptor in enumerate(given):
-            self.theirs.append(self._for(position, descriptor))
+            self.command_ends.append(self._open_end(position, descriptor))
         if self._terminal_end >= 0:
             os.close(self._terminal_end)
 
-    def _for(self, position: int, descriptor: int | None) -> int:
+    def _open_end(self, position: int, descriptor: int | None) -> int:
         if descriptor is not None:
             return fcntl.fcntl(descriptor, fcntl.F_DUPFD_CLOEXEC, 3)
         if self._terminal_end >= 0:
@@ -331,7 +331,7 @@ class _Descriptors:
 
     def close(self) -> None:
         """Close everything, the run did not start."""
-        for descriptor in (*self.theirs, *self.outputs):
+        for descriptor in (*self.command_ends, *self.outputs):
             os.close(descriptor)
 
 
@@ -357,9 +357,9 @@ def start(request: RunRequest) -> Run:
         abi=request.abi,
         cwd=os.path.abspath(request.cwd or "."),
         env=request.env if request.env is not None else original_environment(),
-        stdin=descriptors.theirs[0],
-        stdout=descriptors.theirs[1],
-        stderr=descriptors.theirs[2],
+        stdin=descriptors.command_ends[0],
+        stdout=descriptors.command_ends[1],
+        stderr=descriptors.command_ends[2],
         session=request.stdin is None,
         terminal=descriptors.terminal is not None and request.stdin is None,
         timeout=request.timeout,
@@ -380,14 +380,14 @@ def start(request: RunRequest) -> Run:
             stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL,
             stderr=errors,
-            pass_fds=(request_read, events_write, control_read, *descriptors.theirs),
+            pass_fds=(request_read, events_write, control_read, *descriptors.command_ends),
         )  # fmt: skip
     except BaseException:
         descriptors.close()
         for descriptor in (request_read, request_write, events_read, events_write, control_read, control_write, errors):
             os.close(descriptor)
         raise
-    for descriptor in (request_read, events_write, control_read, *descriptors.theirs):
+    for descriptor in (request_read, events_write, control_read, *descriptors.command_ends):
         os.close(descriptor)
     run = Run(request, process, _Pipes(events_read, control_write, errors), descriptors)
     with contextlib.suppress(BrokenPipeError), open(request_write, "w", encoding="ascii") as file:

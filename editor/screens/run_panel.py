@@ -18,7 +18,7 @@ from textual.widgets import Static
 
 from editor.escape import printable
 from editor.evaluation.resolve import ResolvedPolicy
-from editor.sandbox.runner import Event, Finished, Notice, Output, RunRequest, Touched
+from editor.sandbox.runner import AccessUpdate, Event, Finished, Notice, Output, RunRequest
 from editor.sandbox.verdicts.report import Access, Report, Verdict
 from editor.screens import view_models
 from editor.screens.live_run import LiveRun
@@ -261,7 +261,7 @@ class RunPanel(Vertical):
             match event:
                 case Output(stream=stream, data=data):
                     output.feed(data, stream)
-                case Touched(access=access):
+                case AccessUpdate(access=access):
                     self._touch(access)
                 case Notice(text=text):
                     output.note(printable(text))

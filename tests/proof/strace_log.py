@@ -10,7 +10,7 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import NamedTuple
 
-from editor.sandbox.calls.paths import tidy
+from editor.sandbox.calls.paths import normalize
 
 _LINE = re.compile(r"^(\d+) +(\w+)\((.*)\) += (-?\d+|\?|0x[0-9a-f]+)(?:<.*?>)?(?: (E\w+))?(?: \(.*\))?$", re.DOTALL)
 _ESCAPE = re.compile(r"\\([0-7]{1,3}|x[0-9a-f]{2}|.)", re.DOTALL)
@@ -193,7 +193,7 @@ class _Reader:
             self._cwds[int(call.result)] = cwd if shared else list(cwd)
 
     def _absolute(self, call: Call, name: str) -> str:
-        return tidy(name if name.startswith("/") else f"{self._cwd(call.tid)[0]}/{name}")
+        return normalize(name if name.startswith("/") else f"{self._cwd(call.tid)[0]}/{name}")
 
     def _directory(self, call: Call, argument: str) -> str | None:
         match = _DESCRIPTOR.match(argument)
@@ -220,7 +220,7 @@ class _Reader:
             elif not text and ("AT_EMPTY_PATH" in call.arguments[-1] or arguments[position + 1] == "NULL"):
                 yield directory
             else:
-                yield tidy(text if text.startswith("/") else f"{directory}/{text}")
+                yield normalize(text if text.startswith("/") else f"{directory}/{text}")
         if name in _ON_DESCRIPTOR:
             yield self._directory(call, arguments[0])
         elif name in _ON_ADDRESS:

@@ -29,10 +29,10 @@ def _watched(stage: Stage, job: Job, uid: int | None, reader: AuditReader) -> tu
     done = stage.test(job, uid)
     until = time.monotonic() + _PATIENCE_S
     reader.read()
-    while not reader.complete(done.root) and time.monotonic() < until:
+    while not reader.is_complete(done.root) and time.monotonic() < until:
         time.sleep(0.005)
         reader.read()
-    whole = reader.complete(done.root) and not reader.dropped()
+    whole = reader.is_complete(done.root) and not reader.has_lost_records()
     return (done, reader.denials_of(done.root)) if whole else None
 
 

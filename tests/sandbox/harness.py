@@ -95,7 +95,7 @@ class Outcome(NamedTuple):
     report: Report
     output: dict[str, bytes]
     notices: list[str]
-    touched: list[Access]
+    updates: list[Access]
 
     @property
     def out(self) -> str:
@@ -115,7 +115,7 @@ def collect(run: runner.Run, limit: float = _LIMIT_S) -> Outcome:
     """Everything until the end of ``run``."""
     output: dict[str, bytes] = {}
     notices: list[str] = []
-    touched: list[Access] = []
+    updates: list[Access] = []
     until = time.monotonic() + limit
     while run.report is None:
         assert time.monotonic() < until, "the run does not end"
@@ -125,9 +125,9 @@ def collect(run: runner.Run, limit: float = _LIMIT_S) -> Outcome:
                 output[event.stream] = output.get(event.stream, b"") + event.data
             elif isinstance(event, runner.Notice):
                 notices.append(event.text)
-            elif isinstance(event, runner.Touched):
-                touched.append(event.access)
-    return Outcome(run.report, output, notices, touched)
+            elif isinstance(event, runner.AccessUpdate):
+                updates.append(event.access)
+    return Outcome(run.report, output, notices, updates)
 
 
 def start(resolved: ResolvedPolicy, *command: str, **options: Any) -> runner.Run:

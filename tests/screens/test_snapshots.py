@@ -15,7 +15,7 @@ from textual.widgets import Input
 
 from editor.app import PaddockApp
 from editor.policy.model import RuleRef
-from editor.sandbox.runner import Finished, Notice, Output, Touched
+from editor.sandbox.runner import AccessUpdate, Finished, Notice, Output
 from editor.sandbox.verdicts.report import AbiUsed, Access, Report
 from editor.screens.dialogs import Ask
 from editor.screens.export import ExportScreen
@@ -125,7 +125,7 @@ async def with_a_run(pilot: AppPilot, place: Path) -> None:
             Notice("Not restricted at ABI 6, which does not know: resolve_unix (ABI 9)."),
             Output("stdout", b"<h1>Hello</h1>\n"),
             Output("stderr", b"cat: /etc/hostname: \x1b[31mPermission denied\x1b[0m\n"),
-            *(Touched(each) for each in found),
+            *(AccessUpdate(each) for each in found),
             Finished(report),
         ]
     )

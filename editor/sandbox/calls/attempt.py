@@ -7,17 +7,19 @@ from typing import Literal, NamedTuple, Protocol
 from editor.evaluation.decision import Entry
 from editor.landlock.rights import NO_RIGHTS, RightSet
 from editor.sandbox.calls.execchain import Image
-from editor.sandbox.calls.paths import Place, View
+from editor.sandbox.calls.paths import Lookup, View
 
 AT_SYMLINK_NOFOLLOW = 0x100
 AT_SYMLINK_FOLLOW = 0x400
 AT_EMPTY_PATH = 0x1000
 
+_SERVED = "a process of the run serves this filesystem, which is therefore not looked at"
+
 Args = tuple[int, ...]
 """The six arguments of a system call, unsigned."""
 
 
-class Want(NamedTuple):
+class AccessRequest(NamedTuple):
     """Rights wanted on one object. ``object_path`` is the host's name for it, without symbolic links.
 
     ``seen`` is the name under which the tracer can look at it. ``unchecked`` says why the kernel does not ask Landlock
@@ -29,18 +31,18 @@ class Want(NamedTuple):
     """
 
     rights: RightSet
-    asked: str | None = None
+    path: str | None = None
     object_path: str | None = None
-    seen: str = ""
+    tracer_path: str = ""
     entry: Entry | None = None
     port: int | None = None
     process: int = 0
     group: int | None = None
     signal: int = 0
-    unchecked: str = ""
-    new: bool = False
-    problem: int = 0
-    old: str | None = None
+    unchecked_reason: str = ""
+    is_new: bool = False
+    error: int = 0
+    old_path: str | None = None
 
 
 class Refer(NamedTuple):
@@ -68,49 +70,49 @@ class Attempt:
     """
 
     __slots__ = (
-        "bound_name",
+        "bound_address",
         "cacheable",
-        "changes",
+        "changed_paths",
+        "from_result",
         "kind",
-        "late",
         "moves",
-        "note",
+        "notice",
+        "reason",
         "refer",
+        "requests",
         "syscall",
-        "tree",
-        "wants",
-        "why",
+        "tree_change",
     )
 
     def __init__(
         self,
         kind: Kind,
-        *wants: Want,
-        why: str = "",
+        *requests: AccessRequest,
+        reason: str = "",
         refer: Refer | None = None,
-        changes: tuple[str, ...] = (),
-        tree: Literal["", "new", "gone"] = "",
+        changed_paths: tuple[str, ...] = (),
+        tree_change: Literal["", "new", "gone"] = "",
         moves: Literal["", "directory", "view"] = "",
-        note: str = "",
+        notice: str = "",
         cacheable: bool = False,
-        bound_name: str = "",
-        late: bool = False,
+        bound_address: str = "",
+        from_result: bool = False,
     ) -> None:
         self.syscall = ""
         self.kind: Kind = kind
-        self.wants = wants
-        self.why = why
+        self.requests = requests
+        self.reason = reason
         self.refer = refer
-        self.changes = changes
-        self.tree = tree
+        self.changed_paths = changed_paths
+        self.tree_change = tree_change
         self.moves = moves
-        self.note = note
+        self.notice = notice
         self.cacheable = cacheable
-        self.bound_name = bound_name
-        self.late = late
+        self.bound_address = bound_address
+        self.from_result = from_result
 
 
-class Scene(Protocol):
+class Caller(Protocol):
     """What a decoder may ask about the thread that makes the call."""
 
     view: View
@@ -120,25 +122,25 @@ class Scene(Protocol):
     def errata(self) -> int:
         """The mask of Landlock's errata that are fixed in this kernel."""
 
-    def text(self, address: int) -> str:
+    def read_string(self, address: int) -> str:
         """The path at ``address``. Raises BadMemory, Gone."""
 
-    def memory(self, address: int, size: int) -> bytes:
+    def read_memory(self, address: int, size: int) -> bytes:
         """Raw memory. Raises BadMemory, Gone."""
 
-    def set_memory(self, address: int, data: bytes) -> None:
+    def write_memory(self, address: int, data: bytes) -> None:
         """Write memory. Raises BadMemory, Gone."""
 
-    def place(self, directory: int, path: str, *, follow: bool, rooted: bool = False) -> Place:
+    def look_up(self, directory: int, path: str, *, follow: bool, rooted: bool = False) -> Lookup:
         """Where ``path``, relative to the descriptor ``directory`` (or AT_FDCWD), leads.
 
         With ``rooted`` as if that directory were the root.
         """
 
-    def descriptor(self, number: int) -> Place:
+    def look_up_descriptor(self, number: int) -> Lookup:
         """What an open descriptor leads to."""
 
-    def image(self, seen: str) -> Image:
+    def program_image(self, tracer_path: str) -> Image:
         """What a program file asks for."""
 
     def socket(self, number: int) -> tuple[int, int, int, bool] | None:
@@ -147,11 +149,11 @@ class Scene(Protocol):
     def process_name(self, pid: int) -> str:
         """The comm of any process, empty where there is none."""
 
-    def process_of(self, number: int) -> int:
+    def process_of_pidfd(self, number: int) -> int:
         """The process that a descriptor stands for, 0 where it stands for none."""
 
 
-Decoder = Callable[[Scene, Args], Attempt | None]
+Decoder = Callable[[Caller, Args], Attempt | None]
 """From the arguments of one system call to what it wants; None where that is nothing."""
 
 Decoders = Mapping[str, Decoder]
@@ -164,43 +166,40 @@ def signed(value: int) -> int:
     return value - 0x100000000 if value & 0x80000000 else value
 
 
-def directory_and_name(scene: Scene, args: Args) -> tuple[int, str]:
+def directory_and_name(caller: Caller, args: Args) -> tuple[int, str]:
     """A directory descriptor and a path, as two neighbouring arguments."""
-    return signed(args[0]), scene.text(args[1])
+    return signed(args[0]), caller.read_string(args[1])
 
 
-def want_lost(place: Place, rights: RightSet) -> Want:
+def request_on_unresolved(lookup: Lookup, rights: RightSet) -> AccessRequest:
     """``rights`` on what the tracer could not find, or did not look for."""
-    why = "a process of the run serves this filesystem, which is therefore not looked at"
-    return Want(
-        rights, place.asked, None, problem=place.problem, unchecked=why if place.problem == errno.EDEADLK else ""
-    )
+    reason = _SERVED if lookup.error == errno.EDEADLK else ""
+    return AccessRequest(rights, lookup.path, None, error=lookup.error, unchecked_reason=reason)
 
 
-def want_on(scene: Scene, place: Place, rights: RightSet, *, new: bool = False) -> Want:
+def request_on(caller: Caller, lookup: Lookup, rights: RightSet, *, is_new: bool = False) -> AccessRequest:
     """``rights`` on the object itself."""
-    if place.special:
-        why = "Landlock does not check pipes, sockets and memory files reached through /proc"
-        return Want(rights, place.asked, place.real, entry=place.entry, unchecked=why)
-    if place.real is None:
-        return want_lost(place, rights)
-    return Want(
-        rights, place.asked, scene.view.host(place.real), scene.view.seen(place.real), place.entry, new=new,
-        problem=place.problem,
-    )  # fmt: skip
+    if lookup.is_special:
+        reason = "Landlock does not check pipes, sockets and memory files reached through /proc"
+        return AccessRequest(rights, lookup.path, lookup.real_path, entry=lookup.entry, unchecked_reason=reason)
+    if lookup.real_path is None:
+        return request_on_unresolved(lookup, rights)
+    host, tracer = caller.view.host_path(lookup.real_path), caller.view.tracer_path(lookup.real_path)
+    return AccessRequest(rights, lookup.path, host, tracer, lookup.entry, is_new=is_new, error=lookup.error)
 
 
-def want_in_parent(scene: Scene, place: Place, *rights: str) -> Want:
+def request_on_parent(caller: Caller, lookup: Lookup, *rights: str) -> AccessRequest:
     """``rights`` on the directory that holds the object."""
-    if place.parent is None or place.real is None:
-        return Want(frozenset(rights), place.asked, None, problem=place.problem)
-    return Want(frozenset(rights), place.asked, scene.view.host(place.parent), scene.view.seen(place.parent), new=True)
+    if lookup.parent is None or lookup.real_path is None:
+        return AccessRequest(frozenset(rights), lookup.path, None, error=lookup.error)
+    host, tracer = caller.view.host_path(lookup.parent), caller.view.tracer_path(lookup.parent)
+    return AccessRequest(frozenset(rights), lookup.path, host, tracer, is_new=True)
 
 
-def host_name(scene: Scene, place: Place) -> tuple[str, ...]:
-    return () if place.real is None else (scene.view.host(place.real),)
+def host_paths(caller: Caller, lookup: Lookup) -> tuple[str, ...]:
+    return () if lookup.real_path is None else (caller.view.host_path(lookup.real_path),)
 
 
-def want_unasked(scene: Scene, place: Place) -> Want:
+def request_without_rights(caller: Caller, lookup: Lookup) -> AccessRequest:
     """An object that Landlock is not asked about."""
-    return want_on(scene, place, NO_RIGHTS)._replace(unchecked="")
+    return request_on(caller, lookup, NO_RIGHTS)._replace(unchecked_reason="")

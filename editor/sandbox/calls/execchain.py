@@ -22,7 +22,7 @@ class Image(NamedTuple):
     loader: str | None
 
 
-NOTHING = Image(None, None)
+NO_IMAGE = Image(None, None)
 
 
 def _script(head: bytes) -> str | None:
@@ -43,14 +43,14 @@ def _loader(file: int, head: bytes) -> str | None:
         if struct.unpack_from(order + "I", headers, start)[0] != _PT_INTERP:
             continue
         if wide:
-            place, length = struct.unpack_from(order + "Q", headers, start + 8) + struct.unpack_from(
+            position, length = struct.unpack_from(order + "Q", headers, start + 8) + struct.unpack_from(
                 order + "Q", headers, start + 32
             )
         else:
-            place, length = struct.unpack_from(order + "I", headers, start + 4) + struct.unpack_from(
+            position, length = struct.unpack_from(order + "I", headers, start + 4) + struct.unpack_from(
                 order + "I", headers, start + 16
             )
-        return os.fsdecode(os.pread(file, min(length, 4096), place).split(b"\0", 1)[0]) or None
+        return os.fsdecode(os.pread(file, min(length, 4096), position).split(b"\0", 1)[0]) or None
     return None
 
 
@@ -65,18 +65,18 @@ class ImageReader:
         try:
             file = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK | os.O_NOCTTY)
         except OSError:
-            return NOTHING
+            return NO_IMAGE
         try:
             status = os.fstat(file)
             if not stat.S_ISREG(status.st_mode):
-                return NOTHING
+                return NO_IMAGE
             key = (status.st_dev, status.st_ino, status.st_mtime_ns, status.st_size)
             image = self._known.get(key)
             if image is None:
                 image = self._known[key] = self._parse(file)
             return image
         except OSError:
-            return NOTHING
+            return NO_IMAGE
         finally:
             os.close(file)
 
@@ -86,8 +86,8 @@ class ImageReader:
         if head.startswith(b"#!"):
             return Image(_script(head), None)
         if not head.startswith(_ELF_MAGIC) or len(head) < 64:
-            return NOTHING
+            return NO_IMAGE
         try:
             return Image(None, _loader(file, head))
         except (struct.error, OverflowError):  # a damaged file: the kernel refuses it as well
-            return NOTHING
+            return NO_IMAGE

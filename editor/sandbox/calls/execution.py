@@ -7,49 +7,49 @@ from editor.landlock.rights import RightSet
 from editor.sandbox.calls.attempt import (
     AT_EMPTY_PATH,
     AT_SYMLINK_NOFOLLOW,
+    AccessRequest,
     Args,
     Attempt,
+    Caller,
     Decoders,
-    Scene,
-    Want,
+    request_on,
     signed,
-    want_on,
 )
 from editor.sandbox.calls.execchain import MAX_DEPTH
-from editor.sandbox.calls.paths import AT_FDCWD, Place
+from editor.sandbox.calls.paths import AT_FDCWD, Lookup
 
 _EXECUTING: RightSet = frozenset({"execute", "read_file"})
 
 
-def _exec_chain(scene: Scene, place: Place) -> tuple[Want, ...]:
-    wants = [want_on(scene, place, _EXECUTING)]
+def _exec_chain(caller: Caller, lookup: Lookup) -> tuple[AccessRequest, ...]:
+    requests = [request_on(caller, lookup, _EXECUTING)]
     for _ in range(MAX_DEPTH):
-        seen = wants[-1].seen
-        if not seen or place.mode is None or not stat.S_ISREG(place.mode):
+        tracer_path = requests[-1].tracer_path
+        if not tracer_path or lookup.mode is None or not stat.S_ISREG(lookup.mode):
             break
-        image = scene.image(seen)
+        image = caller.program_image(tracer_path)
         following = image.script or image.loader
         if following is None:
             break
-        place = scene.place(AT_FDCWD, following, follow=True)
-        wants.append(want_on(scene, place, _EXECUTING))
+        lookup = caller.look_up(AT_FDCWD, following, follow=True)
+        requests.append(request_on(caller, lookup, _EXECUTING))
         if image.loader:
             break
-    return tuple(wants)
+    return tuple(requests)
 
 
-def _execve(scene: Scene, args: Args) -> Attempt:
-    return Attempt("exec", *_exec_chain(scene, scene.place(AT_FDCWD, scene.text(args[0]), follow=True)))
+def _execve(caller: Caller, args: Args) -> Attempt:
+    return Attempt("exec", *_exec_chain(caller, caller.look_up(AT_FDCWD, caller.read_string(args[0]), follow=True)))
 
 
-def _execveat(scene: Scene, args: Args) -> Attempt:
-    path = scene.text(args[1])
+def _execveat(caller: Caller, args: Args) -> Attempt:
+    path = caller.read_string(args[1])
     flags = args[4]
     if not path and flags & AT_EMPTY_PATH:
-        place = scene.descriptor(signed(args[0]))
+        lookup = caller.look_up_descriptor(signed(args[0]))
     else:
-        place = scene.place(signed(args[0]), path, follow=not flags & AT_SYMLINK_NOFOLLOW)
-    return Attempt("exec", *_exec_chain(scene, place))
+        lookup = caller.look_up(signed(args[0]), path, follow=not flags & AT_SYMLINK_NOFOLLOW)
+    return Attempt("exec", *_exec_chain(caller, lookup))
 
 
 DECODERS: Decoders = MappingProxyType({"execve": _execve, "execveat": _execveat})

@@ -15,22 +15,22 @@ from editor.sandbox.calls.attempt import (
     AT_EMPTY_PATH,
     AT_SYMLINK_FOLLOW,
     AT_SYMLINK_NOFOLLOW,
+    AccessRequest,
     Args,
     Attempt,
+    Caller,
     Decoder,
     Decoders,
     Refer,
-    Scene,
-    Want,
     directory_and_name,
-    host_name,
+    host_paths,
+    request_on,
+    request_on_parent,
+    request_on_unresolved,
+    request_without_rights,
     signed,
-    want_in_parent,
-    want_lost,
-    want_on,
-    want_unasked,
 )
-from editor.sandbox.calls.paths import AT_FDCWD, Place
+from editor.sandbox.calls.paths import AT_FDCWD, Lookup
 
 _O_ACCMODE = 3
 _AT_REMOVEDIR = 0x200
@@ -51,221 +51,235 @@ _METADATA = "Landlock has no right for mode, owner, times and attributes of file
 _HANDLE = "a handle only names a file: Landlock is asked when it is opened"
 
 
-def open_at(scene: Scene, directory: int, path: str, flags: int, *, rooted: bool = False) -> Attempt:
+def open_at(caller: Caller, directory: int, path: str, flags: int, *, rooted: bool = False) -> Attempt:
     """open(2) and its relatives, once their arguments are the same. ``rooted``: as if ``directory`` were the root."""
     if flags & os.O_PATH:
         follow = not flags & os.O_NOFOLLOW
-        place = scene.place(directory, path, follow=follow, rooted=rooted)
-        why = "O_PATH only names a file: Landlock does not check it"
-        return Attempt("plain", want_unasked(scene, place), why=why, cacheable=not place.bound)
+        lookup = caller.look_up(directory, path, follow=follow, rooted=rooted)
+        reason = "O_PATH only names a file: Landlock does not check it"
+        return Attempt(
+            "plain", request_without_rights(caller, lookup), reason=reason, cacheable=not lookup.is_process_local
+        )
     access = flags & _O_ACCMODE
     opening = {0: ("read_file",), 1: ("write_file",), 2: ("read_file", "write_file")}.get(access, ())
     if flags & _O_TMPFILE_BIT:
-        place = scene.place(directory, path, follow=True, rooted=rooted)
-        return Attempt("open", want_on(scene, place, frozenset(opening)))
+        lookup = caller.look_up(directory, path, follow=True, rooted=rooted)
+        return Attempt("open", request_on(caller, lookup, frozenset(opening)))
     exclusive = os.O_CREAT | os.O_EXCL
     follow = not (flags & os.O_NOFOLLOW or flags & exclusive == exclusive)
-    place = scene.place(directory, path, follow=follow, rooted=rooted)
-    cacheable = not place.bound
-    if place.entry is None and flags & os.O_CREAT and place.real is not None and not place.problem:
-        wants = (want_in_parent(scene, place, "make_reg"), want_on(scene, place, frozenset(opening), new=True))
-        return Attempt("open", *wants, changes=host_name(scene, place), cacheable=cacheable)
+    lookup = caller.look_up(directory, path, follow=follow, rooted=rooted)
+    cacheable = not lookup.is_process_local
+    if lookup.entry is None and flags & os.O_CREAT and lookup.real_path is not None and not lookup.error:
+        requests = (
+            request_on_parent(caller, lookup, "make_reg"),
+            request_on(caller, lookup, frozenset(opening), is_new=True),
+        )
+        return Attempt("open", *requests, changed_paths=host_paths(caller, lookup), cacheable=cacheable)
     rights = frozenset(opening)
-    if place.is_dir:
+    if lookup.is_dir:
         rights = frozenset({"read_dir"}) if access == 0 else rights
-    elif flags & os.O_TRUNC and place.mode is not None and stat.S_ISREG(place.mode):
+    elif flags & os.O_TRUNC and lookup.mode is not None and stat.S_ISREG(lookup.mode):
         rights |= {"truncate"}
     if not rights:
-        why = "opened for ioctl(2) only: Landlock does not check it"
-        return Attempt("plain", want_unasked(scene, place), why=why)
-    return Attempt("open", want_on(scene, place, rights), cacheable=cacheable)
+        reason = "opened for ioctl(2) only: Landlock does not check it"
+        return Attempt("plain", request_without_rights(caller, lookup), reason=reason)
+    return Attempt("open", request_on(caller, lookup, rights), cacheable=cacheable)
 
 
-def _open(scene: Scene, args: Args) -> Attempt:
-    return open_at(scene, AT_FDCWD, scene.text(args[0]), args[1])
+def _open(caller: Caller, args: Args) -> Attempt:
+    return open_at(caller, AT_FDCWD, caller.read_string(args[0]), args[1])
 
 
-def _openat(scene: Scene, args: Args) -> Attempt:
-    return open_at(scene, signed(args[0]), scene.text(args[1]), args[2])
+def _openat(caller: Caller, args: Args) -> Attempt:
+    return open_at(caller, signed(args[0]), caller.read_string(args[1]), args[2])
 
 
-def _openat2(scene: Scene, args: Args) -> Attempt:
-    how = scene.memory(args[2], 24)
+def _openat2(caller: Caller, args: Args) -> Attempt:
+    how = caller.read_memory(args[2], 24)
     flags, _mode, resolve = struct.unpack("=QQQ", how)
-    return open_at(scene, signed(args[0]), scene.text(args[1]), flags, rooted=bool(resolve & _RESOLVE_IN_ROOT))
+    return open_at(caller, signed(args[0]), caller.read_string(args[1]), flags, rooted=bool(resolve & _RESOLVE_IN_ROOT))
 
 
-def _creat(scene: Scene, args: Args) -> Attempt:
-    return open_at(scene, AT_FDCWD, scene.text(args[0]), os.O_CREAT | os.O_WRONLY | os.O_TRUNC)
+def _creat(caller: Caller, args: Args) -> Attempt:
+    return open_at(caller, AT_FDCWD, caller.read_string(args[0]), os.O_CREAT | os.O_WRONLY | os.O_TRUNC)
 
 
-def _open_by_handle(_scene: Scene, args: Args) -> Attempt:
+def _open_by_handle(_caller: Caller, args: Args) -> Attempt:
     access = args[2] & _O_ACCMODE
     rights = {0: ("read_file",), 1: ("write_file",), 2: ("read_file", "write_file")}.get(access, ())
-    return Attempt("open", Want(frozenset(rights), problem=-1), late=True)
+    return Attempt("open", AccessRequest(frozenset(rights), error=-1), from_result=True)
 
 
-def _truncate(scene: Scene, args: Args) -> Attempt:
-    place = scene.place(AT_FDCWD, scene.text(args[0]), follow=True)
-    return Attempt("open", want_on(scene, place, frozenset({"truncate"})))
+def _truncate(caller: Caller, args: Args) -> Attempt:
+    lookup = caller.look_up(AT_FDCWD, caller.read_string(args[0]), follow=True)
+    return Attempt("open", request_on(caller, lookup, frozenset({"truncate"})))
 
 
-def _ftruncate(scene: Scene, args: Args) -> Attempt:
-    return Attempt("carried", want_on(scene, scene.descriptor(signed(args[0])), frozenset({"truncate"})))
+def _ftruncate(caller: Caller, args: Args) -> Attempt:
+    return Attempt("carried", request_on(caller, caller.look_up_descriptor(signed(args[0])), frozenset({"truncate"})))
 
 
-def _ioctl(scene: Scene, args: Args) -> Attempt | None:
+def _ioctl(caller: Caller, args: Args) -> Attempt | None:
     if args[1] & 0xFFFFFFFF in _FREE_IOCTLS:
         return None
-    place = scene.descriptor(signed(args[0]))
-    if place.mode is None or not (stat.S_ISCHR(place.mode) or stat.S_ISBLK(place.mode)):
+    lookup = caller.look_up_descriptor(signed(args[0]))
+    if lookup.mode is None or not (stat.S_ISCHR(lookup.mode) or stat.S_ISBLK(lookup.mode)):
         return None
-    return Attempt("carried", want_on(scene, place, frozenset({"ioctl_dev"})))
+    return Attempt("carried", request_on(caller, lookup, frozenset({"ioctl_dev"})))
 
 
-def make(scene: Scene, directory: int, path: str, right: str) -> Attempt:
-    place = scene.place(directory, path, follow=False)
-    wanted, changes = want_in_parent(scene, place, right), host_name(scene, place)
-    return Attempt("directory", wanted, changes=changes, tree="new" if right in ("make_dir", "make_sym") else "")
+def make(caller: Caller, directory: int, path: str, right: str) -> Attempt:
+    lookup = caller.look_up(directory, path, follow=False)
+    wanted, changed_paths = request_on_parent(caller, lookup, right), host_paths(caller, lookup)
+    return Attempt(
+        "directory", wanted, changed_paths=changed_paths, tree_change="new" if right in ("make_dir", "make_sym") else ""
+    )
 
 
-def _mkdir(scene: Scene, args: Args) -> Attempt:
-    return make(scene, AT_FDCWD, scene.text(args[0]), "make_dir")
+def _mkdir(caller: Caller, args: Args) -> Attempt:
+    return make(caller, AT_FDCWD, caller.read_string(args[0]), "make_dir")
 
 
-def _mkdirat(scene: Scene, args: Args) -> Attempt:
-    return make(scene, signed(args[0]), scene.text(args[1]), "make_dir")
+def _mkdirat(caller: Caller, args: Args) -> Attempt:
+    return make(caller, signed(args[0]), caller.read_string(args[1]), "make_dir")
 
 
-def _mknod(scene: Scene, args: Args) -> Attempt:
-    return make(scene, AT_FDCWD, scene.text(args[0]), make_right(args[1], args[2] & 0xFFFFFFFF, scene.errata))
+def _mknod(caller: Caller, args: Args) -> Attempt:
+    return make(caller, AT_FDCWD, caller.read_string(args[0]), make_right(args[1], args[2] & 0xFFFFFFFF, caller.errata))
 
 
-def _mknodat(scene: Scene, args: Args) -> Attempt:
-    return make(scene, signed(args[0]), scene.text(args[1]), make_right(args[2], args[3] & 0xFFFFFFFF, scene.errata))
+def _mknodat(caller: Caller, args: Args) -> Attempt:
+    return make(
+        caller, signed(args[0]), caller.read_string(args[1]), make_right(args[2], args[3] & 0xFFFFFFFF, caller.errata)
+    )
 
 
-def _symlink(scene: Scene, args: Args) -> Attempt:
-    return make(scene, AT_FDCWD, scene.text(args[1]), "make_sym")
+def _symlink(caller: Caller, args: Args) -> Attempt:
+    return make(caller, AT_FDCWD, caller.read_string(args[1]), "make_sym")
 
 
-def _symlinkat(scene: Scene, args: Args) -> Attempt:
-    return make(scene, signed(args[1]), scene.text(args[2]), "make_sym")
+def _symlinkat(caller: Caller, args: Args) -> Attempt:
+    return make(caller, signed(args[1]), caller.read_string(args[2]), "make_sym")
 
 
-def _remove(scene: Scene, directory: int, path: str, right: str) -> Attempt:
-    place = scene.place(directory, path, follow=False)
-    plain = place.mode is not None and not stat.S_ISDIR(place.mode) and not stat.S_ISLNK(place.mode)
-    wanted = want_in_parent(scene, place, right)._replace(new=False, entry=place.entry)
-    return Attempt("directory", wanted, changes=host_name(scene, place), tree="" if plain else "gone")
+def _remove(caller: Caller, directory: int, path: str, right: str) -> Attempt:
+    lookup = caller.look_up(directory, path, follow=False)
+    plain = lookup.mode is not None and not stat.S_ISDIR(lookup.mode) and not stat.S_ISLNK(lookup.mode)
+    wanted = request_on_parent(caller, lookup, right)._replace(is_new=False, entry=lookup.entry)
+    return Attempt("directory", wanted, changed_paths=host_paths(caller, lookup), tree_change="" if plain else "gone")
 
 
-def _unlink(scene: Scene, args: Args) -> Attempt:
-    return _remove(scene, AT_FDCWD, scene.text(args[0]), "remove_file")
+def _unlink(caller: Caller, args: Args) -> Attempt:
+    return _remove(caller, AT_FDCWD, caller.read_string(args[0]), "remove_file")
 
 
-def _unlinkat(scene: Scene, args: Args) -> Attempt:
+def _unlinkat(caller: Caller, args: Args) -> Attempt:
     right = "remove_dir" if args[2] & _AT_REMOVEDIR else "remove_file"
-    return _remove(scene, signed(args[0]), scene.text(args[1]), right)
+    return _remove(caller, signed(args[0]), caller.read_string(args[1]), right)
 
 
-def _rmdir(scene: Scene, args: Args) -> Attempt:
-    return _remove(scene, AT_FDCWD, scene.text(args[0]), "remove_dir")
+def _rmdir(caller: Caller, args: Args) -> Attempt:
+    return _remove(caller, AT_FDCWD, caller.read_string(args[0]), "remove_dir")
 
 
-def _refer(scene: Scene, old: Place, new: Place, *, removes: bool, flags: int = 0) -> Attempt:
+def _refer(caller: Caller, old: Lookup, new: Lookup, *, removes: bool, flags: int = 0) -> Attempt:
     """A rename or link. The rows are the two directories; one, where both names are in the same."""
     moved, replaced = old.entry, new.entry if removes else None
-    if moved is None or old.parent is None or new.parent is None or new.real is None:
+    if moved is None or old.parent is None or new.parent is None or new.real_path is None:
         kind = moved or Entry(stat.S_IFREG, (0, 0))
-        rights = frozenset({make_right(kind.mode, kind.device, scene.errata)})
-        return Attempt("directory", *(want_lost(place, rights) for place in (old, new)))
-    old_dir, new_dir = scene.view.host(old.parent), scene.view.host(new.parent)
+        rights = frozenset({make_right(kind.mode, kind.device, caller.errata)})
+        return Attempt("directory", *(request_on_unresolved(lookup, rights) for lookup in (old, new)))
+    old_dir, new_dir = caller.view.host_path(old.parent), caller.view.host_path(new.parent)
     same = old_dir == new_dir
     source, target = refer_rights(
-        moved, replaced, removes=removes, flags=flags, same_directory=same, errata=scene.errata
+        moved, replaced, removes=removes, flags=flags, same_directory=same, errata=caller.errata
     )
-    wants = (
-        Want(source, old.asked, old_dir, scene.view.seen(old.parent), moved),
-        Want(target, new.asked, new_dir, scene.view.seen(new.parent), replaced, new=True),
+    requests = (
+        AccessRequest(source, old.path, old_dir, caller.view.tracer_path(old.parent), moved),
+        AccessRequest(target, new.path, new_dir, caller.view.tracer_path(new.parent), replaced, is_new=True),
     )
     regular = stat.S_ISREG(moved.mode) and (replaced is None or stat.S_ISREG(replaced.mode))
     return Attempt(
         "directory",
-        *((wants[1]._replace(old=old.asked),) if same else wants),
+        *((requests[1]._replace(old_path=old.path),) if same else requests),
         refer=Refer(old_dir, new_dir, moved, replaced, removes, flags),
-        changes=(*host_name(scene, old), *host_name(scene, new)),
-        tree="" if regular else "gone",
+        changed_paths=(*host_paths(caller, old), *host_paths(caller, new)),
+        tree_change="" if regular else "gone",
     )
 
 
-def _rename_at(scene: Scene, old: tuple[int, str], new: tuple[int, str], flags: int = 0) -> Attempt:
-    source = scene.place(*old, follow=False)
-    target = scene.place(*new, follow=False)
-    return _refer(scene, source, target, removes=True, flags=flags)
+def _rename_at(caller: Caller, old: tuple[int, str], new: tuple[int, str], flags: int = 0) -> Attempt:
+    source = caller.look_up(*old, follow=False)
+    target = caller.look_up(*new, follow=False)
+    return _refer(caller, source, target, removes=True, flags=flags)
 
 
-def _rename(scene: Scene, args: Args) -> Attempt:
-    return _rename_at(scene, (AT_FDCWD, scene.text(args[0])), (AT_FDCWD, scene.text(args[1])))
+def _rename(caller: Caller, args: Args) -> Attempt:
+    return _rename_at(caller, (AT_FDCWD, caller.read_string(args[0])), (AT_FDCWD, caller.read_string(args[1])))
 
 
-def _renameat(scene: Scene, args: Args) -> Attempt:
-    return _rename_at(scene, directory_and_name(scene, args), directory_and_name(scene, args[2:]))
+def _renameat(caller: Caller, args: Args) -> Attempt:
+    return _rename_at(caller, directory_and_name(caller, args), directory_and_name(caller, args[2:]))
 
 
-def _renameat2(scene: Scene, args: Args) -> Attempt:
-    return _rename_at(scene, directory_and_name(scene, args), directory_and_name(scene, args[2:]), args[4])
+def _renameat2(caller: Caller, args: Args) -> Attempt:
+    return _rename_at(caller, directory_and_name(caller, args), directory_and_name(caller, args[2:]), args[4])
 
 
-def _link_at(scene: Scene, old: tuple[int, str], new: tuple[int, str], flags: int = 0) -> Attempt:
+def _link_at(caller: Caller, old: tuple[int, str], new: tuple[int, str], flags: int = 0) -> Attempt:
     if not old[1] and flags & AT_EMPTY_PATH:
-        source = scene.descriptor(old[0])
+        source = caller.look_up_descriptor(old[0])
     else:
-        source = scene.place(*old, follow=bool(flags & AT_SYMLINK_FOLLOW))
-    return _refer(scene, source, scene.place(*new, follow=False), removes=False)
+        source = caller.look_up(*old, follow=bool(flags & AT_SYMLINK_FOLLOW))
+    return _refer(caller, source, caller.look_up(*new, follow=False), removes=False)
 
 
-def _link(scene: Scene, args: Args) -> Attempt:
-    return _link_at(scene, (AT_FDCWD, scene.text(args[0])), (AT_FDCWD, scene.text(args[1])))
+def _link(caller: Caller, args: Args) -> Attempt:
+    return _link_at(caller, (AT_FDCWD, caller.read_string(args[0])), (AT_FDCWD, caller.read_string(args[1])))
 
 
-def _linkat(scene: Scene, args: Args) -> Attempt:
-    return _link_at(scene, directory_and_name(scene, args), directory_and_name(scene, args[2:]), args[4])
+def _linkat(caller: Caller, args: Args) -> Attempt:
+    return _link_at(caller, directory_and_name(caller, args), directory_and_name(caller, args[2:]), args[4])
 
 
 def unrestricted(
-    position: int, *, directory: int | None = None, flags: int | None = None, follow: bool = True, why: str = _METADATA
+    position: int,
+    *,
+    directory: int | None = None,
+    flags: int | None = None,
+    follow: bool = True,
+    reason: str = _METADATA,
 ) -> Decoder:
     """A call on a path that Landlock has no right for. Without a path it is on the descriptor itself.
 
     ``flags`` is the argument by which a call says that it means a symbolic link itself, or (``follow`` False) does not.
     """
 
-    def decode(scene: Scene, args: Args) -> Attempt:
+    def decode(caller: Caller, args: Args) -> Attempt:
         at = AT_FDCWD if directory is None else signed(args[directory])
-        path = scene.text(args[position]) if args[position] else ""
+        path = caller.read_string(args[position]) if args[position] else ""
         said = 0 if flags is None else args[flags]
         following = not said & AT_SYMLINK_NOFOLLOW if follow else bool(said & AT_SYMLINK_FOLLOW)
-        place = scene.place(at, path, follow=following) if path else scene.descriptor(at)
-        return Attempt("plain", want_on(scene, place, NO_RIGHTS), why=why)
+        lookup = caller.look_up(at, path, follow=following) if path else caller.look_up_descriptor(at)
+        return Attempt("plain", request_on(caller, lookup, NO_RIGHTS), reason=reason)
 
     return decode
 
 
-def _metadata_of_descriptor(scene: Scene, args: Args) -> Attempt:
-    place = scene.descriptor(signed(args[0]))
-    want = want_on(scene, place, NO_RIGHTS)
-    return Attempt("plain", want, why=_METADATA)
+def _metadata_of_descriptor(caller: Caller, args: Args) -> Attempt:
+    lookup = caller.look_up_descriptor(signed(args[0]))
+    request = request_on(caller, lookup, NO_RIGHTS)
+    return Attempt("plain", request, reason=_METADATA)
 
 
 def _system_file(*rights: str) -> Decoder:
     """A file that the kernel opens for its own use, as open(2) would."""
 
-    def decode(scene: Scene, args: Args) -> Attempt | None:
+    def decode(caller: Caller, args: Args) -> Attempt | None:
         if not args[0]:
             return None
-        place = scene.place(AT_FDCWD, scene.text(args[0]), follow=True)
-        return Attempt("open", want_on(scene, place, frozenset(rights)))
+        lookup = caller.look_up(AT_FDCWD, caller.read_string(args[0]), follow=True)
+        return Attempt("open", request_on(caller, lookup, frozenset(rights)))
 
     return decode
 
@@ -279,7 +293,7 @@ DECODERS: Decoders = MappingProxyType(
         "symlink": _symlink, "symlinkat": _symlinkat,
         "unlink": _unlink, "unlinkat": _unlinkat, "rmdir": _rmdir,
         "rename": _rename, "renameat": _renameat, "renameat2": _renameat2, "link": _link, "linkat": _linkat,
-        "name_to_handle_at": unrestricted(1, directory=0, flags=4, follow=False, why=_HANDLE),
+        "name_to_handle_at": unrestricted(1, directory=0, flags=4, follow=False, reason=_HANDLE),
         "acct": _system_file("write_file"), "swapon": _system_file("read_file", "write_file"),
         "swapoff": _system_file("read_file", "write_file"),
         "chmod": unrestricted(0), "fchmodat": unrestricted(1, directory=0),

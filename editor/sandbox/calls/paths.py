@@ -23,7 +23,7 @@ _MAGIC_LINK = re.compile(r"/proc/\d+/(?:task/\d+/)?(?:cwd|root|exe)")
 _DELETED = " (deleted)"
 
 
-class Place(NamedTuple):
+class Lookup(NamedTuple):
     """Where a path leads. Names are as the traced process sees them.
 
     ``asked`` is absolute, as asked for (no link followed, ``..`` kept). ``real`` has no symbolic link left in it; None
@@ -33,13 +33,13 @@ class Place(NamedTuple):
     ``bound`` says that the answer holds for this process only, since the way led through its own /proc files.
     """
 
-    asked: str
-    real: str | None
+    path: str
+    real_path: str | None
     parent: str | None
     entry: Entry | None
-    special: bool = False
-    problem: int = 0
-    bound: bool = False
+    is_special: bool = False
+    error: int = 0
+    is_process_local: bool = False
 
     @property
     def mode(self) -> int | None:
@@ -56,9 +56,9 @@ def _entry(status: os.stat_result) -> Entry:
     return Entry(status.st_mode, (status.st_dev, status.st_ino), status.st_rdev)
 
 
-def _unseen(asked: str) -> Place:
+def _avoided(requested: str) -> Lookup:
     """A path that is not looked at."""
-    return Place(asked, None, None, None, problem=errno.EDEADLK, bound=True)
+    return Lookup(requested, None, None, None, error=errno.EDEADLK, is_process_local=True)
 
 
 class View:
@@ -76,19 +76,19 @@ class View:
         self.prefix = prefix
         self.foreign = foreign
 
-    def host(self, path: str) -> str:
+    def host_path(self, path: str) -> str:
         """The host's name for ``path`` of this view."""
         if not self.root:
             return path
         return self.root if path == "/" else self.root + path
 
-    def seen(self, path: str) -> str:
+    def tracer_path(self, path: str) -> str:
         """Under which name the tracer can look at ``path`` of this view.
 
         That is ``host(path)``; in another mount namespace with something before it that leads to the root there.
         """
         if not self.foreign:
-            return self.host(path)
+            return self.host_path(path)
         return self.prefix if path == "/" and self.root else self.prefix + path
 
     def from_host(self, path: str) -> str:
@@ -101,10 +101,10 @@ class View:
         return rest if rest.startswith("/") else path
 
 
-HOST = View("", "")
+HOST_VIEW = View("", "")
 
 
-def directory_name(link: str) -> str:
+def directory_path(link: str) -> str:
     """The host's name of the directory that the link of /proc (``cwd``, ``fd/3``) opens. Raises OSError.
 
     The kernel tells no name longer than a page; the rest is found by climbing, as getcwd(3) does.
@@ -122,7 +122,7 @@ def directory_name(link: str) -> str:
             above = os.open("..", os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC, dir_fd=here)
             os.close(here)
             here = above
-            names.append(_name_in(above, (status.st_dev, status.st_ino)))
+            names.append(_entry_name(above, (status.st_dev, status.st_ino)))
             try:
                 return "/".join([os.readlink(f"/proc/self/fd/{above}"), *reversed(names)])
             except OSError as error:
@@ -133,7 +133,7 @@ def directory_name(link: str) -> str:
     raise OSError(errno.ENAMETOOLONG, os.strerror(errno.ENAMETOOLONG))
 
 
-def _name_in(directory: int, wanted: tuple[int, int]) -> str:
+def _entry_name(directory: int, wanted: tuple[int, int]) -> str:
     with os.scandir(directory) as entries:
         for entry in entries:
             if entry.inode() == wanted[1] or entry.is_dir(follow_symlinks=False):
@@ -149,12 +149,12 @@ def view_of(tid: int, own_namespace: tuple[int, int]) -> View:
         root = os.readlink(f"/proc/{tid}/root")
         status = os.stat(f"/proc/{tid}/ns/mnt")
     except OSError:
-        return HOST
+        return HOST_VIEW
     same = (status.st_dev, status.st_ino) == own_namespace
     if root == "/":
         root = ""
     if same and not root:
-        return HOST
+        return HOST_VIEW
     prefix = f"/proc/{tid}/root"
     if root.startswith("/") and not same:
         # Rules reach into a chroot from above. Whoever is not in it comes up to there by "..", and down again by name.
@@ -162,7 +162,7 @@ def view_of(tid: int, own_namespace: tuple[int, int]) -> View:
     return View(root, prefix, foreign=not same)
 
 
-def tidy(path: str) -> str:
+def normalize(path: str) -> str:
     """``path`` without the parts that mean nothing: doubled slashes, ``.``, a slash at the end."""
     if "//" not in path and "/." not in path and not (path.endswith("/") and len(path) > 1):
         return path
@@ -170,7 +170,7 @@ def tidy(path: str) -> str:
     return "/" + "/".join(kept)
 
 
-def without_deleted(path: str) -> str:
+def strip_deleted(path: str) -> str:
     """The name that a removed file had, from what /proc shows of it."""
     return path.removesuffix(_DELETED)
 
@@ -183,72 +183,74 @@ class Walker:
     """
 
     def __init__(self) -> None:
-        self.served: tuple[str, ...] = ()
-        self._directories: dict[tuple[str, str], Place] = {}
+        self.served_mounts: tuple[str, ...] = ()
+        self._directories: dict[tuple[str, str], Lookup] = {}
 
     def avoids(self, view: View, path: str) -> bool:
         """Whether ``path`` of ``view``, without symbolic links, is not to be looked at."""
-        return bool(self.served) and any(is_beneath(view.host(path), point) for point in self.served)
+        return bool(self.served_mounts) and any(is_beneath(view.host_path(path), point) for point in self.served_mounts)
 
     def forget(self, *, missing_only: bool = False) -> None:
         """Drop what is remembered: the tree may have changed; with ``missing_only`` something was only made."""
         if missing_only:
-            self._directories = {key: place for key, place in self._directories.items() if place.entry is not None}
+            self._directories = {key: lookup for key, lookup in self._directories.items() if lookup.entry is not None}
         else:
             self._directories.clear()
 
-    def walk(self, view: View, path: str, process: int, *, follow: bool) -> Place:
+    def walk(self, view: View, path: str, process: int, *, follow: bool) -> Lookup:
         """Follow the absolute ``path`` of ``view`` for ``process`` (what /proc/self is to it)."""
-        asked = tidy(path)
+        requested = normalize(path)
         follow = follow or path.endswith(("/", "/."))
-        head, _, name = asked.rpartition("/")
+        head, _, name = requested.rpartition("/")
         if not name or name == "..":
-            return self._slow(view, asked, process, follow)
-        parent, bound = "", False
+            return self._walk_links(view, requested, process, follow)
+        parent, is_process_local = "", False
         if head:
-            place = self._directories.get((view.prefix, head))
-            if place is None:
-                place = self._slow(view, head, process, True)
-                if not place.bound:
-                    self._directories[view.prefix, head] = place
-            if place.real is None or not place.is_dir:
-                problem = place.problem or (errno.ENOENT if place.entry is None else errno.ENOTDIR)
-                return Place(asked, None, None, None, problem=problem, bound=place.bound)
-            parent = "" if place.real == "/" else place.real
-            bound = place.bound
-        real = f"{parent}/{name}"
-        if self.served and self.avoids(view, real):
-            return _unseen(asked)
+            lookup = self._directories.get((view.prefix, head))
+            if lookup is None:
+                lookup = self._walk_links(view, head, process, True)
+                if not lookup.is_process_local:
+                    self._directories[view.prefix, head] = lookup
+            if lookup.real_path is None or not lookup.is_dir:
+                error = lookup.error or (errno.ENOENT if lookup.entry is None else errno.ENOTDIR)
+                return Lookup(requested, None, None, None, error=error, is_process_local=lookup.is_process_local)
+            parent = "" if lookup.real_path == "/" else lookup.real_path
+            is_process_local = lookup.is_process_local
+        real_path = f"{parent}/{name}"
+        if self.served_mounts and self.avoids(view, real_path):
+            return _avoided(requested)
         try:
-            status = os.lstat(view.prefix + real)
+            status = os.lstat(view.prefix + real_path)
         except OSError as error:
-            return self._absent(asked, real, parent, error)._replace(bound=bound)
+            return self._absent(requested, real_path, parent, error)._replace(is_process_local=is_process_local)
         if stat.S_ISLNK(status.st_mode) and follow:
             # On from the real directory: the way there is known.
-            place = self._slow(view, real, process, True)
-            return place._replace(asked=asked, bound=bound or place.bound)
-        return Place(asked, real, parent or "/", _entry(status), bound=bound)
+            lookup = self._walk_links(view, real_path, process, True)
+            return lookup._replace(path=requested, is_process_local=is_process_local or lookup.is_process_local)
+        return Lookup(requested, real_path, parent or "/", _entry(status), is_process_local=is_process_local)
 
     @staticmethod
-    def _absent(asked: str, real: str, parent: str, error: OSError) -> Place:
+    def _absent(requested: str, real_path: str, parent: str, error: OSError) -> Lookup:
         if error.errno == errno.ENOENT:
-            return Place(asked, real, parent or "/", None)
-        if error.errno == errno.ENAMETOOLONG and len(os.fsencode(real.rpartition("/")[2])) <= 255:
+            return Lookup(requested, real_path, parent or "/", None)
+        if error.errno == errno.ENAMETOOLONG and len(os.fsencode(real_path.rpartition("/")[2])) <= 255:
             # Only the tracer's own, absolute spelling is too long: the name may well be there.
-            return Place(asked, real, parent or "/", None, problem=error.errno)
-        return Place(asked, None, None, None, problem=error.errno or 0)
+            return Lookup(requested, real_path, parent or "/", None, error=error.errno)
+        return Lookup(requested, None, None, None, error=error.errno or 0)
 
-    def _look(self, view: View, real: str, parent: str | None, asked: str, *, bound: bool = False) -> Place:
-        if self.avoids(view, real):
-            return _unseen(asked)
+    def _look(
+        self, view: View, real_path: str, parent: str | None, requested: str, *, is_process_local: bool = False
+    ) -> Lookup:
+        if self.avoids(view, real_path):
+            return _avoided(requested)
         try:
-            status = os.stat(view.prefix + real)
+            status = os.stat(view.prefix + real_path)
         except OSError as error:
-            return Place(asked, None, None, None, problem=error.errno or 0)
-        return Place(asked, real, parent or "/", _entry(status), bound=bound)
+            return Lookup(requested, None, None, None, error=error.errno or 0)
+        return Lookup(requested, real_path, parent or "/", _entry(status), is_process_local=is_process_local)
 
-    def _slow(self, view: View, asked: str, process: int, follow: bool) -> Place:
-        names = [name for name in reversed(asked.split("/")) if name]
+    def _walk_links(self, view: View, requested: str, process: int, follow: bool) -> Lookup:
+        names = [name for name in reversed(requested.split("/")) if name]
         here = ""  # the real path so far, empty for the root
         links = 0
         own_process = False
@@ -257,51 +259,51 @@ class Walker:
             if name == "..":
                 here = here.rpartition("/")[0]
                 continue
-            real = f"{here}/{name}"
-            if self.avoids(view, real):
-                return _unseen(asked)
+            real_path = f"{here}/{name}"
+            if self.avoids(view, real_path):
+                return _avoided(requested)
             try:
-                status = os.lstat(view.prefix + real)
+                status = os.lstat(view.prefix + real_path)
             except OSError as error:
                 if names:
-                    return Place(asked, None, None, None, problem=error.errno or 0, bound=own_process)
-                return self._absent(asked, real, here, error)._replace(bound=own_process)
+                    return Lookup(requested, None, None, None, error=error.errno or 0, is_process_local=own_process)
+                return self._absent(requested, real_path, here, error)._replace(is_process_local=own_process)
             if stat.S_ISLNK(status.st_mode) and (names or follow):
                 links += 1
                 if links > MAX_LINKS:
-                    return Place(asked, None, None, None, problem=errno.ELOOP)
-                if real in ("/proc/self", "/proc/thread-self"):
+                    return Lookup(requested, None, None, None, error=errno.ELOOP)
+                if real_path in ("/proc/self", "/proc/thread-self"):
                     own_process = True
-                    target = str(process) if real == "/proc/self" else f"{process}/task/{process}"
+                    target = str(process) if real_path == "/proc/self" else f"{process}/task/{process}"
                 else:
                     try:
-                        target = os.readlink(view.prefix + real)
+                        target = os.readlink(view.prefix + real_path)
                     except OSError as error:
-                        return Place(asked, None, None, None, problem=error.errno or 0)
-                    if _MAGIC_PARENT.fullmatch(here) or _MAGIC_LINK.fullmatch(real):
+                        return Lookup(requested, None, None, None, error=error.errno or 0)
+                    if _MAGIC_PARENT.fullmatch(here) or _MAGIC_LINK.fullmatch(real_path):
                         target = view.from_host(target)
                         if not names or not target.startswith("/"):
-                            return self._magic(view, real, target, asked)
+                            return self._magic_link(view, real_path, target, requested)
                         own_process = True
                 if target.startswith("/"):
                     here = ""
                 names += [part for part in reversed(target.split("/")) if part and part != "."]
                 continue
             if names and not stat.S_ISDIR(status.st_mode):
-                return Place(asked, None, None, None, problem=errno.ENOTDIR, bound=own_process)
+                return Lookup(requested, None, None, None, error=errno.ENOTDIR, is_process_local=own_process)
             if not names:
-                return Place(asked, real, here or "/", _entry(status), bound=own_process)
-            here = real
-        return self._look(view, here or "/", here.rpartition("/")[0] or "/", asked, bound=own_process)
+                return Lookup(requested, real_path, here or "/", _entry(status), is_process_local=own_process)
+            here = real_path
+        return self._look(view, here or "/", here.rpartition("/")[0] or "/", requested, is_process_local=own_process)
 
-    def _magic(self, view: View, link: str, target: str, asked: str) -> Place:
+    def _magic_link(self, view: View, link: str, target: str, requested: str) -> Lookup:
         if target.startswith("/") and self.avoids(view, target):
-            return _unseen(asked)
+            return _avoided(requested)
         try:
             entry = _entry(os.stat(view.prefix + link))
         except OSError as error:
-            return Place(asked, None, None, None, problem=error.errno or 0, bound=True)
+            return Lookup(requested, None, None, None, error=error.errno or 0, is_process_local=True)
         if not target.startswith("/") or target.startswith("/memfd:"):
-            return Place(asked, target, None, entry, special=True, bound=True)
-        real = without_deleted(target)
-        return Place(asked, real, real.rpartition("/")[0] or "/", entry, bound=True)
+            return Lookup(requested, target, None, entry, is_special=True, is_process_local=True)
+        real_path = strip_deleted(target)
+        return Lookup(requested, real_path, real_path.rpartition("/")[0] or "/", entry, is_process_local=True)

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from types import MappingProxyType
 
 from editor.landlock.rights import NO_RIGHTS
-from editor.sandbox.calls.attempt import Args, Attempt, Decoders, Scene, Want, signed, want_on
+from editor.sandbox.calls.attempt import AccessRequest, Args, Attempt, Caller, Decoders, request_on, signed
 from editor.sandbox.calls.files import make
 from editor.sandbox.calls.paths import AT_FDCWD
 
@@ -17,16 +17,16 @@ _MAX_ADDRESS = 128
 _MAX_MESSAGES = 16  # of one sendmmsg(2) that are looked at
 _MSG_FASTOPEN = 0x20000000
 _ONLY_TCP_IS_TCP = 1 << 0  # erratum 1: security/landlock/errata/abi-4.h
-_ANY_PORT = Want(frozenset({"bind_udp"}), port=0)
+_ANY_PORT = AccessRequest(frozenset({"bind_udp"}), port=0)
 _UNSPECIFIED = _AF_UNSPEC.to_bytes(2, "little")
 
 
-def _port_want(right: str, port: int) -> Attempt:
-    return Attempt("network", Want(frozenset({right}), port=port))
+def _on_port(right: str, port: int) -> Attempt:
+    return Attempt("network", AccessRequest(frozenset({right}), port=port))
 
 
-def _uncontrolled(port: int | None, why: str) -> Attempt:
-    return Attempt("plain", Want(NO_RIGHTS, port=port), why=why)
+def _uncontrolled(port: int | None, reason: str) -> Attempt:
+    return Attempt("plain", AccessRequest(NO_RIGHTS, port=port), reason=reason)
 
 
 _FAMILIES: Mapping[int, str] = MappingProxyType(
@@ -34,7 +34,7 @@ _FAMILIES: Mapping[int, str] = MappingProxyType(
 )
 
 
-def _unix(scene: Scene, address: bytes, *, binding: bool) -> Attempt | None:
+def _unix(caller: Caller, address: bytes, *, binding: bool) -> Attempt | None:
     name = address[2:]
     if not name:
         return None  # bind: the kernel makes up an abstract name; connect: refused as invalid
@@ -42,25 +42,25 @@ def _unix(scene: Scene, address: bytes, *, binding: bool) -> Attempt | None:
         shown = "@" + os.fsdecode(name[1:])
         if binding:
             return Attempt(
-                "plain", Want(NO_RIGHTS, shown), why="Landlock does not restrict making abstract sockets",
-                bound_name=shown,
+                "plain", AccessRequest(NO_RIGHTS, shown), reason="Landlock does not restrict making abstract sockets",
+                bound_address=shown,
             )  # fmt: skip
-        return Attempt("scope", Want(frozenset({"abstract_unix_socket"}), shown))
+        return Attempt("scope", AccessRequest(frozenset({"abstract_unix_socket"}), shown))
     path = os.fsdecode(name.split(b"\0", 1)[0])
     if binding:
-        attempt = make(scene, AT_FDCWD, path, "make_sock")
-        attempt.bound_name = next(iter(attempt.changes), "")
+        attempt = make(caller, AT_FDCWD, path, "make_sock")
+        attempt.bound_address = next(iter(attempt.changed_paths), "")
         return attempt
-    return Attempt("open", want_on(scene, scene.place(AT_FDCWD, path, follow=True), frozenset({"resolve_unix"})))
+    return Attempt("open", request_on(caller, caller.look_up(AT_FDCWD, path, follow=True), frozenset({"resolve_unix"})))
 
 
-def _address(scene: Scene, number: int, address: bytes, *, binding: bool) -> Attempt | None:
+def _address(caller: Caller, number: int, address: bytes, *, binding: bool) -> Attempt | None:
     """A socket meets an address that it is to have, or to be connected with."""
     if len(address) < 2:
         return None
     if int.from_bytes(address[:2], "little") == _AF_UNIX:
-        return _unix(scene, address, binding=binding)
-    socket = scene.socket(number)
+        return _unix(caller, address, binding=binding)
+    socket = caller.socket(number)
     if socket is None:
         return _uncontrolled(None, "not a socket, or one that could not be looked at")
     odd = _odd_address(socket, address)
@@ -70,16 +70,16 @@ def _address(scene: Scene, number: int, address: bytes, *, binding: bool) -> Att
     port = int.from_bytes(address[2:4], "big")
     if address[:2] == _UNSPECIFIED and not binding:
         return _uncontrolled(None, "Landlock always lets a socket be disconnected (AF_UNSPEC)")
-    if _is_tcp(scene, kind, protocol):
-        return _port_want("bind_tcp" if binding else "connect_tcp", port)
+    if _is_tcp(caller, kind, protocol):
+        return _on_port("bind_tcp" if binding else "connect_tcp", port)
     if kind == _SOCK_DGRAM and protocol == _IPPROTO_UDP:
-        return _port_want("bind_udp", port) if binding else _datagram(port, bound=bound)
+        return _on_port("bind_udp", port) if binding else _datagram(port, bound=bound)
     return _uncontrolled(port, f"Landlock restricts TCP and UDP only, not IP protocol {protocol}")
 
 
-def _is_tcp(scene: Scene, kind: int, protocol: int) -> bool:
+def _is_tcp(caller: Caller, kind: int, protocol: int) -> bool:
     """Whether Landlock takes an internet socket for TCP: before erratum 1 was fixed, all streams, MPTCP for one."""
-    return kind == _SOCK_STREAM and (protocol == _IPPROTO_TCP or not scene.errata & _ONLY_TCP_IS_TCP)
+    return kind == _SOCK_STREAM and (protocol == _IPPROTO_TCP or not caller.errata & _ONLY_TCP_IS_TCP)
 
 
 def _odd_address(socket: tuple[int, int, int, bool], address: bytes) -> Attempt | None:
@@ -99,15 +99,15 @@ def _datagram(port: int | None, *, bound: bool) -> Attempt:
     The kernel binds a socket that has no port of its own to a free one, and asks about that second (hook_socket_connect
     and hook_socket_sendmsg in security/landlock/net.c).
     """
-    sending = Want(frozenset({"connect_send_udp"}), port=port)
+    sending = AccessRequest(frozenset({"connect_send_udp"}), port=port)
     return Attempt("network", *((sending,) if bound else (sending, _ANY_PORT)))
 
 
-def _send(scene: Scene, number: int, address: bytes, flags: int) -> Attempt | None:
+def _send(caller: Caller, number: int, address: bytes, flags: int) -> Attempt | None:
     """Something is sent, to ``address`` where there is one."""
     if len(address) >= 2 and int.from_bytes(address[:2], "little") == _AF_UNIX:
-        return _unix(scene, address, binding=False)
-    socket = scene.socket(number)
+        return _unix(caller, address, binding=False)
+    socket = caller.socket(number)
     if socket is None:
         return _uncontrolled(None, "not a socket, or one that could not be looked at") if address else None
     domain, kind, protocol, bound = socket
@@ -127,55 +127,55 @@ def _send(scene: Scene, number: int, address: bytes, flags: int) -> Attempt | No
     if kind == _SOCK_STREAM and protocol == _IPPROTO_TCP:
         if not flags & _MSG_FASTOPEN:
             return None  # the address means nothing: TCP sends to whom it is connected with
-        why = "TCP Fast Open connects while it sends, and this kernel does not put that to Landlock"
-        return Attempt("network", Want(frozenset({"connect_tcp"}), port=port), why=why)
+        reason = "TCP Fast Open connects while it sends, and this kernel does not put that to Landlock"
+        return Attempt("network", AccessRequest(frozenset({"connect_tcp"}), port=port), reason=reason)
     return _uncontrolled(port, f"Landlock restricts TCP and UDP only, not IP protocol {protocol}")
 
 
-def _bind(scene: Scene, args: Args) -> Attempt | None:
-    return _address(scene, signed(args[0]), scene.memory(args[1], min(args[2], _MAX_ADDRESS)), binding=True)
+def _bind(caller: Caller, args: Args) -> Attempt | None:
+    return _address(caller, signed(args[0]), caller.read_memory(args[1], min(args[2], _MAX_ADDRESS)), binding=True)
 
 
-def _connect(scene: Scene, args: Args) -> Attempt | None:
-    return _address(scene, signed(args[0]), scene.memory(args[1], min(args[2], _MAX_ADDRESS)), binding=False)
+def _connect(caller: Caller, args: Args) -> Attempt | None:
+    return _address(caller, signed(args[0]), caller.read_memory(args[1], min(args[2], _MAX_ADDRESS)), binding=False)
 
 
-def _listen(scene: Scene, args: Args) -> Attempt | None:
-    socket = scene.socket(signed(args[0]))
+def _listen(caller: Caller, args: Args) -> Attempt | None:
+    socket = caller.socket(signed(args[0]))
     if socket is None or socket[0] not in (_AF_INET, _AF_INET6) or socket[1] != _SOCK_STREAM or socket[3]:
         return None
     return _uncontrolled(0, "listening without bind(2) takes a free port, and Landlock is not asked about that")
 
 
-def _sendto(scene: Scene, args: Args) -> Attempt | None:
-    address = scene.memory(args[4], min(args[5], _MAX_ADDRESS)) if args[4] and args[5] else b""
-    return _send(scene, signed(args[0]), address, args[3])
+def _sendto(caller: Caller, args: Args) -> Attempt | None:
+    address = caller.read_memory(args[4], min(args[5], _MAX_ADDRESS)) if args[4] and args[5] else b""
+    return _send(caller, signed(args[0]), address, args[3])
 
 
-def _message(scene: Scene, number: int, header: int, flags: int) -> Attempt | None:
+def _message(caller: Caller, number: int, header: int, flags: int) -> Attempt | None:
     """The address in a ``struct msghdr``: a pointer and a 32-bit length."""
-    size = scene.pointer_size
-    raw = scene.memory(header, size + 4)
+    size = caller.pointer_size
+    raw = caller.read_memory(header, size + 4)
     address, length = int.from_bytes(raw[:size], "little"), int.from_bytes(raw[size : size + 4], "little")
-    known = scene.memory(address, min(length, _MAX_ADDRESS)) if address and length else b""
-    return _send(scene, number, known, flags)
+    known = caller.read_memory(address, min(length, _MAX_ADDRESS)) if address and length else b""
+    return _send(caller, number, known, flags)
 
 
-def _sendmsg(scene: Scene, args: Args) -> Attempt | None:
-    return _message(scene, signed(args[0]), args[1], args[2])
+def _sendmsg(caller: Caller, args: Args) -> Attempt | None:
+    return _message(caller, signed(args[0]), args[1], args[2])
 
 
-def _sendmmsg(scene: Scene, args: Args) -> Attempt | None:
-    step = 64 if scene.pointer_size == 8 else 32  # sizeof(struct mmsghdr)
-    found: dict[Want, Attempt] = {}
+def _sendmmsg(caller: Caller, args: Args) -> Attempt | None:
+    step = 64 if caller.pointer_size == 8 else 32  # sizeof(struct mmsghdr)
+    found: dict[AccessRequest, Attempt] = {}
     for position in range(min(args[2], _MAX_MESSAGES)):
-        attempt = _message(scene, signed(args[0]), args[1] + position * step, args[3])
+        attempt = _message(caller, signed(args[0]), args[1] + position * step, args[3])
         if attempt is not None:
-            found.update((want, attempt) for want in attempt.wants if want not in found)
+            found.update((request, attempt) for request in attempt.requests if request not in found)
     if not found:
         return None
     first = next(iter(found.values()))
-    first.wants = tuple(found)
+    first.requests = tuple(found)
     return first
 
 
@@ -188,13 +188,13 @@ _SOCKET_CALLS: Mapping[int, tuple[str, int]] = MappingProxyType(
 )  # fmt: skip
 
 
-def _socketcall(scene: Scene, args: Args) -> Attempt | None:
+def _socketcall(caller: Caller, args: Args) -> Attempt | None:
     """The 32-bit x86 way to all socket calls: the arguments are in memory."""
     if args[0] not in _SOCKET_CALLS:
         return None
     name, count = _SOCKET_CALLS[args[0]]
-    inner = struct.unpack("=6I", scene.memory(args[1], 4 * count).ljust(24, b"\0"))
-    attempt = DECODERS[name](scene, inner)
+    inner = struct.unpack("=6I", caller.read_memory(args[1], 4 * count).ljust(24, b"\0"))
+    attempt = DECODERS[name](caller, inner)
     if attempt is not None:
         attempt.syscall = name
     return attempt

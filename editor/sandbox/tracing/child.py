@@ -13,7 +13,7 @@ from typing import NoReturn
 
 from editor.landlock import kernel, ruleset
 from editor.sandbox.tracing import seccomp
-from editor.sandbox.tracing.signals import OwnSignals
+from editor.sandbox.tracing.signals import TracerSignals
 from editor.sandbox.wire import Spec
 
 _PR_SET_NAME = 15
@@ -63,7 +63,7 @@ class Child:
         program: str,
         built: tuple[ruleset.BuiltRuleset, ...],
         code: bytes,
-        signals: OwnSignals,
+        signals: TracerSignals,
     ) -> None:
         self._spec = spec
         self._program = program
@@ -77,14 +77,14 @@ class Child:
         try:
             os.close(go_write)
             if os.read(go_read, 1) == b"g":  # traced from here on
-                self._settle()
+                self._set_up()
                 code = self._execute(failure)
         except BaseException as error:  # whatever it is, it must not run the tracer's code
             os.write(failure, f"{self._spec.command[0]}: {error}".encode("utf-8", "backslashreplace")[:4000])
         finally:
             os._exit(code)
 
-    def _settle(self) -> None:
+    def _set_up(self) -> None:
         spec = self._spec
         if spec.session:
             os.setsid()
@@ -93,7 +93,7 @@ class Child:
         if spec.terminal:
             fcntl.ioctl(0, termios.TIOCSCTTY, 0)
         os.chdir(spec.cwd)
-        self._signals.give_back()
+        self._signals.restore()
         libc = ctypes.CDLL(None)
         # The first call of the run is the command's own execve: it goes under the command's name.
         libc.prctl(_PR_SET_NAME, os.fsencode(os.path.basename(self._program))[:15], 0, 0, 0)

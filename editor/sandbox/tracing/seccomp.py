@@ -95,7 +95,7 @@ def _block(arch: int, wanted: frozenset[str], refused: frozenset[str]) -> list[b
     return block
 
 
-def program(machine: syscalls.Machine, wanted: Iterable[str], refused: frozenset[str] = frozenset()) -> bytes:
+def build_filter(machine: syscalls.Machine, wanted: Iterable[str], refused: frozenset[str] = frozenset()) -> bytes:
     """The filter for ``machine`` that traces the calls named in ``wanted``, and every call that it cannot tell.
 
     Those in ``refused`` fail with ENOSYS, as on a kernel that does not have them.

@@ -13,13 +13,13 @@ _CALLING = (signal.SIGIO, signal.SIGTERM)
 _OF_CHILDREN = signal.SIGCHLD
 
 
-class OwnSignals:
+class TracerSignals:
     """Made once, before the command is forked: takes this process's signals over."""
 
     def __init__(self) -> None:
-        self.called = False
+        self.woken = False
         """Whether somebody wants something: the control pipe (SIGIO), or an end (SIGTERM)."""
-        self.asked_to_end = False
+        self.terminate_requested = False
         """Whether a SIGTERM came."""
         actions: dict[signal.Signals, signal.Handlers | Callable[[int, FrameType | None], None]] = {
             **dict.fromkeys(_PASSING, signal.SIG_IGN),
@@ -34,10 +34,10 @@ class OwnSignals:
         self._mask_before = signal.pthread_sigmask(signal.SIG_UNBLOCK, (*_CALLING, _TICKING, _OF_CHILDREN))
 
     def _call(self, number: int, _frame: FrameType | None) -> None:
-        self.called = True
-        self.asked_to_end = self.asked_to_end or number == signal.SIGTERM
+        self.woken = True
+        self.terminate_requested = self.terminate_requested or number == signal.SIGTERM
 
-    def give_back(self) -> None:
+    def restore(self) -> None:
         """In the forked process: what the command would have had without this one. Python's own are the default."""
         for number in self._changed:
             signal.signal(number, signal.SIG_DFL)
@@ -46,7 +46,7 @@ class OwnSignals:
         signal.pthread_sigmask(signal.SIG_SETMASK, self._mask_before)
 
     @staticmethod
-    def tick(interval: float) -> None:
+    def set_timer(interval: float) -> None:
         """End every wait after ``interval`` seconds at the latest, again and again; 0: no more."""
         signal.setitimer(signal.ITIMER_REAL, interval, interval)
 

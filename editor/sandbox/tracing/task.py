@@ -6,13 +6,13 @@ import os
 from editor.evaluation.decision import Entry
 from editor.sandbox.calls.attempt import Attempt
 from editor.sandbox.calls.execchain import Image, ImageReader
-from editor.sandbox.calls.paths import AT_FDCWD, HOST, Place, View, Walker, directory_name, view_of, without_deleted
+from editor.sandbox.calls.paths import AT_FDCWD, HOST_VIEW, Lookup, View, Walker, directory_path, strip_deleted, view_of
 from editor.sandbox.tracing import ptrace
 
 STRING_LIMIT = 4096  # the kernel's PATH_MAX
 
 
-class Surroundings:
+class SharedState:
     """What the threads of a run share: how paths lead and what programs are, until something changes them."""
 
     __slots__ = ("errata", "generation", "images", "own_namespace", "walker")
@@ -35,21 +35,21 @@ class Task:
         "_generation",
         "_name",
         "_process",
-        "_surroundings",
-        "caller",
+        "_shared",
+        "name_before_exec",
         "pending",
         "pointer_size",
         "tid",
         "view",
     )
 
-    def __init__(self, surroundings: Surroundings, tid: int) -> None:
-        self._surroundings = surroundings
+    def __init__(self, shared: SharedState, tid: int) -> None:
+        self._shared = shared
         self.tid = tid
         self.pending: Attempt | None = None
-        self.caller = ""  # the name before a call that executes a program
+        self.name_before_exec = ""  # the name before a call that executes a program
         self.pointer_size = 8
-        self.view: View = HOST
+        self.view: View = HOST_VIEW
         self._process = 0
         self._name = ""
         self._cwd = ""
@@ -77,17 +77,17 @@ class Task:
             self._name = self.process_name(self.process) or "?"
         return self._name
 
-    def renamed(self) -> None:
+    def forget_name(self) -> None:
         """The name is another one from now on: a program was executed, or gave itself one."""
         self._name = ""
 
-    def look_around(self) -> str:
+    def refresh_view(self) -> str:
         """The working directory in the thread's view, asked again when something may have changed it."""
-        if self._generation != self._surroundings.generation:
-            self._generation = self._surroundings.generation
-            self.view = view_of(self.tid, self._surroundings.own_namespace)
+        if self._generation != self._shared.generation:
+            self._generation = self._shared.generation
+            self.view = view_of(self.tid, self._shared.own_namespace)
             try:
-                self._cwd = self.view.from_host(directory_name(f"/proc/{self.tid}/cwd"))
+                self._cwd = self.view.from_host(directory_path(f"/proc/{self.tid}/cwd"))
             except OSError:
                 self._cwd = "(unknown)"
         return self._cwd
@@ -95,85 +95,85 @@ class Task:
     @property
     def errata(self) -> int:
         """The mask of Landlock's errata that are fixed in this kernel."""
-        return self._surroundings.errata
+        return self._shared.errata
 
-    def text(self, address: int) -> str:
+    def read_string(self, address: int) -> str:
         return os.fsdecode(ptrace.read_string(self.tid, address, STRING_LIMIT))
 
-    def memory(self, address: int, size: int) -> bytes:
+    def read_memory(self, address: int, size: int) -> bytes:
         return ptrace.read_memory(self.tid, address, size)
 
-    def set_memory(self, address: int, data: bytes) -> None:
+    def write_memory(self, address: int, data: bytes) -> None:
         ptrace.write_memory(self.tid, address, data)
 
-    def place(self, directory: int, path: str, *, follow: bool, rooted: bool = False) -> Place:
-        cwd = self.look_around()
+    def look_up(self, directory: int, path: str, *, follow: bool, rooted: bool = False) -> Lookup:
+        cwd = self.refresh_view()
         if path.startswith("/") and not rooted:
-            return self._surroundings.walker.walk(self.view, path, self.process, follow=follow)
+            return self._shared.walker.walk(self.view, path, self.process, follow=follow)
         if directory == AT_FDCWD:
             base, link = cwd, f"/proc/{self.tid}/cwd"
         else:
             link = f"/proc/{self.tid}/fd/{directory}"
             try:
-                base = self.view.from_host(directory_name(link))
+                base = self.view.from_host(directory_path(link))
             except OSError as error:
-                return Place(path, None, None, None, problem=error.errno or 0, bound=True)
+                return Lookup(path, None, None, None, error=error.errno or 0, is_process_local=True)
         if not path or not base.startswith("/"):
-            return Place(f"{base}/{path}", None, None, None, problem=errno.ENOENT, bound=True)
+            return Lookup(f"{base}/{path}", None, None, None, error=errno.ENOENT, is_process_local=True)
         if rooted:
-            return self._place_below(base.rstrip("/"), path, follow=follow)
-        place = self._surroundings.walker.walk(self.view, f"{base}/{path}", self.process, follow=follow)
-        if place.problem == errno.ENAMETOOLONG:
-            place = self._place_by_descriptor(place, link, path, follow=follow)
-        return place._replace(bound=True) if directory != AT_FDCWD else place
+            return self._look_up_below(base.rstrip("/"), path, follow=follow)
+        lookup = self._shared.walker.walk(self.view, f"{base}/{path}", self.process, follow=follow)
+        if lookup.error == errno.ENAMETOOLONG:
+            lookup = self._look_up_by_descriptor(lookup, link, path, follow=follow)
+        return lookup._replace(is_process_local=True) if directory != AT_FDCWD else lookup
 
-    def _place_below(self, base: str, path: str, *, follow: bool) -> Place:
+    def _look_up_below(self, base: str, path: str, *, follow: bool) -> Lookup:
         """Follow ``path`` as if the directory ``base`` were the root: links and ``..`` stay in it."""
-        within = View(self.view.host(base or "/"), self.view.prefix + base)
-        place = self._surroundings.walker.walk(within, f"/{path}", self.process, follow=follow)
-        names = (place.asked, place.real, place.parent)
-        asked, real, parent = (None if name is None else (base + name).rstrip("/") or "/" for name in names)
-        return place._replace(asked=asked or place.asked, real=real, parent=parent, bound=True)
+        within = View(self.view.host_path(base or "/"), self.view.prefix + base)
+        lookup = self._shared.walker.walk(within, f"/{path}", self.process, follow=follow)
+        names = (lookup.path, lookup.real_path, lookup.parent)
+        requested, real_path, parent = (None if name is None else (base + name).rstrip("/") or "/" for name in names)
+        return lookup._replace(path=requested or lookup.path, real_path=real_path, parent=parent, is_process_local=True)
 
     @staticmethod
-    def _place_by_descriptor(place: Place, link: str, path: str, *, follow: bool) -> Place:
+    def _look_up_by_descriptor(lookup: Lookup, link: str, path: str, *, follow: bool) -> Lookup:
         """Look up a name whose absolute spelling is longer than the kernel takes in one piece."""
         try:
             base = os.open(link, os.O_PATH | os.O_CLOEXEC)
         except OSError:
-            return place
-        real = place.asked
-        parent = real.rpartition("/")[0] or "/"
+            return lookup
+        real_path = lookup.path
+        parent = real_path.rpartition("/")[0] or "/"
         try:
             status = os.stat(path, dir_fd=base, follow_symlinks=follow)
         except OSError as error:
             if error.errno == errno.ENOENT:
-                return Place(place.asked, real, parent, None)
-            return place
+                return Lookup(lookup.path, real_path, parent, None)
+            return lookup
         finally:
             os.close(base)
-        return Place(place.asked, real, parent, Entry.of(status))
+        return Lookup(lookup.path, real_path, parent, Entry.of(status))
 
-    def descriptor(self, number: int) -> Place:
-        self.look_around()
+    def look_up_descriptor(self, number: int) -> Lookup:
+        self.refresh_view()
         link = f"/proc/{self.tid}/fd/{number}"
         try:
             target = self.view.from_host(os.readlink(link))
-            if self._surroundings.walker.avoids(self.view, target):
-                return Place(target, None, None, None, problem=errno.EDEADLK, bound=True)
+            if self._shared.walker.avoids(self.view, target):
+                return Lookup(target, None, None, None, error=errno.EDEADLK, is_process_local=True)
             status = os.stat(link)
         except PermissionError as error:
             raise ptrace.BadMemory(errno.EPERM, error.strerror) from error
         except OSError as error:
-            return Place(f"descriptor {number}", None, None, None, problem=error.errno or 0, bound=True)
+            return Lookup(f"descriptor {number}", None, None, None, error=error.errno or 0, is_process_local=True)
         entry = Entry.of(status)
         if not target.startswith("/") or target.startswith("/memfd:"):
-            return Place(target, target, None, entry, special=True, bound=True)
-        real = without_deleted(target) if not status.st_nlink else target
-        return Place(real, real, real.rpartition("/")[0] or "/", entry, bound=True)
+            return Lookup(target, target, None, entry, is_special=True, is_process_local=True)
+        real_path = strip_deleted(target) if not status.st_nlink else target
+        return Lookup(real_path, real_path, real_path.rpartition("/")[0] or "/", entry, is_process_local=True)
 
-    def image(self, seen: str) -> Image:
-        return self._surroundings.images.read(seen)
+    def program_image(self, tracer_path: str) -> Image:
+        return self._shared.images.read(tracer_path)
 
     def socket(self, number: int) -> tuple[int, int, int, bool] | None:
         import _socket  # noqa: PLC0415 a C module that only programs with sockets need
@@ -203,7 +203,7 @@ class Task:
         except OSError:
             return ""
 
-    def process_of(self, number: int) -> int:
+    def process_of_pidfd(self, number: int) -> int:
         try:
             with open(f"/proc/{self.tid}/fdinfo/{number}", "rb") as file:
                 return next((int(line[4:]) for line in file if line.startswith(b"Pid:")), 0)

@@ -32,9 +32,9 @@ from editor.sandbox.calls.table import DECODERS, traced_calls
 from editor.sandbox.channel import Channel
 from editor.sandbox.tracing import ptrace, seccomp, syscalls
 from editor.sandbox.tracing.child import Child, NotStarted, find_program
-from editor.sandbox.tracing.signals import OwnSignals
-from editor.sandbox.tracing.task import STRING_LIMIT, Surroundings, Task
-from editor.sandbox.verdicts.call_decider import Who
+from editor.sandbox.tracing.signals import TracerSignals
+from editor.sandbox.tracing.task import STRING_LIMIT, SharedState, Task
+from editor.sandbox.verdicts.call_decider import CallerId
 from editor.sandbox.verdicts.permissions import credentials
 from editor.sandbox.verdicts.rows import Row, Rows
 from editor.sandbox.verdicts.verdict import Judge
@@ -84,10 +84,10 @@ _OPENINGS = (_Opening("open", 1), _Opening("openat", 2))
 class Tracer:
     """One run."""
 
-    def __init__(self, spec: Spec, channel: Channel, control: int, signals: OwnSignals) -> None:
+    def __init__(self, spec: Spec, channel: Channel, control: int, signals: TracerSignals) -> None:
         self.spec = spec
         self.channel = channel
-        self._surroundings = Surroundings()
+        self._shared = SharedState()
         self._control = control
         self._signals = signals
         self._machine = syscalls.machine()
@@ -115,30 +115,30 @@ class Tracer:
         self._exit_code: int | None = None
         self._killing = False
         self._deadline: float | None = None  # of the run, then of its ending
-        self._ending = ""
+        self._shutdown = ""
         self._audit: AuditReader | None = None
-        self._unconfirmed = ""  # why there is none, where one was asked for or to be expected
-        self._failures = 0
-        self._failure = -1  # where the forked process says why it could not become the command
+        self._unconfirmed_reason = ""  # why there is none, where one was asked for or to be expected
+        self._failed_calls = 0
+        self._failure_pipe = -1  # where the forked process says why it could not become the command
         self._kernel_abi = 0
         self._abi = 0
         self._started = time.monotonic()
         self._next_flush = self._started + _FLUSH_S
-        self._tick = 0.0
+        self._interval = 0.0
         self._spins = _SPINS
         self._built: tuple[ruleset.BuiltRuleset, ...] = ()
         self._policies = (spec.resolved, *spec.layers)
-        self._too_many = False
+        self._hit_process_limit = False
         self._deciders: Deciders
         self._judge: Judge
 
     # The judge's questions
 
-    def inside_process(self, pid: int) -> bool:
+    def has_process(self, pid: int) -> bool:
         """Whether a process belongs to the run."""
         return pid in self._tasks
 
-    def inside_address(self, name: str) -> bool:
+    def has_address(self, name: str) -> bool:
         """Whether a UNIX socket address (``Attempt.bound_name``) was made by the run."""
         return name in self._addresses
 
@@ -159,27 +159,27 @@ class Tracer:
             for note in (each for built in self._built for each in built.notes):
                 if note.kind != "not_for_file":  # as the format means it
                     self.channel.notice(f"{note.subject}: {note.message}" if note.subject else note.message)
-        self._surroundings.errata = kernel.query_errata() if self._kernel_abi else 0
-        self._deciders = Deciders(self._policies, self._abi, self._surroundings.errata)
+        self._shared.errata = kernel.query_errata() if self._kernel_abi else 0
+        self._deciders = Deciders(self._policies, self._abi, self._shared.errata)
         if spec.mode == "enforce" and spec.confirm is not False and self._kernel_abi >= _AUDIT_ABI:
-            self._listen_to_audit()
+            self._open_audit()
         elif spec.mode == "enforce" and spec.confirm:
-            self._unconfirmed = "Denials are not confirmed: this kernel's audit does not tell of Landlock."
+            self._unconfirmed_reason = "Denials are not confirmed: this kernel's audit does not tell of Landlock."
         self._judge = Judge(self._deciders, spec.mode, self._abi, self, self.channel.notice)
 
-    def _listen_to_audit(self) -> None:
+    def _open_audit(self) -> None:
         own = credentials("self")
         if own is None or not own.has(_CAP_AUDIT_READ):
             if self.spec.confirm:
-                self._unconfirmed = "Denials are not confirmed: reading the kernel's audit needs CAP_AUDIT_READ."
+                self._unconfirmed_reason = "Denials are not confirmed: reading the kernel's audit needs CAP_AUDIT_READ."
             return
         from editor.sandbox.verdicts import audit  # noqa: PLC0415 only root has a use for it
 
         try:
             self._audit = audit.AuditReader(enable=bool(self.spec.confirm))
         except audit.AuditUnavailable as error:
-            if self.spec.confirm or isinstance(error, audit.AuditElsewhere):
-                self._unconfirmed = f"Denials are not confirmed: {error.strerror}."
+            if self.spec.confirm or isinstance(error, audit.AuditInOtherNamespace):
+                self._unconfirmed_reason = f"Denials are not confirmed: {error.strerror}."
 
     def start(self) -> None:
         """Start the command; it is traced before it runs its first instruction. Raises OSError."""
@@ -188,7 +188,7 @@ class Tracer:
         known = rights_of("fs", self._abi) | rights_of("net", self._abi) | rights_of("scope", self._abi)
         restricted = known & (self._deciders.handled_fs | self._deciders.handled_net | self._deciders.scoped)
         refused = _IO_URING if spec.deny_io_uring else frozenset[str]()
-        code = seccomp.program(self._machine, traced_calls(restricted), refused)
+        code = seccomp.build_filter(self._machine, traced_calls(restricted), refused)
         go_read, go_write = os.pipe()
         failure_read, failure_write = os.pipe()
         pid = os.fork()
@@ -204,13 +204,13 @@ class Tracer:
             os.kill(pid, signal.SIGKILL)
             os.waitpid(pid, 0)
             raise
-        self._tasks[pid] = Task(self._surroundings, pid)
+        self._tasks[pid] = Task(self._shared, pid)
         self._started = time.monotonic()
         if spec.timeout is not None:
             self._deadline = self._started + spec.timeout
         os.set_inheritable(failure_read, False)
         os.set_blocking(failure_read, False)
-        self._failure = failure_read
+        self._failure_pipe = failure_read
         os.write(go_write, b"g")
         os.close(go_write)
         for fd in {spec.stdin, spec.stdout, spec.stderr}:
@@ -223,7 +223,7 @@ class Tracer:
         waitpid, flags = os.waitpid, os.WNOHANG | ptrace.WALL
         handled = 0
         try:
-            while self._ending != "given up":
+            while self._shutdown != "given up":
                 for _ in range(self._spins):
                     tid, status = waitpid(-1, flags)
                     if tid:
@@ -231,61 +231,61 @@ class Tracer:
                 else:
                     tid, status = self._sleep()
                 if tid:
-                    self._stopped(tid, status)
+                    self._handle_stop(tid, status)
                     handled += 1
                 if not tid or not handled % _TURN:
-                    self._tend()
+                    self._do_periodic_work()
         except ChildProcessError:
             pass  # all have ended
-        self._signals.tick(0)
+        self._signals.set_timer(0)
         self._flush()
 
     def _sleep(self) -> tuple[int, int]:
         """Wait for a stop, or a signal: the timer's, or of who wants something."""
-        soon = self._rows.waiting or not self.channel.idle or self._deadline is not None
-        tick = _FLUSH_S if soon else _IDLE_TICK_S
-        if tick != self._tick:
-            self._tick = tick
-            self._signals.tick(tick)
+        soon = self._rows.has_changes or not self.channel.is_drained or self._deadline is not None
+        interval = _FLUSH_S if soon else _IDLE_TICK_S
+        if interval != self._interval:
+            self._interval = interval
+            self._signals.set_timer(interval)
         began = time.monotonic()
         found = ptrace.wait()
         self._spins = _SPINS if time.monotonic() - began < _SOON_S else max(_MIN_SPINS, self._spins // 2)
         return found
 
-    def _tend(self) -> None:
+    def _do_periodic_work(self) -> None:
         """What has to be done from time to time: telling, forgetting, ending."""
         now = time.monotonic()
-        if self._signals.called:
-            self._signals.called = False
-            self._listen()
+        if self._signals.woken:
+            self._signals.woken = False
+            self._check_control()
         if now >= self._next_flush:
             self._next_flush = now + _FLUSH_S
-            self._listen()
+            self._check_control()
             self._flush()
             if now >= self._next_forget:
                 self._next_forget = now + _REMEMBER_S
-                self._forget()
+                self._drop_caches()
         if self._deadline is not None and now >= self._deadline:
-            self._next_step(now)
+            self._advance_shutdown(now)
 
     def _flush(self) -> None:
         if self._audit is not None:
             self._audit.read()
-        self.channel.push()
-        if self.channel.idle:
-            self.channel.send(self._rows.tell())
+        self.channel.flush()
+        if self.channel.is_drained:
+            self.channel.send(self._rows.take_changes())
 
-    def _forget(self) -> None:
-        self._surroundings.generation += 1
-        self._surroundings.walker.forget()
+    def _drop_caches(self) -> None:
+        self._shared.generation += 1
+        self._shared.walker.forget()
         self._attempts.clear()
         self._attempts_on.clear()
         self._outcomes.clear()
         self._deciders.forget()
 
-    def _listen(self) -> None:
+    def _check_control(self) -> None:
         """Hear whether the run is to be stopped, by who started it or by a signal to this process."""
-        if self._signals.asked_to_end:
+        if self._signals.terminate_requested:
             self.stop()
         try:
             word = os.read(self._control, 64)
@@ -300,8 +300,8 @@ class Tracer:
 
     def stop(self) -> None:
         """Ask every process to end, and kill what is left after the grace."""
-        if self._ending in ("", "lingering"):
-            self._ending = "asked"
+        if self._shutdown in ("", "lingering"):
+            self._shutdown = "asked"
             # Who loses its parent from now on becomes a child of this process, and is reaped by it.
             ctypes.CDLL(None).prctl(_PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
             self._deadline = time.monotonic() + _GRACE_S
@@ -310,24 +310,24 @@ class Tracer:
 
     def _kill(self) -> None:
         self._killing = True
-        self._ending = "killed"
+        self._shutdown = "killed"
         self._deadline = time.monotonic() + _GIVE_UP_S
         self._signal_all(signal.SIGKILL)
 
-    def _next_step(self, now: float) -> None:
-        if self._ending == "":
+    def _advance_shutdown(self, now: float) -> None:
+        if self._shutdown == "":
             self.channel.notice(f"The run was stopped after {self.spec.timeout:g} seconds.")
             self.stop()
-        elif self._ending == "lingering":
+        elif self._shutdown == "lingering":
             names = sorted({task.comm for task in self._tasks.values()})
             shown = ", ".join(names[:5]) + (", ..." if len(names) > 5 else "")
             self.channel.notice(f"Processes that outlived the command were ended: {shown}.")
             self.stop()
-        elif self._ending == "asked":
+        elif self._shutdown == "asked":
             self._kill()
         else:
             self.channel.notice("Some killed processes hang in the kernel; they will go when it lets them.")
-            self._ending = "given up"
+            self._shutdown = "given up"
             self._deadline = now + _GIVE_UP_S
 
     def _signal_all(self, number: signal.Signals) -> None:
@@ -339,22 +339,22 @@ class Tracer:
 
     # Stops
 
-    def _stopped(self, tid: int, status: int) -> None:
+    def _handle_stop(self, tid: int, status: int) -> None:
         task = self._tasks.get(tid)
         if status & 0xFF != _STOPPED:
-            self._ended(tid, status)
+            self._handle_end(tid, status)
             return
         if task is None:
-            task = self._tasks[tid] = Task(self._surroundings, tid)
+            task = self._tasks[tid] = Task(self._shared, tid)
             if self._killing:
                 os.kill(tid, signal.SIGKILL)
             else:
-                self._bound_processes()
+                self._limit_processes()
         try:
             if status == _ENTERING:
-                self._entering(task)
+                self._handle_entry(task)
             elif status == _LEAVING:
-                self._leaving(task)
+                self._handle_exit(task)
             else:
                 self._signalled(task, status >> 16, status >> 8 & 0xFF)
         except ptrace.Gone:
@@ -368,47 +368,47 @@ class Tracer:
             ptrace.resume(ptrace.LISTEN, task.tid)
         else:
             if event in _NEW_TASK:
-                self._born(task, event)
+                self._add_child(task, event)
             elif event == ptrace.EVENT_EXEC:
-                task = self._executed(task)
+                task = self._handle_exec(task)
             ptrace.resume(ptrace.SYSCALL if task.pending else ptrace.CONT, task.tid)
 
-    def _ended(self, tid: int, status: int) -> None:
+    def _handle_end(self, tid: int, status: int) -> None:
         self._tasks.pop(tid, None)
         if tid != self._root:
             return
         self._exit_code = os.WEXITSTATUS(status) if os.WIFEXITED(status) else 128 + os.WTERMSIG(status)
-        if not self._ending:
-            self._ending = "lingering"
+        if not self._shutdown:
+            self._shutdown = "lingering"
             self._deadline = time.monotonic() + _GRACE_S
 
-    def _born(self, parent: Task, event: int) -> None:
+    def _add_child(self, parent: Task, event: int) -> None:
         tid = ptrace.event_message(parent.tid)
-        child = self._tasks.setdefault(tid, Task(self._surroundings, tid))
+        child = self._tasks.setdefault(tid, Task(self._shared, tid))
         if event != ptrace.EVENT_CLONE:
             child._process = tid  # not a thread, for certain
-        self._bound_processes()
+        self._limit_processes()
 
-    def _bound_processes(self) -> None:
+    def _limit_processes(self) -> None:
         """End the run at once where it has more processes and threads than it may: asking first would let it grow."""
         limit = self.spec.max_processes
         if limit is None or len(self._tasks) <= limit or self._killing:
             return
-        self._too_many = True
+        self._hit_process_limit = True
         self.channel.notice(f"The run was ended: it had more than {limit} processes and threads at a time.")
         self._kill()
 
-    def _executed(self, task: Task) -> Task:
+    def _handle_exec(self, task: Task) -> Task:
         former = ptrace.event_message(task.tid)
         if former != task.tid:  # another thread than the first did it, and is now the whole process
             survivor = self._tasks.pop(former, None)
             if survivor is not None:
                 survivor.tid = task.tid
                 self._tasks[task.tid] = task = survivor
-        task.renamed()
+        task.forget_name()
         return task
 
-    def _entering(self, task: Task) -> None:
+    def _handle_entry(self, task: Task) -> None:
         call = ptrace.entered_call(task.tid)
         # Waking the thread takes as long as all that is to be done here, and it stops again behind the call, before it
         # can change what it passed. A call that makes something is looked at before that is there.
@@ -429,16 +429,16 @@ class Tracer:
         except ptrace.Gone:
             raise
         except Exception as error:  # whatever a program passes, tracing goes on and says what it missed
-            self._missed(task, call, error)
+            self._report_unreadable(task, call, error)
         task.pending = attempt
         if attempt is not None:
-            task.caller = task.comm if attempt.kind == "exec" else ""
+            task.name_before_exec = task.comm if attempt.kind == "exec" else ""
         if not early:
             ptrace.resume(ptrace.CONT if attempt is None else ptrace.SYSCALL, task.tid)
 
-    def _missed(self, task: Task, call: ptrace.Call, error: Exception) -> None:
-        self._failures += 1
-        if self._failures <= _MAX_NOTICED_FAILURES:
+    def _report_unreadable(self, task: Task, call: ptrace.Call, error: Exception) -> None:
+        self._failed_calls += 1
+        if self._failed_calls <= _MAX_NOTICED_FAILURES:
             self.channel.notice(
                 f"One call of {task.comm} could not be read ({self._name_of(call)}: {type(error).__name__}: {error})."
             )
@@ -458,7 +458,7 @@ class Tracer:
             return None
         if name == "prctl":
             if task.tid == task.process:
-                task.renamed()
+                task.forget_name()
             return None
         attempt = DECODERS[name](task, call.arguments)
         if attempt is not None and not attempt.syscall:
@@ -472,21 +472,21 @@ class Tracer:
         directory = signed(arguments[0]) if flags_at > 1 else AT_FDCWD
         key: tuple[object, ...] | None = None
         if raw[:1] == b"/":
-            task.look_around()
+            task.refresh_view()
             key = (name, flags, raw, task.view.prefix)
         elif directory == AT_FDCWD:
-            key = (name, flags, raw, task.look_around(), task.view.prefix)
+            key = (name, flags, raw, task.refresh_view(), task.view.prefix)
         attempt = self._attempts.get(key) if key is not None else None
         if attempt is None:
             attempt = open_at(task, directory, os.fsdecode(raw), flags)
             attempt.syscall = name
             if key is not None and attempt.cacheable:
                 self._attempts[key] = attempt
-                for path in (attempt.wants[-1].object_path or "", *attempt.changes):
+                for path in (attempt.requests[-1].object_path or "", *attempt.changed_paths):
                     self._attempts_on.setdefault(path, []).append(key)
         return attempt
 
-    def _leaving(self, task: Task) -> None:
+    def _handle_exit(self, task: Task) -> None:
         attempt = task.pending
         task.pending = None
         if attempt is None:
@@ -494,65 +494,65 @@ class Tracer:
             return
         result = ptrace.call_result(task.tid)
         error = min(0, result)
-        comm = task.caller or task.comm
+        comm = task.name_before_exec or task.comm
         known = self._outcomes.get((attempt, error, comm))
         if known is None:
-            known = self._judged(task, attempt, result, comm)
+            known = self._make_rows(task, attempt, result, comm)
             # A refusal may depend on who asks, who is not part of what makes two attempts the same.
             if attempt.cacheable and error not in (-errno.EACCES, -errno.EPERM):
                 self._outcomes[attempt, error, comm] = known
         ptrace.resume(ptrace.CONT, task.tid)
         for row in known:
-            self._rows.count(row)
+            self._rows.increment(row)
         if error == 0:
-            self._succeeded(attempt)
+            self._apply_effects(attempt)
             if attempt.kind == "topology":
-                self._look_for_served(task)
-        if attempt.note:
-            self.channel.notice(attempt.note)
+                self._avoid_new_fuse_mounts(task)
+        if attempt.notice:
+            self.channel.notice(attempt.notice)
 
-    def _judged(self, task: Task, attempt: Attempt, result: int, comm: str) -> tuple[Row, ...]:
-        who = Who(task.tid, task.process, comm)
+    def _make_rows(self, task: Task, attempt: Attempt, result: int, comm: str) -> tuple[Row, ...]:
+        caller = CallerId(task.tid, task.process, comm)
         try:
-            if attempt.late and result >= 0:
-                opened = task.descriptor(result)
-                attempt.wants = tuple(
-                    want._replace(asked=opened.asked, object_path=opened.real, entry=opened.entry, problem=0)
-                    for want in attempt.wants
+            if attempt.from_result and result >= 0:
+                opened = task.look_up_descriptor(result)
+                attempt.requests = tuple(
+                    request._replace(path=opened.path, object_path=opened.real_path, entry=opened.entry, error=0)
+                    for request in attempt.requests
                 )
-            accesses = self._judge.rows(attempt, result, who)
+            accesses = self._judge.rows(attempt, result, caller)
         except ptrace.Gone:
             raise
         except Exception as error:  # one call that cannot be judged must not end the run
-            self._failures += 1
+            self._failed_calls += 1
             self.channel.notice(
-                f"One call of {who.comm} could not be judged ({attempt.syscall}: {type(error).__name__}: {error})."
+                f"One call of {caller.comm} could not be judged ({attempt.syscall}: {type(error).__name__}: {error})."
             )
             return ()
-        return tuple(self._rows.find(access) for access in accesses)
+        return tuple(self._rows.row_for(access) for access in accesses)
 
-    def _succeeded(self, attempt: Attempt) -> None:
-        if attempt.bound_name:
-            self._addresses.add(attempt.bound_name)
+    def _apply_effects(self, attempt: Attempt) -> None:
+        if attempt.bound_address:
+            self._addresses.add(attempt.bound_address)
         if attempt.moves == "directory":
-            self._surroundings.generation += 1
-        elif attempt.moves or attempt.tree == "gone":
-            self._forget()
-        elif attempt.changes:
-            for path in attempt.changes:
+            self._shared.generation += 1
+        elif attempt.moves or attempt.tree_change == "gone":
+            self._drop_caches()
+        elif attempt.changed_paths:
+            for path in attempt.changed_paths:
                 self._deciders.forget(path)
                 for key in self._attempts_on.pop(path, ()):
                     self._attempts.pop(key, None)
-            if attempt.tree == "new":  # what led nowhere may lead somewhere now
-                self._surroundings.walker.forget(missing_only=True)
+            if attempt.tree_change == "new":  # what led nowhere may lead somewhere now
+                self._shared.walker.forget(missing_only=True)
                 for key in self._attempts_on.pop("", ()):
                     self._attempts.pop(key, None)
 
-    def _look_for_served(self, task: Task) -> None:
+    def _avoid_new_fuse_mounts(self, task: Task) -> None:
         """A process of the run may have mounted what it serves itself (FUSE): looking there could wait for ever."""
-        found = _fuse_mounts("self") | {task.view.host(point) for point in _fuse_mounts(str(task.tid))}
-        new = sorted(found - self._fuse_before - {*self._surroundings.walker.served})
-        self._surroundings.walker.served += tuple(new)
+        found = _fuse_mounts("self") | {task.view.host_path(point) for point in _fuse_mounts(str(task.tid))}
+        new = sorted(found - self._fuse_before - {*self._shared.walker.served_mounts})
+        self._shared.walker.served_mounts += tuple(new)
         for point in new:
             self.channel.notice(
                 f"What is below {printable(point)} is not looked at: it is served by a program (FUSE), which may be a"
@@ -567,7 +567,7 @@ class Tracer:
 
         found = confirm([row for row in self._rows if row.access.verdict == "denied"], reader, self._root)
         if found.answers:
-            self.channel.send([*self._rows.tell(), json.dumps({"confirmed": found.answers})])
+            self.channel.send([*self._rows.take_changes(), json.dumps({"confirmed": found.answers})])
         for text in found.notices:
             self.channel.notice(text)
         reader.close()
@@ -575,31 +575,31 @@ class Tracer:
     def outcome(self) -> dict[str, Any]:
         """The last event."""
         # Whoever reads may be behind: what was held back since the pipe was full is said now.
-        self.channel.send(self._rows.tell())
+        self.channel.send(self._rows.take_changes())
         try:
-            said = os.read(self._failure, 4096)
+            said = os.read(self._failure_pipe, 4096)
         except BlockingIOError:
             said = b""
         if said:
             self.channel.notice(f"The command was not started: {said.decode('utf-8', 'replace')}.")
         if self._audit is not None:
             self._confirm(self._audit)
-        elif self._unconfirmed and any(row.access.verdict == "denied" for row in self._rows):
-            self.channel.notice(self._unconfirmed)
-        if self._failures:
-            self.channel.notice(f"{self._failures} calls could not be shown.")
+        elif self._unconfirmed_reason and any(row.access.verdict == "denied" for row in self._rows):
+            self.channel.notice(self._unconfirmed_reason)
+        if self._failed_calls:
+            self.channel.notice(f"{self._failed_calls} calls could not be shown.")
         if self._rows.overflowed:
             self.channel.notice("More different accesses than can be listed: the last ones are added up without paths.")
         return {
             "finished": {
                 # After the limit the command's own status tells nothing: it may have ended well before its children.
-                "exit_code": 125 if self._exit_code is None or self._too_many else self._exit_code,
+                "exit_code": 125 if self._exit_code is None or self._hit_process_limit else self._exit_code,
                 "duration_s": round(time.monotonic() - self._started, 6),
                 "abi": [self._kernel_abi, self._abi],
             }
         }
 
-    def not_run(self, code: int, message: str) -> dict[str, Any]:
+    def not_started(self, code: int, message: str) -> dict[str, Any]:
         """The last event of a run that did not come about."""
         return {"failed": {"code": code, "message": message, "abi": [self._kernel_abi, self._abi]}}
 
@@ -616,11 +616,11 @@ def _run(tracer: Tracer) -> dict[str, Any]:
         tracer.start()
         tracer.run()
     except NotStarted as error:
-        return tracer.not_run(error.code, str(error))
+        return tracer.not_started(error.code, str(error))
     except kernel.LandlockError as error:
-        return tracer.not_run(125, error.strerror or str(error))
+        return tracer.not_started(125, error.strerror or str(error))
     except OSError as error:
-        return tracer.not_run(125, str(error))
+        return tracer.not_started(125, str(error))
     return tracer.outcome()
 
 
@@ -629,7 +629,7 @@ def main(arguments: list[str]) -> int:
     request, events, control = (int(argument) for argument in arguments)
     for descriptor in (request, events, control):
         os.set_inheritable(descriptor, False)
-    signals = OwnSignals()
+    signals = TracerSignals()
     gc.set_threshold(200_000, 50, 50)  # next to nothing here is cyclic, and a full collection walks all rows
     os.set_blocking(control, False)
     fcntl.fcntl(control, fcntl.F_SETOWN, os.getpid())

@@ -85,7 +85,7 @@ class AuditUnavailable(OSError):
     """The kernel's audit cannot be read here; the text says why."""
 
 
-class AuditElsewhere(AuditUnavailable):
+class AuditInOtherNamespace(AuditUnavailable):
     """The kernel's audit is on, but tells its records in another network namespace only."""
 
 
@@ -176,7 +176,9 @@ class AuditReader:
             raise AuditUnavailable(errno.ENODATA, "the kernel's audit is off")
         # Anybody may listen anywhere, but records go to the first namespace alone (kauditd_send_multicast_skb).
         if os.path.isdir(_NETWORK_SETTINGS) and not os.path.exists(f"{_NETWORK_SETTINGS}/{_IN_THE_FIRST_ONLY}"):
-            raise AuditElsewhere(errno.ENETUNREACH, "the kernel tells its audit in the first network namespace only")
+            raise AuditInOtherNamespace(
+                errno.ENETUNREACH, "the kernel tells its audit in the first network namespace only"
+            )
         self._socket.bind((0, _GROUP_READLOG))
         self._socket.setblocking(False)
         if enable:
@@ -242,9 +244,9 @@ class AuditReader:
                     raise
                 self.lost = True
                 continue
-            self._understand(struct.unpack_from("=IH", message)[1], message[_HEADER.size :])
+            self._handle_record(struct.unpack_from("=IH", message)[1], message[_HEADER.size :])
 
-    def _understand(self, kind: int, payload: bytes) -> None:
+    def _handle_record(self, kind: int, payload: bytes) -> None:
         if kind == _LANDLOCK_ACCESS:
             denial = parse_denial(payload)
             if denial is not None and len(self.denials) < _MAX_KEPT:
@@ -261,11 +263,11 @@ class AuditReader:
             if fields is not None and self.denials and self.denials[-1].serial == fields.serial:
                 self._calls[fields.serial] = fields.values
 
-    def dropped(self) -> bool:
+    def has_lost_records(self) -> bool:
         """Whether records were dropped since this reader was made. Raises OSError where the kernel cannot be asked."""
         return self.lost or self._status()[6] != self._lost_before
 
-    def complete(self, pid: int) -> bool:
+    def is_complete(self, pid: int) -> bool:
         """Whether the domain that ``pid`` entered is gone, and as many denials were read as the kernel counted."""
         ours = [domain for domain in self.domains.values() if domain.pid == pid]
         return bool(ours) and all(

@@ -43,9 +43,9 @@ class AuditSwitch:
         self._directory = directory
         self._users = self._open(_USERS)
         try:
-            with self._gate() as gate:
+            with self._locked_gate() as gate:
                 found, left = ask(), _read(gate)
-                if self._alone() and (left is None or found != _on(left, wanted)):
+                if self._is_only_user() and (left is None or found != _on(left, wanted)):
                     _write(gate, found)  # else a killed one has left it so, and nothing was changed since
                 if found != _on(found, wanted):
                     change(_on(found, wanted))
@@ -57,16 +57,16 @@ class AuditSwitch:
     def release(self) -> None:
         """Let go; who is last puts back what was before, unless auditd(8) was started since. Raises OSError."""
         try:
-            with self._gate() as gate:
+            with self._locked_gate() as gate:
                 before = _read(gate)
-                if before is not None and self._alone():
+                if before is not None and self._is_only_user():
                     os.ftruncate(gate, 0)
                     if self._ask().daemon == before.daemon:
                         self._change(before)
         finally:
             os.close(self._users)
 
-    def _alone(self) -> bool:
+    def _is_only_user(self) -> bool:
         try:
             fcntl.flock(self._users, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
@@ -79,7 +79,7 @@ class AuditSwitch:
         return os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
 
     @contextlib.contextmanager
-    def _gate(self) -> Iterator[int]:
+    def _locked_gate(self) -> Iterator[int]:
         """One at a time."""
         gate = self._open(_GATE)
         try:

@@ -17,7 +17,7 @@ MOUNTING = frozenset({"mount", "umount", "umount2", "pivot_root", "move_mount", 
 _OPENING: RightSet = frozenset({"execute", "read_file", "write_file", "read_dir"})
 
 
-def told_blockers(access: Access) -> RightSet:
+def expected_blockers(access: Access) -> RightSet:
     """What the kernel names of a denied access: it stops at the rights of opening before it comes to ``truncate``."""
     if access.missing & _OPENING:
         return access.missing - {"truncate"}
@@ -26,14 +26,14 @@ def told_blockers(access: Access) -> RightSet:
     return access.missing
 
 
-def agrees(access: Access, denial: Denial) -> bool:
+def matches(access: Access, denial: Denial) -> bool:
     """Whether a denied access and a record tell the same: the same rights, on the same object.
 
     Of a rename or link that is not wanted because the file would gain rights, the kernel names every right that the
     directory lacks, wanted or not: there the access's rights must be among them. With several layers it may even be the
     rights that another layer lacks, since it asks all of them at once: there only the object must be the same.
     """
-    blockers = told_blockers(access)
+    blockers = expected_blockers(access)
     if "refer" in access.rights:
         if not blockers <= denial.blockers and not access.layer:
             return False
@@ -56,7 +56,7 @@ class Comparison(NamedTuple):
     """
 
     confirmed: tuple[bool, ...]
-    unseen: tuple[Denial, ...]
+    unmatched: tuple[Denial, ...]
 
 
 def compare(accesses: Sequence[Access], denials: Iterable[Denial]) -> Comparison:
@@ -72,15 +72,15 @@ def compare(accesses: Sequence[Access], denials: Iterable[Denial]) -> Comparison
     for event in events.values():
         different.setdefault(tuple((each.blockers, each.path, each.port) for each in event), event)
     confirmed = [False] * len(accesses)
-    unseen: list[Denial] = []
+    unmatched: list[Denial] = []
     for event in different.values():
         told = False
         for position, access in enumerate(accesses):
-            if access.verdict == "denied" and any(agrees(access, denial) for denial in event):
+            if access.verdict == "denied" and any(matches(access, denial) for denial in event):
                 confirmed[position] = told = True
         if not told:
-            unseen += event
-    return Comparison(tuple(confirmed), tuple(unseen))
+            unmatched += event
+    return Comparison(tuple(confirmed), tuple(unmatched))
 
 
 class Confirmation(NamedTuple):
@@ -97,11 +97,11 @@ def confirm(denied: Sequence[Row], reader: AuditReader, root: int) -> Confirmati
     """
     until = time.monotonic() + _AUDIT_WAIT_S
     reader.read()
-    while (denied or reader.denials) and not reader.complete(root) and time.monotonic() < until:
+    while (denied or reader.denials) and not reader.is_complete(root) and time.monotonic() < until:
         time.sleep(0.005)
         reader.read()
-    dropped = reader.dropped()
-    complete = reader.complete(root) and not dropped
+    dropped = reader.has_lost_records()
+    complete = reader.is_complete(root) and not dropped
     found = compare([row.access for row in denied], reader.denials_of(root))
     answers = tuple(
         (row.number, confirmed)
@@ -117,7 +117,7 @@ def confirm(denied: Sequence[Row], reader: AuditReader, root: int) -> Confirmati
     unconfirmed = sum(not confirmed for confirmed in found.confirmed) if complete else 0
     if unconfirmed:
         notices.append(f"The kernel's audit does not know of {unconfirmed} of the denials that are listed.")
-    for denial in found.unseen:
+    for denial in found.unmatched:
         where = denial.process or denial.path if denial.port is None else f"port {denial.port}"
         rights = ", ".join(sorted(denial.blockers))
         notices.append(f"The kernel's audit tells of a denial that is not listed: {rights} on {where}.")

@@ -50,7 +50,7 @@ def credentials(tid: int | str) -> Credentials | None:
         return None
 
 
-def wanted_mask(rights: RightSet) -> int:
+def access_mask(rights: RightSet) -> int:
     """The access(2) mask that ``rights`` on an object amount to; changing a directory needs write and search."""
     mask = 0
     if rights & _READING:
@@ -64,22 +64,22 @@ def wanted_mask(rights: RightSet) -> int:
     return mask
 
 
-def _by_mode(status: os.stat_result, mask: int, who: Credentials) -> bool:
+def _mode_allows(status: os.stat_result, mask: int, cred: Credentials) -> bool:
     mode = status.st_mode
-    if who.has(_CAP_DAC_OVERRIDE):
+    if cred.has(_CAP_DAC_OVERRIDE):
         return not mask & os.X_OK or stat.S_ISDIR(mode) or bool(mode & 0o111)
-    if who.has(_CAP_DAC_READ_SEARCH) and not mask & os.W_OK and (stat.S_ISDIR(mode) or not mask & os.X_OK):
+    if cred.has(_CAP_DAC_READ_SEARCH) and not mask & os.W_OK and (stat.S_ISDIR(mode) or not mask & os.X_OK):
         return True
-    if status.st_uid == who.uid:
+    if status.st_uid == cred.uid:
         granted = mode >> 6
-    elif status.st_gid == who.gid or status.st_gid in who.groups:
+    elif status.st_gid == cred.gid or status.st_gid in cred.groups:
         granted = mode >> 3
     else:
         granted = mode
     return mask & ~granted & 7 == 0
 
 
-class PermissionJudge:
+class PermissionChecker:
     """Answers for the threads of one run."""
 
     def __init__(self) -> None:
@@ -90,11 +90,11 @@ class PermissionJudge:
 
         ``path`` is without symbolic links.
         """
-        mask = wanted_mask(rights)
-        who = credentials(tid)
-        if who is None or not path:
+        mask = access_mask(rights)
+        cred = credentials(tid)
+        if cred is None or not path:
             return False
-        if who == self._own:
+        if cred == self._own:
             try:
                 os.lstat(path)
             except PermissionError:
@@ -103,32 +103,34 @@ class PermissionJudge:
                 return False
             return bool(mask) and not os.access(path, mask, effective_ids=True)
         try:
-            return self._closed(tid, os.path.dirname(path), who) or not _by_mode(os.stat(path), mask, who)
+            return self._is_unsearchable(tid, os.path.dirname(path), cred) or not _mode_allows(
+                os.stat(path), mask, cred
+            )
         except OSError:
             return False
 
     @staticmethod
-    def _closed(tid: int, directory: str, who: Credentials) -> bool:
+    def _is_unsearchable(tid: int, directory: str, cred: Credentials) -> bool:
         """Whether ``directory``, or one on the way from the root or the working directory, may not be searched."""
         try:
             start = os.readlink(f"/proc/{tid}/cwd")
         except OSError:
             start = "/"
         while len(directory) > 1:
-            if not _by_mode(os.stat(directory), os.X_OK, who):
+            if not _mode_allows(os.stat(directory), os.X_OK, cred):
                 return True
             if directory == start:
                 break
             directory = os.path.dirname(directory)
         return False
 
-    def unreachable(self, tid: int, directory: str) -> bool:
+    def refuses_lookup(self, tid: int, directory: str) -> bool:
         """Whether ``tid`` may not look anything up in ``directory``: that comes before any other question."""
-        who = credentials(tid)
-        if who is None or not directory:
+        cred = credentials(tid)
+        if cred is None or not directory:
             return False
         try:
-            return self._closed(tid, directory, who)
+            return self._is_unsearchable(tid, directory, cred)
         except OSError:
             return False
 
@@ -137,12 +139,12 @@ class PermissionJudge:
 
         Source: kill_ok_by_cred() and check_kill_permission() in kernel/signal.c, which ask before the security modules.
         """
-        who, ids, theirs = credentials(tid), _ids(tid), _ids(target)
-        if who is None or ids is None or theirs is None or who.has(_CAP_KILL):
+        cred, ids, target_ids = credentials(tid), _ids(tid), _ids(target)
+        if cred is None or ids is None or target_ids is None or cred.has(_CAP_KILL):
             return False
         if number == signal.SIGCONT and _session(tid) == _session(target):
             return False
-        return not {ids.uids[0], ids.uids[1]} & {theirs.uids[0], theirs.uids[2]}
+        return not {ids.uids[0], ids.uids[1]} & {target_ids.uids[0], target_ids.uids[2]}
 
     def refuses_tracing(self, tid: int, target: int, *, reading: bool = False) -> bool:
         """Whether ``tid`` may not trace process ``target`` whatever Landlock says, or with ``reading`` look into it.
@@ -151,11 +153,11 @@ class PermissionJudge:
         asking for its working directory the other one. This process puts it without consequences: it is outside of the
         sandbox.
         """
-        who, ids, theirs = credentials(tid), _ids(tid), _ids(target)
-        if who is None or ids is None or theirs is None:
+        cred, ids, target_ids = credentials(tid), _ids(tid), _ids(target)
+        if cred is None or ids is None or target_ids is None:
             return False
-        same = {*theirs.uids[:3]} == {ids.uids[0]} and {*theirs.gids[:3]} == {ids.gids[0]}
-        if not same and not who.has(_CAP_SYS_PTRACE):
+        same = {*target_ids.uids[:3]} == {ids.uids[0]} and {*target_ids.gids[:3]} == {ids.gids[0]}
+        if not same and not cred.has(_CAP_SYS_PTRACE):
             return True
         try:
             if reading:
@@ -170,8 +172,8 @@ class PermissionJudge:
 
     def refuses_mounts(self, tid: int) -> bool:
         """Whether ``tid`` may change no mounts whatever Landlock says: may_mount() in fs/namespace.c."""
-        who = credentials(tid)
-        return who is not None and not who.has(_CAP_SYS_ADMIN)
+        cred = credentials(tid)
+        return cred is not None and not cred.has(_CAP_SYS_ADMIN)
 
 
 class _Ids(NamedTuple):

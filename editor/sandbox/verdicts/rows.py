@@ -13,14 +13,13 @@ _MAX_ROWS = 200_000
 class Row:
     """One row: the access as first seen, its number, and how often it happened since it was last told."""
 
-    __slots__ = ("access", "confirmed", "new", "number", "untold")
+    __slots__ = ("access", "is_new", "number", "unreported")
 
     def __init__(self, access: Access, number: int) -> None:
         self.access = access
         self.number = number
-        self.untold = 0
-        self.new = True
-        self.confirmed: bool | None = None
+        self.unreported = 0
+        self.is_new = True
 
 
 class Rows:
@@ -28,7 +27,7 @@ class Rows:
 
     def __init__(self) -> None:
         self._rows: dict[tuple[object, ...], Row] = {}
-        self._untold: list[Row] = []
+        self._changed: list[Row] = []
         self.overflowed = False
 
     def __len__(self) -> int:
@@ -37,7 +36,7 @@ class Rows:
     def __iter__(self) -> Iterator[Row]:
         return iter(self._rows.values())
 
-    def find(self, access: Access) -> Row:
+    def row_for(self, access: Access) -> Row:
         """The row of ``access``, made if there is none; its count stays as it is."""
         key = access.key()
         row = self._rows.get(key)
@@ -52,30 +51,33 @@ class Rows:
         row = self._rows[access.key()] = Row(access, len(self._rows))
         return row
 
-    def count(self, row: Row) -> None:
+    def increment(self, row: Row) -> None:
         """Once more."""
-        if not row.untold:
-            self._untold.append(row)
-        row.untold += 1
+        if not row.unreported:
+            self._changed.append(row)
+        row.unreported += 1
 
     @property
-    def waiting(self) -> bool:
+    def has_changes(self) -> bool:
         """Whether there is something to tell."""
-        return bool(self._untold)
+        return bool(self._changed)
 
-    def tell(self) -> list[str]:
+    def take_changes(self) -> list[str]:
         """What happened since the last call, as JSON lines: new rows in full, known ones by number and increase."""
         lines: list[str] = []
         more: list[list[int]] = []
-        for row in self._untold:
-            if row.new:
-                row.new = False
-                event: dict[str, Any] = {"row": row.number, "access": row.access._replace(times=row.untold).to_json()}
+        for row in self._changed:
+            if row.is_new:
+                row.is_new = False
+                event: dict[str, Any] = {
+                    "row": row.number,
+                    "access": row.access._replace(times=row.unreported).to_json(),
+                }
                 lines.append(json.dumps(event, separators=(",", ":")))
             else:
-                more.append([row.number, row.untold])
-            row.untold = 0
+                more.append([row.number, row.unreported])
+            row.unreported = 0
         if more:
             lines.append(json.dumps({"more": more}, separators=(",", ":")))
-        self._untold = []
+        self._changed = []
         return lines

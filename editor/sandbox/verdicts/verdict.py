@@ -12,9 +12,9 @@ from typing import NamedTuple
 from editor.evaluation.decision import Decision
 from editor.evaluation.layers import Deciders
 from editor.landlock.rights import NO_RIGHTS
-from editor.sandbox.calls.attempt import Attempt, Want
-from editor.sandbox.verdicts.call_decider import RESOLVE_UNIX, CallDecider, Inside, Who
-from editor.sandbox.verdicts.permissions import PermissionJudge, same_mount
+from editor.sandbox.calls.attempt import AccessRequest, Attempt
+from editor.sandbox.verdicts.call_decider import RESOLVE_UNIX, CallDecider, CallerId, SandboxMembers
+from editor.sandbox.verdicts.permissions import PermissionChecker, same_mount
 from editor.sandbox.verdicts.report import Access, Mode, Verdict
 
 # A signal interrupted the call; the kernel repeats it, or the program sees EINTR (include/linux/errno.h).
@@ -46,9 +46,10 @@ _OTHER = (
 )
 _PERMISSIONS = "file permissions refuse it"
 _SEARCH = "a directory on the way may not be searched: file permissions refuse it"
+_DIFFERENT_MOUNTS = "the two directories are on different mounts"
 _OTHER_USER = "the process belongs to another user, or is protected"
 _NO_CAPABILITY = "changing mounts needs the capability CAP_SYS_ADMIN, which the program does not have"
-_OTHERS_THINGS = (
+_PROCESS_INTERNALS = (
     "what is inside of other processes is no right of Landlock: a sandboxed program may look only inside its own domain"
 )
 
@@ -63,184 +64,189 @@ class _Outcome(NamedTuple):
 
     attempt: Attempt
     error: int
-    who: Who
+    caller: CallerId
 
 
 class Judge:
     """Makes rows for one run. ``notice`` takes sentences about what does not fit together."""
 
-    def __init__(self, deciders: Deciders, mode: Mode, abi: int, inside: Inside, notice: Callable[[str], None]) -> None:
+    def __init__(
+        self, deciders: Deciders, mode: Mode, abi: int, members: SandboxMembers, notice: Callable[[str], None]
+    ) -> None:
         self._observing = mode == "observe"
-        self._inside = inside
+        self._members = members
         self._notice = notice
-        self._permissions = PermissionJudge()
-        self._decider = CallDecider(deciders, abi, inside, self._permissions)
+        self._permissions = PermissionChecker()
+        self._decider = CallDecider(deciders, abi, members, self._permissions)
 
-    def rows(self, attempt: Attempt, result: int, who: Who) -> tuple[Access, ...]:
+    def rows(self, attempt: Attempt, result: int, caller: CallerId) -> tuple[Access, ...]:
         """The rows for one call that returned ``result`` (minus an errno where it failed)."""
         error = -result if -4096 < result < 0 else 0
         if error in _RESTARTS:
             error = errno.EINTR
-        if not attempt.wants:
+        if not attempt.requests:
             return ()
-        decisions = self._decider.decide(attempt, who)
-        outcome = _Outcome(attempt, error, who)
+        decisions = self._decider.decide(attempt, caller)
+        outcome = _Outcome(attempt, error, caller)
         if self._observing:
             return self._observed(outcome, decisions)
         if not error or (attempt.kind == "network" and error in _AFTER_CONNECT):
-            pairs = zip(attempt.wants, decisions, strict=True)
-            return tuple(row for want, decision in pairs for row in self._all_passed(outcome, want, decision))
+            pairs = zip(attempt.requests, decisions, strict=True)
+            return tuple(row for request, decision in pairs for row in self._all_passed(outcome, request, decision))
         return self._refused(outcome, decisions)
 
     def _row(
-        self, outcome: _Outcome, want: Want, verdict: Verdict, reason: str, decision: Decision | None = None
+        self, outcome: _Outcome, request: AccessRequest, verdict: Verdict, reason: str, decision: Decision | None = None
     ) -> Access:
-        attempt, error, who = outcome
+        attempt, error, caller = outcome
         return Access(
             verdict=verdict,
-            rights=want.rights,
+            rights=request.rights,
             missing=decision.missing if decision is not None and verdict == "denied" else NO_RIGHTS,
-            path=want.asked,
-            object_path=want.object_path,
-            port=want.port,
+            path=request.path,
+            object_path=request.object_path,
+            port=request.port,
             syscall=attempt.syscall,
             errno=errno.errorcode.get(error, str(error)) if error else None,
-            process=who.comm,
-            pid=who.pid,
+            process=caller.comm,
+            pid=caller.pid,
             times=1,
             decided_by=decision.decided_by if decision is not None else (),
             reason=reason,
             predicted=self._observing,
             layer=self._decider.layer(attempt, decision) if verdict == "denied" else 0,
-            old_path=want.old,
+            old_path=request.old_path,
         )
 
-    def _all_passed(self, outcome: _Outcome, want: Want, decision: Decision) -> tuple[Access, ...]:
+    def _all_passed(self, outcome: _Outcome, request: AccessRequest, decision: Decision) -> tuple[Access, ...]:
         """The rows of a want that passed.
 
         A signal to a group succeeds once one member gets it; to those outside it was denied all the same.
         """
-        passed = self._passed(outcome, want, decision)
-        if want.group is None or decision.allowed:
+        passed = self._passed(outcome, request, decision)
+        if request.group is None or decision.allowed:
             return (passed,)
         reason = f"members outside the sandbox did not get it: {decision.reason}"
-        return (passed, self._row(outcome, want, "denied", reason, decision))
+        return (passed, self._row(outcome, request, "denied", reason, decision))
 
-    def _passed(self, outcome: _Outcome, want: Want, decision: Decision) -> Access:
+    def _passed(self, outcome: _Outcome, request: AccessRequest, decision: Decision) -> Access:
         """A call that Landlock let pass: the kernel says so, or this is what is expected of it (observing)."""
         attempt = outcome.attempt
-        if not want.rights:
-            return self._row(outcome, want, "uncontrolled", attempt.why)
-        if want.unchecked or self._decider.is_newer(want.rights):
-            return self._row(outcome, want, "uncontrolled", decision.reason)
+        if not request.rights:
+            return self._row(outcome, request, "uncontrolled", attempt.reason)
+        if request.unchecked_reason or self._decider.is_newer(request.rights):
+            return self._row(outcome, request, "uncontrolled", decision.reason)
         if decision.allowed:
-            return self._row(outcome, want, "allowed", decision.reason, decision)
-        if attempt.kind == "scope" or want.rights == RESOLVE_UNIX:
+            return self._row(outcome, request, "allowed", decision.reason, decision)
+        if attempt.kind == "scope" or request.rights == RESOLVE_UNIX:
             reason = "the other side is inside the sandbox"
         elif attempt.kind == "carried":
             reason = "the descriptor was opened outside the sandbox, and keeps what it could do"
         else:
             reason = f"the kernel allowed it, although by the policy {decision.reason}"
-            reason += f": {attempt.why}" if attempt.why else ""
-            on = want.object_path or (want.port if want.port is not None else "an address without a port")
+            reason += f": {attempt.reason}" if attempt.reason else ""
+            on = request.object_path or (request.port if request.port is not None else "an address without a port")
             self._notice(
                 f"The kernel allowed {attempt.syscall} on {on}, although by the policy {decision.reason}"
-                + (f": {attempt.why}." if attempt.why else ".")
+                + (f": {attempt.reason}." if attempt.reason else ".")
             )
-        return self._row(outcome, want, "allowed", reason, decision._replace(decided_by=()))
+        return self._row(outcome, request, "allowed", reason, decision._replace(decided_by=()))
 
     def _observed(self, outcome: _Outcome, decisions: tuple[Decision, ...]) -> tuple[Access, ...]:
         attempt, error, _ = outcome
         if error and not (attempt.kind == "network" and error in _AFTER_CONNECT):
             return self._refused(outcome, decisions)
         rows = []
-        for want, decision in zip(attempt.wants, decisions, strict=True):
+        for request, decision in zip(attempt.requests, decisions, strict=True):
             if attempt.kind == "topology" and self._decider.restricts_files:
-                rows.append(self._row(outcome._replace(error=errno.EPERM), want, "denied", attempt.why))
+                rows.append(self._row(outcome._replace(error=errno.EPERM), request, "denied", attempt.reason))
             elif decision.allowed:
-                rows.append(self._passed(outcome, want, decision))
+                rows.append(self._passed(outcome, request, decision))
             else:
                 code = getattr(errno, decision.errno or "", errno.EACCES)
-                rows.append(self._row(outcome._replace(error=code), want, "denied", decision.reason, decision))
+                rows.append(self._row(outcome._replace(error=code), request, "denied", decision.reason, decision))
         return tuple(rows)
 
     def _refused(self, outcome: _Outcome, decisions: tuple[Decision, ...]) -> tuple[Access, ...]:
         attempt, error, _ = outcome
         if error == errno.EACCES:
-            for want, decision in zip(attempt.wants, decisions, strict=True):
-                if self._looks_into_another(outcome, want, decision):
-                    closed = want._replace(rights=NO_RIGHTS, object_path=None)
-                    return (self._row(outcome, closed, "denied", _OTHERS_THINGS),)
+            for request, decision in zip(attempt.requests, decisions, strict=True):
+                if self._inspects_outsider(outcome, request, decision):
+                    closed = request._replace(rights=NO_RIGHTS, object_path=None)
+                    return (self._row(outcome, closed, "denied", _PROCESS_INTERNALS),)
         explained = error in _LANDLOCK_ERRORS[attempt.kind] and not self._observing
         if explained and attempt.kind in ("topology", "trace"):
-            by_landlock = self._forbids_mounts(outcome) if attempt.kind == "topology" else self._reaches_out(outcome)
-            if by_landlock:
-                return (self._row(outcome, attempt.wants[0], "denied", attempt.why),)
-        if (
-            attempt.kind == "directory"
-            and explained
-            and any(self._unreachable(outcome, want) for want in attempt.wants)
-        ):
+            denies = self._denies_mount_change if attempt.kind == "topology" else self._traces_outsider
+            if denies(outcome):
+                return (self._row(outcome, attempt.requests[0], "denied", attempt.reason),)
+        if explained and attempt.kind == "directory" and self._any_lookup_refused(outcome):
             return self._all_failed(outcome, _SEARCH)
         if explained and attempt.refer is not None and any(not decision.allowed for decision in decisions):
             return self._refused_refer(outcome, decisions)
         if attempt.syscall in _TWO_NAMES:
-            return tuple(self._failed(outcome, want) for want in attempt.wants)
+            return tuple(self._failed(outcome, request) for request in attempt.requests)
         rows: list[Access] = []
         denied = [explained and not decision.allowed for decision in decisions]
-        for position, (want, decision) in enumerate(zip(attempt.wants, decisions, strict=True)):
+        for position, (request, decision) in enumerate(zip(attempt.requests, decisions, strict=True)):
             if denied[position]:
-                rows.append(self._explained(outcome, want, decision))
+                rows.append(self._explain_denial(outcome, request, decision))
                 break
-            if self._stopped_here(outcome, want, later=any(denied[position:])):
-                rows.append(self._failed(outcome, want))
+            if self._is_refused_here(outcome, request, later=any(denied[position:])):
+                rows.append(self._failed(outcome, request))
                 break
-            rows.append(self._passed(outcome._replace(error=0), want, decision))
+            rows.append(self._passed(outcome._replace(error=0), request, decision))
         else:
-            rows[-1] = self._failed(outcome, attempt.wants[-1])
+            rows[-1] = self._failed(outcome, attempt.requests[-1])
         return tuple(rows)
 
-    def _reaches_out(self, outcome: _Outcome) -> bool:
+    def _traces_outsider(self, outcome: _Outcome) -> bool:
         """Whether tracing or reading another process is what a domain forbids: inside it, it is free."""
-        target = outcome.attempt.wants[0].process
+        target = outcome.attempt.requests[0].process
         return (
             self._decider.enforces
             and target > 0
-            and not self._inside.inside_process(target)
-            and not self._permissions.refuses_tracing(outcome.who.tid, target)
+            and not self._members.has_process(target)
+            and not self._permissions.refuses_tracing(outcome.caller.tid, target)
         )
 
-    def _looks_into_another(self, outcome: _Outcome, want: Want, decision: Decision) -> bool:
+    def _inspects_outsider(self, outcome: _Outcome, request: AccessRequest, decision: Decision) -> bool:
         """Whether a name of /proc was refused since it shows what is inside of a process outside of the sandbox.
 
         That is put to Landlock as tracing is (hook_ptrace_access_check in security/landlock/task.c): for links such as
         ``exe`` and ``fd/3`` before the file that they lead to, for files such as ``mem`` after the file's own rights.
         """
-        found = _OF_A_PROCESS.match(want.asked or "")
-        if found is None or not self._decider.enforces or self._observing or want.seen not in ("", want.object_path):
+        found = _OF_A_PROCESS.match(request.path or "")
+        if found is None or not self._decider.enforces or self._observing:
+            return False
+        if request.tracer_path not in ("", request.object_path):  # another mount namespace
             return False
         target = int(found[1])
-        if self._inside.inside_process(target) or self._permissions.refuses_tracing(
-            outcome.who.tid, target, reading=True
-        ):
+        if self._members.has_process(target):
             return False
-        if want.object_path is not None and want.object_path.endswith(want.asked or ""):  # no link, but the file itself
-            return decision.allowed and not self._permissions.refuses(outcome.who.tid, want.seen, want.rights)
-        return True
+        if self._permissions.refuses_tracing(outcome.caller.tid, target, reading=True):
+            return False
+        is_link = request.object_path is None or not request.object_path.endswith(request.path or "")
+        return is_link or (decision.allowed and not self._permissions_refuse(outcome, request))
 
-    def _forbids_mounts(self, outcome: _Outcome) -> bool:
+    def _denies_mount_change(self, outcome: _Outcome) -> bool:
         """Whether a change of mounts was put to Landlock: all but mount(2) ask for the capability before."""
-        asked_first = outcome.attempt.syscall == "mount" or not self._permissions.refuses_mounts(outcome.who.tid)
+        asked_first = outcome.attempt.syscall == "mount" or not self._permissions.refuses_mounts(outcome.caller.tid)
         return self._decider.restricts_files and asked_first
 
-    def _unreachable(self, outcome: _Outcome, want: Want) -> bool:
+    def _lookup_refused(self, outcome: _Outcome, request: AccessRequest) -> bool:
         """Whether looking the name up in its directory was refused, before anything was put to Landlock."""
-        return bool(want.seen) and self._permissions.unreachable(outcome.who.tid, want.seen)
+        return bool(request.tracer_path) and self._permissions.refuses_lookup(outcome.caller.tid, request.tracer_path)
+
+    def _any_lookup_refused(self, outcome: _Outcome) -> bool:
+        return any(self._lookup_refused(outcome, request) for request in outcome.attempt.requests)
+
+    def _permissions_refuse(self, outcome: _Outcome, request: AccessRequest) -> bool:
+        return self._permissions.refuses(outcome.caller.tid, request.tracer_path, request.rights)
 
     def _all_failed(self, outcome: _Outcome, reason: str) -> tuple[Access, ...]:
-        return tuple(self._row(outcome, want, "failed", reason) for want in outcome.attempt.wants)
+        return tuple(self._row(outcome, request, "failed", reason) for request in outcome.attempt.requests)
 
-    def _stopped_here(self, outcome: _Outcome, want: Want, *, later: bool) -> bool:
+    def _is_refused_here(self, outcome: _Outcome, request: AccessRequest, *, later: bool) -> bool:
         """Whether a refusal is about this object, on which no rule explains it, and not about a later one of the call.
 
         ``later`` says that on a later one the policy does explain it.
@@ -248,53 +254,53 @@ class Judge:
         if outcome.attempt.kind == "network":
             return not later
         if outcome.error == errno.EACCES and (later or outcome.attempt.kind == "exec"):
-            return not want.seen or self._permissions.refuses(outcome.who.tid, want.seen, want.rights)
+            return not request.tracer_path or self._permissions_refuse(outcome, request)
         if outcome.error == errno.ENOENT and outcome.attempt.kind == "exec":
-            return want.entry is None
+            return request.entry is None
         return True
 
-    def _explained(self, outcome: _Outcome, want: Want, decision: Decision) -> Access:
-        attempt, _, who = outcome
-        if want.process > 0 and self._permissions.refuses_signal(who.tid, want.process, want.signal):
-            return self._row(outcome, want, "failed", _OTHER_USER)
-        if "make_reg" in want.rights and self._unreachable(outcome, want):
-            return self._row(outcome, want, "failed", _SEARCH)
-        refuses = bool(want.seen) and self._permissions.refuses(who.tid, want.seen, want.rights)
-        if not refuses:
-            return self._row(outcome, want, "denied", decision.reason, decision)
-        if attempt.kind == "directory" or want.new:
+    def _explain_denial(self, outcome: _Outcome, request: AccessRequest, decision: Decision) -> Access:
+        attempt, _, caller = outcome
+        if request.process > 0 and self._permissions.refuses_signal(caller.tid, request.process, request.signal):
+            return self._row(outcome, request, "failed", _OTHER_USER)
+        if "make_reg" in request.rights and self._lookup_refused(outcome, request):
+            return self._row(outcome, request, "failed", _SEARCH)
+        if not self._permissions_refuse(outcome, request):
+            return self._row(outcome, request, "denied", decision.reason, decision)
+        if attempt.kind == "directory" or request.is_new:
             # What changes a directory is put to Landlock before the file permissions (fs/namei.c): it said no.
             reason = f"{decision.reason}; {_PERMISSIONS} as well"
-            return self._row(outcome, want, "denied", reason, decision)
+            return self._row(outcome, request, "denied", reason, decision)
         reason = f"{_PERMISSIONS}, before the policy is asked; the policy would deny it too: {decision.reason}"
-        return self._row(outcome, want, "failed", reason)
+        return self._row(outcome, request, "failed", reason)
 
     def _refused_refer(self, outcome: _Outcome, decisions: tuple[Decision, ...]) -> tuple[Access, ...]:
         attempt, error, _ = outcome
-        if error == errno.EXDEV and len(attempt.wants) > 1 and not same_mount(*(want.seen for want in attempt.wants)):
-            reason = "the two directories are on different mounts"
-            return (self._row(outcome, attempt.wants[-1], "failed", reason),)
+        if error == errno.EXDEV and len(attempt.requests) > 1:
+            source, target = attempt.requests
+            if not same_mount(source.tracer_path, target.tracer_path):
+                return (self._row(outcome, target, "failed", _DIFFERENT_MOUNTS),)
         return tuple(
-            self._passed(outcome._replace(error=0), want, decision)
+            self._passed(outcome._replace(error=0), request, decision)
             if decision.allowed
-            else self._row(outcome, want, "denied", decision.reason, decision)
-            for want, decision in zip(attempt.wants, decisions, strict=True)
+            else self._row(outcome, request, "denied", decision.reason, decision)
+            for request, decision in zip(attempt.requests, decisions, strict=True)
         )
 
-    def _failed(self, outcome: _Outcome, want: Want) -> Access:
-        attempt, error, who = outcome
+    def _failed(self, outcome: _Outcome, request: AccessRequest) -> Access:
+        attempt, error, caller = outcome
         reason = ""
         if error in (errno.EACCES, errno.EPERM):
-            if want.problem == errno.EACCES:
+            if request.error == errno.EACCES:
                 reason = _SEARCH
-            elif want.seen and self._permissions.refuses(who.tid, want.seen, want.rights):
+            elif self._permissions_refuse(outcome, request):
                 reason = _PERMISSIONS
             elif attempt.kind == "plain":
-                reason = attempt.why
-            elif attempt.kind == "topology" and self._permissions.refuses_mounts(who.tid):
+                reason = attempt.reason
+            elif attempt.kind == "topology" and self._permissions.refuses_mounts(caller.tid):
                 reason = _NO_CAPABILITY
             elif attempt.kind == "scope" or (
-                attempt.kind == "trace" and want.process > 0 and not self._inside.inside_process(want.process)
+                attempt.kind == "trace" and request.process > 0 and not self._members.has_process(request.process)
             ):
                 reason = _OTHER_USER
             elif attempt.kind == "trace" and self._decider.enforces:
@@ -302,7 +308,7 @@ class Judge:
             elif attempt.kind in ("open", "exec", "directory"):
                 reason = _OTHER
         elif error == errno.EXDEV and attempt.refer is not None:
-            reason = "the two directories are on different mounts"
+            reason = _DIFFERENT_MOUNTS
         elif error == errno.EINTR:
             reason = "interrupted by a signal"
-        return self._row(outcome, want, "failed", reason)
+        return self._row(outcome, request, "failed", reason)

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from editor.sandbox.calls.execchain import NOTHING, Image, ImageReader
+from editor.sandbox.calls.execchain import NO_IMAGE, Image, ImageReader
 
 
 @pytest.mark.parametrize(
@@ -16,14 +16,14 @@ from editor.sandbox.calls.execchain import NOTHING, Image, ImageReader
         (b"#!  /usr/bin/env   python3 -x\nrest", Image("/usr/bin/env", None)),
         (b"#!\t/bin/sh\t-e", Image("/bin/sh", None)),
         (b"#!relative\n", Image("relative", None)),
-        (b"#!\n", NOTHING),
-        (b"#! \n/bin/sh", NOTHING),
+        (b"#!\n", NO_IMAGE),
+        (b"#! \n/bin/sh", NO_IMAGE),
         (b"#!/\xff\n", Image("/\udcff", None)),
-        (b"", NOTHING),
-        (b"echo no interpreter\n", NOTHING),
-        (b"\x7fELF", NOTHING),
-        (b"\x7fELF" + bytes(200), NOTHING),
-        (b"\x7fELF\x02\x01" + b"\xff" * 300, NOTHING),
+        (b"", NO_IMAGE),
+        (b"echo no interpreter\n", NO_IMAGE),
+        (b"\x7fELF", NO_IMAGE),
+        (b"\x7fELF" + bytes(200), NO_IMAGE),
+        (b"\x7fELF\x02\x01" + b"\xff" * 300, NO_IMAGE),
     ],
     ids=range(12),
 )
@@ -45,9 +45,9 @@ def test_loader_of_a_real_program_and_of_a_small_one(tmp_path: Path) -> None:
 
 def test_what_is_no_file_is_not_read(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "fifo")
-    assert ImageReader().read(str(tmp_path / "fifo")) == NOTHING
-    assert ImageReader().read(str(tmp_path)) == NOTHING
-    assert ImageReader().read(str(tmp_path / "none")) == NOTHING
+    assert ImageReader().read(str(tmp_path / "fifo")) == NO_IMAGE
+    assert ImageReader().read(str(tmp_path)) == NO_IMAGE
+    assert ImageReader().read(str(tmp_path / "none")) == NO_IMAGE
 
 
 def test_program_that_was_replaced_is_read_again(tmp_path: Path) -> None:

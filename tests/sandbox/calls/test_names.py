@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from editor.sandbox.calls.paths import HOST, View, Walker, tidy
+from editor.sandbox.calls.paths import HOST_VIEW, View, Walker, normalize
 from editor.sandbox.tracing import syscalls
 from tests.sandbox.harness import ALL_FS, REPOSITORY, Outcome, call, everything, policy, run, system_rules
 
@@ -58,15 +58,15 @@ def test_walker_agrees_with_the_kernel_on_random_trees(top: str) -> None:
             status = os.stat(path, follow_symlinks=follow)
         except OSError:
             status = None
-        place = walker.walk(HOST, path, os.getpid(), follow=follow)
+        place = walker.walk(HOST_VIEW, path, os.getpid(), follow=follow)
         assert (place.entry is None) == (status is None), (path, place)
-        if status is not None and place.real is not None and place.entry is not None:
+        if status is not None and place.real_path is not None and place.entry is not None:
             existing += 1
             assert place.entry.identity == (status.st_dev, status.st_ino), (path, place)
             if follow or not stat.S_ISLNK(status.st_mode):
-                assert place.real == os.path.realpath(path)
+                assert place.real_path == os.path.realpath(path)
             else:
-                assert place.real == os.path.join(os.path.realpath(os.path.dirname(path)), os.path.basename(path))
+                assert place.real_path == os.path.join(os.path.realpath(os.path.dirname(path)), os.path.basename(path))
     assert existing > 500
 
 
@@ -74,11 +74,11 @@ def test_walker_forgets_when_told(top: str) -> None:
     os.makedirs(f"{top}/one/inner")
     os.makedirs(f"{top}/two/inner")
     walker = Walker()
-    assert walker.walk(HOST, f"{top}/one/inner/x", 1, follow=True).real == f"{top}/one/inner/x"
+    assert walker.walk(HOST_VIEW, f"{top}/one/inner/x", 1, follow=True).real_path == f"{top}/one/inner/x"
     shutil.rmtree(f"{top}/one")
     os.symlink("two", f"{top}/one")
     walker.forget()
-    assert walker.walk(HOST, f"{top}/one/inner/x", 1, follow=True).real == f"{top}/two/inner/x"
+    assert walker.walk(HOST_VIEW, f"{top}/one/inner/x", 1, follow=True).real_path == f"{top}/two/inner/x"
 
 
 @pytest.mark.parametrize(
@@ -93,12 +93,12 @@ def test_walker_forgets_when_told(top: str) -> None:
     ],
 )
 def test_tidy(path: str, expected: str) -> None:
-    assert tidy(path) == expected
+    assert normalize(path) == expected
 
 
 def test_view_of_a_changed_root() -> None:
     view = View("/jail", "/proc/1/root")
-    assert view.host("/etc") == "/jail/etc"
+    assert view.host_path("/etc") == "/jail/etc"
     assert view.from_host("/jail/etc") == "/etc"
     assert view.from_host("/jail") == "/"
     assert view.from_host("/jailbird") == "/jailbird"
@@ -291,13 +291,17 @@ os.close(os.open("/../etc/inside", os.O_RDONLY))
 
 def test_names_of_a_view() -> None:
     """A chroot at /root must not be taken for the name /proc has for a process's root."""
-    assert (HOST.host("/a"), HOST.seen("/a"), HOST.seen("/")) == ("/a", "/a", "/")
+    assert (HOST_VIEW.host_path("/a"), HOST_VIEW.tracer_path("/a"), HOST_VIEW.tracer_path("/")) == ("/a", "/a", "/")
     jail = View("/root", "/proc/5/root")
-    assert (jail.host("/a"), jail.seen("/a"), jail.seen("/")) == ("/root/a", "/root/a", "/root")
+    assert (jail.host_path("/a"), jail.tracer_path("/a"), jail.tracer_path("/")) == ("/root/a", "/root/a", "/root")
     elsewhere = View("", "/proc/5/root", foreign=True)
-    assert (elsewhere.host("/"), elsewhere.seen("/"), elsewhere.seen("/a")) == ("/", "/proc/5/root/", "/proc/5/root/a")
+    assert (elsewhere.host_path("/"), elsewhere.tracer_path("/"), elsewhere.tracer_path("/a")) == (
+        "/",
+        "/proc/5/root/",
+        "/proc/5/root/a",
+    )
     both = View("/jail", "/proc/5/root/../jail", foreign=True)
-    assert (both.host("/"), both.seen("/"), both.seen("/a")) == (
+    assert (both.host_path("/"), both.tracer_path("/"), both.tracer_path("/a")) == (
         "/jail",
         "/proc/5/root/../jail",
         "/proc/5/root/../jail/a",

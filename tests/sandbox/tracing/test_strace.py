@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from editor.sandbox.calls.paths import tidy
+from editor.sandbox.calls.paths import normalize
 from tests.sandbox.harness import everything, run
 
 _ENV = {"PATH": "/usr/bin:/bin", "HOME": "/nonexistent", "LC_ALL": "C"}
@@ -68,7 +68,7 @@ def _strace(command: str, cwd: str, log: str) -> set[tuple[str, str, str]]:
         for _directory, opened, path in names:
             base = opened or cwd
             absolute = path if path.startswith("/") else f"{base}/{path}"
-            found.add((name, tidy(absolute), error or ""))
+            found.add((name, normalize(absolute), error or ""))
     return found
 
 

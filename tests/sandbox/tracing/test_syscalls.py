@@ -101,7 +101,7 @@ def _decide(program: bytes, arch: int, number: int, *arguments: int) -> int:
 def test_filter_traces_what_is_wanted_and_nothing_else(name: str) -> None:
     machine = syscalls.machine(name)
     wanted = decode.traced_calls(frozenset({"ioctl_dev", "signal"}))
-    program = seccomp.program(machine, wanted)
+    program = seccomp.build_filter(machine, wanted)
     assert len(program) // 8 <= 4096  # BPF_MAXINSNS
     for arch in (machine.native, machine.compat):
         if arch is None:
@@ -116,7 +116,7 @@ def test_filter_traces_what_is_wanted_and_nothing_else(name: str) -> None:
 def test_filter_looks_at_arguments() -> None:
     machine = syscalls.machine("x86_64")
     table = syscalls.numbers(machine.native)
-    program = seccomp.program(machine, decode.traced_calls(frozenset()))
+    program = seccomp.build_filter(machine, decode.traced_calls(frozenset()))
 
     def answer(name: str, *arguments: int) -> int:
         return _decide(program, machine.native, table[name], *arguments)
@@ -128,16 +128,16 @@ def test_filter_looks_at_arguments() -> None:
     assert answer("sendto", 3, 1, 1, 0, 0, 0) == _ALLOW
     assert answer("sendto", 3, 1, 1, 0, 0x7FFE00001000, 16) == _TRACE
     assert answer("sendto", 3, 1, 1, 0, 0x700000000000, 16) == _TRACE
-    restricting = seccomp.program(machine, decode.traced_calls(frozenset({"bind_udp"})))
+    restricting = seccomp.build_filter(machine, decode.traced_calls(frozenset({"bind_udp"})))
     assert _decide(restricting, machine.native, table["sendto"], 3, 1, 1, 0, 0, 0) == _TRACE
     assert answer("ioctl", 1, 0x5401) == _ALLOW  # on demand only
     assert answer("kill", 1, 9) == _ALLOW
 
 
 def test_calls_of_an_unknown_instruction_set_are_never_missed() -> None:
-    program = seccomp.program(syscalls.machine("aarch64"), decode.traced_calls(frozenset()))
+    program = seccomp.build_filter(syscalls.machine("aarch64"), decode.traced_calls(frozenset()))
     assert _decide(program, 0x40000028, 5) == _TRACE  # 32-bit ARM
-    program = seccomp.program(syscalls.machine("x86_64"), decode.traced_calls(frozenset()))
+    program = seccomp.build_filter(syscalls.machine("x86_64"), decode.traced_calls(frozenset()))
     assert _decide(program, syscalls.AUDIT_ARCH_X86_64, syscalls.X32_BIT | 2) == _TRACE
     assert _decide(program, syscalls.AUDIT_ARCH_X86_64, syscalls.X32_BIT | 56, 0x11) == _ALLOW
     assert _decide(program, syscalls.AUDIT_ARCH_X86_64, syscalls.X32_BIT | 56, 0x00800011) == _ERRNO | 1

@@ -20,7 +20,7 @@ from editor.sandbox.verdicts.audit import (
     parse_domain,
     parse_fields,
 )
-from editor.sandbox.verdicts.confirm import compare, told_blockers
+from editor.sandbox.verdicts.confirm import compare, expected_blockers
 from tests.cli.harness import POLICY, write
 from tests.sandbox.harness import ALL_FS, ALL_NET, READING, REPOSITORY, Outcome, policy, require_abi, run, system_rules
 
@@ -163,10 +163,10 @@ def _watched(resolved: ResolvedPolicy, cwd: Path, *command: str) -> tuple[Outcom
             until = time.monotonic() + 2
             reader.read()
             expected = bool(done.rows(verdict="denied"))
-            while (expected or reader.denials) and not reader.complete(root) and time.monotonic() < until:
+            while (expected or reader.denials) and not reader.is_complete(root) and time.monotonic() < until:
                 time.sleep(0.01)
                 reader.read()
-            if not (expected or reader.denials) or (reader.complete(root) and not reader.dropped()):
+            if not (expected or reader.denials) or (reader.is_complete(root) and not reader.has_lost_records()):
                 return done, reader.denials_of(root)
     pytest.fail("the kernel's records do not come whole")
 
@@ -194,7 +194,7 @@ def test_records_and_rows_are_the_same(name: str, workshop: Path, tmp_path: Path
     done, denials = _watched(_cut(top), top, *command)
     denied = done.rows(verdict="denied")
     found = compare(denied, denials)
-    assert found.unseen == ()
+    assert found.unmatched == ()
     assert [row for row, confirmed in zip(denied, found.confirmed, strict=True) if not confirmed] == []
     if name != "diff":
         assert denied, "the policy cuts nothing off"
@@ -202,7 +202,7 @@ def test_records_and_rows_are_the_same(name: str, workshop: Path, tmp_path: Path
     for row in denied:
         if row.syscall not in _TWO_DIRECTORIES:
             path = None if row.syscall in ("umount", "umount2") else row.object_path  # told by its root, which is "/"
-            told[told_blockers(row), path, row.port] += row.times
+            told[expected_blockers(row), path, row.port] += row.times
     assert told == _events(denials)
 
 
@@ -213,7 +213,7 @@ def test_denials_are_confirmed(workshop: Path) -> None:
     rows = {row.path: row for row in done.report.accesses}
     assert rows[f"{workshop}/closed/text"].confirmed is True
     assert rows[f"{workshop}/in/text"].confirmed is None
-    updates = [access for access in done.touched if access.confirmed is not None]
+    updates = [access for access in done.updates if access.confirmed is not None]
     assert [(access.path, access.times) for access in updates if access.path == f"{workshop}/closed/text"] == [
         (f"{workshop}/closed/text", 0)
     ]

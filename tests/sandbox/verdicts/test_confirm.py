@@ -1,7 +1,7 @@
 """Denied rows beside the kernel's records."""
 
 from editor.sandbox.verdicts.audit import Denial
-from editor.sandbox.verdicts.confirm import agrees, compare
+from editor.sandbox.verdicts.confirm import compare, matches
 from editor.sandbox.verdicts.report import Access
 
 
@@ -18,16 +18,16 @@ def _denial(serial: int, *blockers: str, path: str | None = "/a", port: int | No
 
 
 def test_agreement_is_about_rights_and_object() -> None:
-    assert agrees(_access(), _denial(1, "read_file"))
-    assert not agrees(_access(), _denial(1, "read_file", path="/b"))
-    assert not agrees(_access(), _denial(1, "write_file"))
-    assert not agrees(_access(), _denial(1, "read_file", "write_file"))
+    assert matches(_access(), _denial(1, "read_file"))
+    assert not matches(_access(), _denial(1, "read_file", path="/b"))
+    assert not matches(_access(), _denial(1, "write_file"))
+    assert not matches(_access(), _denial(1, "read_file", "write_file"))
     emptied = _access(missing=frozenset({"write_file", "truncate"}))
-    assert agrees(emptied, _denial(1, "write_file"))
-    assert not agrees(emptied, _denial(1, "truncate"))
+    assert matches(emptied, _denial(1, "write_file"))
+    assert not matches(emptied, _denial(1, "truncate"))
     connected = _access(missing=frozenset({"connect_tcp"}), object_path=None, port=80)
-    assert agrees(connected, _denial(1, "connect_tcp", path=None, port=80))
-    assert not agrees(connected, _denial(1, "connect_tcp", path=None, port=81))
+    assert matches(connected, _denial(1, "connect_tcp", path=None, port=80))
+    assert not matches(connected, _denial(1, "connect_tcp", path=None, port=81))
 
 
 def test_comparison_tells_both_directions() -> None:
@@ -36,4 +36,4 @@ def test_comparison_tells_both_directions() -> None:
         [told, untold], [_denial(1, "read_file"), _denial(2, "read_file"), _denial(3, "read_file", path="/d")]
     )
     assert found.confirmed == (True, False)
-    assert [denial.path for denial in found.unseen] == ["/d"]
+    assert [denial.path for denial in found.unmatched] == ["/d"]

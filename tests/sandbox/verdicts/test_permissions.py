@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from editor.sandbox.verdicts.permissions import PermissionJudge, credentials, wanted_mask
+from editor.sandbox.verdicts.permissions import PermissionChecker, access_mask, credentials
 from tests.sandbox.harness import ALL_FS, Outcome, policy, run, system_rules
 
 _NOBODY = 65534
@@ -85,7 +85,7 @@ def test_program_that_is_not_executable(top: str) -> None:
 
 @pytest.mark.root
 def test_mode_bits_are_read_for_other_users(top: str) -> None:
-    judge = PermissionJudge()
+    judge = PermissionChecker()
     sleeper = subprocess.Popen(
         ["setpriv", f"--reuid={_NOBODY}", f"--regid={_NOBODY}", "--clear-groups", "--inh-caps=-all", "sleep", "100"]
     )
@@ -124,7 +124,7 @@ def test_mode_bits_are_read_for_other_users(top: str) -> None:
     ],
 )
 def test_access_mask_of_rights(rights: set[str], mask: int) -> None:
-    assert wanted_mask(frozenset(rights)) == mask
+    assert access_mask(frozenset(rights)) == mask
 
 
 def test_credentials_of_nobody_are_none() -> None:

@@ -20,28 +20,28 @@ def _access(path: str, **values: object) -> Access:
 
 def test_rows_tell_only_what_is_new() -> None:
     rows = Rows()
-    first, second = rows.find(_access("/a")), rows.find(_access("/b"))
-    assert rows.find(_access("/a", pid=8)) is first
+    first, second = rows.row_for(_access("/a")), rows.row_for(_access("/b"))
+    assert rows.row_for(_access("/a", pid=8)) is first
     for row in (first, first, second):
-        rows.count(row)
-    told = [json.loads(line) for line in rows.tell()]
+        rows.increment(row)
+    told = [json.loads(line) for line in rows.take_changes()]
     assert [(event["row"], event["access"]["path"], event["access"]["count"]) for event in told] == [
         (0, "/a", 2),
         (1, "/b", 1),
     ]
-    assert rows.tell() == []
-    rows.count(second)
-    assert [json.loads(line) for line in rows.tell()] == [{"more": [[1, 1]]}]
+    assert rows.take_changes() == []
+    rows.increment(second)
+    assert [json.loads(line) for line in rows.take_changes()] == [{"more": [[1, 1]]}]
 
 
 def test_rows_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("editor.sandbox.verdicts.rows._MAX_ROWS", 10)
     rows = Rows()
     for number in range(100):
-        rows.count(rows.find(_access(f"/{number}")))
+        rows.increment(rows.row_for(_access(f"/{number}")))
     assert len(rows) == 11
     assert rows.overflowed
-    told = [Access.from_json(json.loads(line)["access"]) for line in rows.tell()]
+    told = [Access.from_json(json.loads(line)["access"]) for line in rows.take_changes()]
     assert sum(access.times for access in told) == 100
     assert told[-1].path is None
 
