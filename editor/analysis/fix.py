@@ -8,8 +8,8 @@ from editor.analysis.lint.engine import fixes
 from editor.editing.document import PolicyDocument
 from editor.editing.edits import EditError
 from editor.policy.compose import FileText
+from editor.policy.files import format_of
 from editor.policy.model import Policy
-from editor.policy.parse import format_of
 
 # Taking one thing away can make another superfluous; this many rounds end any chain that people write.
 _ROUNDS = 10

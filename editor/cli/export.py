@@ -5,7 +5,8 @@ import sys
 
 from editor.cli.options import UsageError, add_file_options, load_policy, new_parser, one_file_of, parse, shown
 from editor.exchange import ABOUT, FORMATS, Source
-from editor.policy.parse import format_of, parse_policy, read_text
+from editor.policy.files import format_of, read_text
+from editor.policy.parse import parse_policy
 from editor.workspace.saving import AlreadyThere, SymlinkedPolicy, write_new
 
 

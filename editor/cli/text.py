@@ -8,8 +8,8 @@ from editor.cli.console import Console, width
 from editor.escape import printable
 from editor.policy.compose import GIVEN
 from editor.policy.errors import PolicyError
+from editor.policy.files import read_text
 from editor.policy.model import Policy, RuleRef
-from editor.policy.parse import read_text
 
 _EXCERPT = 100  # characters of a line that is shown
 

@@ -12,10 +12,11 @@ from editor.editing.splice import Splice, difference, inverted, spliced
 from editor.landlock.rights import RightSet, rights_of
 from editor.policy.compose import GIVEN, unresolved
 from editor.policy.errors import PolicyError
+from editor.policy.keys import KEYS
 from editor.policy.locate import Format, Node, locate
 from editor.policy.model import Policy, Variable
 from editor.policy.outline import Outline, outlined
-from editor.policy.parse import KEYS, parse_leniently
+from editor.policy.parse import parse_leniently
 
 # The last version that brought rights before ABI 9; kernels since 6.12 (the first long-term one with it) know it.
 NEW_POLICY_ABI = 6

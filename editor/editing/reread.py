@@ -12,10 +12,21 @@ from typing import NamedTuple, TypeVar
 
 from editor.editing.splice import Splice, spliced
 from editor.policy.errors import PolicyError
+from editor.policy.keys import KEYS
 from editor.policy.locate import locate
-from editor.policy.model import Location, ParentPath, PathRule, Policy, PortEntry, PortRule, RulesetTable, Variable
+from editor.policy.model import (
+    Location,
+    ParentPath,
+    PathRule,
+    Policy,
+    PortEntry,
+    PortRule,
+    RulesetTable,
+    Variable,
+    policy_of,
+)
 from editor.policy.outline import Block, Outline, framing, moved_field, outlined
-from editor.policy.parse import KEYS, parse_leniently, policy_of
+from editor.policy.parse import parse_leniently
 from editor.policy.tree import Field, Format, Node, Span, line_column
 from editor.policy.variables import MAX_PATHS, TemplateError, count_paths, parse_template
 

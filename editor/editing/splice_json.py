@@ -5,9 +5,9 @@ from collections.abc import Sequence
 
 from editor.editing.splice import Splice, edit_sequence, indentation, newline_of
 from editor.editing.steps import AddMember, AddTable, ChangeList, Key, ReplaceValue, Section, TableStep, Value
+from editor.policy.keys import KEYS
 from editor.policy.locate import Field, Node, Span
 from editor.policy.outline import spans_of
-from editor.policy.parse import KEYS
 
 
 def _spelled(name: Section | Key) -> str:

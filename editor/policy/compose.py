@@ -10,8 +10,10 @@ from typing import NamedTuple, TypeVar
 
 from editor.landlock.rights import Kind, RightSet, in_order, stands_for
 from editor.policy.errors import PolicyError
+from editor.policy.files import format_of, read_text
 from editor.policy.model import Location, PathRule, Policy, PortRule, RulesetTable, Variable
-from editor.policy.parse import did_you_mean, format_of, parse_leniently, read_text
+from editor.policy.parse import parse_leniently
+from editor.policy.suggestions import did_you_mean
 from editor.policy.variables import MAX_PATHS, TemplateError, count_paths, name_problem, parse_template
 
 # Where a variable that was given on the command line stands.

@@ -7,7 +7,7 @@ dataclasses module alone costs more than the interpreter's own start.
 from functools import lru_cache
 from typing import NamedTuple
 
-from editor.landlock.rights import RightSet
+from editor.landlock.rights import NO_RIGHTS, RightSet
 from editor.policy.variables import MAX_PATHS
 
 
@@ -100,6 +100,30 @@ class Policy(NamedTuple):
     handled_net: RightSet
     scoped: RightSet
     files: tuple[str, ...] = ()
+
+
+def policy_of(
+    file: str,
+    abi: int | None,
+    *,
+    variables: tuple[Variable, ...],
+    rulesets: tuple[RulesetTable, ...],
+    path_rules: tuple[PathRule, ...],
+    port_rules: tuple[PortRule, ...],
+) -> Policy:
+    """The policy that these tables make: what a rule allows is handled."""
+    return Policy(
+        file=file,
+        abi=abi,
+        variables=variables,
+        rulesets=rulesets,
+        path_rules=path_rules,
+        port_rules=port_rules,
+        # Thousands of rules have some dozens of different rights.
+        handled_fs=NO_RIGHTS.union(*(table.handled_fs for table in rulesets), *{rule.rights for rule in path_rules}),
+        handled_net=NO_RIGHTS.union(*(table.handled_net for table in rulesets), *{rule.rights for rule in port_rules}),
+        scoped=NO_RIGHTS.union(*(table.scopes for table in rulesets)),
+    )
 
 
 class RuleRef(NamedTuple):

@@ -381,7 +381,7 @@ class MainScreen(Screen[None]):
 
     @work(group="unreadable", exclusive=True)
     async def _show_unreadable(self, error: PolicyError) -> None:
-        from editor.policy.parse import format_of
+        from editor.policy.files import format_of
         from editor.workspace.saving import read_file
         from editor.workspace.watching import Watcher
 

@@ -6,8 +6,9 @@ from collections.abc import Sequence
 from functools import partial
 
 from editor.policy.compose import Beside, Variables, files_of, given_variables
+from editor.policy.files import format_of, read_text
 from editor.policy.model import Policy
-from editor.policy.parse import format_of, parse_leniently, read_text
+from editor.policy.parse import parse_leniently
 from editor.workspace.notifying import Changes
 from editor.workspace.workspace import Workspace
 

@@ -9,7 +9,7 @@ from typing import NamedTuple
 from editor.editing.document import PolicyDocument
 from editor.editing.merge import MergeError
 from editor.policy.errors import PolicyError
-from editor.policy.parse import decode
+from editor.policy.files import decode
 from editor.workspace.saving import read_file
 
 Parse = Callable[[str], PolicyDocument]

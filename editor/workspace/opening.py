@@ -7,7 +7,7 @@ from typing import NamedTuple
 from editor.editing.document import NEW_POLICY_ABI, new_policy_text
 from editor.landlock.abi import KernelState
 from editor.landlock.rights import LATEST_ABI
-from editor.policy.parse import decode, format_of
+from editor.policy.files import decode, format_of
 from editor.policy.reference import REFERENCE_MAX_ABI
 from editor.workspace.samples import SampleDraft
 

@@ -12,7 +12,7 @@ import stat
 from typing import NamedTuple
 
 from editor.escape import printable
-from editor.policy.parse import MAX_BYTES
+from editor.policy.files import MAX_BYTES
 
 _NEW_FILE_MODE = 0o644
 # More copies of losing sides beside one policy than anybody would look through.

@@ -15,8 +15,8 @@ from editor.evaluation.resolve import Resolution, ResolvedPath, resolution_of, r
 from editor.landlock.rights import NO_RIGHTS, RightSet
 from editor.policy.compose import Beside
 from editor.policy.errors import PolicyError
+from editor.policy.files import format_of
 from editor.policy.model import path_key
-from editor.policy.parse import format_of
 
 
 class Applied(NamedTuple):

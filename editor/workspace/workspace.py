@@ -24,8 +24,8 @@ from editor.landlock.abi import KernelState, probe
 from editor.landlock.rights import LATEST_ABI, NO_RIGHTS, RightSet
 from editor.policy.compose import Beside
 from editor.policy.errors import PolicyError
+from editor.policy.files import format_of
 from editor.policy.model import Policy
-from editor.policy.parse import format_of
 from editor.sandbox.verdicts.report import Report
 from editor.workspace.disk import Conflict, FileState, read_policy_file
 from editor.workspace.draft_files import Draft

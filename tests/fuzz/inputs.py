@@ -8,7 +8,7 @@ import re
 from collections.abc import Sequence
 from typing import Any
 
-from editor.policy.parse import KEYS
+from editor.policy.keys import KEYS
 from tests.editing.test_document import TOML as DOCUMENT
 from tests.editing.test_rule_edits import TEXT as VARIABLES
 from tests.policy.test_reference import ACCEPTED, COMPOSED, EXAMPLES, REFUSED, text_of

@@ -43,8 +43,9 @@ from editor.exchange import FORMATS, Source, export_as
 from editor.landlock.rights import LATEST_ABI, NO_RIGHTS
 from editor.policy.compose import compose
 from editor.policy.errors import PolicyError
+from editor.policy.files import decode
 from editor.policy.locate import locate
-from editor.policy.parse import decode, parse_leniently, parse_policy
+from editor.policy.parse import parse_leniently, parse_policy
 from editor.policy.tree import Format, Node
 from editor.policy.variables import expand
 from editor.sandbox.verdicts.report import AbiUsed

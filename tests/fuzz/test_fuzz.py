@@ -2,7 +2,7 @@
 
 import pytest
 
-from editor.policy.parse import decode
+from editor.policy.files import decode
 from tests.fuzz.fuzzer import Fuzzer
 from tests.fuzz.targets import Case
 

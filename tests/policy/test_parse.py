@@ -11,8 +11,9 @@ from hypothesis import strategies as st
 from editor.evaluation.resolve import resolve
 from editor.landlock.rights import FS_RIGHTS, NET_RIGHTS, SCOPES, group_rights, rights_of
 from editor.policy.errors import PolicyError
+from editor.policy.files import MAX_BYTES, format_of
 from editor.policy.model import Policy
-from editor.policy.parse import MAX_BYTES, format_of, parse_leniently, parse_policy, read_policy
+from editor.policy.parse import parse_leniently, parse_policy, read_policy
 
 RULESET = '[[ruleset]]\nhandled_access_fs = ["execute"]\n'
 

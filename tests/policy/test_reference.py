@@ -16,8 +16,9 @@ from editor.evaluation.resolve import resolve
 from editor.landlock.rights import LATEST_ABI, group_rights, rights_of
 from editor.policy.compose import compose, with_variables
 from editor.policy.errors import PolicyError
+from editor.policy.keys import KEYS
 from editor.policy.model import Policy
-from editor.policy.parse import KEYS, parse_leniently, parse_policy
+from editor.policy.parse import parse_leniently, parse_policy
 from editor.policy.tree import Format
 
 FS_6 = [
