@@ -39,7 +39,7 @@ def main(words: list[str]) -> int:
     )
     if not command:
         raise UsageError("the command is missing: put it after --", "usage: paddock run [options] FILE -- COMMAND")
-    from editor.policy.parse import read_unplaced  # noqa: PLC0415
+    from editor.policy.parse import read_without_locations  # noqa: PLC0415
     from editor.sandbox.launch import Launch, LaunchError, launch  # noqa: PLC0415
 
     warn = _warn
@@ -51,7 +51,7 @@ def main(words: list[str]) -> int:
         above = tuple(load((layer,), variables) for layer in layers)
         warn = _warn_with_place
     else:
-        policy = read_unplaced(file)
+        policy = read_without_locations(file)
     try:
         launch(policy, Launch(command, abi, require_abi, above), None if quiet else warn)
     except LaunchError as error:  # told here: under the policy, nothing can be imported any more

@@ -8,7 +8,7 @@ from urllib.parse import quote
 from editor import __version__
 from editor.analysis.check import Checked, Problem
 from editor.analysis.lint.catalogue import LINTS, Lint
-from editor.policy.compose import GIVEN
+from editor.policy.compose import VAR_OPTION
 
 _SCHEMA = "https://docs.oasis-open.org/sarif/sarif/v2.1.0/errata01/os/schemas/sarif-schema-2.1.0.json"
 _INVALID = Lint("error", "Not a valid policy", "No launcher takes a file that breaks the rules of the format.")
@@ -54,7 +54,7 @@ def _result(problem: Problem, index: int) -> dict[str, Any]:
         "ruleIndex": index,
         "level": problem.severity,
         "message": {"text": problem.message + hint},
-        "locations": [] if problem.file == GIVEN else [{"physicalLocation": place}],
+        "locations": [] if problem.file == VAR_OPTION else [{"physicalLocation": place}],
     }
 
 

@@ -6,7 +6,7 @@ from typing import Protocol
 
 from editor.cli.console import Console, width
 from editor.escape import printable
-from editor.policy.compose import GIVEN
+from editor.policy.compose import VAR_OPTION
 from editor.policy.errors import PolicyError
 from editor.policy.files import read_text
 from editor.policy.model import Policy, RuleRef
@@ -34,7 +34,7 @@ def edit_command(policy: Policy) -> str:
     """The command that opens ``policy`` on the screen: all of its files, and the variables that it was given."""
     words = list(policy.files or (policy.file,))
     for variable in policy.variables:
-        if variable.location.file == GIVEN:
+        if variable.location.file == VAR_OPTION:
             words += [part for value in variable.literals for part in ("--var", f"{variable.name}={value}")]
     return shlex.join(("paddock", "edit", *map(printable, words)))
 

@@ -3,14 +3,14 @@
 from collections.abc import Sequence
 
 from editor.editing.edits import EditError
-from editor.editing.splice import OverlapError, Splice, difference, in_order, spliced
+from editor.editing.splice import OverlapError, Splice, apply_splices, difference, in_order
 from editor.editing.splice_json import JsonSplicer
 from editor.editing.splice_toml import TomlSplicer
 from editor.editing.steps import AddTable, ChangeList, RemoveTable, ReplaceValue, Section, Step
 from editor.policy.locate import Format, Node, locate
 
 
-def carry_out(text: str, format: Format, root: Node, steps: Sequence[Step]) -> tuple[Splice, ...]:
+def apply_steps(text: str, format: Format, root: Node, steps: Sequence[Step]) -> tuple[Splice, ...]:
     """The splices for ``text``, located as ``root``, that do ``steps``. Raises EditError where that cannot be done."""
     try:
         found = in_order(_splices(text, format, root, steps))
@@ -26,7 +26,7 @@ def carry_out(text: str, format: Format, root: Node, steps: Sequence[Step]) -> t
         if level:
             located = locate(edited, format, "")
             try:
-                edited = spliced(edited, in_order(_splices(edited, format, located, level)))
+                edited = apply_splices(edited, in_order(_splices(edited, format, located, level)))
             except OverlapError as error:
                 raise EditError("This cannot be changed without touching more; edit the text instead.") from error
     return (difference(0, text, edited),)

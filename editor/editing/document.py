@@ -3,20 +3,20 @@
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from editor.editing.apply_steps import carry_out
+from editor.editing.apply_steps import apply_steps
 from editor.editing.edits import Edit, EditError
-from editor.editing.meaning import as_intended, newly_handled
+from editor.editing.meaning import has_intended_effect, newly_handled
 from editor.editing.plan import plan
-from editor.editing.reread import Reading, references_hold, reread, uses_anew
-from editor.editing.splice import Splice, difference, inverted, spliced
+from editor.editing.reread import ParsedText, changes_references, references_are_valid, reread
+from editor.editing.splice import Splice, apply_splices, difference, inverted
 from editor.landlock.rights import RightSet, rights_of
-from editor.policy.compose import GIVEN, unresolved
+from editor.policy.compose import VAR_OPTION, variable_problems
 from editor.policy.errors import PolicyError
 from editor.policy.keys import KEYS
 from editor.policy.locate import Format, Node, locate
 from editor.policy.model import Policy, Variable
-from editor.policy.outline import Outline, outlined
-from editor.policy.parse import parse_leniently
+from editor.policy.outline import Outline, outline_of
+from editor.policy.parse import parse_collecting_errors
 
 # The last version that brought rights before ABI 9; kernels since 6.12 (the first long-term one with it) know it.
 NEW_POLICY_ABI = 6
@@ -52,7 +52,7 @@ def _with(policy: Policy, variables: tuple[Variable, ...]) -> Policy:
     """``policy`` with ``variables`` beside its own; those of the command line stand in place of all of their name."""
     if not variables:
         return policy
-    instead = {each.name: each.literals for each in variables if each.location.file == GIVEN}
+    instead = {each.name: each.literals for each in variables if each.location.file == VAR_OPTION}
     every = (*policy.variables, *variables)
     return policy._replace(
         variables=tuple(each._replace(literals=instead[each.name]) if each.name in instead else each for each in every)
@@ -92,18 +92,18 @@ class PolicyDocument(NamedTuple):
             if after is not None:
                 return after
         root = locate(text, format, file)
-        policy, problems = parse_leniently(text, file, format, root, references=not given)
+        policy, problems = parse_collecting_errors(text, file, format, root, references=not given)
         if given and not problems:
-            problems = tuple(unresolved(_with(policy, given)))
+            problems = tuple(variable_problems(_with(policy, given)))
         if problems:
             raise problems[0]
-        return cls(text, file, format, policy, outlined(text, root), given)
+        return cls(text, file, format, policy, outline_of(text, root), given)
 
-    def beside(self, given: tuple[Variable, ...]) -> "PolicyDocument":
+    def with_given(self, given: tuple[Variable, ...]) -> "PolicyDocument":
         """The same text beside other variables. Raises PolicyError where a path uses one that is missing then."""
         if given == self.given:
             return self
-        for problem in unresolved(_with(self.policy, given)):
+        for problem in variable_problems(_with(self.policy, given)):
             raise problem
         return self._replace(given=given)
 
@@ -121,12 +121,12 @@ class PolicyDocument(NamedTuple):
         """The document after ``splices``; None where only reading all of it can tell."""
         if not any(splice.removed or splice.inserted for splice in splices):
             return self
-        reading = reread(Reading(self.text, self.policy, self.outline), self.format, splices)
+        reading = reread(ParsedText(self.text, self.policy, self.outline), self.format, splices)
         if reading is None:
             return None
-        if uses_anew(self.policy, reading.policy):
+        if changes_references(self.policy, reading.policy):
             given = self.given
-            if unresolved(_with(reading.policy, given)) if given else not references_hold(reading.policy):
+            if variable_problems(_with(reading.policy, given)) if given else not references_are_valid(reading.policy):
                 return None
         return PolicyDocument(reading.text, self.file, self.format, reading.policy, reading.outline, self.given)
 
@@ -141,15 +141,15 @@ class PolicyDocument(NamedTuple):
         to what the edit should lead to. Raises EditError with a sentence where the edit is impossible.
         """
         steps = plan(self.bound, edit)
-        splices = carry_out(self.text, self.format, self.root, steps) if steps else ()
+        splices = apply_steps(self.text, self.format, self.root, steps) if steps else ()
         if not splices:
             return Change(self, self, ())
         try:
-            text = spliced(self.text, splices)
+            text = apply_splices(self.text, splices)
             after = self.reread(splices) or self.parse(text, self.file, self.format, given=self.given)
         except PolicyError as error:
             raise EditError(f"This edit would leave a policy that cannot be read: {error.message}.") from error
-        if not as_intended(self.bound, edit, after.bound):
+        if not has_intended_effect(self.bound, edit, after.bound):
             raise EditError("This edit would change more than it says; edit the text instead.")
         return Change(self, after, splices)
 

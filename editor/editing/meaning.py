@@ -127,7 +127,7 @@ def intended_of(policy: Policy, edit: Edit, within: Container[str] | None = None
     return meaning_of(after, within)._replace(handled_fs=before.handled_fs | fs, handled_net=before.handled_net | net)
 
 
-def as_intended(before: Policy, edit: Edit, after: Policy) -> bool:
+def has_intended_effect(before: Policy, edit: Edit, after: Policy) -> bool:
     """Whether ``after`` means what ``edit`` of ``before`` should lead to.
 
     A rule that stands in both gives the same to the same paths in both. So paths that no other rule names, nor the

@@ -46,7 +46,7 @@ class Collision(NamedTuple):
     mine: RightSet | Frame
 
 
-def said(value: RightSet | Frame) -> str:
+def describe_side(value: RightSet | Frame) -> str:
     """One side of a collision in words."""
     if not isinstance(value, Frame):
         return ", ".join(in_order(value)) or "no rule"
@@ -60,7 +60,7 @@ class MergeError(ValueError):
     """The sides cannot be merged; nothing has changed. The message is a sentence."""
 
 
-class Collides(MergeError):
+class MergeConflict(MergeError):
     """Both sides changed the same, and nobody has chosen yet."""
 
     def __init__(self, collisions: tuple[Collision, ...]) -> None:
@@ -98,7 +98,7 @@ def merge(
     the file on disk is written so that a change cannot be made, it is the draft with the changes of the disk. A right
     that a rule of the result grants is handled, also where one side stopped to handle it.
 
-    ``choices`` decides collisions; raises Collides with those that it leaves open, and MergeError where the result
+    ``choices`` decides collisions; raises MergeConflict with those that it leaves open, and MergeError where the result
     cannot be written by edits of rules.
     """
     if draft.text in (disk.text, base.text):
@@ -109,7 +109,7 @@ def merge(
     before, theirs, mine = meaning_of(base.bound), meaning_of(disk.bound), meaning_of(draft.bound)
     found = collisions(before, theirs, mine)
     if left := tuple(each for each in found if each.unit not in chosen):
-        raise Collides(left)
+        raise MergeConflict(left)
     wanted = _merged(before, theirs, mine, chosen)
     problem = None
     for document in (disk, draft):

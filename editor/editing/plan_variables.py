@@ -7,7 +7,7 @@ from editor.editing.edits import EditError, ExpandEntry, RemoveVariable, RenameV
 from editor.editing.meaning import variables_of
 from editor.editing.steps import ChangeList, RemoveTable, ReplaceValue, Step
 from editor.escape import printable
-from editor.policy.compose import GIVEN
+from editor.policy.compose import VAR_OPTION
 from editor.policy.model import Policy
 from editor.policy.variables import MAX_PATHS, Reference, expand, parse_template, quote
 
@@ -36,7 +36,11 @@ def edit_variable(policy: Policy, edit: VariableEdit) -> Iterator[Step]:
     for number in tables:
         place = policy.variables[number].location
         if place.file != policy.file:
-            where = f"given by {GIVEN}" if place.file == GIVEN else f"defined in {printable(place.file)}:{place.line}"
+            where = (
+                f"given by {VAR_OPTION}"
+                if place.file == VAR_OPTION
+                else f"defined in {printable(place.file)}:{place.line}"
+            )
             raise EditError(f"'{name}' is {where}: change it there.")
     if isinstance(edit, RenameVariable):
         if edit.new == edit.old:

@@ -10,7 +10,7 @@ from collections.abc import Iterator, Sequence
 from itertools import chain, islice
 from typing import NamedTuple, TypeVar
 
-from editor.editing.splice import Splice, spliced
+from editor.editing.splice import Splice, apply_splices
 from editor.policy.errors import PolicyError
 from editor.policy.keys import KEYS
 from editor.policy.locate import locate
@@ -25,13 +25,13 @@ from editor.policy.model import (
     Variable,
     policy_of,
 )
-from editor.policy.outline import Block, Outline, framing, moved_field, outlined
-from editor.policy.parse import parse_leniently
+from editor.policy.outline import Block, Outline, framing, moved_field, outline_of
+from editor.policy.parse import parse_collecting_errors
 from editor.policy.tree import Field, Format, Node, Span, line_column
 from editor.policy.variables import MAX_PATHS, TemplateError, count_paths, parse_template
 
 
-class Reading(NamedTuple):
+class ParsedText(NamedTuple):
     """What a text says, and where its tables stand."""
 
     text: str
@@ -43,11 +43,11 @@ class Reading(NamedTuple):
 _MOST_RUNS = 16
 
 
-def reread(before: Reading, format: Format, splices: Sequence[Splice]) -> Reading | None:
+def reread(before: ParsedText, format: Format, splices: Sequence[Splice]) -> ParsedText | None:
     """What the text says that ``splices`` make of that of ``before``.
 
     None where all of it must be read to know: something else than whole tables changed, or it is no valid policy.
-    Whether the variables that paths use are defined is not looked at, see ``uses_anew``.
+    Whether the variables that paths use are defined is not looked at, see ``changes_references``.
     """
     runs: list[tuple[range, list[Splice]]] = []
     starts = before.outline.starts()
@@ -77,13 +77,15 @@ def _touched(starts: list[int], splice: Splice) -> range:
     return range(first, max(first + 1, bisect_left(starts, splice.end)))
 
 
-def _reread_run(before: Reading, format: Format, run: range, start: int, splices: Sequence[Splice]) -> Reading | None:
+def _reread_run(
+    before: ParsedText, format: Format, run: range, start: int, splices: Sequence[Splice]
+) -> ParsedText | None:
     """As ``reread``, where all of ``splices`` are inside of the blocks ``run``, which start at ``start``."""
     old, blocks = before.policy, before.outline.blocks
     model = blocks[run.start]
     if any(not block.section or block.headed != model.headed for block in blocks[run.start : run.stop]):
         return None
-    text = spliced(before.text, splices)
+    text = apply_splices(before.text, splices)
     end = start + sum(block.size for block in blocks[run.start : run.stop])
     delta = len(text) - len(before.text)
     alone = _alone(text[start : end + delta], format, before.outline, run, old)
@@ -115,7 +117,7 @@ def _reread_run(before: Reading, format: Format, run: range, start: int, splices
     )
     inline = tuple(_stretched(field, end, delta) for field in before.outline.inline)
     span = Span(before.outline.span.start, before.outline.span.end + delta)
-    return Reading(text, whole, Outline((*head, *fresh, *blocks[run.stop :]), inline, span))
+    return ParsedText(text, whole, Outline((*head, *fresh, *blocks[run.stop :]), inline, span))
 
 
 # What stands in for an element behind the run, so that the comma before it is not missing unseen.
@@ -144,14 +146,14 @@ def _alone(
             root = _without_next(root, dummy=follows, bracket=len(before) - 1, end=len(text) - len(after))
     except (PolicyError, _OtherShapeError):
         return None
-    outline = outlined(text, root)
+    outline = outline_of(text, root)
     inside = [block for block in outline.blocks if block.section]
     taken = {field.key for field in beside.inline} if model.headed else set()
     if any(block.headed != model.headed or block.section in taken for block in inside):
         return None  # another kind of tables, or a section that stands elsewhere in brackets
     if sum(block.size for block in inside) != len(part):
         return None  # it does not begin with a table
-    said, problems = parse_leniently(text, policy.file, format, root, references=False, abi=policy.abi)
+    said, problems = parse_collecting_errors(text, policy.file, format, root, references=False, abi=policy.abi)
     return None if problems else (tuple(inside), said)
 
 
@@ -248,14 +250,14 @@ def _moved_row(row: _Row, move: _Move, numbers: int) -> _Row:
 # Variables
 
 
-def uses_anew(before: Policy, policy: Policy) -> bool:
+def changes_references(before: Policy, policy: Policy) -> bool:
     """Whether variables are others in ``policy`` than in ``before``, or paths use some that did not."""
     if policy.variables is not before.variables and policy.variables != before.variables:
         return True
     return any("$" in parent.template for rule in _new_rules(before, policy) for parent in rule.parents)
 
 
-def references_hold(policy: Policy) -> bool:
+def references_are_valid(policy: Policy) -> bool:
     """Whether the variables that paths use are defined and not too many, as ``parse_policy`` demands it."""
     defined: dict[str, set[str]] = {}
     for variable in policy.variables:

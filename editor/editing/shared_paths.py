@@ -12,7 +12,7 @@ from editor.landlock.rights import NO_RIGHTS, RightSet
 from editor.policy.model import Policy, path_key
 from editor.policy.variables import expand
 
-Reading = Literal["all", "split"]
+EditScope = Literal["all", "split"]
 """Change all that the rule names, or split the one path off."""
 
 
@@ -61,7 +61,7 @@ def shared_entries(policy: Policy, path: str) -> tuple[SharedEntry, ...]:
     return tuple(found)
 
 
-def edits_of(policy: Policy, edit: Edit, reading: Reading | None) -> tuple[Edit, ...]:
+def edits_of(policy: Policy, edit: Edit, reading: EditScope | None) -> tuple[Edit, ...]:
     """The edits of ``policy`` that carry out ``edit`` in the way of ``reading``.
 
     All: the rules that name the path among others change, and the variable stays. Split: a rule that gives too much

@@ -19,7 +19,7 @@ class Splice(NamedTuple):
         return self.start + len(self.removed)
 
 
-def spliced(text: str, splices: Iterable[Splice]) -> str:
+def apply_splices(text: str, splices: Iterable[Splice]) -> str:
     """``text`` with ``splices`` carried out: in order of their places, none overlapping another."""
     parts = []
     position = 0

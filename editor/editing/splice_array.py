@@ -5,7 +5,7 @@ import tomllib
 from collections.abc import Collection, Sequence
 from typing import Any
 
-from editor.editing.splice import Splice, in_order, spliced
+from editor.editing.splice import Splice, apply_splices, in_order
 from editor.policy.errors import PolicyError
 from editor.policy.locate import Node, locate
 
@@ -75,7 +75,7 @@ def _in_place(text: str, remove: Collection[int], insert: Sequence[tuple[int, st
             cuts.append(Splice(spans[kept[0]].start - shift, "", f"{new}, "))
         else:
             cuts.append(Splice(spans[0].start - shift, "", f"{new}, "))
-    return _with_last_comma(spliced(text, in_order(cuts)), wanted=_last_comma(text) > 0)
+    return _with_last_comma(apply_splices(text, in_order(cuts)), wanted=_last_comma(text) > 0)
 
 
 def _values(text: str) -> list[Any]:

@@ -82,7 +82,7 @@ class Decider:
         """The places that rules' paths lead to, without symbolic links, each with the first of those paths."""
         return self._rules.targets
 
-    def stand_in_a_domain_of_files(self) -> None:
+    def apply_implicit_refer(self) -> None:
         """Another layer of the domain handles filesystem rights: then this one denies refer even if it handles none.
 
         As ``landlock_get_fs_access_mask`` in security/landlock/ruleset.h has it; no rule can grant it.

@@ -29,7 +29,7 @@ class LayersDecider:
         self._layers = tuple(Decider(policy, abi, root=root, errata=errata) for policy in policies)
         if any(layer.handled for layer in self._layers):
             for layer in self._layers:
-                layer.stand_in_a_domain_of_files()
+                layer.apply_implicit_refer()
         self._names = tuple(printable(os.path.basename(policy.file)) for policy in policies)
 
     def forget(self, path: str | None = None) -> None:

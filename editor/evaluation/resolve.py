@@ -293,7 +293,7 @@ def _say_the_same(one: PathRule, other: PathRule) -> bool:
     return all(a.template == b.template for a, b in zip(one.parents, other.parents, strict=True))
 
 
-def holds_still(resolved: ResolvedPolicy) -> bool:
+def is_stable(resolved: ResolvedPolicy) -> bool:
     """Whether every path leads to the object that it led to when it was looked at."""
     for each in resolved.paths:
         identity = None

@@ -12,12 +12,12 @@ from editor.landlock.rights import Kind, RightSet, in_order, stands_for
 from editor.policy.errors import PolicyError
 from editor.policy.files import format_of, read_text
 from editor.policy.model import Location, PathRule, Policy, PortRule, RulesetTable, Variable
-from editor.policy.parse import parse_leniently
+from editor.policy.parse import parse_collecting_errors
 from editor.policy.suggestions import did_you_mean
 from editor.policy.variables import MAX_PATHS, TemplateError, count_paths, name_problem, parse_template
 
 # Where a variable that was given on the command line stands.
-GIVEN = "--var"
+VAR_OPTION = "--var"
 
 Variables = Mapping[str, tuple[str, ...]]
 
@@ -113,7 +113,7 @@ def combine(
             problems.append(error)
             continue
         try:
-            policy, found = parse_leniently(text, file, format_of(file, text), references=alone)
+            policy, found = parse_collecting_errors(text, file, format_of(file, text), references=alone)
         except PolicyError as wrong:
             problems.append(wrong)
             continue
@@ -121,7 +121,7 @@ def combine(
         policies.append(policy)
     if not problems:
         whole = with_variables(compose(policies, paths), variables or {})
-        problems += unresolved(whole)
+        problems += variable_problems(whole)
         if not problems:
             return whole, ()
     return None, tuple(problems)
@@ -137,11 +137,11 @@ def with_variables(policy: Policy, variables: Variables) -> Policy:
 
 def given_variables(variables: Variables) -> tuple[Variable, ...]:
     """``variables`` of the command line, as a policy has them."""
-    place = Location(GIVEN, 0, 0)
+    place = Location(VAR_OPTION, 0, 0)
     return tuple(Variable(name, values, place) for name, values in sorted(variables.items()))
 
 
-class Beside(NamedTuple):
+class CompositionContext(NamedTuple):
     """What a file is composed with: the policies of files before and after it, and variables of the command line.
 
     ``paths`` are the files and directories that it was all read from, as they were named.
@@ -162,11 +162,11 @@ class Beside(NamedTuple):
         """The variables that the file may use without defining them."""
         return (*(each for policy in (*self.before, *self.after) for each in policy.variables), *self.given)
 
-    def around(self, policy: Policy) -> Policy:
+    def compose(self, policy: Policy) -> Policy:
         """All as one policy, ``policy`` being the file's own. Raises PolicyError where a variable is missing."""
         whole = compose((*self.before, policy, *self.after), self.paths)
         whole = with_variables(whole, {each.name: each.literals for each in self.given})
-        for problem in unresolved(whole):
+        for problem in variable_problems(whole):
             raise problem
         return whole
 
@@ -245,7 +245,7 @@ def _cut(names: Iterable[str], kind: Kind, handled: RightSet, own_abi: int | Non
     return tuple(written)
 
 
-def unresolved(policy: Policy) -> list[PolicyError]:
+def variable_problems(policy: Policy) -> list[PolicyError]:
     """What is wrong with the variables that ``policy``'s paths use: one that is missing, or too many paths."""
     defined: dict[str, set[str]] = {}
     for variable in policy.variables:
@@ -264,7 +264,7 @@ def unresolved(policy: Policy) -> list[PolicyError]:
             except TemplateError as error:
                 message, key = error.message, error.name
                 if key and key not in defined:
-                    hint = did_you_mean(key, defined) or f"define it in the file, or give {GIVEN} {key}=VALUE"
+                    hint = did_you_mean(key, defined) or f"define it in the file, or give {VAR_OPTION} {key}=VALUE"
             problems.append(
                 PolicyError(message, file=place.file, line=place.line, column=place.column, key=key, hint=hint)
             )

@@ -127,7 +127,7 @@ def moved_field(field: Field, by: int) -> Field:
     return Field(field.key, Span(start + by, end + by), moved(field.node, by))
 
 
-def outlined(text: str, root: Node) -> Outline:
+def outline_of(text: str, root: Node) -> Outline:
     """The outline of ``text``, the whole of a valid policy, located as ``root``."""
     inline: list[Field] = []
     found: list[tuple[Span, int, str, bool]] = []

@@ -9,7 +9,7 @@ from editor.policy.errors import PolicyError
 from editor.policy.files import format_of, read_text
 from editor.policy.model import Policy
 from editor.policy.reader import PolicyReader
-from editor.policy.tree import Format, Node, unplaced
+from editor.policy.tree import Format, Node, without_locations
 
 
 def read_policy(path: str) -> Policy:
@@ -21,7 +21,7 @@ def read_policy(path: str) -> Policy:
     return parse_policy(text, path, format_of(path, text))
 
 
-def read_unplaced(path: str) -> Policy:
+def read_without_locations(path: str) -> Policy:
     """As ``read_policy``, for who starts a program and shows no places: all of them are the first line.
 
     Not finding and not scanning for places halves the time. Raises PolicyError, with its place, as ``read_policy``.
@@ -31,7 +31,7 @@ def read_unplaced(path: str) -> Policy:
         import tomllib  # noqa: PLC0415 not needed for JSON
 
         try:
-            return parse_policy(text, path, "toml", unplaced(tomllib.loads(text)))
+            return parse_policy(text, path, "toml", without_locations(tomllib.loads(text)))
         except (ValueError, RecursionError):
             pass  # something is wrong: said below, with its place
     return parse_policy(text, path, format_of(path, text))
@@ -42,13 +42,13 @@ def parse_policy(text: str, file: str, format: Format, root: Node | None = None)
 
     Raises PolicyError, the first one by its place, for a text that is not a valid configuration.
     """
-    policy, problems = parse_leniently(text, file, format, root)
+    policy, problems = parse_collecting_errors(text, file, format, root)
     if problems:
         raise problems[0]
     return policy
 
 
-def parse_leniently(
+def parse_collecting_errors(
     text: str,
     file: str,
     format: Format,
@@ -64,7 +64,7 @@ def parse_leniently(
     Raises PolicyError only where the text is not TOML or JSON at all.
     """
     if root is None:
-        from editor.policy.locate import locate  # noqa: PLC0415 not loaded by read_unplaced
+        from editor.policy.locate import locate  # noqa: PLC0415 not loaded by read_without_locations
 
         root = locate(text, format, file)
     reader = PolicyReader(text, file, format, root, references=references, abi=abi)

@@ -73,12 +73,14 @@ def kind_of_value(value: object) -> Kind:
 _NOWHERE = Span(0, 0)
 
 
-def unplaced(value: object) -> Node:
+def without_locations(value: object) -> Node:
     """The tree of a value from the standard library's parsers, every part of which stands at the start of the text."""
     if isinstance(value, dict):
         return Node(
-            "table", _NOWHERE, fields=tuple(Field(key, _NOWHERE, unplaced(each)) for key, each in value.items())
+            "table",
+            _NOWHERE,
+            fields=tuple(Field(key, _NOWHERE, without_locations(each)) for key, each in value.items()),
         )
     if isinstance(value, list):
-        return Node("array", _NOWHERE, items=tuple(unplaced(each) for each in value))
+        return Node("array", _NOWHERE, items=tuple(without_locations(each) for each in value))
     return Node(kind_of_value(value), _NOWHERE, value)

@@ -11,7 +11,7 @@ from textual.content import Content
 from textual.screen import ModalScreen
 from textual.widgets import Footer, Static
 
-from editor.editing.merge import Collision, said
+from editor.editing.merge import Collision, describe_side
 from editor.escape import printable
 from editor.screens.dialogs import Ask, Choice
 from editor.workspace.disk import Conflict
@@ -53,7 +53,7 @@ def collision_dialog(collision: Collision, number: int, total: int) -> Ask:
     sides = (("Before", collision.base), ("Theirs", collision.theirs), ("Mine", collision.mine))
     parts: list[str | tuple[str, str]] = [f"Both changed {collision.unit}.\n"]
     for name, value in sides:
-        parts += ["\n", (f"{name:8}", "dim"), said(value)]
+        parts += ["\n", (f"{name:8}", "dim"), describe_side(value)]
     choices = [Choice("mine", "Mine", "m"), Choice("theirs", "Theirs", "t")]
     return Ask(f"Merge: {number} of {total}", Content.assemble(*parts), choices)
 

@@ -31,7 +31,7 @@ from widgets.tree_model import TreeSource
 # need. A thread imports them while the person looks at it.
 if TYPE_CHECKING:
     from editor.editing.edits import Edit
-    from editor.editing.shared_paths import Reading, SharedPath
+    from editor.editing.shared_paths import EditScope, SharedPath
     from editor.screens.dialogs import Severity
     from editor.screens.run_panel import RunPanel
     from editor.workspace.composition import Composition
@@ -552,7 +552,7 @@ class MainScreen(Screen[None]):
     def _apply_path(self, *edits: "Edit") -> None:
         self._edit_path(lambda reading: self.workspace.apply(*edits, reading=reading), self._applied)
 
-    def _edit_path(self, job: Callable[["Reading | None"], "Applied"], done: Callable[["Result"], None]) -> None:
+    def _edit_path(self, job: Callable[["EditScope | None"], "Applied"], done: Callable[["Result"], None]) -> None:
         """As ``_edit``; asks what is meant where a variable leads to the path and to others."""
 
         def asking() -> "Result":
@@ -575,14 +575,14 @@ class MainScreen(Screen[None]):
     async def _ask_what_is_meant(
         self,
         shared: "SharedPath",
-        job: Callable[["Reading | None"], "Applied"],
+        job: Callable[["EditScope | None"], "Applied"],
         done: Callable[["Result"], None],
     ) -> None:
         from editor.screens.sharing import sharing_dialog
 
         answer = await self.app.push_screen_wait(sharing_dialog(shared))
         if answer in ("all", "split"):
-            reading = cast("Reading", answer)
+            reading = cast("EditScope", answer)
             self._edit(lambda: job(reading), done)
 
     def _applied(self, result: "Result") -> None:
@@ -1018,7 +1018,7 @@ class MainScreen(Screen[None]):
         from editor.editing.edits import EditError
         from editor.suggest import grant as suggest
 
-        def grant(reading: "Reading | None") -> "Applied":
+        def grant(reading: "EditScope | None") -> "Applied":
             try:
                 edits = suggest.grant(access, self.workspace.resolved, together=together)
             except suggest.CannotGrant as error:

@@ -15,7 +15,7 @@ from textual.widgets.option_list import Option
 
 from editor.editing.edits import Edit, InlineVariable, RemoveVariable, RenameVariable
 from editor.escape import printable
-from editor.policy.compose import GIVEN
+from editor.policy.compose import VAR_OPTION
 from editor.policy.model import Location, Policy
 from editor.policy.variables import Reference, parse_template
 from editor.screens.dialogs import AskLine
@@ -162,8 +162,8 @@ class VariablesScreen(ModalScreen[Location | None]):
 
     def _place(self, place: Location) -> str:
         """A place in words, with its file where there are several."""
-        if place.file == GIVEN:
-            return f"given by {GIVEN}"
+        if place.file == VAR_OPTION:
+            return f"given by {VAR_OPTION}"
         return f"{printable(place.file)}:{place.line}" if self._workspace.composed else f"line {place.line}"
 
     # Keys

@@ -5,10 +5,10 @@ import threading
 from collections.abc import Sequence
 from functools import partial
 
-from editor.policy.compose import Beside, Variables, files_of, given_variables
+from editor.policy.compose import CompositionContext, Variables, files_of, given_variables
 from editor.policy.files import format_of, read_text
 from editor.policy.model import Policy
-from editor.policy.parse import parse_leniently
+from editor.policy.parse import parse_collecting_errors
 from editor.workspace.notifying import Changes
 from editor.workspace.workspace import Workspace
 
@@ -52,7 +52,7 @@ class Composition:
         workspaces = []
         for number, file in enumerate(files):
             others = tuple(policy for other, policy in read.items() if other != file and policy is not None)
-            beside = Beside((), others, given, tuple(paths))
+            beside = CompositionContext((), others, given, tuple(paths))
             text = new_text if number == 0 else None
             workspaces.append(Workspace.open(file, abi=abi, new_text=text, beside=beside))
         return cls(workspaces, paths, variables)
@@ -81,9 +81,9 @@ class Composition:
         for each in self.workspaces:
             each.close()
 
-    def _beside(self, number: int) -> Beside:
+    def _beside(self, number: int) -> CompositionContext:
         policies = tuple(self._policies)
-        return Beside(policies[:number], policies[number + 1 :], self._given, self._paths)
+        return CompositionContext(policies[:number], policies[number + 1 :], self._given, self._paths)
 
     def _follow(self, number: int, change: Changes) -> None:
         """In whatever thread changed a draft: the others are a part of another whole now."""
@@ -104,7 +104,7 @@ def _read(file: str) -> Policy | None:
     if not os.path.lexists(file):
         return None
     text = read_text(file)
-    policy, problems = parse_leniently(text, file, format_of(file, text), references=False)
+    policy, problems = parse_collecting_errors(text, file, format_of(file, text), references=False)
     if problems:
         raise problems[0]
     return policy

@@ -5,7 +5,7 @@ Only the span in which two neighbours differ is stored, so a thousand edits of a
 
 from typing import NamedTuple
 
-from editor.editing.splice import Splice, difference, inverted, spliced
+from editor.editing.splice import Splice, apply_splices, difference, inverted
 
 
 class _Step(NamedTuple):
@@ -45,12 +45,12 @@ class History:
         """Go one step back: the label of what was taken back. IndexError where there is nothing."""
         step = self._past.pop()
         self._future.append(step)
-        self.text = spliced(self.text, inverted((step.splice,)))
+        self.text = apply_splices(self.text, inverted((step.splice,)))
         return step.label
 
     def redo(self) -> str:
         """Go one step forward again: its label. IndexError where there is nothing."""
         step = self._future.pop()
         self._past.append(step)
-        self.text = spliced(self.text, (step.splice,))
+        self.text = apply_splices(self.text, (step.splice,))
         return step.label

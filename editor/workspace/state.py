@@ -8,12 +8,12 @@ from editor.editing.document import PolicyDocument
 from editor.editing.edits import Edit, EditError
 from editor.editing.labels import describe
 from editor.editing.meaning import newly_handled
-from editor.editing.shared_paths import Reading, edits_of
+from editor.editing.shared_paths import EditScope, edits_of
 from editor.escape import printable
 from editor.evaluation.decider import Decider
 from editor.evaluation.resolve import Resolution, ResolvedPath, resolution_of, resolve_again
 from editor.landlock.rights import NO_RIGHTS, RightSet
-from editor.policy.compose import Beside
+from editor.policy.compose import CompositionContext
 from editor.policy.errors import PolicyError
 from editor.policy.files import format_of
 from editor.policy.model import path_key
@@ -35,17 +35,17 @@ class Snapshot(NamedTuple):
     """
 
     document: PolicyDocument
-    context: Beside
+    context: CompositionContext
     own: Resolution
     whole: Resolution
     decider: Decider
     problem: PolicyError | None
 
     @classmethod
-    def of(cls, document: PolicyDocument, context: Beside, abi: int) -> "Snapshot":
+    def of(cls, document: PolicyDocument, context: CompositionContext, abi: int) -> "Snapshot":
         """Derive everything from scratch. Raises PolicyError if ``document`` cannot be composed with ``context``."""
         own = resolution_of(document.bound)
-        whole = resolution_of(context.around(document.policy)) if context.composed else own
+        whole = resolution_of(context.compose(document.policy)) if context.composed else own
         return cls(document, context, own, whole, Decider(whole.resolved, abi), None)
 
     def parse(self, text: str) -> PolicyDocument:
@@ -55,7 +55,7 @@ class Snapshot(NamedTuple):
             text, near.file, format_of(near.file, text), near=near, given=self.context.variables
         )
 
-    def apply(self, edits: Sequence[Edit], reading: Reading | None) -> tuple["Snapshot", Applied]:
+    def apply(self, edits: Sequence[Edit], reading: EditScope | None) -> tuple["Snapshot", Applied]:
         """Carry out all of ``edits``, or raise for the first that fails; errors as ``Workspace.apply``."""
         document = self.document
         label = "; ".join(describe(edit) for edit in edits)
@@ -79,7 +79,7 @@ class Snapshot(NamedTuple):
         """
         try:
             own = resolve_again(self.own, document.bound)
-            whole = resolve_again(self.whole, self.context.around(document.policy)) if self.context.composed else own
+            whole = resolve_again(self.whole, self.context.compose(document.policy)) if self.context.composed else own
         except PolicyError as error:
             return self._failed(document, error)
         decider = Decider(whole.resolved, self.decider.abi, near=self.decider)
@@ -92,11 +92,11 @@ class Snapshot(NamedTuple):
         except PolicyError as error:
             return self._failed(document, error)
 
-    def composed_with(self, context: Beside) -> "Snapshot":
+    def composed_with(self, context: CompositionContext) -> "Snapshot":
         """Return the state of the same text among other files; with a ``problem`` if they do not fit together."""
         moved = self._replace(context=context)
         try:
-            return moved.edited(self.document.beside(context.variables))
+            return moved.edited(self.document.with_given(context.variables))
         except PolicyError as error:
             return moved._replace(problem=error)
 

@@ -15,14 +15,14 @@ from editor.editing.edits import Edit, EditError, SetPathRights
 from editor.editing.labels import describe
 from editor.editing.meaning import meaning_of
 from editor.editing.merge import Collision, Side, Unit, collisions, merge
-from editor.editing.shared_paths import Reading
+from editor.editing.shared_paths import EditScope
 from editor.escape import printable
 from editor.evaluation.decider import Decider
-from editor.evaluation.resolve import ResolvedPath, ResolvedPolicy, holds_still
+from editor.evaluation.resolve import ResolvedPath, ResolvedPolicy, is_stable
 from editor.exchange import Exported, Source, export_as
 from editor.landlock.abi import KernelState, probe
 from editor.landlock.rights import LATEST_ABI, NO_RIGHTS, RightSet
-from editor.policy.compose import Beside
+from editor.policy.compose import CompositionContext
 from editor.policy.errors import PolicyError
 from editor.policy.files import format_of
 from editor.policy.model import Policy
@@ -42,14 +42,14 @@ from editor.workspace.watching import Watcher
 # Parsing a file of this many bytes again can take long enough that it should be announced.
 _LONG: Final = 100_000
 
-_NOTHING: Final = Beside()
+_NOTHING: Final = CompositionContext()
 
 
 class Workspace:
     """One policy file, opened. Use ``Workspace.open``; ``close`` ends the watch."""
 
     def __init__(
-        self, path: str, text: str, on_disk: bytes | None, kernel: KernelState, abi: int, *, beside: Beside
+        self, path: str, text: str, on_disk: bytes | None, kernel: KernelState, abi: int, *, beside: CompositionContext
     ) -> None:
         self._lock = threading.RLock()
         self._notifier = Notifier()
@@ -69,7 +69,7 @@ class Workspace:
 
     @classmethod
     def open(
-        cls, path: str, *, abi: int | None = None, new_text: str | None = None, beside: Beside = _NOTHING
+        cls, path: str, *, abi: int | None = None, new_text: str | None = None, beside: CompositionContext = _NOTHING
     ) -> "Workspace":
         """Open the policy file ``path``; where there is none, a new draft.
 
@@ -85,7 +85,7 @@ class Workspace:
 
     # What is derived
 
-    def compose_with(self, context: Callable[[], Beside]) -> None:
+    def compose_with(self, context: Callable[[], CompositionContext]) -> None:
         """Make the draft a part of what it is together with ``context()`` from now on.
 
         ``context`` is called under the draft's lock: of several threads that call this, the last one composes with what
@@ -221,7 +221,7 @@ class Workspace:
 
     # Editing
 
-    def apply(self, *edits: Edit, reading: Reading | None = None) -> Applied:
+    def apply(self, *edits: Edit, reading: EditScope | None = None) -> Applied:
         """Change the draft by all of ``edits`` as one step of the history, or not at all.
 
         ``reading`` says what is meant where a variable leads to an edit's path and to others. Raises EditError, with a
@@ -233,14 +233,14 @@ class Workspace:
             self._after_edit()
         return applied
 
-    def _apply(self, edits: Sequence[Edit], reading: Reading | None) -> Applied:
+    def _apply(self, edits: Sequence[Edit], reading: EditScope | None) -> Applied:
         self._state, applied = self._state.apply(edits, reading)
         if applied.changed:
             self._history.push(self._state.document.text, applied.label)
             self._keep_draft()
         return applied
 
-    def step(self, path: str, direction: Literal[1, -1], reading: Reading | None = None) -> Applied:
+    def step(self, path: str, direction: Literal[1, -1], reading: EditScope | None = None) -> Applied:
         """Move the rule on ``path`` (absolute) one level on: none, read, read+execute, read+write, all.
 
         ``reading`` and errors as of ``apply``.
@@ -291,7 +291,7 @@ class Workspace:
 
         For some time after an edit: that looked only at the paths that it is about, so that nobody waits for it.
         """
-        if not holds_still(self.resolved):
+        if not is_stable(self.resolved):
             self.refresh()
 
     def refresh(self) -> None:
@@ -403,8 +403,8 @@ class Workspace:
     def merge(self, choices: Mapping[Unit, Side] | None = None) -> None:
         """End the conflict with what both sides changed; saving writes it, undo brings the draft back.
 
-        ``choices`` decides the collisions. Raises Collides where it leaves one open, MergeError where the two cannot be
-        merged; nothing changes then.
+        ``choices`` decides the collisions. Raises MergeConflict where it leaves one open, MergeError where the two
+        cannot be merged; nothing changes then.
         """
         with self._lock, gc_paused():
             mine = self._state.document

@@ -25,7 +25,7 @@ from editor.editing.edits import (
 )
 from editor.editing.meaning import meaning_of
 from editor.landlock.rights import LATEST_ABI, RIGHTS, rights_of
-from editor.policy.compose import GIVEN
+from editor.policy.compose import VAR_OPTION
 from editor.policy.errors import PolicyError
 from editor.policy.locate import Format
 from editor.policy.model import Location, Variable
@@ -434,7 +434,7 @@ def test_a_variable_of_another_file_is_changed_there(edit: Edit) -> None:
 
 
 def test_a_variable_of_the_command_line_stands_in_place_of_the_files_own() -> None:
-    given = (Variable("home", ("/mine",), Location(GIVEN, 1, 1)),)
+    given = (Variable("home", ("/mine",), Location(VAR_OPTION, 1, 1)),)
     document = PolicyDocument.parse(DEFINES, "uses.toml", "toml", given=given)
     assert set(meaning_of(document.bound).paths) == {"/mine/mail"}
     after = document.apply(SetPathRights("/mine/mail", READ_WRITE))

@@ -26,8 +26,8 @@ from editor.editing.edits import (
     SetRuleRights,
     SetScope,
 )
-from editor.editing.meaning import as_intended, intended_of, meaning_of
-from editor.editing.splice import spliced
+from editor.editing.meaning import has_intended_effect, intended_of, meaning_of
+from editor.editing.splice import apply_splices
 from editor.editing.splice_array import edit_array
 from editor.evaluation.resolve import resolve
 from editor.landlock.rights import RIGHTS
@@ -153,7 +153,7 @@ def test_an_edit_does_what_it_says_and_nothing_else(source: tuple[str, Format], 
             continue
         after = change.after
         assert change.before is document
-        assert spliced(document.text, change.splices) == after.text
+        assert apply_splices(document.text, change.splices) == after.text
         assert whole(after.root) == locate(after.text, format, "f")
         assert after == PolicyDocument.parse(after.text, "f", format)
         assert [variable[:2] for variable in after.policy.variables] == [each[:2] for each in document.policy.variables]
@@ -169,7 +169,7 @@ def test_an_edit_does_what_it_says_and_nothing_else(source: tuple[str, Format], 
 
         # It can be taken back.
         back = change.inverted()
-        assert spliced(after.text, back.splices) == document.text
+        assert apply_splices(after.text, back.splices) == document.text
         assert back.inverted().splices == change.splices
         assert back.after is document
 
@@ -214,7 +214,7 @@ def test_an_outcome_is_judged_as_by_comparing_all_of_it(source: tuple[str, Forma
     )
     for outcome in (after.policy, wrong):
         right = meaning_of(outcome) == intended_of(before.policy, asked)
-        assert as_intended(before.policy, asked, outcome) == right
+        assert has_intended_effect(before.policy, asked, outcome) == right
         event("right" if right else "wrong")
 
 

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from editor.editing.document import PolicyDocument
 from editor.editing.edits import Edit, EditError, RenameVariable, SetPathRights
 from editor.editing.meaning import Meaning, meaning_of
-from editor.editing.merge import Collides, Frame, MergeError, Side, Unit, collisions, merge, said
+from editor.editing.merge import Frame, MergeConflict, MergeError, Side, Unit, collisions, describe_side, merge
 from editor.landlock.rights import NO_RIGHTS, RightSet
 from tests.editing.test_edits_properties import edits
 from tests.policy.texts import FS, PATHS, Draw, policy_texts
@@ -150,11 +150,11 @@ def test_a_collision_is_one_rule_and_choosing_decides_it() -> None:
     base = document(BASE)
     theirs = document(BASE.replace('["write_file"]', '["write_file", "truncate"]').replace("443", "80"))
     mine = document(BASE.replace('["write_file"]', '["write_file", "make_reg"]').replace('    "/lib",\n', ""))
-    with pytest.raises(Collides, match="/home/me/out") as raised:
+    with pytest.raises(MergeConflict, match="/home/me/out") as raised:
         merge(base, theirs, mine)
     (collision,) = raised.value.collisions
     assert collision.unit == Unit("path", "/home/me/out")
-    said_of_each = [said(side) for side in (collision.base, collision.theirs, collision.mine)]
+    said_of_each = [describe_side(side) for side in (collision.base, collision.theirs, collision.mine)]
     assert said_of_each == ["write_file", "write_file, truncate", "write_file, make_reg"]
     taken = merge(base, theirs, mine, {collision.unit: "theirs"})
     kept = merge(base, theirs, mine, {collision.unit: "mine"})
@@ -167,9 +167,11 @@ def test_a_collision_is_one_rule_and_choosing_decides_it() -> None:
 def test_a_change_against_a_removal_collides() -> None:
     theirs = document(BASE[: BASE.index("[[net_port]]")])
     mine = document(BASE.replace('["connect_tcp"]', '["bind_tcp", "connect_tcp"]'))
-    with pytest.raises(Collides) as raised:
+    with pytest.raises(MergeConflict) as raised:
         merge(document(BASE), theirs, mine)
-    assert [(each.unit, said(each.theirs)) for each in raised.value.collisions] == [(Unit("port", 443), "no rule")]
+    assert [(each.unit, describe_side(each.theirs)) for each in raised.value.collisions] == [
+        (Unit("port", 443), "no rule")
+    ]
 
 
 def test_my_variables_stay_and_the_disks_rules_come_in() -> None:
@@ -183,11 +185,11 @@ def test_two_frames_collide_and_choosing_takes_one_whole() -> None:
     base = document(BASE)
     mine = base.apply(RenameVariable("home", "me"))
     theirs = document(BASE.replace("abi = 6", "abi = 5").replace('["signal"]', '["abstract_unix_socket"]'))
-    with pytest.raises(Collides) as raised:
+    with pytest.raises(MergeConflict) as raised:
         merge(base, theirs, mine)
     (frame,) = raised.value.collisions
     assert isinstance(frame.theirs, Frame)
-    assert said(frame.theirs) == "ABI 5, home = /home/me"
+    assert describe_side(frame.theirs) == "ABI 5, home = /home/me"
     assert merge(base, theirs, mine, {frame.unit: "theirs"}).text == theirs.text
     kept = merge(base, theirs, mine, {frame.unit: "mine"})
     assert kept.text == mine.text.replace('["signal"]', '["abstract_unix_socket"]')

@@ -4,7 +4,7 @@ from hypothesis import event, given, settings
 from hypothesis import strategies as st
 
 from editor.editing.document import PolicyDocument
-from editor.editing.splice import Splice, in_order, spliced
+from editor.editing.splice import Splice, apply_splices, in_order
 from editor.policy.errors import PolicyError
 from editor.policy.locate import locate
 from editor.policy.model import Location, Variable
@@ -75,7 +75,7 @@ PIECES = [
 def replaced(text: str, format: Format, *changes: tuple[str, str]) -> tuple[PolicyDocument | None, PolicyDocument]:
     document = PolicyDocument.parse(text, "f", format)
     splices = in_order(Splice(text.index(old), old, new) for old, new in changes)
-    return document.reread(splices), PolicyDocument.parse(spliced(text, splices), "f", format)
+    return document.reread(splices), PolicyDocument.parse(apply_splices(text, splices), "f", format)
 
 
 def test_one_table_is_read_again_in_every_form() -> None:
@@ -145,7 +145,7 @@ def test_variables_of_other_files_count() -> None:
         again = document.reread([splice])
         assert (again is not None) == right
         if again is not None:
-            assert again == PolicyDocument.parse(spliced(text, [splice]), "f", "toml", given=(other,))
+            assert again == PolicyDocument.parse(apply_splices(text, [splice]), "f", "toml", given=(other,))
 
 
 @st.composite
@@ -172,7 +172,7 @@ def test_any_change_is_read_as_all_of_it_would_be_or_not_at_all(change: tuple[st
     again = before.reread(splices)
     event("in part" if again is not None else "all of it")
     if again is not None:
-        assert again == PolicyDocument.parse(spliced(text, splices), "f", format)
+        assert again == PolicyDocument.parse(apply_splices(text, splices), "f", format)
 
 
 @settings(max_examples=300, deadline=None)

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from editor.editing.document import PolicyDocument
 from editor.editing.edits import Edit, GrantPath, GrantPort, SetPathRights
 from editor.editing.meaning import meaning_of
-from editor.editing.shared_paths import Reading, SharedPath, edits_of, shared_entries
+from editor.editing.shared_paths import EditScope, SharedPath, edits_of, shared_entries
 from editor.policy.locate import Format
 from editor.policy.model import path_key
 from tests.policy.texts import FS, policy_texts
@@ -35,7 +35,7 @@ WRITE = frozenset({"write_file"})
 MAIL = ("/home/a/mail", "/home/b/mail")
 
 
-def edited(text: str, edit: Edit, reading: Reading | None) -> PolicyDocument:
+def edited(text: str, edit: Edit, reading: EditScope | None) -> PolicyDocument:
     """The document of ``text`` after ``edit``."""
     document = PolicyDocument.parse(text, "test.toml", "toml")
     for each in edits_of(document.policy, edit, reading):
@@ -125,7 +125,7 @@ def test_both_readings_do_what_they_say_to_any_policy(written: tuple[str, Format
     edit = SetPathRights(path, rights) if data.draw(st.booleans()) else GrantPath(path, rights)
     wanted = rights if isinstance(edit, SetPathRights) else rights | before.paths[path]
     named = {path_key(each) for entry in shared_entries(document.policy, path) for each in entry.paths}
-    readings: tuple[Reading, ...] = ("all", "split")
+    readings: tuple[EditScope, ...] = ("all", "split")
     for reading in readings:
         after = document
         for each in edits_of(document.policy, edit, reading):

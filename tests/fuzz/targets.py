@@ -36,7 +36,7 @@ from editor.editing.edits import (
 )
 from editor.editing.meaning import meaning_of
 from editor.editing.merge import MergeError, merge
-from editor.editing.splice import spliced
+from editor.editing.splice import apply_splices
 from editor.evaluation.diff import compare
 from editor.evaluation.resolve import resolve
 from editor.exchange import FORMATS, Source, export_as
@@ -45,7 +45,7 @@ from editor.policy.compose import compose
 from editor.policy.errors import PolicyError
 from editor.policy.files import decode
 from editor.policy.locate import locate
-from editor.policy.parse import parse_leniently, parse_policy
+from editor.policy.parse import parse_collecting_errors, parse_policy
 from editor.policy.tree import Format, Node
 from editor.policy.variables import expand
 from editor.sandbox.verdicts.report import AbiUsed
@@ -114,7 +114,7 @@ def reading(case: Case) -> None:
             continue
         standard = tomllib.loads(text) if format == "toml" else json.loads(text)
         assert _plain(root) == _comparable(standard)
-        policy, problems = parse_leniently(text, "f", format, root)
+        policy, problems = parse_collecting_errors(text, "f", format, root)
         for problem in problems:
             _check_place(problem, text)
         case.seen += [f"{format} {_shape(problem.message)} {_shape(problem.hint)}" for problem in problems]
@@ -171,8 +171,8 @@ def editing(case: Case) -> None:
                     assert may_refuse(document, edit) or "touching more" in str(error), error
                 continue
             after = change.after
-            assert spliced(document.text, change.splices) == after.text
-            assert spliced(after.text, change.inverted().splices) == document.text
+            assert apply_splices(document.text, change.splices) == after.text
+            assert apply_splices(after.text, change.inverted().splices) == document.text
             assert after == PolicyDocument.parse(after.text, "f", document.format)
             if isinstance(edit, _PLAIN):
                 assert meaning(after.text, document.format) == expected(before, edit)

@@ -13,7 +13,7 @@ from editor.landlock.rights import FS_RIGHTS, NET_RIGHTS, SCOPES, group_rights, 
 from editor.policy.errors import PolicyError
 from editor.policy.files import MAX_BYTES, format_of
 from editor.policy.model import Policy
-from editor.policy.parse import parse_leniently, parse_policy, read_policy
+from editor.policy.parse import parse_collecting_errors, parse_policy, read_policy
 
 RULESET = '[[ruleset]]\nhandled_access_fs = ["execute"]\n'
 
@@ -283,7 +283,7 @@ def test_hints(text: str, format: Literal["toml", "json"], hint: str) -> None:
 
 
 def test_all_problems_in_order() -> None:
-    _, problems = parse_leniently(
+    _, problems = parse_collecting_errors(
         """\
 [[path_beneath]]
 allowed_access = ["read_fiel", "bind_tcp"]
@@ -389,7 +389,7 @@ def test_one_mistake_is_one_error_that_says_what_to_write(
     text: str, format: Literal["toml", "json"], message: str, hint: str
 ) -> None:
     try:
-        (error,) = parse_leniently(text, "f", format)[1]
+        (error,) = parse_collecting_errors(text, "f", format)[1]
     except PolicyError as refused:
         error = refused
     assert message in error.message

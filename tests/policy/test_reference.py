@@ -18,7 +18,7 @@ from editor.policy.compose import compose, with_variables
 from editor.policy.errors import PolicyError
 from editor.policy.keys import KEYS
 from editor.policy.model import Policy
-from editor.policy.parse import parse_leniently, parse_policy
+from editor.policy.parse import parse_collecting_errors, parse_policy
 from editor.policy.tree import Format
 
 FS_6 = [
@@ -465,7 +465,7 @@ COMPOSED: list[tuple[Any, Any, dict[str, Any]]] = [
 
 def unchecked(value: Any, format: Format) -> Policy:
     """The policy of a file whose variables another may define."""
-    policy, problems = parse_leniently(text_of(value, format), "f", format, references=False)
+    policy, problems = parse_collecting_errors(text_of(value, format), "f", format, references=False)
     assert problems == ()
     return policy
 

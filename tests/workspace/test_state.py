@@ -6,8 +6,8 @@ import pytest
 
 from editor.editing.document import PolicyDocument
 from editor.editing.edits import EditError, GrantPath, GrantPort, RemoveVariable
-from editor.policy.compose import Beside
-from editor.policy.parse import parse_leniently
+from editor.policy.compose import CompositionContext
+from editor.policy.parse import parse_collecting_errors
 from editor.workspace.state import Snapshot
 
 TEXT = """\
@@ -29,16 +29,16 @@ USER = TEXT.replace("/usr", "${home}")
 READ = frozenset({"read_file"})
 
 
-def snapshot(text: str, context: Beside | None = None) -> Snapshot:
-    context = context or Beside()
+def snapshot(text: str, context: CompositionContext | None = None) -> Snapshot:
+    context = context or CompositionContext()
     return Snapshot.of(PolicyDocument.parse(text, "p.toml", "toml", given=context.variables), context, 6)
 
 
-def context(text: str) -> Beside:
+def context(text: str) -> CompositionContext:
     """Another file, which comes before this one."""
-    policy, problems = parse_leniently(text, "other.toml", "toml", references=False)
+    policy, problems = parse_collecting_errors(text, "other.toml", "toml", references=False)
     assert problems == ()
-    return Beside(before=(policy,))
+    return CompositionContext(before=(policy,))
 
 
 def test_an_edit_derives_everything_and_leaves_the_snapshot_alone() -> None:

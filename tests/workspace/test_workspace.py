@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 
 from editor.editing.edits import EditError, GrantPath, GrantPort, SetPathRights
-from editor.editing.merge import Collides, MergeError
+from editor.editing.merge import MergeConflict, MergeError
 from editor.landlock.rights import RightSet, rights_of
-from editor.policy.compose import Beside
+from editor.policy.compose import CompositionContext
 from editor.policy.errors import PolicyError
 from editor.workspace.levels import LEVELS
 from editor.workspace.notifying import Changes
@@ -283,7 +283,7 @@ def test_a_collision_waits_for_a_choice(opened: Opened) -> None:
     workspace.disk_changed()
     (collision,) = workspace.collisions()
     assert str(collision.unit) == "/usr"
-    with pytest.raises(Collides):
+    with pytest.raises(MergeConflict):
         workspace.merge()
     assert workspace.conflict is not None
     assert workspace.document.text == mine
@@ -594,7 +594,7 @@ def test_nobody_is_notified_under_the_lock(opened: Opened, change: str) -> None:
             assert {"reading"} in opened.told
             assert not workspace.reading
         case "compose":
-            workspace.compose_with(Beside)
+            workspace.compose_with(CompositionContext)
         case "save":
             workspace.save()
     assert finished and all(finished)
