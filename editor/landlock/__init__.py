@@ -1,1 +1,1 @@
-"""What the kernel's Landlock is: rights, ABI table, system calls, building and enforcing a ruleset."""
+"""The kernel's Landlock: rights, ABI versions, system calls, and building and enforcing rulesets."""

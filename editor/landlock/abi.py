@@ -1,4 +1,4 @@
-"""The versions of Landlock: which kernel brought each, and what changes for a policy that moves up to it."""
+"""The versions of Landlock: which kernel introduced each, and what changes for a policy that upgrades."""
 
 import os
 from typing import NamedTuple
@@ -31,9 +31,9 @@ ABI_VERSIONS: tuple[AbiVersion, ...] = (
 
 
 class KernelState(NamedTuple):
-    """What this kernel says of Landlock. ``abi`` is 0 where there is none, and ``problem`` says why.
+    """This kernel's support for Landlock. ``abi`` is 0 without it, and ``problem`` says why.
 
-    ``lsms`` lists the active security modules in order; None where securityfs is not mounted.
+    ``lsms`` lists the active security modules in order; None if securityfs is not mounted.
     """
 
     release: str
@@ -57,7 +57,7 @@ def _active_lsms() -> tuple[str, ...] | None:
 
 
 def probe() -> KernelState:
-    """Ask the kernel, never the release number: distributions backport."""
+    """Ask the kernel and not its release number, because distributions backport."""
     release = os.uname().release
     try:
         return KernelState(release, kernel.query_abi(), kernel.query_errata(), _active_lsms(), "")

@@ -48,12 +48,12 @@ RESTRICT_FLAGS: tuple[Flag, ...] = (
 )
 RULE_FLAGS: tuple[Flag, ...] = (Flag("quiet", 0, 10, "Do not log denials on this object."),)
 
-# Size of struct landlock_ruleset_attr by the first ABI that knows it: a larger one is E2BIG on an older kernel.
+# Size of struct landlock_ruleset_attr by the first ABI that knows it: older kernels reject a larger one with E2BIG.
 _RULESET_SIZES: Mapping[int, int] = MappingProxyType({1: 8, 4: 16, 6: 24, 10: 48})
 
 
 class LandlockError(OSError):
-    """A Landlock system call failed; the text says what the kernel meant, ``errno`` is kept."""
+    """A Landlock system call failed; the text explains ``errno``."""
 
 
 class LandlockUnavailable(LandlockError):
@@ -93,7 +93,7 @@ class _RulesetAttr(ctypes.Structure):
 
 class _PathBeneathAttr(ctypes.Structure):
     _pack_ = 1
-    _layout_ = "ms"  # what _pack_ implies; Python 3.14 wants it said
+    _layout_ = "ms"  # implied by _pack_, but Python 3.14 wants it spelled out
     _fields_ = (("allowed_access", ctypes.c_uint64), ("parent_fd", ctypes.c_int32))
 
 
@@ -117,17 +117,17 @@ def _call(name: str, number: int, *arguments: object) -> int:
 
 
 def query_abi() -> int:
-    """The Landlock ABI of this kernel, 1 or more. Raises LandlockUnavailable where there is none."""
+    """Return the Landlock ABI of this kernel, 1 or more. Raises LandlockUnavailable if it has none."""
     return _call(
         "create_ruleset", _SYS_CREATE_RULESET, None, ctypes.c_size_t(0), ctypes.c_uint32(_CREATE_RULESET_VERSION)
     )
 
 
 def query_errata() -> int:
-    """The bit mask of Landlock errata fixed in this kernel; 0 where it cannot tell.
+    """Return the bit mask of Landlock errata fixed in this kernel; 0 if it cannot say.
 
-    It came with Linux 6.15, and stable kernels were given it too: Debian's 6.12 tells, at ABI 6.
-    Raises LandlockUnavailable where there is no Landlock.
+    The query came with Linux 6.15 and was backported to stable kernels: Debian's 6.12 has it, at ABI 6. Raises
+    LandlockUnavailable without Landlock.
     """
     try:
         return _call(
@@ -140,9 +140,9 @@ def query_errata() -> int:
 
 
 def create_ruleset(handled_fs: int, handled_net: int, scoped: int, abi: int) -> int:
-    """A new ruleset's file descriptor (close-on-exec). The masks must hold nothing that ``abi`` does not know.
+    """Create a ruleset and return its close-on-exec descriptor. The masks must only contain what ``abi`` knows.
 
-    ``abi`` is the kernel's: it fixes the size of the structure. Raises LandlockError.
+    ``abi`` is the kernel's: it determines the size of the structure. Raises LandlockError.
     """
     attr = _RulesetAttr(handled_fs, handled_net, scoped)
     size = max(size for first, size in _RULESET_SIZES.items() if first <= abi)
@@ -150,7 +150,7 @@ def create_ruleset(handled_fs: int, handled_net: int, scoped: int, abi: int) -> 
 
 
 def knows(kind: Kind, mask: int) -> bool:
-    """Whether this kernel knows all rights of ``kind`` in ``mask``. Raises LandlockUnavailable without Landlock."""
+    """Return whether this kernel knows all rights of ``kind`` in ``mask``. Raises LandlockUnavailable."""
     masks = {"fs": (mask, 0, 0), "net": (0, mask, 0), "scope": (0, 0, mask)}[kind]
     try:
         ruleset_fd = create_ruleset(*masks, query_abi())
@@ -174,9 +174,9 @@ def _add_rule(ruleset_fd: int, kind: int, attr: ctypes.Structure) -> None:
 
 
 def add_path_rule(ruleset_fd: int, parent_fd: int, access: int) -> None:
-    """Grant ``access`` (a mask of fs rights) on the hierarchy that ``parent_fd`` (O_PATH will do) opens.
+    """Grant ``access`` (a mask of fs rights) beneath what ``parent_fd`` (O_PATH suffices) opens.
 
-    Raises LandlockError: EINVAL where a file is given a right that only a directory can hold.
+    Raises LandlockError: EINVAL if a file is given a right that only applies to directories.
     """
     _add_rule(ruleset_fd, _RULE_PATH_BENEATH, _PathBeneathAttr(access, parent_fd))
 
@@ -187,15 +187,15 @@ def add_port_rule(ruleset_fd: int, port: int, access: int) -> None:
 
 
 def set_no_new_privs() -> None:
-    """Give up gaining privileges by execve (prctl(2)): Landlock and seccomp ask it of an unprivileged process."""
+    """Set no_new_privs (prctl(2)), which Landlock and seccomp require of unprivileged processes."""
     if _libc.prctl(_PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0:
         code = ctypes.get_errno()
         raise LandlockError(code, f"prctl(PR_SET_NO_NEW_PRIVS): {os.strerror(code)}")
 
 
 def restrict_self(ruleset_fd: int, flags: int = 0) -> None:
-    """Put the calling thread, and all that it starts from now on, in a new domain. Raises LandlockError.
+    """Put the calling thread and its future children in a new domain. Raises LandlockError.
 
-    There is no way back. Other threads of the process stay as they are (unless TSYNC, ABI 8).
+    This cannot be undone. Other threads of the process stay as they are (unless TSYNC, ABI 8).
     """
     _call("restrict_self", _SYS_RESTRICT_SELF, ctypes.c_int(ruleset_fd), ctypes.c_uint32(flags))

@@ -1,10 +1,10 @@
 """Every access right and scope of Landlock, ABI 1 to 11, in one table.
 
-Source of bits and names: include/uapi/linux/landlock.h and Documentation/userspace-api/landlock.rst.
-A set of rights is a ``frozenset`` of names: names are unique across the three kinds, so one set type serves all.
+Source of bits and names: include/uapi/linux/landlock.h and Documentation/userspace-api/landlock.rst. A set of rights is
+a ``frozenset`` of names: names are unique across the three kinds, so one set type serves all.
 
-A right of a later kernel has no name here, only a bit. Its name is then the bit itself in hexadecimal behind its kind,
-as the kernel's audit writes kinds: ``fs.0x20000``. Such names stand in sets as all others do, but not in the table.
+A right of a later kernel has no name here, only a bit. Its name is then its kind and the bit in hexadecimal, with the
+kinds named as in the kernel's audit: ``fs.0x20000``. Such names occur in sets like any other, but not in the table.
 """
 
 from collections.abc import Iterable, Iterator, Mapping
@@ -16,12 +16,12 @@ RightSet = frozenset[str]
 
 NO_RIGHTS: RightSet = frozenset()
 LATEST_ABI = 11
-# The ABI of a right that has no name here: later than any number that a policy can name.
+# The ABI of a right without a name: later than any number that a policy can contain.
 UNKNOWN_ABI = 1 << 31
 
 
 class Right(NamedTuple):
-    """One right or scope: its kernel name in snake case, its bit, the ABI that brought it, and what it permits."""
+    """One right or scope: its kernel name in snake case, its bit, the ABI that introduced it, and what it permits."""
 
     name: str
     kind: Kind
@@ -62,25 +62,25 @@ FS_RIGHTS: tuple[Right, ...] = tuple(right for right in _TABLE if right.kind == 
 NET_RIGHTS: tuple[Right, ...] = tuple(right for right in _TABLE if right.kind == "net")
 SCOPES: tuple[Right, ...] = tuple(right for right in _TABLE if right.kind == "scope")
 
-# ACCESS_FILE in security/landlock/fs.c: a rule on anything but a directory may hold nothing else (EINVAL).
+# ACCESS_FILE in security/landlock/fs.c: a rule on anything but a directory may only have these (else EINVAL).
 FILE_RIGHTS: RightSet = frozenset({"execute", "write_file", "read_file", "truncate", "ioctl_dev", "resolve_unix"})
 
-# What only a directory can hold. Of a right without a name nobody knows yet.
+# Rights that only apply to directories. Unnamed rights are unknown in this respect.
 DIRECTORY_RIGHTS: RightSet = frozenset(right.name for right in FS_RIGHTS) - FILE_RIGHTS
 
-# Group names of Landlock Config, and what each means at an ABI.
+# Group names of Landlock Config, and the kinds of rights that each may stand for.
 GROUPS: Mapping[str, tuple[Kind, ...]] = MappingProxyType(
     {"abi.all": ("fs", "net", "scope"), "abi.read_execute": ("fs",), "abi.read_write": ("fs",)}
 )
 
 
 def rights_of(kind: Kind, abi: int = LATEST_ABI) -> RightSet:
-    """The names of all rights of ``kind`` that the Landlock version ``abi`` knows; a newer ABI counts as the newest."""
+    """Return the names of all rights of ``kind`` at Landlock ABI ``abi``; a newer ABI counts as the newest known."""
     return frozenset(right.name for right in _TABLE if right.kind == kind and right.abi <= abi)
 
 
 def group_rights(group: str, kind: Kind, abi: int) -> RightSet:
-    """What a Landlock Config group stands for at ``abi``, as landlockconfig's parser resolves it.
+    """Return the rights of a Landlock Config group at ``abi``, as landlockconfig's parser resolves it.
 
     Raises KeyError for a group that does not exist for ``kind``.
     """
@@ -95,7 +95,7 @@ def group_rights(group: str, kind: Kind, abi: int) -> RightSet:
 
 
 def right_of(name: str) -> Right:
-    """The right called ``name``: of the table, or one that is only a bit. Raises KeyError for any other name."""
+    """Return the right called ``name``, from the table or as a bare bit. Raises KeyError for any other name."""
     right = RIGHTS.get(name)
     if right is not None:
         return right
@@ -107,7 +107,7 @@ def right_of(name: str) -> Right:
 
 
 def kind_of(name: str) -> Kind | None:
-    """The kind of the right called ``name``; None where no right is called so."""
+    """Return the kind of the right called ``name``; None if there is no such right."""
     try:
         return right_of(name).kind
     except KeyError:
@@ -115,12 +115,12 @@ def kind_of(name: str) -> Kind | None:
 
 
 def mask_name(kind: Kind, mask: int) -> str:
-    """What stands for the number ``mask``, one bit or several, in a list of rights of ``kind``: ``fs.0x60000``."""
+    """Return the name for the number ``mask`` (one bit or several) in a list of rights of ``kind``: ``fs.0x60000``."""
     return f"{kind}.{mask:#x}"
 
 
 def mask_of(name: str) -> int | None:
-    """The number that ``name`` stands for, if `mask_name` wrote it; None for every other name."""
+    """Return the number in a ``name`` written by `mask_name`; None for any other name."""
     kind, found, digits = name.partition(".0x")
     if not found or kind not in ("fs", "net", "scope"):
         return None
@@ -132,21 +132,21 @@ def mask_of(name: str) -> int | None:
 
 
 def bits_of(name: str) -> RightSet:
-    """The rights, a bit each, of the number that ``name`` stands for; none for a real name."""
+    """Return the rights, one per bit, of the number in ``name``; none for a real name."""
     mask = mask_of(name) or 0
     kind = name.partition(".")[0]
     return frozenset(f"{kind}.{1 << bit:#x}" for bit in range(mask.bit_length()) if mask >> bit & 1)
 
 
 def named_bits(kind: Kind, mask: int) -> list[str]:
-    """The rights of the table that the bits of ``mask`` stand for."""
+    """Return the rights in the table for the bits of ``mask``."""
     return [right.name for right in _TABLE if right.kind == kind and mask >> right.bit & 1]
 
 
 def stands_for(written: str, kind: Kind, abi: int | None) -> RightSet:
-    """What an element of a list of rights of ``kind`` stands for: a right, a group at the file's ``abi``, or a number.
+    """Return the rights that an element of a list of ``kind`` stands for: a right, a group at ``abi``, or a number.
 
-    A group without an ABI stands for nothing.
+    Without an ABI a group stands for nothing.
     """
     if written in GROUPS:
         return group_rights(written, kind, abi or 0)
@@ -154,12 +154,12 @@ def stands_for(written: str, kind: Kind, abi: int | None) -> RightSet:
 
 
 def unnamed(rights: RightSet) -> RightSet:
-    """Those of ``rights`` that are only bits."""
+    """Return those of ``rights`` that are bare bits."""
     return rights - _NAMES
 
 
 def to_mask(names: Iterable[str]) -> int:
-    """The kernel's bit mask of ``names``, which must all be of one kind. Raises KeyError for an unknown name."""
+    """Return the kernel's bit mask of ``names``, all of one kind. Raises KeyError for an unknown name."""
     mask = 0
     for name in names:
         mask |= 1 << right_of(name).bit
@@ -167,9 +167,9 @@ def to_mask(names: Iterable[str]) -> int:
 
 
 def in_order(names: Iterable[str]) -> list[str]:
-    """``names`` in the kernel's order (kind, then bit), the order in which every list of rights is shown.
+    """Return ``names`` in the kernel's order (kind, then bit), in which every list of rights is shown.
 
-    Names of rights alone: groups are left out, and so are numbers of several bits.
+    Only names of rights are kept: groups and numbers of several bits are left out.
     """
     wanted = frozenset(names)
     found = [right.name for right in _TABLE if right.name in wanted]

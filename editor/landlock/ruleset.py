@@ -1,7 +1,7 @@
-"""From plain values to a ruleset in the kernel: cut down to the ABI at hand, built, enforced.
+"""Turns plain values into a ruleset in the kernel: reduced to the ABI at hand, built, enforced.
 
-Best effort is the field's rule (a policy for a newer kernel still protects on an older one), but never in silence:
-whatever could not be enforced or granted comes back as a note.
+Best effort is the convention (a policy for a newer kernel still protects on an older one), but never silently: whatever
+could not be enforced or granted is returned as a note.
 """
 
 import errno
@@ -26,7 +26,7 @@ NoteKind = Literal["abi_lost", "missing_path", "not_for_file", "unnamed", "unrea
 
 
 class PathGrant(NamedTuple):
-    """Rights on the hierarchy below ``path``, which may be relative to the working directory of who builds."""
+    """Rights beneath ``path``, which may be relative to the working directory of the process that builds."""
 
     path: str
     rights: RightSet
@@ -40,7 +40,7 @@ class PortGrant(NamedTuple):
 
 
 class RulesetSpec(NamedTuple):
-    """Everything that a ruleset says, as values; can be sent to another process as JSON."""
+    """The contents of a ruleset as plain values, which can be sent to another process as JSON."""
 
     handled_fs: RightSet
     handled_net: RightSet
@@ -49,7 +49,7 @@ class RulesetSpec(NamedTuple):
     ports: tuple[PortGrant, ...]
 
     def to_json(self) -> dict[str, Any]:
-        """Plain JSON values; ``from_json`` is the inverse."""
+        """Return plain JSON values; ``from_json`` is the inverse."""
         return {
             "handled_fs": in_order(self.handled_fs),
             "handled_net": in_order(self.handled_net),
@@ -60,7 +60,7 @@ class RulesetSpec(NamedTuple):
 
     @classmethod
     def from_json(cls, data: dict[str, Any]) -> "RulesetSpec":
-        """The spec that ``to_json`` wrote."""
+        """Return the spec that ``to_json`` wrote."""
         return cls(
             frozenset(data["handled_fs"]),
             frozenset(data["handled_net"]),
@@ -71,9 +71,9 @@ class RulesetSpec(NamedTuple):
 
 
 class Note(NamedTuple):
-    """Something of a spec that is not enforced or granted as written. ``message`` is a whole sentence.
+    """Something in a spec that is not enforced or granted as written. ``message`` is a whole sentence.
 
-    ``subject`` is the path or port of the rule, empty where the ruleset as a whole is meant.
+    ``subject`` is the path or port of the rule, empty if the whole ruleset is meant.
     """
 
     kind: NoteKind
@@ -83,9 +83,9 @@ class Note(NamedTuple):
 
 
 class BuiltRuleset(NamedTuple):
-    """A ruleset in the kernel. ``fd`` is None where nothing of the spec can be enforced at ``abi``.
+    """A ruleset in the kernel. ``fd`` is None if nothing of the spec can be enforced at ``abi``.
 
-    ``spec`` is what is enforced, after everything that ``notes`` lists was dropped.
+    ``spec`` is what is enforced, without anything that ``notes`` says was dropped.
     """
 
     fd: int | None
@@ -111,10 +111,10 @@ def _unnamed_message(rights: RightSet) -> str:
 
 
 def degrade(spec: RulesetSpec, abi: int, beyond: RightSet = NO_RIGHTS) -> tuple[RulesetSpec, tuple[Note, ...]]:
-    """``spec`` without what ``abi`` does not know, and one note that lists it (none where nothing was lost).
+    """Return ``spec`` without what ``abi`` does not know, and notes on what was lost.
 
-    Rules that are left without a right are dropped. Dropping ``refer`` does not permit anything: an ABI 1 kernel
-    always denies it. ``beyond`` are rights without a name that the kernel has said to know.
+    Rules without remaining rights are dropped. Dropping ``refer`` permits nothing: an ABI 1 kernel always denies it.
+    ``beyond`` are rights without a name that the kernel knows nevertheless.
     """
     fs, net, scoped = rights_of("fs", abi) | beyond, rights_of("net", abi) | beyond, rights_of("scope", abi) | beyond
     lost = (spec.handled_fs - fs) | (spec.handled_net - net) | (spec.scoped - scoped)
@@ -137,7 +137,7 @@ def degrade(spec: RulesetSpec, abi: int, beyond: RightSet = NO_RIGHTS) -> tuple[
 
 
 def _known_beyond(spec: RulesetSpec) -> RightSet:
-    """The rights of ``spec`` without a name that this kernel knows: nobody else can tell."""
+    """Return the unnamed rights of ``spec`` that this kernel knows; only the kernel can say."""
     bits = map(right_of, unnamed(spec.handled_fs | spec.handled_net | spec.scoped))
     return frozenset(right.name for right in bits if kernel.knows(right.kind, 1 << right.bit))
 
@@ -149,7 +149,7 @@ def _open_failed(grant: PathGrant, error: OSError) -> Note:
 
 
 def _add_path(ruleset_fd: int, grant: PathGrant) -> tuple[PathGrant | None, Note | None]:
-    """What of ``grant`` is in the kernel now (None: nothing), and what there is to say about the rest."""
+    """Add a rule for ``grant``; return what the kernel has accepted (None: nothing), and a note on the rest."""
     try:
         parent_fd = os.open(grant.path, os.O_PATH | os.O_CLOEXEC)
     except (OSError, ValueError) as error:  # ValueError: a NUL in the path
@@ -178,23 +178,22 @@ def _add_path(ruleset_fd: int, grant: PathGrant) -> tuple[PathGrant | None, Note
 
 
 def _refused(ruleset_fd: int, parent_fd: int, rights: RightSet) -> RightSet:
-    """Those of ``rights`` that the kernel refuses to grant on the object, which is no directory."""
+    """Return those of ``rights`` that the kernel refuses to grant on an object that is not a directory."""
     refused = set[str]()
     for name in rights:
         try:
             kernel.add_path_rule(ruleset_fd, parent_fd, to_mask((name,)))
         except kernel.LandlockError as error:
-            if error.errno == errno.EINVAL:  # any other is met again with the other rights
+            if error.errno == errno.EINVAL:  # any other error comes back with the remaining rights
                 refused.add(name)
     return frozenset(refused)
 
 
 def build(spec: RulesetSpec, abi: int | None = None) -> BuiltRuleset:
-    """Build ``spec`` in the kernel, as far as the kernel's ABI, or the older ``abi`` to simulate, goes.
+    """Build ``spec`` in the kernel, reduced to the kernel's ABI, or to the older ``abi`` to simulate.
 
-    Rule paths are opened here, O_PATH and following symlinks: a rule belongs to what they lead to at this moment.
-    Raises LandlockUnavailable where the kernel has no Landlock, LandlockError for any other refusal. The caller closes
-    ``fd``.
+    Rule paths are opened here with O_PATH, following symlinks: a rule belongs to what they lead to at this moment.
+    Raises LandlockUnavailable without Landlock, LandlockError for any other refusal. The caller closes ``fd``.
     """
     kernel_abi = kernel.query_abi()
     used = kernel_abi if abi is None else min(abi, kernel_abi)
@@ -225,10 +224,10 @@ def build(spec: RulesetSpec, abi: int | None = None) -> BuiltRuleset:
 
 
 def enforce(built: BuiltRuleset, flags: int = 0) -> None:
-    """Put the calling thread under ``built``, for good. no_new_privs is set in any case. Raises LandlockError.
+    """Restrict the calling thread with ``built``, irreversibly. Always sets no_new_privs. Raises LandlockError.
 
-    ``flags`` are ``kernel.LOG_*`` bits; those that the kernel's ABI does not know are left out, since they change
-    logging only.
+    ``flags`` are ``kernel.LOG_*`` bits; those that the kernel's ABI does not know are dropped, because they only change
+    logging.
     """
     kernel.set_no_new_privs()
     if built.fd is None:

@@ -1,1 +1,1 @@
-"""Running a command inside a policy and seeing what it touched."""
+"""Runs a command under a policy and reports what it accessed."""

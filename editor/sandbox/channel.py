@@ -1,4 +1,4 @@
-"""The tracer's way to tell the runner: lines into a pipe, without ever waiting for who reads it while there is work."""
+"""The tracer's event pipe to the runner: JSON lines, written without blocking while there is work to do."""
 
 import json
 import os
@@ -9,7 +9,10 @@ _LAST_WAIT_S = 3600.0
 
 
 class Channel:
-    """Events of one run on a pipe. ``control`` is the other pipe, whose end means that nobody listens any more."""
+    """Sends the events of one run.
+
+    ``events`` is the write end of the event pipe; ``control`` is the pipe whose hang-up means that the runner is gone.
+    """
 
     def __init__(self, events: int, control: int) -> None:
         self._events = events
@@ -21,17 +24,17 @@ class Channel:
 
     @property
     def is_drained(self) -> bool:
-        """Whether everything has been taken by the pipe; only then more should be made."""
+        """Whether the pipe has taken everything; produce more events only then."""
         return not self._pending
 
     def notice(self, text: str) -> None:
-        """A sentence for the person, said once a run."""
+        """Queue a message for the user, once per run."""
         if text not in self._noticed:
             self._noticed.add(text)
             self._notices.append(text)
 
     def send(self, lines: list[str]) -> None:
-        """Put ``lines`` and the notices that wait into the pipe, as far as it takes them."""
+        """Write ``lines`` and the queued notices, as far as the pipe takes them without blocking."""
         notices = [json.dumps({"notice": text}) for text in self._notices]
         self._notices = []
         if lines or notices:
@@ -39,23 +42,23 @@ class Channel:
         self.flush()
 
     def flush(self) -> None:
-        """Go on with what the pipe did not take."""
+        """Write what the pipe did not take before."""
         while self._pending:
             try:
                 written = os.write(self._events, self._pending)
             except BlockingIOError:
                 return
-            except OSError:  # nobody reads any more; the control pipe says the same
+            except OSError:  # the reader is gone; the control pipe reports that, too
                 self._pending = b""
                 return
             self._pending = self._pending[written:]
 
     def finish(self, last: dict[str, Any]) -> None:
-        """Say the last thing, waiting until it is taken or nobody is there."""
+        """Write the last event, and block until it is read or the runner is gone."""
         self.send([json.dumps(last)])
         waiting = select.poll()
         waiting.register(self._events, select.POLLOUT)
-        waiting.register(self._control, 0)  # its hang-up is reported unasked
+        waiting.register(self._control, 0)  # a hang-up is always reported
         while self._pending:
             ready = waiting.poll(_LAST_WAIT_S * 1000)
             if not ready or any(fd == self._control and event & select.POLLHUP for fd, event in ready):

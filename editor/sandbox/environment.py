@@ -1,15 +1,15 @@
-"""The environment that a command gets: the one that Paddock was given."""
+"""The environment for a command: what Paddock itself was started with."""
 
 import os
 
-# What Python sets LC_CTYPE to for itself, and for all that it starts, in the C locale (PEP 538).
+# What Python sets LC_CTYPE to in the C locale, for itself and its children (PEP 538).
 _COERCED = ("C.UTF-8", "C.utf8", "UTF-8")
 
 
 def original_environment() -> dict[str, str]:
-    """This process's environment without what the Python interpreter added to it when it started.
+    """Return this process's environment without what the Python interpreter added at startup.
 
-    Programs would sort and print differently with a locale that nobody asked for.
+    With a locale that nobody set, programs would sort and print differently.
     """
     environment = dict(os.environ)
     if environment.get("LC_CTYPE") in _COERCED:

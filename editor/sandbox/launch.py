@@ -1,7 +1,7 @@
-"""``paddock run``: put this process under a policy and become the command. Nothing watches, nothing is left behind.
+"""``paddock run``: restrict this process with a policy, then execute the command in its place.
 
-Everything is imported and prepared before the policy is enforced: afterwards not even Python's own files may be
-readable.
+Everything is imported and prepared before the policy is enforced: after that, even Python's own files may be
+unreadable.
 """
 
 import errno
@@ -24,7 +24,7 @@ _SHELL = "/bin/sh"
 
 
 class LaunchError(Exception):
-    """The command was not started. The message is printable, ``status`` is the exit status that says so."""
+    """The command was not started. The message is printable; ``status`` is the exit status to report."""
 
     def __init__(self, message: str, status: int = FAILED) -> None:
         super().__init__(message)
@@ -32,9 +32,10 @@ class LaunchError(Exception):
 
 
 class Launch(NamedTuple):
-    """What to run. ``abi`` simulates an older kernel, ``require_abi`` is the least that the kernel must have.
+    """What to run, and under which limits.
 
-    ``layers`` are policies to put on top, each a domain in the one before.
+    ``abi`` simulates an older kernel; ``require_abi`` is the lowest ABI to accept. ``layers`` are further policies,
+    each a domain nested in the one before.
     """
 
     command: tuple[str, ...]
@@ -44,10 +45,10 @@ class Launch(NamedTuple):
 
 
 def launch(policy: Policy, request: Launch, warn: Callable[[ResolvedPolicy, Note], None] | None) -> NoReturn:
-    """Enforce ``policy`` on this process, for good, and execute the command in its place.
+    """Enforce ``policy`` on this process, irreversibly, and execute the command in its place.
 
-    ``warn`` is told, before the command starts, whatever of the policy is not enforced or granted as written. Raises
-    LaunchError where that cannot be done: never is the command started without the policy.
+    ``warn``, if given, is called before that for each part of the policy that is not enforced or granted as written.
+    Raises LaunchError if anything fails: the command is never started without the policy.
     """
     layers: list[BuiltRuleset] = []
     for each in (policy, *request.layers):
@@ -94,31 +95,31 @@ def _build(resolved: ResolvedPolicy, request: Launch) -> BuiltRuleset:
 
 
 def _plain(text: str) -> str:
-    """``text`` as any terminal can show it, made without importing anything."""
+    """Return ``text`` in a form that is safe on any terminal, without importing anything."""
     return text if text and text.isascii() and text.isprintable() else ascii(text)
 
 
 def _restore_signals() -> None:
-    """Give the command the dispositions that the kernel starts a program with: Python itself ignores these two."""
+    """Reset the two signals that Python ignores to their defaults, as for any new program."""
     signal.signal(signal.SIGPIPE, signal.SIG_DFL)
     signal.signal(signal.SIGXFSZ, signal.SIG_DFL)
 
 
 def _execute(command: tuple[str, ...], environment: dict[str, str], shown: str, hint: str) -> NoReturn:
-    """execvp(3), told apart as env(1) does. Raises LaunchError where no program could be executed."""
+    """Execute the command as execvp(3) does. Raises LaunchError with env(1)'s status if no program can be executed."""
     refused: OSError | None = None
     for path in _candidates(command[0], environment):
         try:
             _become(path, command, environment)
         except FileNotFoundError:
-            # Also said of a program whose interpreter is missing: the file itself is there then.
+            # ENOENT also means that the interpreter is missing: then the file itself exists.
             if os.path.exists(path):
                 raise LaunchError(f"cannot execute {shown}: its interpreter does not exist", NOT_FOUND) from None
         except PermissionError as error:
             refused = refused or error
         except (OSError, ValueError) as error:  # ValueError: a NUL in the command
             if isinstance(error, NotADirectoryError) and "/" not in command[0]:
-                continue  # something in PATH is no directory
+                continue  # an entry of PATH is not a directory
             text = error.strerror if isinstance(error, OSError) else str(error)
             raise LaunchError(f"cannot execute {shown}: {text}", CANNOT_EXECUTE) from error
     if refused is not None:
@@ -145,5 +146,5 @@ def _become(path: str, command: tuple[str, ...], environment: dict[str, str]) ->
     except OSError as error:
         if error.errno != errno.ENOEXEC:
             raise
-    # A script without a first line that names its interpreter is the shell's, as execvp(3) has it.
+    # Like execvp(3): a script without a #! line is run by the shell.
     os.execve(_SHELL, (_SHELL, path, *command[1:]), environment)  # noqa: S606

@@ -1,7 +1,7 @@
-"""Starting a run and listening to it: the side of the tester that the screen and the command line hold.
+"""Starts a run and reads its events: the side of the tester that the screen and the command line use.
 
-The command runs under a tracer process of its own (``editor.sandbox.tracing.tracer``). Here are only pipes: a run can
-neither block nor crash who started it, and when that process is gone the tracer ends everything that it started.
+The command runs under a tracer process of its own (``editor.sandbox.tracing.tracer``), connected by pipes only: a run
+can neither block nor crash its caller, and if the caller dies, the tracer kills everything that it started.
 """
 
 import contextlib
@@ -26,27 +26,28 @@ from editor.sandbox.wire import Spec
 Stream = Literal["stdout", "stderr", "tty"]
 
 _CHUNK = 1 << 16
-# Isolated and without site packages: the directory that a person works in must not decide which code runs, and
-# starting is faster.
+# Isolated and without site packages: the working directory must not decide which code runs, and startup is faster.
 _BOOT = (
     "import sys; sys.path.insert(0, sys.argv[1]); "
     "from editor.sandbox.tracing.tracer import main; sys.exit(main(sys.argv[2:]))"
 )
 _TRACER_LOST = 125
-_LAST_RESORT_S = 8.0  # longer than the tracer's own patience with processes that hang
+_LAST_RESORT_S = 8.0  # longer than the tracer itself waits for processes that hang
 
 
 class RunRequest(NamedTuple):
     """What to run, and how.
 
-    ``env`` None: this process's own environment, as it was given. ``stdin``, ``stdout``, ``stderr`` are descriptors
-    that the command gets; None means for input /dev/null, for output a pipe whose bytes come as ``Output`` events.
-    With ``pty`` each None means a new terminal instead, of ``size`` (rows, columns). The command stays in the caller's
-    session (so that the terminal's keys reach it) where ``stdin`` is given, else it gets a session of its own.
-    ``timeout`` is in seconds. ``confirm``: compare denials with the kernel's audit; True turns audit on for the run,
-    None uses it where it is on and readable, False does not ask. ``layers`` are policies put on top of ``resolved``,
-    each a domain in the one before. ``max_processes`` bounds the processes and threads alive at a time: the run is
-    killed when there are more, and its status is then 125. ``deny_io_uring`` makes io_uring_setup(2) answer ENOSYS.
+    ``env`` None is this process's original environment. ``stdin``, ``stdout`` and ``stderr`` are descriptors for the
+    command; None means /dev/null for input, and for output a pipe whose data arrives as ``Output`` events. With
+    ``pty``, None means a new terminal of ``size`` (rows, columns) instead. If ``stdin`` is given, the command stays in
+    the caller's session, so that the terminal's keys reach it; otherwise it gets its own session. ``timeout`` is in
+    seconds.
+
+    ``confirm`` compares denials with the kernel's audit: True turns audit on for the run, None uses it if it is on and
+    readable, False does not use it. ``layers`` are policies on top of ``resolved``, each a domain nested in the one
+    before. A run with more than ``max_processes`` processes and threads at a time is killed, with status 125.
+    ``deny_io_uring`` makes io_uring_setup(2) fail with ENOSYS.
     """
 
     resolved: ResolvedPolicy
@@ -68,26 +69,26 @@ class RunRequest(NamedTuple):
 
 
 class Output(NamedTuple):
-    """Bytes that the command wrote."""
+    """Data that the command wrote."""
 
     stream: Stream
     data: bytes
 
 
 class AccessUpdate(NamedTuple):
-    """An access; ``access.times`` is the increase since the last event with the same ``access.key()``."""
+    """An access; ``access.times`` is the increase since the last update with the same ``access.key()``."""
 
     access: Access
 
 
 class Notice(NamedTuple):
-    """A sentence for the person."""
+    """A message for the user."""
 
     text: str
 
 
 class Finished(NamedTuple):
-    """The run is over, nothing of it is left, and this is the last event."""
+    """The last event: the run is over and no process of it is left."""
 
     report: Report
 
@@ -96,7 +97,7 @@ Event = Output | AccessUpdate | Notice | Finished
 
 
 class Run:
-    """A run under way. ``stop``, ``write`` and ``resize`` may be called from any thread, the rest from one."""
+    """A run in progress. ``stop``, ``write`` and ``resize`` are thread-safe; call the rest from one thread."""
 
     def __init__(
         self, request: RunRequest, process: "subprocess.Popen[bytes]", pipes: "_Pipes", descriptors: "_Descriptors"
@@ -121,15 +122,15 @@ class Run:
 
     @property
     def report(self) -> Report | None:
-        """The whole report, None as long as the run goes on."""
+        """The whole report, or None while the run goes on."""
         return self._report
 
     def fileno(self) -> int:
-        """A descriptor that is readable when ``read_events`` has something. Not valid after ``Finished``."""
+        """Return a descriptor that is readable when ``read_events`` has something. Not valid after ``Finished``."""
         return self._poller.fileno()
 
     def read_events(self) -> list[Event]:
-        """What happened since the last call, without waiting; ``Finished`` comes once, last."""
+        """Return what happened since the last call, without waiting; ``Finished`` comes once, last."""
         if self._report is not None:
             return []
         found: list[Event] = []
@@ -144,19 +145,19 @@ class Run:
         return found
 
     def wait(self) -> Report:
-        """Block until the run is over. Output that is not connected elsewhere is read and dropped."""
+        """Block until the run is over. Output that is not redirected is read and dropped."""
         while self._report is None:
             select.select([self._poller.fileno()], [], [])
             self.read_events()
         return self._report
 
     def stop(self) -> None:
-        """End the whole tree: SIGTERM, and SIGKILL for what is left after a moment. ``Finished`` follows.
+        """End every process of the run: SIGTERM, then SIGKILL a moment later. ``Finished`` follows.
 
-        Should the tracer itself hang in the kernel (in a filesystem that does not answer, say), it is killed some
-        seconds later, and the kernel kills with it what it traces.
+        If the tracer itself hangs in the kernel (in a filesystem that does not answer, say), it is killed some seconds
+        later, and the kernel kills whatever it traces.
         """
-        with self._lock, contextlib.suppress(OSError):  # over already
+        with self._lock, contextlib.suppress(OSError):  # already over
             if self._control < 0:
                 return
             os.write(self._control, b"stop")
@@ -166,7 +167,7 @@ class Run:
                 self._last_resort.start()
 
     def write(self, data: bytes) -> None:
-        """Type ``data`` into the command's terminal. Raises OSError where there is none, or it takes nothing more."""
+        """Type ``data`` into the command's terminal. Raises OSError if it has none, or if the terminal is closed."""
         with self._lock:
             if self._terminal is None:
                 raise OSError("the command has no terminal of its own")
@@ -174,7 +175,7 @@ class Run:
                 data = data[os.write(self._terminal, data) :]
 
     def resize(self, rows: int, columns: int) -> None:
-        """Tell the command's terminal its size; nothing happens where it has none."""
+        """Set the size of the command's terminal, if it has one."""
         with self._lock, contextlib.suppress(OSError):
             if self._terminal is not None:
                 _set_size(self._terminal, (rows, columns))
@@ -182,7 +183,7 @@ class Run:
     # Reading
 
     def _read_output(self, descriptor: int, found: list[Event]) -> bool:
-        """One piece of output; False when there is none left for now."""
+        """Read one piece of output; return False if there is none for now."""
         try:
             data = os.read(descriptor, _CHUNK)
         except BlockingIOError:
@@ -204,7 +205,7 @@ class Run:
             os.close(descriptor)
 
     def _read_tracer(self, found: list[Event]) -> bool:
-        """What the tracer said; True when it has said everything."""
+        """Read events from the tracer; return True at their end."""
         try:
             data = os.read(self._events, _CHUNK)
         except BlockingIOError:
@@ -245,7 +246,7 @@ class Run:
 
     def _finish(self, found: list[Event]) -> None:
         status = self._process.wait()
-        # Nothing of the run is alive: what the pipes still hold is all that will ever come.
+        # No process of the run is alive: the pipes get no more data.
         for descriptor in list(self._outputs):
             while self._read_output(descriptor, found):
                 pass
@@ -283,7 +284,7 @@ class Run:
 
 
 class _Pipes(NamedTuple):
-    """Our ends: what the tracer tells, what it is told, and where its interpreter writes when it breaks."""
+    """Our ends of the pipes: events from the tracer, control to it, and its standard error."""
 
     events: int
     control: int
@@ -301,7 +302,7 @@ def _set_size(terminal: int, size: tuple[int, int]) -> None:
 
 
 class _Descriptors:
-    """The descriptors of a run that is being started: the command's, and our ends of them."""
+    """The descriptors of a run being started: the command's, and our ends of them."""
 
     def __init__(self, request: RunRequest) -> None:
         self.command_ends: list[int] = []
@@ -330,16 +331,16 @@ class _Descriptors:
         return theirs
 
     def close(self) -> None:
-        """Close everything, the run did not start."""
+        """Close all of them; the run did not start."""
         for descriptor in (*self.command_ends, *self.outputs):
             os.close(descriptor)
 
 
 def start(request: RunRequest) -> Run:
-    """Start a run. Safe in a program with threads: nothing is forked here but by ``subprocess``.
+    """Start a run. Safe in a threaded program: only ``subprocess`` forks.
 
-    Problems of the command itself (not found, refused) come as events and an exit status of 125 to 127. Raises OSError
-    where not even the tracer can be started, ValueError for an empty command or one with a NUL in it.
+    Problems of the command itself (not found, not executable) arrive as events, with exit status 125 to 127. Raises
+    OSError if not even the tracer can be started, ValueError for an empty command or one with a NUL in it.
     """
     if not request.command or not request.command[0]:
         raise ValueError("there is no command to run")
@@ -391,5 +392,5 @@ def start(request: RunRequest) -> Run:
         os.close(descriptor)
     run = Run(request, process, _Pipes(events_read, control_write, errors), descriptors)
     with contextlib.suppress(BrokenPipeError), open(request_write, "w", encoding="ascii") as file:
-        file.write(spec.to_text())  # the tracer reads it at once; should it be dead, its end is the first event
+        file.write(spec.to_text())  # the tracer reads it at once; if it died, its end is the first event
     return run

@@ -1,6 +1,6 @@
-"""What travels between the runner and the tracer: the request one way, events the other way, as JSON.
+"""What the runner and the tracer exchange, as JSON: a request one way, events the other way.
 
-Names that are not UTF-8 travel as lone surrogates, which JSON's ``\\u`` escapes keep.
+Names that are not UTF-8 travel as lone surrogates, which JSON's ``\\u`` escapes preserve.
 """
 
 import json
@@ -13,13 +13,13 @@ from editor.sandbox.verdicts.report import Mode
 
 
 class Spec(NamedTuple):
-    """All that a tracer needs to know. Descriptors are numbers in the tracer; ``events`` and ``control`` are pipes.
+    """Everything that the tracer needs to know. Descriptors are numbers in the tracer's process.
 
-    ``session`` gives the command a session of its own; with ``terminal`` its standard input becomes that session's
-    controlling terminal. ``die_with_parent`` ties the tracer to the thread that started it. ``confirm``: True turns the
-    kernel's audit on for the run, None uses it where it is on, False leaves it alone. ``layers`` are policies to put on
-    top of ``resolved``, the youngest last. More than ``max_processes`` processes and threads end the run.
-    ``deny_io_uring`` makes io_uring_setup(2) fail with ENOSYS.
+    ``session`` gives the command its own session; with ``terminal``, its standard input becomes the controlling
+    terminal. ``die_with_parent`` kills the tracer when the thread that started it ends. ``confirm``: True turns the
+    kernel's audit on for the run, None uses it if it is on, False leaves it alone. ``layers`` are policies on top of
+    ``resolved``, the youngest last. More than ``max_processes`` processes and threads end the run. ``deny_io_uring``
+    makes io_uring_setup(2) fail with ENOSYS.
     """
 
     resolved: ResolvedPolicy
@@ -41,7 +41,7 @@ class Spec(NamedTuple):
     deny_io_uring: bool = False
 
     def to_text(self) -> str:
-        """One line of JSON; ``from_text`` is the inverse."""
+        """Return one line of JSON; ``from_text`` is the inverse."""
         data = self._asdict()
         data["resolved"] = _policy_out(self.resolved)
         data["layers"] = [_policy_out(policy) for policy in self.layers]
@@ -49,7 +49,7 @@ class Spec(NamedTuple):
 
     @classmethod
     def from_text(cls, text: str) -> "Spec":
-        """The request that ``to_text`` wrote. Raises ValueError, KeyError or TypeError for anything else."""
+        """Parse what ``to_text`` wrote. Raises ValueError, KeyError or TypeError for anything else."""
         data: dict[str, Any] = json.loads(text)
         data["resolved"] = _policy_in(data["resolved"])
         data["layers"] = tuple(_policy_in(policy) for policy in data["layers"])

@@ -1,1 +1,1 @@
-"""What a system call wants of Landlock: which rights, on which object."""
+"""Decodes system calls: which rights they request of Landlock, on which objects."""

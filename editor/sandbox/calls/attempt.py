@@ -1,4 +1,4 @@
-"""What a system call wants of Landlock, as values, and what a decoder may ask to find it out."""
+"""The values that decoders produce (what a system call requests of Landlock), and what they may ask of the caller."""
 
 import errno
 from collections.abc import Callable, Mapping
@@ -20,14 +20,16 @@ Args = tuple[int, ...]
 
 
 class AccessRequest(NamedTuple):
-    """Rights wanted on one object. ``object_path`` is the host's name for it, without symbolic links.
+    """Rights requested on one object.
 
-    ``seen`` is the name under which the tracer can look at it. ``unchecked`` says why the kernel does not ask Landlock
-    about this object, empty where it does. ``new`` tells that the object comes to be by the call itself. ``process`` is
-    who a signal is for or who is to be traced: 0 where that is not one process, -1 for the caller. ``group`` is the
-    process group that a signal is for: 0 for the caller's own, -1 for all processes. ``signal`` is its number.
-    ``problem`` is the errno that kept the tracer from finding the object. ``old`` is the former name of what is renamed
-    or linked within one directory.
+    ``path`` is what the program asked for, as the report shows it; ``object_path`` is the object's name on the host,
+    without symbolic links; ``tracer_path`` is the name under which the tracer can examine it. ``error`` is the errno
+    that kept the tracer from finding the object. ``unchecked_reason`` says why the kernel does not ask Landlock about
+    this object; it is empty if it does. ``is_new`` is true of an object that the call itself creates. ``old_path`` is
+    the former name of what is renamed or linked within one directory.
+
+    ``process`` is the target of a signal or of tracing: 0 if that is not one process, -1 for the caller. ``group`` is
+    the process group that a signal is sent to: 0 for the caller's own, -1 for all processes. ``signal`` is its number.
     """
 
     rights: RightSet
@@ -46,7 +48,7 @@ class AccessRequest(NamedTuple):
 
 
 class Refer(NamedTuple):
-    """A rename or link between two directories, as ``Decider.refer`` is asked about it."""
+    """A rename or link between two directories, as ``Decider.refer`` takes it."""
 
     old_dir: str
     new_dir: str
@@ -60,13 +62,15 @@ Kind = Literal["open", "directory", "exec", "carried", "network", "scope", "topo
 
 
 class Attempt:
-    """What one system call wants. ``kind`` says in which order the kernel asks, and which errno means Landlock.
+    """What one system call requests. ``kind`` determines the order of the kernel's checks and Landlock's errno.
 
-    ``why`` is said of a call that Landlock has no right for. ``changes`` are the host's names of what a success creates
-    or removes, ``tree`` what that does to other names: they may be "new", or "gone". ``moves`` says what a success
-    changes of how paths are seen: the working "directory", or the "view" of everything. ``note`` is a sentence to be
-    said once. ``cacheable`` says that the same call means the same until the tree changes. ``bound_name`` is the UNIX
-    address that a success creates: abstract with a leading ``@``, else the host's name of the socket.
+    ``reason`` explains a call that Landlock has no right for. ``changed_paths`` are the host's names of what a
+    successful call creates or removes; ``tree_change`` says what that does to paths that lead through them: "new" ones
+    may exist now, or old ones may be "gone". ``moves`` says how a successful call changes path lookup: a new working
+    "directory", or a new "view" of everything. ``notice`` is a message to show once. A ``cacheable`` call means the
+    same until the tree changes. ``bound_address`` is the UNIX address that a successful call creates: abstract with a
+    leading ``@``, otherwise the host's name of the socket. With ``from_result`` the object is only known from the
+    descriptor that the call returns.
     """
 
     __slots__ = (
@@ -120,65 +124,65 @@ class Caller(Protocol):
 
     @property
     def errata(self) -> int:
-        """The mask of Landlock's errata that are fixed in this kernel."""
+        """The bit mask of Landlock errata fixed in this kernel."""
 
     def read_string(self, address: int) -> str:
-        """The path at ``address``. Raises BadMemory, Gone."""
+        """Return the string at ``address``. Raises BadMemory, Gone."""
 
     def read_memory(self, address: int, size: int) -> bytes:
-        """Raw memory. Raises BadMemory, Gone."""
+        """Return raw memory. Raises BadMemory, Gone."""
 
     def write_memory(self, address: int, data: bytes) -> None:
         """Write memory. Raises BadMemory, Gone."""
 
     def look_up(self, directory: int, path: str, *, follow: bool, rooted: bool = False) -> Lookup:
-        """Where ``path``, relative to the descriptor ``directory`` (or AT_FDCWD), leads.
+        """Look up ``path`` relative to the descriptor ``directory`` (or AT_FDCWD).
 
-        With ``rooted`` as if that directory were the root.
+        With ``rooted``, that directory is treated as the root.
         """
 
     def look_up_descriptor(self, number: int) -> Lookup:
-        """What an open descriptor leads to."""
+        """Return what an open descriptor refers to."""
 
     def program_image(self, tracer_path: str) -> Image:
-        """What a program file asks for."""
+        """Return the interpreter or loader that a program file asks for."""
 
     def socket(self, number: int) -> tuple[int, int, int, bool] | None:
-        """(family, type, protocol, whether it has a port) of a socket, None where it is none or cannot be asked."""
+        """Return (family, type, protocol, whether it has a port) of a socket; None if it cannot be examined."""
 
     def process_name(self, pid: int) -> str:
-        """The comm of any process, empty where there is none."""
+        """Return the comm of any process, empty if it does not exist."""
 
     def process_of_pidfd(self, number: int) -> int:
-        """The process that a descriptor stands for, 0 where it stands for none."""
+        """Return the process that a pidfd refers to, 0 if it is not a pidfd."""
 
 
 Decoder = Callable[[Caller, Args], Attempt | None]
-"""From the arguments of one system call to what it wants; None where that is nothing."""
+"""Turns the arguments of one system call into what it requests; None if that is nothing."""
 
 Decoders = Mapping[str, Decoder]
 """Decoders by the name of the system call."""
 
 
 def signed(value: int) -> int:
-    """An ``int`` argument: the lower 32 bits, with sign."""
+    """Return an ``int`` argument: the lower 32 bits, sign-extended."""
     value &= 0xFFFFFFFF
     return value - 0x100000000 if value & 0x80000000 else value
 
 
 def directory_and_name(caller: Caller, args: Args) -> tuple[int, str]:
-    """A directory descriptor and a path, as two neighbouring arguments."""
+    """Return a directory descriptor and a path, passed as two adjacent arguments."""
     return signed(args[0]), caller.read_string(args[1])
 
 
 def request_on_unresolved(lookup: Lookup, rights: RightSet) -> AccessRequest:
-    """``rights`` on what the tracer could not find, or did not look for."""
+    """Request ``rights`` on an object that the tracer did not find, or did not look for."""
     reason = _SERVED if lookup.error == errno.EDEADLK else ""
     return AccessRequest(rights, lookup.path, None, error=lookup.error, unchecked_reason=reason)
 
 
 def request_on(caller: Caller, lookup: Lookup, rights: RightSet, *, is_new: bool = False) -> AccessRequest:
-    """``rights`` on the object itself."""
+    """Request ``rights`` on the object itself."""
     if lookup.is_special:
         reason = "Landlock does not check pipes, sockets and memory files reached through /proc"
         return AccessRequest(rights, lookup.path, lookup.real_path, entry=lookup.entry, unchecked_reason=reason)
@@ -189,7 +193,7 @@ def request_on(caller: Caller, lookup: Lookup, rights: RightSet, *, is_new: bool
 
 
 def request_on_parent(caller: Caller, lookup: Lookup, *rights: str) -> AccessRequest:
-    """``rights`` on the directory that holds the object."""
+    """Request ``rights`` on the object's parent directory."""
     if lookup.parent is None or lookup.real_path is None:
         return AccessRequest(frozenset(rights), lookup.path, None, error=lookup.error)
     host, tracer = caller.view.host_path(lookup.parent), caller.view.tracer_path(lookup.parent)
@@ -201,5 +205,5 @@ def host_paths(caller: Caller, lookup: Lookup) -> tuple[str, ...]:
 
 
 def request_without_rights(caller: Caller, lookup: Lookup) -> AccessRequest:
-    """An object that Landlock is not asked about."""
+    """Request nothing: Landlock is not asked about the object."""
     return request_on(caller, lookup, NO_RIGHTS)._replace(unchecked_reason="")

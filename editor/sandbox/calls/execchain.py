@@ -1,6 +1,6 @@
-"""What executing a program opens besides the program: the interpreters of ``#!`` lines, and the ELF loader.
+"""The files that execve opens besides the program: interpreters from ``#!`` lines, and the ELF loader.
 
-Source: fs/binfmt_script.c and fs/binfmt_elf.c. Each of them is opened to read and to execute, as the program is.
+Source: fs/binfmt_script.c and fs/binfmt_elf.c. Each is opened for reading and execution, like the program itself.
 """
 
 import os
@@ -8,15 +8,15 @@ import stat
 import struct
 from typing import NamedTuple
 
-_HEAD = 256  # BINPRM_BUF_SIZE: the kernel looks no further for a #! line
-MAX_DEPTH = 5  # a script whose interpreter is a script, and so on: more is ELOOP
+_HEAD = 256  # BINPRM_BUF_SIZE: the kernel reads no more of a #! line
+MAX_DEPTH = 5  # scripts interpreted by scripts: one more is ELOOP
 _MAX_HEADERS = 64
 _PT_INTERP = 3
 _ELF_MAGIC = b"\x7fELF"
 
 
 class Image(NamedTuple):
-    """What a program file asks for: the interpreter of its ``#!`` line or its ELF loader, both possibly None."""
+    """What a program file asks for: the interpreter of its ``#!`` line or its ELF loader; at most one is not None."""
 
     script: str | None
     loader: str | None
@@ -55,13 +55,13 @@ def _loader(file: int, head: bytes) -> str | None:
 
 
 class ImageReader:
-    """Reads what programs ask for, each file once as long as it stays the same."""
+    """Reads what programs ask for, each file once until it changes."""
 
     def __init__(self) -> None:
         self._known: dict[tuple[int, int, int, int], Image] = {}
 
     def read(self, path: str) -> Image:
-        """The interpreter or loader of the program at ``path``; nothing where the file cannot be read."""
+        """Return the interpreter or loader of the program at ``path``; NO_IMAGE if the file cannot be read."""
         try:
             file = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK | os.O_NOCTTY)
         except OSError:
@@ -89,5 +89,5 @@ class ImageReader:
             return NO_IMAGE
         try:
             return Image(None, _loader(file, head))
-        except (struct.error, OverflowError):  # a damaged file: the kernel refuses it as well
+        except (struct.error, OverflowError):  # a damaged file: the kernel refuses it, too
             return NO_IMAGE

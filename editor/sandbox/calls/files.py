@@ -1,6 +1,6 @@
-"""Calls that open, make, remove, rename or change files and directories.
+"""Calls that open, create, remove, rename or change files and directories.
 
-Sources: security/landlock/fs.c for what is checked and on what; fs/namei.c and fs/open.c for when.
+Sources: security/landlock/fs.c for what is checked, and on which object; fs/namei.c and fs/open.c for when.
 """
 
 import os
@@ -52,7 +52,7 @@ _HANDLE = "a handle only names a file: Landlock is asked when it is opened"
 
 
 def open_at(caller: Caller, directory: int, path: str, flags: int, *, rooted: bool = False) -> Attempt:
-    """open(2) and its relatives, once their arguments are the same. ``rooted``: as if ``directory`` were the root."""
+    """Decode open(2) and its variants. With ``rooted``, the lookup treats ``directory`` as the root."""
     if flags & os.O_PATH:
         follow = not flags & os.O_NOFOLLOW
         lookup = caller.look_up(directory, path, follow=follow, rooted=rooted)
@@ -183,7 +183,7 @@ def _rmdir(caller: Caller, args: Args) -> Attempt:
 
 
 def _refer(caller: Caller, old: Lookup, new: Lookup, *, removes: bool, flags: int = 0) -> Attempt:
-    """A rename or link. The rows are the two directories; one, where both names are in the same."""
+    """Decode a rename or link: one request per directory, or a single one if both names are in the same directory."""
     moved, replaced = old.entry, new.entry if removes else None
     if moved is None or old.parent is None or new.parent is None or new.real_path is None:
         kind = moved or Entry(stat.S_IFREG, (0, 0))
@@ -250,9 +250,10 @@ def unrestricted(
     follow: bool = True,
     reason: str = _METADATA,
 ) -> Decoder:
-    """A call on a path that Landlock has no right for. Without a path it is on the descriptor itself.
+    """Return a decoder for a call on a path that Landlock has no right for.
 
-    ``flags`` is the argument by which a call says that it means a symbolic link itself, or (``follow`` False) does not.
+    Without a path, the call is on the descriptor itself. ``flags`` is the position of the argument with
+    AT_SYMLINK_NOFOLLOW, or AT_SYMLINK_FOLLOW if ``follow`` is False.
     """
 
     def decode(caller: Caller, args: Args) -> Attempt:
@@ -273,7 +274,7 @@ def _metadata_of_descriptor(caller: Caller, args: Args) -> Attempt:
 
 
 def _system_file(*rights: str) -> Decoder:
-    """A file that the kernel opens for its own use, as open(2) would."""
+    """Return a decoder for a file that the kernel opens for its own use, as open(2) would."""
 
     def decode(caller: Caller, args: Args) -> Attempt | None:
         if not args[0]:

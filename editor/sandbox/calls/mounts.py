@@ -1,4 +1,4 @@
-"""Calls that change mounts, or how a process sees the tree (security/landlock/fs.c, fs/namespace.c)."""
+"""Calls that change mounts, or how a process sees the filesystem (security/landlock/fs.c, fs/namespace.c)."""
 
 from types import MappingProxyType
 

@@ -1,7 +1,7 @@
-"""Following a path as the traced process would: its root, its working directory, its /proc/self, its descriptors.
+"""Path lookup as the traced process would do it: with its root, working directory, /proc/self and descriptors.
 
-The walk is done name by name, because handing the whole path to the kernel would look it up as the tracer: absolute
-links would leave a chroot, and /proc/self would be someone else.
+Paths are walked name by name. If the kernel looked up the whole path for the tracer, absolute links would escape a
+chroot, and /proc/self would be the tracer.
 """
 
 import errno
@@ -15,22 +15,23 @@ from editor.evaluation.mounts import is_beneath
 from editor.evaluation.path_walk import MAX_LINKS
 
 AT_FDCWD = -100
-_MAX_CLIMB = 256  # levels: some 60 KB of name, far more than anything but an attack has
+_MAX_CLIMB = 256  # levels: about 60 KB of path, more than anything but an attack has
 
-# Links of /proc that lead to an open object and not to a name.
+# Links in /proc that lead to an open object and not to a path.
 _MAGIC_PARENT = re.compile(r"/proc/\d+/(?:task/\d+/)?(?:fd|map_files|ns)")
 _MAGIC_LINK = re.compile(r"/proc/\d+/(?:task/\d+/)?(?:cwd|root|exe)")
 _DELETED = " (deleted)"
 
 
 class Lookup(NamedTuple):
-    """Where a path leads. Names are as the traced process sees them.
+    """The result of looking up a path. Names are as the traced process sees them.
 
-    ``asked`` is absolute, as asked for (no link followed, ``..`` kept). ``real`` has no symbolic link left in it; None
-    where a directory on the way is missing or closed to the tracer. ``parent`` is the real directory that holds the
-    last name. ``entry`` is the object's type and inode, None where there is none. ``special`` says that the object is
-    in no directory: a pipe, a socket, a memory file. ``problem`` is the errno that stopped the walk, 0 otherwise.
-    ``bound`` says that the answer holds for this process only, since the way led through its own /proc files.
+    ``path`` is absolute, as requested (no link followed, ``..`` kept). ``real_path`` has no symbolic links; it is None
+    if a directory on the way is missing or closed to the tracer. ``parent`` is the real path of the directory that
+    contains the last name. ``entry`` is the object's type and inode, None if it does not exist. ``is_special`` is true
+    of objects in no directory: pipes, sockets, memory files. ``error`` is the errno that stopped the walk, 0 otherwise.
+    ``is_process_local`` is true if the result is valid for this process only, because the way led through its own /proc
+    files.
     """
 
     path: str
@@ -43,12 +44,12 @@ class Lookup(NamedTuple):
 
     @property
     def mode(self) -> int | None:
-        """The object's ``st_mode``, None where there is none."""
+        """The object's ``st_mode``, None if it does not exist."""
         return None if self.entry is None else self.entry.mode
 
     @property
     def is_dir(self) -> bool:
-        """Whether an existing directory is meant."""
+        """Whether the path is an existing directory."""
         return self.entry is not None and stat.S_ISDIR(self.entry.mode)
 
 
@@ -57,16 +58,16 @@ def _entry(status: os.stat_result) -> Entry:
 
 
 def _avoided(requested: str) -> Lookup:
-    """A path that is not looked at."""
+    """The result for a path that must not be touched."""
     return Lookup(requested, None, None, None, error=errno.EDEADLK, is_process_local=True)
 
 
 class View:
-    """How one thread sees the filesystem: where its root is, and which prefix makes the tracer see the same.
+    """How one thread sees the filesystem: its root, and the prefix under which the tracer sees the same.
 
-    ``root`` is the name of the root directory in the thread's mount namespace, empty for the namespace's own.
-    ``prefix`` goes before every path that the tracer itself looks up: empty, or something below /proc/PID/root where
-    the thread is in another mount namespace (``foreign``) or a chroot.
+    ``root`` is the path of the root directory in the thread's mount namespace, empty for the namespace's own root.
+    ``prefix`` precedes every path that the tracer itself looks up: empty, or something below /proc/PID/root if the
+    thread is in another mount namespace (``foreign``) or a chroot.
     """
 
     __slots__ = ("foreign", "prefix", "root")
@@ -77,22 +78,22 @@ class View:
         self.foreign = foreign
 
     def host_path(self, path: str) -> str:
-        """The host's name for ``path`` of this view."""
+        """Return the host's name for ``path``."""
         if not self.root:
             return path
         return self.root if path == "/" else self.root + path
 
     def tracer_path(self, path: str) -> str:
-        """Under which name the tracer can look at ``path`` of this view.
+        """Return the name under which the tracer can examine ``path``.
 
-        That is ``host(path)``; in another mount namespace with something before it that leads to the root there.
+        That is ``host_path(path)``, in another mount namespace with a prefix that leads there.
         """
         if not self.foreign:
             return self.host_path(path)
         return self.prefix if path == "/" and self.root else self.prefix + path
 
     def from_host(self, path: str) -> str:
-        """The name in this view for a path of the host, unchanged where it is outside."""
+        """Return the name in this view for a path of the host, unchanged if it is outside."""
         if not self.root or not path.startswith(self.root):
             return path
         rest = path[len(self.root) :]
@@ -105,9 +106,9 @@ HOST_VIEW = View("", "")
 
 
 def directory_path(link: str) -> str:
-    """The host's name of the directory that the link of /proc (``cwd``, ``fd/3``) opens. Raises OSError.
+    """Return the host's name of the directory that a link in /proc (``cwd``, ``fd/3``) opens. Raises OSError.
 
-    The kernel tells no name longer than a page; the rest is found by climbing, as getcwd(3) does.
+    The kernel returns no path longer than a page; the rest is found by climbing, as getcwd(3) does.
     """
     try:
         return os.readlink(link)
@@ -144,7 +145,7 @@ def _entry_name(directory: int, wanted: tuple[int, int]) -> str:
 
 
 def view_of(tid: int, own_namespace: tuple[int, int]) -> View:
-    """The view of thread ``tid``. ``own_namespace`` is (st_dev, st_ino) of the tracer's /proc/self/ns/mnt."""
+    """Return the view of thread ``tid``. ``own_namespace`` is (st_dev, st_ino) of the tracer's /proc/self/ns/mnt."""
     try:
         root = os.readlink(f"/proc/{tid}/root")
         status = os.stat(f"/proc/{tid}/ns/mnt")
@@ -157,13 +158,14 @@ def view_of(tid: int, own_namespace: tuple[int, int]) -> View:
         return HOST_VIEW
     prefix = f"/proc/{tid}/root"
     if root.startswith("/") and not same:
-        # Rules reach into a chroot from above. Whoever is not in it comes up to there by "..", and down again by name.
+        # Rules apply to a chroot from above it: from its root, climb by ".." to the namespace's root, then descend by
+        # name.
         prefix += "/.." * root.count("/") + root
     return View(root, prefix, foreign=not same)
 
 
 def normalize(path: str) -> str:
-    """``path`` without the parts that mean nothing: doubled slashes, ``.``, a slash at the end."""
+    """Return ``path`` without doubled slashes, ``.`` and a trailing slash."""
     if "//" not in path and "/." not in path and not (path.endswith("/") and len(path) > 1):
         return path
     kept = [name for name in path.split("/") if name and name != "."]
@@ -171,15 +173,15 @@ def normalize(path: str) -> str:
 
 
 def strip_deleted(path: str) -> str:
-    """The name that a removed file had, from what /proc shows of it."""
+    """Return the name that a removed file had, from what /proc shows."""
     return path.removesuffix(_DELETED)
 
 
 class Walker:
-    """Follows paths, and remembers the directories that it has been to, or could not get to, until told to forget.
+    """Follows paths, and caches the directories that it has reached, or failed to reach, until told to forget them.
 
-    ``served`` are the host's names of mounts that a process of the run may have to answer for: nothing below them is
-    looked at, since that process may be waiting for the tracer meanwhile. A way there ends with EDEADLK.
+    ``served_mounts`` are the host's names of mounts that a process of the run may serve: nothing below them is touched,
+    because that process may be waiting for the tracer. Lookups there fail with EDEADLK.
     """
 
     def __init__(self) -> None:
@@ -187,18 +189,18 @@ class Walker:
         self._directories: dict[tuple[str, str], Lookup] = {}
 
     def avoids(self, view: View, path: str) -> bool:
-        """Whether ``path`` of ``view``, without symbolic links, is not to be looked at."""
+        """Whether ``path`` of ``view``, without symbolic links, must not be touched."""
         return bool(self.served_mounts) and any(is_beneath(view.host_path(path), point) for point in self.served_mounts)
 
     def forget(self, *, missing_only: bool = False) -> None:
-        """Drop what is remembered: the tree may have changed; with ``missing_only`` something was only made."""
+        """Drop the cache after the tree changed; with ``missing_only``, only what did not exist."""
         if missing_only:
             self._directories = {key: lookup for key, lookup in self._directories.items() if lookup.entry is not None}
         else:
             self._directories.clear()
 
     def walk(self, view: View, path: str, process: int, *, follow: bool) -> Lookup:
-        """Follow the absolute ``path`` of ``view`` for ``process`` (what /proc/self is to it)."""
+        """Follow the absolute ``path`` in ``view`` for ``process`` (its /proc/self)."""
         requested = normalize(path)
         follow = follow or path.endswith(("/", "/."))
         head, _, name = requested.rpartition("/")
@@ -224,7 +226,7 @@ class Walker:
         except OSError as error:
             return self._absent(requested, real_path, parent, error)._replace(is_process_local=is_process_local)
         if stat.S_ISLNK(status.st_mode) and follow:
-            # On from the real directory: the way there is known.
+            # Continue from the real directory: the way there is known.
             lookup = self._walk_links(view, real_path, process, True)
             return lookup._replace(path=requested, is_process_local=is_process_local or lookup.is_process_local)
         return Lookup(requested, real_path, parent or "/", _entry(status), is_process_local=is_process_local)
@@ -234,7 +236,7 @@ class Walker:
         if error.errno == errno.ENOENT:
             return Lookup(requested, real_path, parent or "/", None)
         if error.errno == errno.ENAMETOOLONG and len(os.fsencode(real_path.rpartition("/")[2])) <= 255:
-            # Only the tracer's own, absolute spelling is too long: the name may well be there.
+            # Only the tracer's own absolute path is too long: the file may well exist.
             return Lookup(requested, real_path, parent or "/", None, error=error.errno)
         return Lookup(requested, None, None, None, error=error.errno or 0)
 

@@ -1,4 +1,4 @@
-"""Calls about other processes, and those by which a process changes how it can be watched or restricted.
+"""Calls on other processes, and calls by which a process changes how it can be watched or restricted.
 
 Source: security/landlock/task.c.
 """
@@ -91,7 +91,7 @@ def _restrict_self(_caller: Caller, _args: Args) -> Attempt:
 
 
 def _clone3(caller: Caller, args: Args) -> None:
-    """No child may be hidden from the tracer: the flag that asks for it is taken out."""
+    """Clear the flag that would hide a child from the tracer."""
     flags = int.from_bytes(caller.read_memory(args[0], 8), "little")
     if flags & _CLONE_UNTRACED:
         caller.write_memory(args[0], (flags & ~_CLONE_UNTRACED).to_bytes(8, "little"))

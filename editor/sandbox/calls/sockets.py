@@ -1,4 +1,4 @@
-"""Calls that give a socket an address, connect it, or send through it (security/landlock/net.c; UNIX sockets: fs.c)."""
+"""Calls that bind or connect a socket, or send through it (security/landlock/net.c; UNIX sockets: fs.c)."""
 
 import os
 import struct
@@ -14,7 +14,7 @@ _AF_UNSPEC, _AF_UNIX, _AF_INET, _AF_INET6 = 0, 1, 2, 10
 _SOCK_STREAM, _SOCK_DGRAM = 1, 2
 _IPPROTO_TCP, _IPPROTO_UDP = 6, 17
 _MAX_ADDRESS = 128
-_MAX_MESSAGES = 16  # of one sendmmsg(2) that are looked at
+_MAX_MESSAGES = 16  # messages of one sendmmsg(2) that are examined
 _MSG_FASTOPEN = 0x20000000
 _ONLY_TCP_IS_TCP = 1 << 0  # erratum 1: security/landlock/errata/abi-4.h
 _ANY_PORT = AccessRequest(frozenset({"bind_udp"}), port=0)
@@ -37,7 +37,7 @@ _FAMILIES: Mapping[int, str] = MappingProxyType(
 def _unix(caller: Caller, address: bytes, *, binding: bool) -> Attempt | None:
     name = address[2:]
     if not name:
-        return None  # bind: the kernel makes up an abstract name; connect: refused as invalid
+        return None  # bind: the kernel picks an abstract name; connect: EINVAL
     if name[0] == 0:
         shown = "@" + os.fsdecode(name[1:])
         if binding:
@@ -55,7 +55,7 @@ def _unix(caller: Caller, address: bytes, *, binding: bool) -> Attempt | None:
 
 
 def _address(caller: Caller, number: int, address: bytes, *, binding: bool) -> Attempt | None:
-    """A socket meets an address that it is to have, or to be connected with."""
+    """Decode bind(2) or connect(2)."""
     if len(address) < 2:
         return None
     if int.from_bytes(address[:2], "little") == _AF_UNIX:
@@ -78,12 +78,12 @@ def _address(caller: Caller, number: int, address: bytes, *, binding: bool) -> A
 
 
 def _is_tcp(caller: Caller, kind: int, protocol: int) -> bool:
-    """Whether Landlock takes an internet socket for TCP: before erratum 1 was fixed, all streams, MPTCP for one."""
+    """Whether Landlock treats an internet socket as TCP: without the fix of erratum 1 any stream, such as MPTCP."""
     return kind == _SOCK_STREAM and (protocol == _IPPROTO_TCP or not caller.errata & _ONLY_TCP_IS_TCP)
 
 
 def _odd_address(socket: tuple[int, int, int, bool], address: bytes) -> Attempt | None:
-    """What is no matter of ports, None for an internet socket that meets an address of its kind."""
+    """Return what no port right applies to; None for an internet socket and an address of its kind."""
     domain = socket[0]
     if domain not in (_AF_INET, _AF_INET6):
         name = _FAMILIES.get(domain, f"family {domain}")
@@ -94,17 +94,17 @@ def _odd_address(socket: tuple[int, int, int, bool], address: bytes) -> Attempt 
 
 
 def _datagram(port: int | None, *, bound: bool) -> Attempt:
-    """UDP to a port, None where the address tells none.
+    """Decode UDP to a port, None if the address has none.
 
-    The kernel binds a socket that has no port of its own to a free one, and asks about that second (hook_socket_connect
-    and hook_socket_sendmsg in security/landlock/net.c).
+    The kernel binds an unbound socket to a free port, and checks that second (hook_socket_connect and
+    hook_socket_sendmsg in security/landlock/net.c).
     """
     sending = AccessRequest(frozenset({"connect_send_udp"}), port=port)
     return Attempt("network", *((sending,) if bound else (sending, _ANY_PORT)))
 
 
 def _send(caller: Caller, number: int, address: bytes, flags: int) -> Attempt | None:
-    """Something is sent, to ``address`` where there is one."""
+    """Decode sending, to ``address`` if there is one."""
     if len(address) >= 2 and int.from_bytes(address[:2], "little") == _AF_UNIX:
         return _unix(caller, address, binding=False)
     socket = caller.socket(number)
@@ -114,19 +114,19 @@ def _send(caller: Caller, number: int, address: bytes, flags: int) -> Attempt | 
     internet = domain in (_AF_INET, _AF_INET6)
     datagrams = internet and kind == _SOCK_DGRAM and protocol == _IPPROTO_UDP
     if not address:
-        # A socket that is connected has a port. Of all others the port is asked, before the kernel says that an address
-        # is missing; also in write(2), which is too frequent to look at and can only fail there.
+        # A connected socket has a port. For all others, the bind right is checked before the kernel reports the missing
+        # address. That also happens in write(2), which is too frequent to trace and can only fail there.
         return Attempt("network", _ANY_PORT) if datagrams and not bound else None
     odd = _odd_address(socket, address)
     if odd is not None:
         return odd
     port = int.from_bytes(address[2:4], "big")
     if datagrams:
-        # Of no family, sent from IPv6, it could mean anything by the time it is used: no rule grants that.
+        # AF_UNSPEC sent from IPv6 may be anything by the time it is used: no rule grants it.
         return _datagram(None if address[:2] == _UNSPECIFIED and domain == _AF_INET6 else port, bound=bound)
     if kind == _SOCK_STREAM and protocol == _IPPROTO_TCP:
         if not flags & _MSG_FASTOPEN:
-            return None  # the address means nothing: TCP sends to whom it is connected with
+            return None  # ignored: TCP sends to its peer
         reason = "TCP Fast Open connects while it sends, and this kernel does not put that to Landlock"
         return Attempt("network", AccessRequest(frozenset({"connect_tcp"}), port=port), reason=reason)
     return _uncontrolled(port, f"Landlock restricts TCP and UDP only, not IP protocol {protocol}")
@@ -153,7 +153,7 @@ def _sendto(caller: Caller, args: Args) -> Attempt | None:
 
 
 def _message(caller: Caller, number: int, header: int, flags: int) -> Attempt | None:
-    """The address in a ``struct msghdr``: a pointer and a 32-bit length."""
+    """Decode the address in a ``struct msghdr``: a pointer and a 32-bit length."""
     size = caller.pointer_size
     raw = caller.read_memory(header, size + 4)
     address, length = int.from_bytes(raw[:size], "little"), int.from_bytes(raw[size : size + 4], "little")
@@ -179,7 +179,7 @@ def _sendmmsg(caller: Caller, args: Args) -> Attempt | None:
     return first
 
 
-# The numbers of <linux/net.h>: the call, and how many arguments it has.
+# Numbers from <linux/net.h>: the call, and how many arguments it has.
 _SOCKET_CALLS: Mapping[int, tuple[str, int]] = MappingProxyType(
     {
         2: ("bind", 3), 3: ("connect", 3), 4: ("listen", 2), 9: ("sendto", 4), 11: ("sendto", 6), 16: ("sendmsg", 3),
@@ -189,7 +189,7 @@ _SOCKET_CALLS: Mapping[int, tuple[str, int]] = MappingProxyType(
 
 
 def _socketcall(caller: Caller, args: Args) -> Attempt | None:
-    """The 32-bit x86 way to all socket calls: the arguments are in memory."""
+    """Decode the multiplexed socket call of 32-bit x86: the arguments are in memory."""
     if args[0] not in _SOCKET_CALLS:
         return None
     name, count = _SOCKET_CALLS[args[0]]

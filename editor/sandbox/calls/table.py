@@ -1,7 +1,7 @@
-"""The decoders of all system calls that a run traces, by name, and which calls a policy makes worth stopping at.
+"""The decoders of all traced system calls, by name, and which calls a policy makes worth tracing.
 
-A decoder turns a call that is about to happen into what it wants of Landlock: which rights, on which object. The
-numbers in the decoders are those of include/uapi; they are the same on x86_64 and aarch64 unless said.
+A decoder turns a call that is about to happen into what it requests of Landlock: which rights, on which objects.
+Constants in the decoders are from include/uapi, and the same on x86_64 and aarch64 unless noted.
 """
 
 from collections.abc import Mapping
@@ -15,13 +15,13 @@ DECODERS: Decoders = MappingProxyType(
     {**files.DECODERS, **execution.DECODERS, **sockets.DECODERS, **processes.DECODERS, **mounts.DECODERS}
 )
 
-# Calls of the filter that are handled before decoding: the program's new name, and hiding a child.
+# Handled before decoding: prctl(2) renames a process, and clone(2) could hide a child.
 ALWAYS_TRACED: frozenset[str] = frozenset({"prctl", "clone"})
 
 SEND = "send"
-"""Among the calls to trace: sendto(2) also where it names no address, which is what send(2) makes of it."""
+"""A name for sendto(2) without an address, which is what send(2) calls."""
 
-# Traced only where the policy restricts what they need: they are frequent, and say nothing otherwise.
+# Traced only if the policy restricts what they need: they are frequent, and say nothing otherwise.
 ON_DEMAND: Mapping[str, frozenset[str]] = MappingProxyType(
     {
         "ioctl_dev": frozenset({"ioctl"}),
@@ -32,6 +32,6 @@ ON_DEMAND: Mapping[str, frozenset[str]] = MappingProxyType(
 
 
 def traced_calls(restricted: RightSet) -> frozenset[str]:
-    """The names of the calls to trace for a policy that restricts ``restricted`` (rights and scopes)."""
+    """Return the names of the calls to trace for a policy that restricts ``restricted`` (rights and scopes)."""
     unneeded = frozenset[str]().union(*(calls for right, calls in ON_DEMAND.items() if right not in restricted))
     return (frozenset(DECODERS) | {SEND}) - unneeded | ALWAYS_TRACED

@@ -1,1 +1,1 @@
-"""Following processes with ptrace(2): the tracer process and what it needs of the kernel."""
+"""Follows processes with ptrace(2): the tracer process, and its interface to the kernel."""

@@ -1,6 +1,6 @@
-"""The process that becomes the command: found as a shell would find it, settled, restricted, and executed.
+"""The forked process that becomes the command: set up, restricted, traced, and executed.
 
-Between fork(2) and execve(2) it runs the tracer's code, so whatever goes wrong here must end it.
+Between fork(2) and execve(2) it shares the tracer's code, so any failure here must end the process.
 """
 
 import ctypes
@@ -20,7 +20,7 @@ _PR_SET_NAME = 15
 
 
 class NotStarted(Exception):
-    """The command was not started; ``code`` is the exit status that env(1) has for it."""
+    """The command was not started; ``code`` is env(1)'s exit status for the reason."""
 
     def __init__(self, code: int, message: str) -> None:
         super().__init__(message)
@@ -28,7 +28,7 @@ class NotStarted(Exception):
 
 
 def find_program(name: str, env: dict[str, str], cwd: str) -> str:
-    """The file that ``name`` means, looked up in the command's own PATH as execvp(3) does. Raises NotStarted."""
+    """Return the program called ``name``, searched in the command's PATH as execvp(3) does. Raises NotStarted."""
     if "/" in name:
         candidates = [name]
     else:
@@ -72,14 +72,14 @@ class Child:
         self._signals = signals
 
     def run(self, go_read: int, go_write: int, failure: int) -> NoReturn:
-        """Become the command, or end with env(1)'s exit status for the reason why not."""
+        """Execute the command, or exit with env(1)'s status for the reason why not."""
         code = 125
         try:
             os.close(go_write)
             if os.read(go_read, 1) == b"g":  # traced from here on
                 self._set_up()
                 code = self._execute(failure)
-        except BaseException as error:  # whatever it is, it must not run the tracer's code
+        except BaseException as error:  # never return into the tracer's code
             os.write(failure, f"{self._spec.command[0]}: {error}".encode("utf-8", "backslashreplace")[:4000])
         finally:
             os._exit(code)
@@ -95,7 +95,7 @@ class Child:
         os.chdir(spec.cwd)
         self._signals.restore()
         libc = ctypes.CDLL(None)
-        # The first call of the run is the command's own execve: it goes under the command's name.
+        # The first traced call is the command's own execve: report it under the command's name.
         libc.prctl(_PR_SET_NAME, os.fsencode(os.path.basename(self._program))[:15], 0, 0, 0)
 
     def _execute(self, failure: int) -> int:

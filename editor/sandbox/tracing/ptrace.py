@@ -1,7 +1,7 @@
-"""The tracing calls of the kernel through ctypes: ptrace(2), process_vm_readv(2), pidfd_getfd(2).
+"""The kernel's tracing calls through ctypes: ptrace(2), process_vm_readv(2), pidfd_getfd(2).
 
-PyDLL is used on purpose: the tracer has one thread, and keeping the interpreter lock saves two atomic operations in
-each of the hundred thousands of calls of a run.
+PyDLL is intended: the tracer has one thread, and keeping the interpreter lock saves two atomic operations in each of a
+run's hundreds of thousands of calls.
 """
 
 import ctypes
@@ -26,8 +26,8 @@ EVENT_EXEC = 4
 EVENT_SECCOMP = 7
 EVENT_STOP = 128
 
-# SYSGOOD | FORK | VFORK | CLONE | EXEC | SECCOMP | EXITKILL (include/uapi/linux/ptrace.h). The last one makes the
-# kernel kill everything that is traced as soon as the tracer is gone, however it went.
+# SYSGOOD | FORK | VFORK | CLONE | EXEC | SECCOMP | EXITKILL (include/uapi/linux/ptrace.h). With the last one, the
+# kernel kills everything that is traced as soon as the tracer is gone, for any reason.
 OPTIONS = 0x1 | 0x2 | 0x4 | 0x8 | 0x10 | 0x80 | 0x100000
 
 SYSCALL_STOP_SIGNAL = 5 | 0x80
@@ -35,7 +35,7 @@ _OP_EXIT = 2
 _OP_SECCOMP = 3
 _SYS_PIDFD_GETFD = 438
 _PAGE = 4096
-_FIRST_READ = 256  # most names are shorter: one read of one page's part is enough
+_FIRST_READ = 256  # most names are shorter: one read within one page is enough
 
 _libc = ctypes.PyDLL(None, use_errno=True)
 _ptrace = _libc.ptrace
@@ -78,15 +78,15 @@ _pack_vectors = struct.Struct("=QQQQ").pack_into
 
 
 class Gone(ProcessLookupError):
-    """The traced thread died, or is not stopped any more, before it could be asked."""
+    """The traced thread died, or is no longer stopped."""
 
 
 class BadMemory(OSError):
-    """The traced process has no memory at that address (the kernel says EFAULT to it as well)."""
+    """The traced process has no memory at that address; the kernel will fail the call with EFAULT, too."""
 
 
 class Call(NamedTuple):
-    """A system call as it begins: instruction set (``AUDIT_ARCH_*``), number, and its six arguments, unsigned."""
+    """A system call at entry: instruction set (``AUDIT_ARCH_*``), number, and its six arguments, unsigned."""
 
     arch: int
     number: int
@@ -104,20 +104,20 @@ def _request(request: int, tid: int, address: int = 0, data: int = 0) -> int:
 
 
 def seize(pid: int) -> None:
-    """Trace ``pid`` without stopping it. Raises OSError (EPERM where tracing it is not permitted)."""
+    """Trace ``pid`` without stopping it. Raises OSError (EPERM if tracing it is not permitted)."""
     _request(SEIZE, pid, 0, OPTIONS)
 
 
 def resume(request: int, tid: int, signal: int = 0) -> None:
-    """Let a stopped thread go on (CONT, SYSCALL or LISTEN), delivering ``signal`` if any. A dead one is no error."""
+    """Resume a stopped thread (CONT, SYSCALL or LISTEN), delivering ``signal`` if any. Ignores a dead one."""
     if _ptrace(request, tid, 0, signal) < 0 and ctypes.get_errno() != errno.ESRCH:
         raise OSError(ctypes.get_errno(), f"ptrace: {os.strerror(ctypes.get_errno())}")
 
 
 def wait() -> tuple[int, int]:
-    """Wait for the next stop or end: the thread and its wait(2) status, or (0, 0) where a signal with a handler came.
+    """Wait for the next stop or exit; return the thread and its wait(2) status, or (0, 0) after a handled signal.
 
-    Unlike os.waitpid, it does not go on waiting after a signal. Raises ChildProcessError where nothing is left.
+    Unlike os.waitpid, this does not restart after a signal. Raises ChildProcessError if no child is left.
     """
     tid = _wait4(-1, _status_address, WALL, 0)
     if tid >= 0:
@@ -129,13 +129,13 @@ def wait() -> tuple[int, int]:
 
 
 def event_message(tid: int) -> int:
-    """What belongs to the event stop of ``tid``: the new thread's id, or the former one for an exec. Raises Gone."""
+    """Return the value of the event stop of ``tid``: the new thread's id, or for an exec the former id. Raises Gone."""
     _request(GETEVENTMSG, tid, 0, _message_address)
     return int(_message[0])
 
 
 def entered_call(tid: int) -> Call:
-    """The call that ``tid`` is about to make, at its seccomp stop. Raises Gone."""
+    """Return the call that ``tid`` is about to make, at its seccomp stop. Raises Gone."""
     if _ptrace(_GET_SYSCALL_INFO, tid, 88, _info_address) < 0 or _info[0] != _OP_SECCOMP:
         raise Gone(errno.ESRCH, "not at a seccomp stop")
     found = _entry.unpack_from(_info, 4)
@@ -143,7 +143,7 @@ def entered_call(tid: int) -> Call:
 
 
 def call_result(tid: int) -> int:
-    """What the call of ``tid`` returned (minus an errno where it failed), at its exit stop. Raises Gone."""
+    """Return the result of the call of ``tid`` (a negative errno if it failed), at its exit stop. Raises Gone."""
     if _ptrace(_GET_SYSCALL_INFO, tid, 88, _info_address) < 0 or _info[0] != _OP_EXIT:
         raise Gone(errno.ESRCH, "not at an exit stop")
     result: int = _exit.unpack_from(_info, 24)[0]
@@ -162,20 +162,20 @@ def _transfer(move: object, pid: int, address: int, size: int) -> int:
 
 
 def read_memory(pid: int, address: int, size: int) -> bytes:
-    """``size`` bytes (at most 64 KiB) of the process's memory, fewer where it ends. Raises BadMemory, Gone."""
+    """Return ``size`` bytes (at most 64 KiB) of the process's memory, fewer at its end. Raises BadMemory, Gone."""
     got = _transfer(_readv, pid, address, min(size, _BUFFER_SIZE))
     return bytes(_buffer[:got])
 
 
 def write_memory(pid: int, address: int, data: bytes) -> None:
-    """Put ``data`` (at most 64 KiB) into the process's memory. Raises BadMemory, Gone."""
+    """Write ``data`` (at most 64 KiB) into the process's memory. Raises BadMemory, Gone."""
     _buffer[: len(data)] = data
     if _transfer(_writev, pid, address, len(data)) != len(data):
         raise BadMemory(errno.EFAULT, os.strerror(errno.EFAULT))
 
 
 def read_string(pid: int, address: int, limit: int = _PAGE) -> bytes:
-    """The NUL-terminated string at ``address``, at most ``limit`` bytes of it. Raises BadMemory, Gone."""
+    """Return the NUL-terminated string at ``address``, at most ``limit`` bytes of it. Raises BadMemory, Gone."""
     size = min(_FIRST_READ, _PAGE - (address & (_PAGE - 1)), limit)
     got = _transfer(_readv, pid, address, size)
     end = _buffer.find(0, 0, got)
@@ -184,7 +184,7 @@ def read_string(pid: int, address: int, limit: int = _PAGE) -> bytes:
     parts = [bytes(_buffer[:got])]
     length = got
     while length < limit and got:
-        # Never across a page in one go: the next one may not be mapped.
+        # Never read across a page boundary: the next page may not be mapped.
         size = min(_PAGE - ((address + length) & (_PAGE - 1)), limit - length)
         got = _transfer(_readv, pid, address + length, size)
         end = _buffer.find(0, 0, got)
@@ -197,7 +197,7 @@ def read_string(pid: int, address: int, limit: int = _PAGE) -> bytes:
 
 
 def copy_descriptor(pid: int, descriptor: int) -> int:
-    """A copy of another process's file descriptor (pidfd_getfd(2), Linux 5.6), close-on-exec. Raises OSError."""
+    """Return a close-on-exec copy of another process's descriptor (pidfd_getfd(2), Linux 5.6). Raises OSError."""
     pidfd = os.pidfd_open(pid)
     try:
         copied: int = _libc.syscall(

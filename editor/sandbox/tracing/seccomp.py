@@ -1,7 +1,7 @@
-"""The filter that stops a traced program at the system calls worth seeing, and at no other.
+"""The seccomp filter that stops a traced program at the system calls worth seeing, and at no others.
 
-A classic BPF program over struct seccomp_data (seccomp(2)). Calls that it always allows cost next to nothing: the
-kernel keeps a bitmap of them.
+It is a classic BPF program over struct seccomp_data (seccomp(2)). Calls that it always allows cost next to nothing: the
+kernel caches them in a bitmap.
 """
 
 import ctypes
@@ -28,7 +28,7 @@ _OFFSET_ARCH = 4
 _OFFSET_ARGUMENTS = 16
 
 _SET_MODE_FILTER = 1
-_FLAG_SPEC_ALLOW = 1 << 2  # leaves the processor's speculation as it is: the program runs as fast as before
+_FLAG_SPEC_ALLOW = 1 << 2  # leaves speculation mitigations as they are: the program keeps its speed
 _PR_SET_NAME = 15
 _CLONE_UNTRACED = 0x00800000
 
@@ -40,7 +40,7 @@ def _op(code: int, operand: int, if_true: int = 0, if_false: int = 0) -> bytes:
 
 
 def _argument(position: int, *, high: bool = False) -> int:
-    """Offset of one half of an argument. Both known machines are little-endian."""
+    """Return the offset of one half of an argument. Both supported machines are little-endian."""
     return _OFFSET_ARGUMENTS + 8 * position + (4 if high else 0)
 
 
@@ -49,16 +49,16 @@ _ALLOW = _op(_RETURN, _RET_ALLOW)
 
 
 def _action(name: str, wanted: frozenset[str], refused: frozenset[str]) -> list[bytes]:
-    """What to do at the call ``name``: mostly to trace it, sometimes only with certain arguments."""
+    """Return the instructions for the call ``name``: usually to trace it, sometimes only with certain arguments."""
     if name in refused:
         return [_op(_RETURN, _RET_ERRNO | errno.ENOSYS)]
     if name == "prctl":  # only the program's new name matters
         return [_op(_LOAD, _argument(0)), _op(_JUMP_EQUAL, _PR_SET_NAME, 0, 1), _TRACE, _ALLOW]
     if name == "clone":
-        # A child that no tracer may have would run on unseen: refused, and nothing but a hostile program asks for it.
+        # CLONE_UNTRACED would hide a child from the tracer. Only a hostile program asks for it: refuse it.
         refuse = _op(_RETURN, _RET_ERRNO | errno.EPERM)
         return [_op(_LOAD, _argument(0)), _op(_JUMP_ANY_BIT, _CLONE_UNTRACED, 0, 1), refuse, _ALLOW]
-    if name == "sendto" and SEND not in wanted:  # without an address it is mostly a write to a connected socket
+    if name == "sendto" and SEND not in wanted:  # without an address, usually a write to a connected socket
         return [
             _op(_LOAD, _argument(4)),
             _op(_JUMP_EQUAL, 0, 1, 0),
@@ -72,7 +72,7 @@ def _action(name: str, wanted: frozenset[str], refused: frozenset[str]) -> list[
 
 
 def _x32(refused: frozenset[str]) -> list[bytes]:
-    """What to do at the calls of x32: all are traced, since nothing but a test makes them, but those to be refused."""
+    """Return the instructions for the calls of x32: trace all but the refused ones, since they are rare."""
     table = syscalls.x32_numbers()
     block = []
     for name in sorted({"clone"} | refused & set(table)):
@@ -83,7 +83,7 @@ def _x32(refused: frozenset[str]) -> list[bytes]:
 
 
 def _block(arch: int, wanted: frozenset[str], refused: frozenset[str]) -> list[bytes]:
-    """The instructions for the calls of one instruction set, from the loading of the number on."""
+    """Return the instructions for the calls of one instruction set, beginning with loading the number."""
     table = syscalls.numbers(arch)
     block = [_op(_LOAD, _OFFSET_NUMBER)]
     if arch == syscalls.AUDIT_ARCH_X86_64:
@@ -96,12 +96,12 @@ def _block(arch: int, wanted: frozenset[str], refused: frozenset[str]) -> list[b
 
 
 def build_filter(machine: syscalls.Machine, wanted: Iterable[str], refused: frozenset[str] = frozenset()) -> bytes:
-    """The filter for ``machine`` that traces the calls named in ``wanted``, and every call that it cannot tell.
+    """Return the filter for ``machine``: it traces the calls named in ``wanted``, and every unknown call.
 
     Those in ``refused`` fail with ENOSYS, as on a kernel that does not have them.
 
-    Calls of another instruction set than the machine's own (32-bit) are traced by the same names where there is a table
-    for it, and all of them where there is none: nothing passes unseen. Neither do the calls of x32.
+    Calls of the machine's 32-bit instruction set are traced by the same names if there is a table for it, otherwise all
+    of them are, so that nothing passes unseen. The same goes for x32.
     """
     names = frozenset(wanted)
     code = [_op(_LOAD, _OFFSET_ARCH)]
@@ -109,14 +109,14 @@ def build_filter(machine: syscalls.Machine, wanted: Iterable[str], refused: froz
         if arch is None:
             continue
         block = _block(arch, names, refused)
-        # Jumps reach 255 instructions; a block is longer, so the jump over it is the unconditional kind.
+        # Conditional jumps reach only 255 instructions; a block is longer, so jump over it unconditionally.
         code += [_op(_JUMP_EQUAL, arch, 1, 0), _op(0x05, len(block)), *block]
     code.append(_TRACE)
     return b"".join(code)
 
 
 def install(filter_program: bytes) -> None:
-    """Put the filter on the calling thread and all that it starts. no_new_privs must be set. Raises OSError."""
+    """Install the filter on the calling thread and its future children. Needs no_new_privs. Raises OSError."""
     count = len(filter_program) // _Instruction.size
     code = ctypes.create_string_buffer(filter_program, len(filter_program))
     header = struct.pack("=H6xQ", count, ctypes.addressof(code))

@@ -1,24 +1,24 @@
-"""The tracer's own signals: what wakes it, what passes it by, and giving the command back what was before."""
+"""The tracer's own signals: which wake it, which it ignores, and how the command gets the original ones back."""
 
 import signal
 from collections.abc import Callable
 from types import FrameType
 
-# The terminal's, which are meant for the command; SIGPIPE and SIGXFSZ are ignored by Python itself.
+# The terminal sends these to the command; Python itself ignores SIGPIPE and SIGXFSZ.
 _PASSING = (signal.SIGINT, signal.SIGQUIT, signal.SIGTSTP, signal.SIGHUP, signal.SIGTTIN, signal.SIGTTOU)
 _BY_PYTHON = (signal.SIGPIPE, signal.SIGXFSZ)
 _TICKING = signal.SIGALRM
 _CALLING = (signal.SIGIO, signal.SIGTERM)
-# Its default is to be dropped: a thread's stop wakes who waits for it, not who waits for a signal.
+# Its default is to be ignored: a stopped thread ends wait(2), and needs no signal.
 _OF_CHILDREN = signal.SIGCHLD
 
 
 class TracerSignals:
-    """Made once, before the command is forked: takes this process's signals over."""
+    """Takes over this process's signals; created once, before the command is forked."""
 
     def __init__(self) -> None:
         self.woken = False
-        """Whether somebody wants something: the control pipe (SIGIO), or an end (SIGTERM)."""
+        """Whether a signal asks for attention: SIGIO from the control pipe, or SIGTERM."""
         self.terminate_requested = False
         """Whether a SIGTERM came."""
         actions: dict[signal.Signals, signal.Handlers | Callable[[int, FrameType | None], None]] = {
@@ -38,7 +38,7 @@ class TracerSignals:
         self.terminate_requested = self.terminate_requested or number == signal.SIGTERM
 
     def restore(self) -> None:
-        """In the forked process: what the command would have had without this one. Python's own are the default."""
+        """In the forked process: restore the signals as the command would have inherited them without the tracer."""
         for number in self._changed:
             signal.signal(number, signal.SIG_DFL)
         for number in self._ignored_before:
@@ -47,9 +47,9 @@ class TracerSignals:
 
     @staticmethod
     def set_timer(interval: float) -> None:
-        """End every wait after ``interval`` seconds at the latest, again and again; 0: no more."""
+        """Interrupt every wait after ``interval`` seconds, repeatedly; 0 stops that."""
         signal.setitimer(signal.ITIMER_REAL, interval, interval)
 
 
 def _tick(_number: int, _frame: FrameType | None) -> None:
-    """Nothing: that it came has ended the wait."""
+    """Do nothing: the signal itself has ended the wait."""

@@ -1,8 +1,8 @@
-"""System call numbers, for the calls that a run traces: x86_64, the 32-bit calls of x86_64, and aarch64.
+"""Numbers of the traced system calls: x86_64, the 32-bit calls of x86_64, and aarch64.
 
 Source: the kernel's arch/x86/entry/syscalls/syscall_64.tbl (with x32) and syscall_32.tbl, and
-include/uapi/asm-generic/unistd.h.
-A name missing from a table does not exist there (aarch64 has only the ``*at`` calls).
+include/uapi/asm-generic/unistd.h. A name missing from a table does not exist there (aarch64 has only the ``*at``
+calls).
 """
 
 import os
@@ -10,13 +10,13 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import NamedTuple
 
-# include/uapi/linux/audit.h: what seccomp and PTRACE_GET_SYSCALL_INFO call an instruction set.
+# Instruction sets as seccomp and PTRACE_GET_SYSCALL_INFO number them (include/uapi/linux/audit.h).
 AUDIT_ARCH_X86_64 = 0xC000003E
 AUDIT_ARCH_I386 = 0x40000003
 AUDIT_ARCH_AARCH64 = 0xC00000B7
-X32_BIT = 0x40000000  # in the number of a call made by 64-bit code whose pointers have 32 bits
+X32_BIT = 0x40000000  # set in the numbers of calls by 64-bit code with 32-bit pointers
 
-# Since Linux 5.1 a new call has the same number everywhere.
+# Since Linux 5.1 a new call has the same number on all architectures.
 _EVERYWHERE: Mapping[str, int] = MappingProxyType(
     {
         "pidfd_send_signal": 424,
@@ -113,7 +113,7 @@ _X86_64: Mapping[str, int] = MappingProxyType(
         **_EVERYWHERE,
     }
 )
-# The calls of x32 that have a number of their own, since their arguments hold pointers; all others share it.
+# x32 calls with a number of their own, because their arguments contain pointers; all others share it.
 _X32: Mapping[str, int] = MappingProxyType(
     {
         "ioctl": 514,
@@ -277,7 +277,7 @@ _ABIS: Mapping[int, Mapping[str, int]] = MappingProxyType(
 
 
 class Machine(NamedTuple):
-    """A processor: its own instruction set, and the older one whose calls its kernel also takes (None: not decoded)."""
+    """A processor: its own instruction set, and the older one that its kernel also accepts (None: not decoded)."""
 
     native: int
     compat: int | None
@@ -289,11 +289,11 @@ _MACHINES: Mapping[str, Machine] = MappingProxyType(
 
 
 class UnsupportedMachine(RuntimeError):
-    """This processor has no system call table here."""
+    """There is no system call table for this processor."""
 
 
 def machine(name: str = "") -> Machine:
-    """The machine called ``name`` as uname(2) names it; this one where empty. Raises UnsupportedMachine."""
+    """Return the machine called ``name`` by uname(2), or this one if empty. Raises UnsupportedMachine."""
     wanted = name or os.uname().machine
     found = _MACHINES.get(wanted)
     if found is None:
@@ -302,16 +302,16 @@ def machine(name: str = "") -> Machine:
 
 
 def numbers(arch: int) -> Mapping[str, int]:
-    """Name to number for the instruction set ``arch`` (an ``AUDIT_ARCH_*``). Raises KeyError for an unknown one."""
+    """Map names to numbers for the instruction set ``arch`` (an ``AUDIT_ARCH_*``). Raises KeyError if unknown."""
     return _ABIS[arch]
 
 
 def x32_numbers() -> dict[str, int]:
-    """Name to number, with its bit, for the calls of x32."""
+    """Map names to numbers, including the x32 bit, for the calls of x32."""
     return {name: X32_BIT | number for name, number in {**_X86_64, **_X32}.items()}
 
 
 def names(arch: int) -> dict[int, str]:
-    """Number to name, the inverse of ``numbers``; for x86_64 with the calls of x32, whose numbers have their bit."""
+    """Map numbers to names, the inverse of ``numbers``; for x86_64 including the calls of x32."""
     tables = [_ABIS[arch], x32_numbers()] if arch == AUDIT_ARCH_X86_64 else [_ABIS[arch]]
     return {number: name for table in tables for name, number in table.items()}

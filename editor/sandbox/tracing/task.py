@@ -1,4 +1,4 @@
-"""One traced thread: what a decoder wants to know of it, read from /proc and from its memory."""
+"""One traced thread: what a decoder may ask about it, read from /proc and from its memory."""
 
 import errno
 import os
@@ -13,7 +13,7 @@ STRING_LIMIT = 4096  # the kernel's PATH_MAX
 
 
 class SharedState:
-    """What the threads of a run share: how paths lead and what programs are, until something changes them."""
+    """What the threads of a run share: cached path lookups and program files."""
 
     __slots__ = ("errata", "generation", "images", "own_namespace", "walker")
 
@@ -22,13 +22,13 @@ class SharedState:
         self.images = ImageReader()
         self.errata = 0
         self.generation = 0
-        """Counts on whenever a working directory or a view may be another one."""
+        """Incremented whenever a working directory or a view may have changed."""
         status = os.stat("/proc/self/ns/mnt")
         self.own_namespace = (status.st_dev, status.st_ino)
 
 
 class Task:
-    """One traced thread, and what a decoder asks about it (``Scene``)."""
+    """One traced thread; answers a decoder's questions (``Caller``)."""
 
     __slots__ = (
         "_cwd",
@@ -47,7 +47,7 @@ class Task:
         self._shared = shared
         self.tid = tid
         self.pending: Attempt | None = None
-        self.name_before_exec = ""  # the name before a call that executes a program
+        self.name_before_exec = ""  # kept while the thread executes another program
         self.pointer_size = 8
         self.view: View = HOST_VIEW
         self._process = 0
@@ -67,7 +67,7 @@ class Task:
                             self._process = int(line[5:])
                             break
             except OSError:
-                pass  # just died: its own number is all there is
+                pass  # just died: the thread's own id is all that is known
         return self._process
 
     @property
@@ -78,11 +78,11 @@ class Task:
         return self._name
 
     def forget_name(self) -> None:
-        """The name is another one from now on: a program was executed, or gave itself one."""
+        """Read the name again next time: a program was executed, or renamed itself."""
         self._name = ""
 
     def refresh_view(self) -> str:
-        """The working directory in the thread's view, asked again when something may have changed it."""
+        """Return the working directory in the thread's view; both are read again if they may have changed."""
         if self._generation != self._shared.generation:
             self._generation = self._shared.generation
             self.view = view_of(self.tid, self._shared.own_namespace)
@@ -94,7 +94,7 @@ class Task:
 
     @property
     def errata(self) -> int:
-        """The mask of Landlock's errata that are fixed in this kernel."""
+        """The bit mask of Landlock errata fixed in this kernel."""
         return self._shared.errata
 
     def read_string(self, address: int) -> str:
@@ -128,7 +128,7 @@ class Task:
         return lookup._replace(is_process_local=True) if directory != AT_FDCWD else lookup
 
     def _look_up_below(self, base: str, path: str, *, follow: bool) -> Lookup:
-        """Follow ``path`` as if the directory ``base`` were the root: links and ``..`` stay in it."""
+        """Look up ``path`` as if the directory ``base`` were the root: links and ``..`` stay inside."""
         within = View(self.view.host_path(base or "/"), self.view.prefix + base)
         lookup = self._shared.walker.walk(within, f"/{path}", self.process, follow=follow)
         names = (lookup.path, lookup.real_path, lookup.parent)
@@ -137,7 +137,7 @@ class Task:
 
     @staticmethod
     def _look_up_by_descriptor(lookup: Lookup, link: str, path: str, *, follow: bool) -> Lookup:
-        """Look up a name whose absolute spelling is longer than the kernel takes in one piece."""
+        """Look up a path whose absolute form is longer than the kernel accepts."""
         try:
             base = os.open(link, os.O_PATH | os.O_CLOEXEC)
         except OSError:

@@ -1,12 +1,12 @@
-"""The process that watches a run: starts the command inside the policy, follows every process it starts, and reports.
+"""The process that watches a run: starts the command under the policy, follows all its processes, and reports.
 
-Run as ``python -m editor.sandbox.tracing.tracer REQUEST EVENTS CONTROL`` by the runner, with three descriptors: the
-request (``wire.Spec``, read to its end), events (JSON lines out), and control (``stop`` comes in; its end means that
-whoever started this is gone).
+The runner starts it as ``python -m editor.sandbox.tracing.tracer REQUEST EVENTS CONTROL`` with three descriptors: the
+request (``wire.Spec``, read to its end), events (JSON lines out), and control (``stop`` comes in; a hang-up means that
+the caller is gone).
 
-It has one thread and one loop: wait for a stop of a traced thread, note it, let the thread go on. Two stops for a call
-that is worth seeing: one before it, from the seccomp filter, and one after it, with the kernel's answer. All other
-calls run at full speed. The loop and what it does at each stop are one concern, with one state: hence the length.
+It is one thread in one loop: wait until a traced thread stops, record why, resume it. A call worth seeing stops twice:
+at entry, by the seccomp filter, and at exit, with the kernel's result. All other calls run at full speed. The loop and
+what it does at each stop are one concern with one state, hence the length of this module.
 """
 
 import ctypes
@@ -43,22 +43,22 @@ from editor.sandbox.wire import Spec
 if TYPE_CHECKING:
     from editor.sandbox.verdicts.audit import AuditReader
 
-# Looking again up to this often before sleeping: a thread that was let go on comes back in some 20 microseconds, and
-# being woken costs more than that (100,000 opens: 11.6 s when sleeping at once, 4.0 s so). Where that does not pay,
-# because the threads compute or wait for a processor, it is done less and less, down to the minimum.
+# Poll up to this often before sleeping: a resumed thread stops again after some 20 microseconds, and waking up takes
+# longer (100,000 opens: 11.6 s when sleeping at once, 4.0 s with polling). If polling does not pay, because threads
+# compute or wait for a processor, it is reduced, down to the minimum.
 _SPINS = 50
 _MIN_SPINS = 2
-_SOON_S = 0.0001  # who comes back this soon would have been worth waiting for
+_SOON_S = 0.0001  # a stop this soon would have been worth polling for
 _TURN = 32
 _FLUSH_S = 0.06
 _IDLE_TICK_S = 1.0
-# What others than the traced processes change in the tree is noticed after this; their own changes at once.
+# Filesystem changes by other processes are noticed after this time; those of traced processes at once.
 _REMEMBER_S = 1.0
-_GRACE_S = 0.6  # between asking processes to end and killing them
-_GIVE_UP_S = 5.0  # a killed process that still is not gone hangs in the kernel
-_AUDIT_ABI = 7  # the first whose denials are in the kernel's audit
+_GRACE_S = 0.6  # between SIGTERM and SIGKILL
+_GIVE_UP_S = 5.0  # a killed process that is still there hangs in the kernel
+_AUDIT_ABI = 7  # the first ABI whose denials are in the kernel's audit
 _CAP_AUDIT_READ = 37
-# wait(2) statuses: what the low byte of all stops is, and the two stops of a call.
+# wait(2) statuses: the low byte of all stops, and the two stops of a call.
 _STOPPED = 0x7F
 _ENTERING = ptrace.EVENT_SECCOMP << 16 | signal.SIGTRAP << 8 | _STOPPED
 _LEAVING = ptrace.SYSCALL_STOP_SIGNAL << 8 | _STOPPED
@@ -72,7 +72,7 @@ _MAKING = os.O_CREAT | os.O_TMPFILE
 
 
 class _Opening(NamedTuple):
-    """A call that opens: where its flags are among its arguments; the path is right before them."""
+    """A call that opens a file: the position of its flags; the path is the argument before."""
 
     name: str
     flags_at: int
@@ -82,7 +82,7 @@ _OPENINGS = (_Opening("open", 1), _Opening("openat", 2))
 
 
 class Tracer:
-    """One run."""
+    """One run, from building the ruleset to its outcome."""
 
     def __init__(self, spec: Spec, channel: Channel, control: int, signals: TracerSignals) -> None:
         self.spec = spec
@@ -104,7 +104,7 @@ class Tracer:
         self._tasks: dict[int, Task] = {}
         self._addresses: set[str] = set()
         self._fuse_before = _fuse_mounts("self")
-        # What calls mean that were seen already, and by which object each can be found ("": no object yet).
+        # Attempts of calls seen before, and their keys by object ("": no object yet).
         self._attempts: dict[tuple[object, ...], Attempt] = {}
         self._attempts_on: dict[str, list[tuple[object, ...]]] = {}
         # The rows of an attempt that ended with an errno (0: none) in a process of this name.
@@ -114,12 +114,12 @@ class Tracer:
         self._root = 0
         self._exit_code: int | None = None
         self._killing = False
-        self._deadline: float | None = None  # of the run, then of its ending
+        self._deadline: float | None = None  # of the run, then of its shutdown
         self._shutdown = ""
         self._audit: AuditReader | None = None
-        self._unconfirmed_reason = ""  # why there is none, where one was asked for or to be expected
+        self._unconfirmed_reason = ""  # why denials are not confirmed although that was requested or expected
         self._failed_calls = 0
-        self._failure_pipe = -1  # where the forked process says why it could not become the command
+        self._failure_pipe = -1  # the forked process writes here why it could not become the command
         self._kernel_abi = 0
         self._abi = 0
         self._started = time.monotonic()
@@ -132,20 +132,20 @@ class Tracer:
         self._deciders: Deciders
         self._judge: Judge
 
-    # The judge's questions
+    # Answers to the judge
 
     def has_process(self, pid: int) -> bool:
         """Whether a process belongs to the run."""
         return pid in self._tasks
 
     def has_address(self, name: str) -> bool:
-        """Whether a UNIX socket address (``Attempt.bound_name``) was made by the run."""
+        """Whether the run created a UNIX socket address (``Attempt.bound_address``)."""
         return name in self._addresses
 
     # Starting
 
     def prepare(self) -> None:
-        """Build the ruleset. Raises LandlockError where the kernel does not take it."""
+        """Build the ruleset. Raises LandlockError if the kernel refuses it."""
         spec = self.spec
         try:
             self._kernel_abi = kernel.query_abi()
@@ -157,7 +157,7 @@ class Tracer:
         if spec.mode == "enforce":
             self._built = tuple(ruleset.build(policy.ruleset(), spec.abi) for policy in self._policies)
             for note in (each for built in self._built for each in built.notes):
-                if note.kind != "not_for_file":  # as the format means it
+                if note.kind != "not_for_file":  # intended by the format
                     self.channel.notice(f"{note.subject}: {note.message}" if note.subject else note.message)
         self._shared.errata = kernel.query_errata() if self._kernel_abi else 0
         self._deciders = Deciders(self._policies, self._abi, self._shared.errata)
@@ -182,7 +182,7 @@ class Tracer:
                 self._unconfirmed_reason = f"Denials are not confirmed: {error.strerror}."
 
     def start(self) -> None:
-        """Start the command; it is traced before it runs its first instruction. Raises OSError."""
+        """Start the command, traced from its first instruction. Raises OSError."""
         spec = self.spec
         program = find_program(spec.command[0], spec.env, spec.cwd)
         known = rights_of("fs", self._abi) | rights_of("net", self._abi) | rights_of("scope", self._abi)
@@ -219,7 +219,7 @@ class Tracer:
     # The loop
 
     def run(self) -> None:
-        """Follow the run until nothing of it is left."""
+        """Follow the run until no process of it is left."""
         waitpid, flags = os.waitpid, os.WNOHANG | ptrace.WALL
         handled = 0
         try:
@@ -236,12 +236,12 @@ class Tracer:
                 if not tid or not handled % _TURN:
                     self._do_periodic_work()
         except ChildProcessError:
-            pass  # all have ended
+            pass  # no process is left
         self._signals.set_timer(0)
         self._flush()
 
     def _sleep(self) -> tuple[int, int]:
-        """Wait for a stop, or a signal: the timer's, or of who wants something."""
+        """Wait for a stop, the timer, or a signal that asks for attention."""
         soon = self._rows.has_changes or not self.channel.is_drained or self._deadline is not None
         interval = _FLUSH_S if soon else _IDLE_TICK_S
         if interval != self._interval:
@@ -253,7 +253,7 @@ class Tracer:
         return found
 
     def _do_periodic_work(self) -> None:
-        """What has to be done from time to time: telling, forgetting, ending."""
+        """Do what is due from time to time: send events, drop caches, end the run."""
         now = time.monotonic()
         if self._signals.woken:
             self._signals.woken = False
@@ -284,7 +284,7 @@ class Tracer:
         self._deciders.forget()
 
     def _check_control(self) -> None:
-        """Hear whether the run is to be stopped, by who started it or by a signal to this process."""
+        """Check whether the run is to stop, because the runner or a signal says so."""
         if self._signals.terminate_requested:
             self.stop()
         try:
@@ -293,16 +293,16 @@ class Tracer:
             return
         if word:
             self.stop()
-        elif not self._killing:  # nobody is there any more
+        elif not self._killing:  # the runner is gone
             self._kill()
 
     # Ending
 
     def stop(self) -> None:
-        """Ask every process to end, and kill what is left after the grace."""
+        """Ask every process to end; what is left after the grace period is killed."""
         if self._shutdown in ("", "lingering"):
             self._shutdown = "asked"
-            # Who loses its parent from now on becomes a child of this process, and is reaped by it.
+            # From now on, orphans become children of this process, which reaps them.
             ctypes.CDLL(None).prctl(_PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
             self._deadline = time.monotonic() + _GRACE_S
             self._signal_all(signal.SIGTERM)
@@ -361,7 +361,7 @@ class Tracer:
             return  # killed meanwhile: its end is reported next
 
     def _signalled(self, task: Task, event: int, number: int) -> None:
-        """A stop that is not at a call: for an event, or for a signal to be delivered."""
+        """Handle a stop outside a call: an event, or a signal to deliver."""
         if event == 0:
             ptrace.resume(ptrace.SYSCALL if task.pending else ptrace.CONT, task.tid, number)
         elif event == ptrace.EVENT_STOP and number in _STOPPING:
@@ -386,11 +386,11 @@ class Tracer:
         tid = ptrace.event_message(parent.tid)
         child = self._tasks.setdefault(tid, Task(self._shared, tid))
         if event != ptrace.EVENT_CLONE:
-            child._process = tid  # not a thread, for certain
+            child._process = tid  # certainly not a thread
         self._limit_processes()
 
     def _limit_processes(self) -> None:
-        """End the run at once where it has more processes and threads than it may: asking first would let it grow."""
+        """Kill the run at once if it has too many processes and threads: SIGTERM first would let it grow."""
         limit = self.spec.max_processes
         if limit is None or len(self._tasks) <= limit or self._killing:
             return
@@ -400,7 +400,7 @@ class Tracer:
 
     def _handle_exec(self, task: Task) -> Task:
         former = ptrace.event_message(task.tid)
-        if former != task.tid:  # another thread than the first did it, and is now the whole process
+        if former != task.tid:  # a thread other than the first executed, and is now the whole process
             survivor = self._tasks.pop(former, None)
             if survivor is not None:
                 survivor.tid = task.tid
@@ -410,8 +410,8 @@ class Tracer:
 
     def _handle_entry(self, task: Task) -> None:
         call = ptrace.entered_call(task.tid)
-        # Waking the thread takes as long as all that is to be done here, and it stops again behind the call, before it
-        # can change what it passed. A call that makes something is looked at before that is there.
+        # Resume the thread before decoding: waking it takes as long, and it stops again at the call's exit, before it
+        # can change what it passed. A call that may create something is decoded first, while that does not exist.
         opening = self._openings.get((call.arch, call.number))
         early = opening is not None and not call.arguments[opening.flags_at] & _MAKING
         if early:
@@ -420,7 +420,7 @@ class Tracer:
         try:
             attempt = self._decode(task, call) if opening is None else self._decode_open(task, opening, call.arguments)
         except ptrace.BadMemory as error:
-            attempt = Attempt("plain")  # the kernel says EFAULT as well, before it looks at anything
+            attempt = Attempt("plain")  # the kernel fails the call with EFAULT, too, before any check
             if error.errno == errno.EPERM:
                 self.channel.notice(
                     f"{task.comm} hides its memory and descriptors from other programs of its user (as after prctl "
@@ -428,7 +428,7 @@ class Tracer:
                 )
         except ptrace.Gone:
             raise
-        except Exception as error:  # whatever a program passes, tracing goes on and says what it missed
+        except Exception as error:  # whatever a program passes, keep tracing and report what was missed
             self._report_unreadable(task, call, error)
         task.pending = attempt
         if attempt is not None:
@@ -498,7 +498,7 @@ class Tracer:
         known = self._outcomes.get((attempt, error, comm))
         if known is None:
             known = self._make_rows(task, attempt, result, comm)
-            # A refusal may depend on who asks, who is not part of what makes two attempts the same.
+            # A refusal may depend on the process, which is not part of an attempt's key.
             if attempt.cacheable and error not in (-errno.EACCES, -errno.EPERM):
                 self._outcomes[attempt, error, comm] = known
         ptrace.resume(ptrace.CONT, task.tid)
@@ -523,7 +523,7 @@ class Tracer:
             accesses = self._judge.rows(attempt, result, caller)
         except ptrace.Gone:
             raise
-        except Exception as error:  # one call that cannot be judged must not end the run
+        except Exception as error:  # a call that cannot be judged must not end the run
             self._failed_calls += 1
             self.channel.notice(
                 f"One call of {caller.comm} could not be judged ({attempt.syscall}: {type(error).__name__}: {error})."
@@ -543,13 +543,13 @@ class Tracer:
                 self._deciders.forget(path)
                 for key in self._attempts_on.pop(path, ()):
                     self._attempts.pop(key, None)
-            if attempt.tree_change == "new":  # what led nowhere may lead somewhere now
+            if attempt.tree_change == "new":  # paths that led nowhere may exist now
                 self._shared.walker.forget(missing_only=True)
                 for key in self._attempts_on.pop("", ()):
                     self._attempts.pop(key, None)
 
     def _avoid_new_fuse_mounts(self, task: Task) -> None:
-        """A process of the run may have mounted what it serves itself (FUSE): looking there could wait for ever."""
+        """Stop examining filesystems that a process of the run may serve (FUSE): that could block forever."""
         found = _fuse_mounts("self") | {task.view.host_path(point) for point in _fuse_mounts(str(task.tid))}
         new = sorted(found - self._fuse_before - {*self._shared.walker.served_mounts})
         self._shared.walker.served_mounts += tuple(new)
@@ -562,7 +562,7 @@ class Tracer:
     # The end
 
     def _confirm(self, reader: "AuditReader") -> None:
-        """Lay the denied rows beside the kernel's records, and say where they differ."""
+        """Compare the denied rows with the kernel's audit records, and report where they differ."""
         from editor.sandbox.verdicts.confirm import confirm  # noqa: PLC0415 its imports are loaded where there is a reader
 
         found = confirm([row for row in self._rows if row.access.verdict == "denied"], reader, self._root)
@@ -573,8 +573,8 @@ class Tracer:
         reader.close()
 
     def outcome(self) -> dict[str, Any]:
-        """The last event."""
-        # Whoever reads may be behind: what was held back since the pipe was full is said now.
+        """Return the last event."""
+        # The runner may lag behind: send what was held back while the pipe was full.
         self.channel.send(self._rows.take_changes())
         try:
             said = os.read(self._failure_pipe, 4096)
@@ -592,7 +592,8 @@ class Tracer:
             self.channel.notice("More different accesses than can be listed: the last ones are added up without paths.")
         return {
             "finished": {
-                # After the limit the command's own status tells nothing: it may have ended well before its children.
+                # After the process limit, the command's own status means nothing: it may have ended well before its
+                # children.
                 "exit_code": 125 if self._exit_code is None or self._hit_process_limit else self._exit_code,
                 "duration_s": round(time.monotonic() - self._started, 6),
                 "abi": [self._kernel_abi, self._abi],
@@ -600,17 +601,17 @@ class Tracer:
         }
 
     def not_started(self, code: int, message: str) -> dict[str, Any]:
-        """The last event of a run that did not come about."""
+        """Return the last event of a run that was not started."""
         return {"failed": {"code": code, "message": message, "abi": [self._kernel_abi, self._abi]}}
 
 
 def _fuse_mounts(process: str) -> set[str]:
-    """Where filesystems are mounted that a program serves, as ``process`` (a number, or ``self``) sees it."""
+    """Return the mount points of FUSE filesystems that ``process`` (a number, or ``self``) sees."""
     return {each.point for each in read_mounts(process) if each.kind.startswith("fuse")}
 
 
 def _run(tracer: Tracer) -> dict[str, Any]:
-    """The whole run; its last event."""
+    """Run the command to its end; return the last event."""
     try:
         tracer.prepare()
         tracer.start()
@@ -625,12 +626,12 @@ def _run(tracer: Tracer) -> dict[str, Any]:
 
 
 def main(arguments: list[str]) -> int:
-    """One run from its request to its last event. The exit status tells only whether the tracer itself worked."""
+    """Trace one run from its request to its last event. The exit status only says whether the tracer itself worked."""
     request, events, control = (int(argument) for argument in arguments)
     for descriptor in (request, events, control):
         os.set_inheritable(descriptor, False)
     signals = TracerSignals()
-    gc.set_threshold(200_000, 50, 50)  # next to nothing here is cyclic, and a full collection walks all rows
+    gc.set_threshold(200_000, 50, 50)  # almost nothing here is cyclic, and a full collection visits all rows
     os.set_blocking(control, False)
     fcntl.fcntl(control, fcntl.F_SETOWN, os.getpid())
     fcntl.fcntl(control, fcntl.F_SETFL, fcntl.fcntl(control, fcntl.F_GETFL) | os.O_ASYNC)

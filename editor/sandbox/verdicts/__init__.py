@@ -1,1 +1,1 @@
-"""From a call and its result to rows of a report, confirmed by the kernel's audit."""
+"""Turns a call and its result into rows of the report, and confirms denials by the kernel's audit."""

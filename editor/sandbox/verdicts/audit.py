@@ -1,6 +1,6 @@
-"""Reading the kernel's own account of what Landlock denied: its audit records, over netlink.
+"""Reads the kernel's own account of what Landlock denied: audit records, over netlink.
 
-Needs CAP_AUDIT_READ to listen and CAP_AUDIT_CONTROL to turn auditing on, in the first user and network namespace.
+Listening needs CAP_AUDIT_READ, and turning audit on CAP_AUDIT_CONTROL, in the initial user and network namespace.
 Sources: include/uapi/linux/audit.h (numbers, structures), security/landlock/audit.c (records), kernel/audit.c
 (audit_log_untrustedstring writes names with unusual bytes as hexadecimal digits without quotes).
 """
@@ -29,11 +29,11 @@ _NLM_F_REQUEST = 1
 _NLM_F_ACK = 4
 _STATUS_ENABLED = 1
 _STATUS_BACKLOG_LIMIT = 0x10
-_BACKLOG_LIMIT = 8192  # the default of 64 loses records of a burst
+_BACKLOG_LIMIT = 8192  # the default of 64 loses records in a burst
 _BUFFER_BYTES = 16 << 20
 _SO_RCVBUFFORCE = 33
 _MAX_KEPT = 50_000
-# A setting of the machine and not of a namespace: net/core/sysctl_net_core.c.
+# A setting of the machine, not of a namespace: net/core/sysctl_net_core.c.
 _NETWORK_SETTINGS, _IN_THE_FIRST_ONLY = "/proc/sys/net/core", "dev_weight"
 _HEADER = struct.Struct("=IHHII")
 _STATUS = struct.Struct("=9I")  # mask, enabled, failure, pid, rate_limit, backlog_limit, lost, backlog, features
@@ -44,12 +44,13 @@ _NAMES = frozenset({"path", "comm", "ocomm", "exe", "name", "dev"})
 
 
 class Denial(NamedTuple):
-    """One denial as the kernel tells it.
+    """One denial as the kernel recorded it.
 
     ``blockers`` are the names of rights and scopes without their kind (``read_file``), or ``change_topology`` or
-    ``ptrace``. ``path`` is the object, None where it is no file; ``port`` of a socket. ``pid``, ``comm``, ``call`` and
-    ``result`` are those of the system call, 0, empty and None as long as its record has not come. ``domain`` is
-    Landlock's number for who denied, in hexadecimal digits. ``process`` is whom a signal or tracing was for.
+    ``ptrace``. ``path`` is the object, None if it is not a file; ``port`` is a socket's. ``pid``, ``comm``, ``call``
+    and ``result`` are those of the system call; they are 0, empty and None until its record arrives. ``domain`` is
+    Landlock's number of the domain that denied, in hexadecimal digits. ``process`` is the target of a signal or of
+    tracing.
     """
 
     serial: int
@@ -67,7 +68,10 @@ class Denial(NamedTuple):
 
 
 class Domain(NamedTuple):
-    """A domain, come or gone: ``pid`` is who entered it, ``denials`` how many there were in all, known when it goes."""
+    """A domain that was created or freed.
+
+    ``pid`` is the process that entered it; ``denials`` is their total, known once the domain is freed.
+    """
 
     domain: str
     pid: int
@@ -75,7 +79,7 @@ class Domain(NamedTuple):
 
 
 class Fields(NamedTuple):
-    """One record, taken apart: its event's number, and its fields as text."""
+    """One parsed record: its event's serial number, and its fields as text."""
 
     serial: int
     values: dict[str, str]
@@ -86,11 +90,11 @@ class AuditUnavailable(OSError):
 
 
 class AuditInOtherNamespace(AuditUnavailable):
-    """The kernel's audit is on, but tells its records in another network namespace only."""
+    """The kernel's audit is on, but its records go to another network namespace."""
 
 
 def parse_fields(payload: bytes) -> Fields | None:
-    """Take a record's text apart, None for what is not a record. Never raises."""
+    """Parse a record's text; return None if it is not a record. Never raises."""
     text = os.fsdecode(payload.rstrip(b"\0\n"))
     event = _EVENT.match(text)
     if event is None:
@@ -118,7 +122,7 @@ def _number(text: str | None, base: int = 10) -> int | None:
 
 
 def parse_denial(payload: bytes) -> Denial | None:
-    """A LANDLOCK_ACCESS record (type 1423), without what its SYSCALL record adds. None for what is none."""
+    """Parse a LANDLOCK_ACCESS record (type 1423), without what its SYSCALL record adds; None if it is none."""
     fields = parse_fields(payload)
     if fields is None or "blockers" not in fields.values:
         return None
@@ -133,7 +137,7 @@ def parse_denial(payload: bytes) -> Denial | None:
 
 
 def parse_domain(payload: bytes) -> Domain | None:
-    """A LANDLOCK_DOMAIN record (type 1424), None for what is none."""
+    """Parse a LANDLOCK_DOMAIN record (type 1424); None if it is none."""
     fields = parse_fields(payload)
     if fields is None or "status" not in fields.values:
         return None
@@ -142,11 +146,11 @@ def parse_domain(payload: bytes) -> Domain | None:
 
 
 class AuditReader:
-    """Listens to the kernel's audit from when it is made to ``close``.
+    """Listens to the kernel's audit until closed.
 
-    With ``enable`` auditing is turned on if it was off, and off again when nobody here needs it any more. Raises
-    AuditUnavailable where it may not be read, or is off and ``enable`` was not asked for. ``lost`` becomes True once a
-    record did not fit in.
+    With ``enable``, audit is turned on if it was off, and off again when no other reader needs it. Raises
+    AuditUnavailable if it may not be read, or is off and ``enable`` is False. ``lost`` becomes True once a record was
+    dropped for lack of space.
     """
 
     def __init__(self, *, enable: bool) -> None:
@@ -168,13 +172,13 @@ class AuditReader:
             raise AuditUnavailable(error.errno, f"the kernel's audit may not be read: {error.strerror}") from error
 
     def _open(self, *, enable: bool) -> None:
-        with contextlib.suppress(OSError):  # without CAP_NET_ADMIN the buffer stays as it is
+        with contextlib.suppress(OSError):  # without CAP_NET_ADMIN the buffer keeps its size
             self._socket.setsockopt(socket.SOL_SOCKET, _SO_RCVBUFFORCE, _BUFFER_BYTES)
         status = self._status()
         self._lost_before = status[6]
         if not status[1] and not enable:
             raise AuditUnavailable(errno.ENODATA, "the kernel's audit is off")
-        # Anybody may listen anywhere, but records go to the first namespace alone (kauditd_send_multicast_skb).
+        # Any namespace may listen, but records only go to the initial one (kauditd_send_multicast_skb).
         if os.path.isdir(_NETWORK_SETTINGS) and not os.path.exists(f"{_NETWORK_SETTINGS}/{_IN_THE_FIRST_ONLY}"):
             raise AuditInOtherNamespace(
                 errno.ENETUNREACH, "the kernel tells its audit in the first network namespace only"
@@ -193,7 +197,7 @@ class AuditReader:
         self.close()
 
     def close(self) -> None:
-        """Stop listening, and leave auditing as it was."""
+        """Stop listening, and restore the former state of audit."""
         if self._switch is not None:
             switch, self._switch = self._switch, None
             with contextlib.suppress(OSError):
@@ -201,11 +205,11 @@ class AuditReader:
         self._socket.close()
 
     def fileno(self) -> int:
-        """Readable when records have come."""
+        """Return a descriptor that is readable when records have arrived."""
         return self._socket.fileno()
 
     def _request(self, kind: int, payload: bytes, flags: int) -> bytes:
-        """One question on a socket of its own, which no record can get into. Raises OSError."""
+        """Send one request on a socket of its own, which receives no records. Raises OSError."""
         with socket.socket(socket.AF_NETLINK, socket.SOCK_RAW | socket.SOCK_CLOEXEC, _NETLINK_AUDIT) as asking:
             asking.settimeout(5)
             asking.send(_HEADER.pack(_HEADER.size + len(payload), kind, _NLM_F_REQUEST | flags, 1, 0) + payload)
@@ -233,7 +237,7 @@ class AuditReader:
         self._request(_AUDIT_SET, _STATUS.pack(mask, state.enabled, 0, 0, 0, state.backlog_limit, 0, 0, 0), _NLM_F_ACK)
 
     def read(self) -> None:
-        """Take in what has come, without waiting."""
+        """Read the records that have arrived, without waiting."""
         while True:
             try:
                 message = self._socket.recv(1 << 16)
@@ -264,18 +268,18 @@ class AuditReader:
                 self._calls[fields.serial] = fields.values
 
     def has_lost_records(self) -> bool:
-        """Whether records were dropped since this reader was made. Raises OSError where the kernel cannot be asked."""
+        """Return whether records were lost since this reader was created. Raises OSError if audit cannot be asked."""
         return self.lost or self._status()[6] != self._lost_before
 
     def is_complete(self, pid: int) -> bool:
-        """Whether the domain that ``pid`` entered is gone, and as many denials were read as the kernel counted."""
+        """Return whether the domain of ``pid`` is gone, and all denials that the kernel counted were read."""
         ours = [domain for domain in self.domains.values() if domain.pid == pid]
         return bool(ours) and all(
             domain.denials == sum(denial.domain == domain.domain for denial in self.denials) for domain in ours
         )
 
     def denials_of(self, pid: int) -> list[Denial]:
-        """What was denied in the domain that process ``pid`` entered, with the callers as far as they are known."""
+        """Return what was denied in the domain of process ``pid``, with the system calls as far as known."""
         ours = {name for name, domain in self.domains.items() if domain.pid == pid}
         return [self._with_call(denial) for denial in self.denials if denial.domain in ours]
 

@@ -1,7 +1,7 @@
-"""Turning the kernel's audit on for as long as anyone here needs it; the last one leaves it as the first one found it.
+"""Turns the kernel's audit on while any reader needs it; the last one restores the original state.
 
-Two at a time must know of each other: whoever turned it off again at its own end would deafen the other, and whoever
-came second would take "on" for how it was.
+Readers must know of each other: otherwise one would turn audit off while another still listens, and the second would
+take "on" for the original state.
 """
 
 import contextlib
@@ -17,7 +17,7 @@ _USERS = "paddock-audit-users"
 
 
 class AuditState(NamedTuple):
-    """What is changed, and who else listens: ``daemon`` is the process of auditd(8), 0 where none runs."""
+    """The settings that are changed, and the process of auditd(8), 0 if none runs."""
 
     enabled: int
     backlog_limit: int
@@ -25,10 +25,10 @@ class AuditState(NamedTuple):
 
 
 class AuditSwitch:
-    """Holds audit on with ``wanted`` records of backlog, from when it is made to ``release``. Raises OSError.
+    """Keeps audit on, with a backlog of ``wanted`` records, until released. Raises OSError.
 
-    ``ask`` and ``change`` read and write the kernel's state. A file that is locked for as long as somebody holds the
-    switch counts the holders, so that one that was killed counts no more; what was before is written in another.
+    ``ask`` and ``change`` read and write the kernel's state. Users hold a shared lock on one file, which a killed
+    process gives up; another file contains the original state.
     """
 
     def __init__(
@@ -46,7 +46,7 @@ class AuditSwitch:
             with self._locked_gate() as gate:
                 found, left = ask(), _read(gate)
                 if self._is_only_user() and (left is None or found != _on(left, wanted)):
-                    _write(gate, found)  # else a killed one has left it so, and nothing was changed since
+                    _write(gate, found)  # otherwise a killed user left it so, and nothing has changed since
                 if found != _on(found, wanted):
                     change(_on(found, wanted))
                 fcntl.flock(self._users, fcntl.LOCK_SH)
@@ -55,7 +55,7 @@ class AuditSwitch:
             raise
 
     def release(self) -> None:
-        """Let go; who is last puts back what was before, unless auditd(8) was started since. Raises OSError."""
+        """Let go; the last user restores the original state, unless auditd(8) was started since. Raises OSError."""
         try:
             with self._locked_gate() as gate:
                 before = _read(gate)
@@ -70,7 +70,7 @@ class AuditSwitch:
         try:
             fcntl.flock(self._users, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            fcntl.flock(self._users, fcntl.LOCK_SH)  # a failed change gives up the lock that there was
+            fcntl.flock(self._users, fcntl.LOCK_SH)  # the failed attempt dropped the shared lock
             return False
         return True
 
@@ -80,7 +80,7 @@ class AuditSwitch:
 
     @contextlib.contextmanager
     def _locked_gate(self) -> Iterator[int]:
-        """One at a time."""
+        """Lock the file with the original state."""
         gate = self._open(_GATE)
         try:
             fcntl.flock(gate, fcntl.LOCK_EX)

@@ -1,4 +1,4 @@
-"""What the policy says of an attempt: which of its wants a rule grants, and what is inside the sandbox anyway."""
+"""What the policy says of an attempt: which requests a rule grants, and which stay inside the sandbox."""
 
 import os
 from typing import NamedTuple, Protocol
@@ -10,7 +10,7 @@ from editor.landlock.rights import NO_RIGHTS, RIGHTS, RightSet, rights_of
 from editor.sandbox.calls.attempt import AccessRequest, Attempt
 from editor.sandbox.verdicts.permissions import PermissionChecker
 
-# Like a scope, it is asked of sockets only that were made outside of the domain (hook_unix_find in fs.c).
+# Like a scope, it is only checked for sockets created outside the domain (hook_unix_find in fs.c).
 RESOLVE_UNIX: RightSet = frozenset({"resolve_unix"})
 
 
@@ -23,17 +23,17 @@ class CallerId(NamedTuple):
 
 
 class SandboxMembers(Protocol):
-    """What is inside the sandbox, for predicting scopes."""
+    """What belongs to the sandbox, to predict scopes."""
 
     def has_process(self, pid: int) -> bool:
         """Whether a process belongs to the run."""
 
     def has_address(self, name: str) -> bool:
-        """Whether a UNIX socket address (``Attempt.bound_name``) was made by the run."""
+        """Whether the run created a UNIX socket address (``Attempt.bound_address``)."""
 
 
 class CallDecider:
-    """Answers for the policies of one run. ``deciders`` know the rules, ``abi`` is the one that the run enforces."""
+    """Decides for the policies of one run. ``deciders`` know the rules; ``abi`` is the one that the run enforces."""
 
     def __init__(self, deciders: Deciders, abi: int, members: SandboxMembers, permissions: PermissionChecker) -> None:
         self._deciders = deciders
@@ -47,10 +47,10 @@ class CallDecider:
             or deciders.handled_net & rights_of("net", abi)
             or deciders.scoped & rights_of("scope", abi)
         )
-        """Whether anything is handled or scoped: only then is there a domain."""
+        """Whether anything is handled or scoped: otherwise there is no domain."""
 
     def decide(self, attempt: Attempt, caller: CallerId) -> tuple[Decision, ...]:
-        """What the policy says of each of the attempt's wants, in their order."""
+        """Return what the policy says of each request of the attempt, in order."""
         if attempt.refer is not None:
             return self._decide_refer(attempt)
         return tuple(self._decide_one(request, caller) for request in attempt.requests)
@@ -75,7 +75,7 @@ class CallDecider:
         return decision
 
     def _decider_for(self, request: AccessRequest) -> Decider | LayersDecider:
-        """Who answers for an object: a process in a mount namespace of its own reaches others by the same names."""
+        """Return the decider for an object: in another mount namespace, the same name may be another object."""
         try:
             return self._deciders.for_object(
                 request.object_path or "", request.tracer_path or request.object_path or ""
@@ -91,14 +91,14 @@ class CallDecider:
         return request.path is not None and self._members.has_address(request.path)
 
     def _has_outsiders(self, request: AccessRequest, caller: CallerId) -> bool:
-        """Whether a process group has members outside of the sandbox who could be sent the signal otherwise."""
+        """Whether a process group has members outside the sandbox that could otherwise be sent the signal."""
         try:
             group = request.group or os.getpgid(caller.pid)
         except OSError:
             return False
         for name in os.listdir("/proc"):
             pid = int(name) if name.isdigit() else 1
-            if pid == 1 or self._members.has_process(pid):  # kill(-1) leaves out the first process
+            if pid == 1 or self._members.has_process(pid):  # kill(-1) skips the first process
                 continue
             try:
                 member = group == -1 or os.getpgid(pid) == group
@@ -131,7 +131,7 @@ class CallDecider:
         )
 
     def layer(self, attempt: Attempt, decision: Decision | None) -> int:
-        """The layer that denied: of what no rule can grant, the youngest that restricts anything of the kind."""
+        """Return the layer that denied: if no rule could grant it, the youngest that restricts anything of the kind."""
         if decision is not None:
             return decision.layer
         if attempt.kind == "topology":
@@ -140,5 +140,5 @@ class CallDecider:
         return self._deciders.youngest(lambda policy: (policy.handled_fs | policy.handled_net | policy.scoped) & known)
 
     def is_newer(self, rights: RightSet) -> bool:
-        """Whether all of ``rights`` came after the ABI of the run."""
+        """Whether all of ``rights`` are newer than the ABI of the run."""
         return all(RIGHTS[name].abi > self._abi for name in rights)

@@ -1,4 +1,4 @@
-"""Laying the denied rows of a run beside the kernel's audit records, and saying where they differ."""
+"""Compares the denied rows of a run with the kernel's audit records."""
 
 import time
 from collections.abc import Iterable, Sequence
@@ -9,16 +9,16 @@ from editor.sandbox.verdicts.audit import AuditReader, Denial
 from editor.sandbox.verdicts.report import Access
 from editor.sandbox.verdicts.rows import Row
 
-_AUDIT_WAIT_S = 0.3  # the kernel tells last how many denials there were, some milliseconds after the end
+_AUDIT_WAIT_S = 0.3  # the kernel logs the number of denials some milliseconds after the end
 
-# The calls that a sandbox forbids without a right: all others that it does are about other processes.
+# Mount changes are denied without a right; all other such calls are about other processes.
 MOUNTING = frozenset({"mount", "umount", "umount2", "pivot_root", "move_mount", "fsconfig"})
 
 _OPENING: RightSet = frozenset({"execute", "read_file", "write_file", "read_dir"})
 
 
 def expected_blockers(access: Access) -> RightSet:
-    """What the kernel names of a denied access: it stops at the rights of opening before it comes to ``truncate``."""
+    """Return the blockers that the kernel logs for a denied access; it checks rights to open before ``truncate``."""
     if access.missing & _OPENING:
         return access.missing - {"truncate"}
     if not access.rights:
@@ -27,11 +27,11 @@ def expected_blockers(access: Access) -> RightSet:
 
 
 def matches(access: Access, denial: Denial) -> bool:
-    """Whether a denied access and a record tell the same: the same rights, on the same object.
+    """Whether a denied access and a record agree: the same rights, on the same object.
 
-    Of a rename or link that is not wanted because the file would gain rights, the kernel names every right that the
-    directory lacks, wanted or not: there the access's rights must be among them. With several layers it may even be the
-    rights that another layer lacks, since it asks all of them at once: there only the object must be the same.
+    For a rename or link that is denied because the file would gain rights, the kernel names every right that the
+    directory lacks, requested or not: there the access's rights must be among them. With several layers it may even
+    name the rights that another layer lacks, because all are checked together: there only the object must be the same.
     """
     blockers = expected_blockers(access)
     if "refer" in access.rights:
@@ -44,15 +44,15 @@ def matches(access: Access, denial: Denial) -> bool:
     if access.object_path is None or denial.path is None:
         return not access.rights or access.object_path is None
     told = denial.path.removesuffix(" (deleted)")
-    # In a chroot the kernel tells the path as the program sees it; a nameless file is told below its directory.
+    # In a chroot the kernel logs the path as the program sees it; a nameless file is logged below its directory.
     return access.object_path.endswith(told) or told.startswith(access.object_path.rstrip("/") + "/#")
 
 
 class Comparison(NamedTuple):
-    """A run's denied rows beside the kernel's records.
+    """The result of comparing denied rows with the kernel's records.
 
-    ``confirmed`` tells for each access given whether a record says the same. ``unseen`` are the records that no row
-    tells of, one for each different one.
+    ``confirmed`` says for each access whether a record agrees. ``unmatched`` are the records that agree with no row,
+    without duplicates.
     """
 
     confirmed: tuple[bool, ...]
@@ -60,10 +60,10 @@ class Comparison(NamedTuple):
 
 
 def compare(accesses: Sequence[Access], denials: Iterable[Denial]) -> Comparison:
-    """Match denied accesses with what the kernel recorded of the same run, whoever of its processes it was.
+    """Match denied accesses with what the kernel recorded of the same run, in any of its processes.
 
-    A rename or link may leave two records, one for each directory, also where only one of them lacks something that
-    the call wanted: such an event is told by either row.
+    A rename or link may leave two records, one per directory, even if only one directory lacks a requested right:
+    either row matches such an event.
     """
     events: dict[int, list[Denial]] = {}
     for denial in denials:
@@ -84,14 +84,14 @@ def compare(accesses: Sequence[Access], denials: Iterable[Denial]) -> Comparison
 
 
 class Confirmation(NamedTuple):
-    """What the audit says of a run: ``answers`` by the number of the row, and sentences for the person."""
+    """What audit says of a run: ``answers`` by row number, and messages for the user."""
 
     answers: tuple[tuple[int, bool], ...]
     notices: tuple[str, ...]
 
 
 def confirm(denied: Sequence[Row], reader: AuditReader, root: int) -> Confirmation:
-    """Compare the denied rows with what ``reader`` heard of the run that began as process ``root``.
+    """Compare the denied rows with what ``reader`` recorded of the run that began as process ``root``.
 
     Waits a moment for the kernel's own count of denials, which comes last.
     """
@@ -106,13 +106,13 @@ def confirm(denied: Sequence[Row], reader: AuditReader, root: int) -> Confirmati
     answers = tuple(
         (row.number, confirmed)
         for row, confirmed in zip(denied, found.confirmed, strict=True)
-        if confirmed or complete  # a record that may have been lost proves nothing
+        if confirmed or complete  # a lost record proves nothing
     )
     notices: list[str] = []
     if denied and dropped:
         notices.append("Some of the kernel's audit records were lost: not every denial could be confirmed.")
     elif not all(found.confirmed) and not complete:
-        # A domain lives on in what its processes left with others, such as a connection that nobody accepted.
+        # A domain lives on in what its processes left behind, such as a connection that nobody accepted.
         notices.append("Not every denial could be confirmed: the kernel has not told yet how many there were.")
     unconfirmed = sum(not confirmed for confirmed in found.confirmed) if complete else 0
     if unconfirmed:

@@ -1,7 +1,7 @@
-"""Would file permissions refuse this as well? Asked only of a call that the kernel has refused.
+"""Whether file permissions, too, would refuse a call that the kernel has refused.
 
-A tracer of the same user asks the kernel (faccessat with the effective ids); for a process with other ids or
-capabilities the mode bits are read here. Access control lists are seen only in the first way.
+For a process of the same user, the kernel is asked (faccessat with the effective ids); for other ids or capabilities
+the mode bits are evaluated here. Access control lists are only respected the first way.
 """
 
 import os
@@ -23,7 +23,7 @@ _EXECUTING: RightSet = frozenset({"execute"})
 
 
 class Credentials(NamedTuple):
-    """Who a thread is to the filesystem: filesystem ids, all groups, effective capabilities as a mask."""
+    """A thread's credentials: filesystem ids, all groups, and effective capabilities as a mask."""
 
     uid: int
     gid: int
@@ -31,12 +31,12 @@ class Credentials(NamedTuple):
     capabilities: int
 
     def has(self, capability: int) -> bool:
-        """Whether an effective capability is there (ids of a user namespace are not translated)."""
+        """Whether a capability is effective (ids of a user namespace are not translated)."""
         return bool(self.capabilities >> capability & 1)
 
 
 def credentials(tid: int | str) -> Credentials | None:
-    """The credentials of a thread (``"self"``: the caller), None where it is gone."""
+    """Return the credentials of a thread (``"self"``: the caller), None if it is gone."""
     try:
         with open(f"/proc/{tid}/status", "rb") as file:
             fields = dict(line.split(b":\t", 1) for line in file.read().splitlines() if b":\t" in line)
@@ -51,7 +51,7 @@ def credentials(tid: int | str) -> Credentials | None:
 
 
 def access_mask(rights: RightSet) -> int:
-    """The access(2) mask that ``rights`` on an object amount to; changing a directory needs write and search."""
+    """Return the access(2) mask for ``rights`` on an object; changing a directory needs write and search."""
     mask = 0
     if rights & _READING:
         mask |= os.R_OK
@@ -86,9 +86,9 @@ class PermissionChecker:
         self._own = credentials("self")
 
     def refuses(self, tid: int, path: str, rights: RightSet) -> bool:
-        """Whether file permissions alone would refuse ``rights`` on ``path`` to ``tid``; False where it is unknown.
+        """Whether file permissions alone would refuse ``tid`` the ``rights`` on ``path``; False if unknown.
 
-        ``path`` is without symbolic links.
+        ``path`` must be without symbolic links.
         """
         mask = access_mask(rights)
         cred = credentials(tid)
@@ -98,7 +98,7 @@ class PermissionChecker:
             try:
                 os.lstat(path)
             except PermissionError:
-                return True  # a directory on the way may not be searched
+                return True  # a directory on the way is not searchable
             except OSError:
                 return False
             return bool(mask) and not os.access(path, mask, effective_ids=True)
@@ -111,7 +111,7 @@ class PermissionChecker:
 
     @staticmethod
     def _is_unsearchable(tid: int, directory: str, cred: Credentials) -> bool:
-        """Whether ``directory``, or one on the way from the root or the working directory, may not be searched."""
+        """Whether ``directory``, or one on the way from the root or the working directory, is not searchable."""
         try:
             start = os.readlink(f"/proc/{tid}/cwd")
         except OSError:
@@ -125,7 +125,7 @@ class PermissionChecker:
         return False
 
     def refuses_lookup(self, tid: int, directory: str) -> bool:
-        """Whether ``tid`` may not look anything up in ``directory``: that comes before any other question."""
+        """Whether ``tid`` may not look up names in ``directory``, which is checked before anything else."""
         cred = credentials(tid)
         if cred is None or not directory:
             return False
@@ -135,9 +135,9 @@ class PermissionChecker:
             return False
 
     def refuses_signal(self, tid: int, target: int, number: int) -> bool:
-        """Whether ``tid`` may not send signal ``number`` to process ``target`` whatever Landlock says.
+        """Whether ``tid`` may not send signal ``number`` to process ``target``, apart from Landlock.
 
-        Source: kill_ok_by_cred() and check_kill_permission() in kernel/signal.c, which ask before the security modules.
+        Source: kill_ok_by_cred() and check_kill_permission() in kernel/signal.c, which run before the security modules.
         """
         cred, ids, target_ids = credentials(tid), _ids(tid), _ids(target)
         if cred is None or ids is None or target_ids is None or cred.has(_CAP_KILL):
@@ -147,11 +147,11 @@ class PermissionChecker:
         return not {ids.uids[0], ids.uids[1]} & {target_ids.uids[0], target_ids.uids[2]}
 
     def refuses_tracing(self, tid: int, target: int, *, reading: bool = False) -> bool:
-        """Whether ``tid`` may not trace process ``target`` whatever Landlock says, or with ``reading`` look into it.
+        """Whether ``tid`` may not trace (with ``reading``: inspect) process ``target``, apart from Landlock.
 
-        Source: __ptrace_may_access() in kernel/ptrace.c. Opening its memory is the same question to the kernel, and
-        asking for its working directory the other one. This process puts it without consequences: it is outside of the
-        sandbox.
+        Source: __ptrace_may_access() in kernel/ptrace.c. To the kernel, opening a process's memory is the same as
+        tracing it, and reading its working directory the same as inspecting it. This process is outside the sandbox and
+        can try both safely.
         """
         cred, ids, target_ids = credentials(tid), _ids(tid), _ids(target)
         if cred is None or ids is None or target_ids is None:
@@ -171,7 +171,7 @@ class PermissionChecker:
         return False
 
     def refuses_mounts(self, tid: int) -> bool:
-        """Whether ``tid`` may change no mounts whatever Landlock says: may_mount() in fs/namespace.c."""
+        """Whether ``tid`` may not change mounts, apart from Landlock: may_mount() in fs/namespace.c."""
         cred = credentials(tid)
         return cred is not None and not cred.has(_CAP_SYS_ADMIN)
 
@@ -201,7 +201,7 @@ def _session(tid: int) -> int:
 
 
 def same_mount(one: str, other: str) -> bool:
-    """Whether two directories are on one mount: rename(2) and link(2) between mounts fail with EXDEV by themselves."""
+    """Whether two directories are on one mount: otherwise rename(2) and link(2) fail with EXDEV anyway."""
     return _mount_id(one) == _mount_id(other)
 
 

@@ -1,4 +1,4 @@
-"""What a run touched: one row an access, added up, and the report that holds them."""
+"""The report of a run: one row per kind of access, with counts."""
 
 from typing import Any, Literal, NamedTuple
 
@@ -12,11 +12,11 @@ Mode = Literal["enforce", "observe"]
 class Access(NamedTuple):
     """One kind of access that a program attempted, ``times`` times.
 
-    ``path`` is what the program asked for, absolute; ``object_path`` what the rights were checked on (for ``make_*``,
-    ``remove_*`` and ``refer`` the directory). ``confirmed`` is what the kernel's audit said: None where it was not
-    asked. ``reason`` is one sentence for a person, empty for a plain allowance. ``layer`` is the number of the policy
-    that denied where several were on top of each other (1 is the oldest), 0 otherwise. ``old_path`` is the name from
-    which ``path`` was renamed or linked within one directory; between two, each has a row of its own.
+    ``path`` is what the program asked for, absolute; ``object_path`` is what the rights were checked on (for
+    ``make_*``, ``remove_*`` and ``refer`` the directory). ``confirmed`` is the answer of the kernel's audit, None if it
+    was not asked. ``reason`` is one sentence for the user, empty for a plain allowance. ``layer`` is the number of the
+    policy that denied (1 is the oldest) if there are several, 0 otherwise. ``old_path`` is the name from which ``path``
+    was renamed or linked within one directory; between two directories, each has its own row.
     """
 
     verdict: Verdict
@@ -38,7 +38,7 @@ class Access(NamedTuple):
     old_path: str | None = None
 
     def key(self) -> tuple[object, ...]:
-        """What makes two accesses the same row: everything but pid, count and confirmation."""
+        """Return what makes two accesses the same row: everything but pid, count and confirmation."""
         return (
             self.verdict,
             self.rights,
@@ -54,7 +54,7 @@ class Access(NamedTuple):
         )
 
     def to_json(self) -> dict[str, Any]:
-        """The object that ``paddock test --format json`` prints for this access."""
+        """Return the object that ``paddock test --format json`` prints for this access."""
         data: dict[str, Any] = {
             "verdict": self.verdict,
             "rights": in_order(self.rights),
@@ -80,7 +80,7 @@ class Access(NamedTuple):
 
     @classmethod
     def from_json(cls, data: dict[str, Any]) -> "Access":
-        """The inverse of ``to_json``."""
+        """Return the access that ``to_json`` wrote."""
         return cls(
             verdict=data["verdict"],
             rights=frozenset(data["rights"]),
@@ -103,16 +103,16 @@ class Access(NamedTuple):
 
 
 class AbiUsed(NamedTuple):
-    """The ABI that the kernel has, and the one that was enforced (lower with ``--abi``)."""
+    """The kernel's ABI, and the one that was enforced (lower with ``--abi``)."""
 
     kernel: int
     enforced: int
 
 
 class Report(NamedTuple):
-    """A whole run. ``exit_code`` is as a shell counts it (128+n for signal n), ``notes`` are sentences for a person.
+    """A whole run. ``exit_code`` is as in a shell (128+n for signal n); ``notes`` are messages for the user.
 
-    ``layers`` are the policies that were put on top of ``policy``, if any.
+    ``layers`` are the files of the policies on top of ``policy``.
     """
 
     policy: str
@@ -126,7 +126,7 @@ class Report(NamedTuple):
     layers: tuple[str, ...] = ()
 
     def counts(self) -> dict[str, int]:
-        """How many accesses (not rows) had each verdict."""
+        """Count the accesses (not rows) by verdict."""
         totals = {"allowed": 0, "denied": 0, "failed": 0, "uncontrolled": 0}
         for access in self.accesses:
             totals[access.verdict] += access.times

@@ -1,4 +1,4 @@
-"""Adding up accesses as they come, and telling only what changed since the last time."""
+"""Counts accesses as they come, and reports only what changed since the last time."""
 
 import json
 from collections.abc import Iterator
@@ -6,12 +6,12 @@ from typing import Any
 
 from editor.sandbox.verdicts.report import Access
 
-# More different rows than a person can read, and some hundred megabytes: what comes after is added up coarsely.
+# More rows than anyone can read, and some hundred megabytes: beyond that, accesses are counted without paths.
 _MAX_ROWS = 200_000
 
 
 class Row:
-    """One row: the access as first seen, its number, and how often it happened since it was last told."""
+    """One row: the access as first seen, its number, and how often it happened since it was last reported."""
 
     __slots__ = ("access", "is_new", "number", "unreported")
 
@@ -37,7 +37,7 @@ class Rows:
         return iter(self._rows.values())
 
     def row_for(self, access: Access) -> Row:
-        """The row of ``access``, made if there is none; its count stays as it is."""
+        """Return the row of ``access``, created if needed; its count stays as it is."""
         key = access.key()
         row = self._rows.get(key)
         if row is not None:
@@ -52,18 +52,18 @@ class Rows:
         return row
 
     def increment(self, row: Row) -> None:
-        """Once more."""
+        """Count one more access of this row."""
         if not row.unreported:
             self._changed.append(row)
         row.unreported += 1
 
     @property
     def has_changes(self) -> bool:
-        """Whether there is something to tell."""
+        """Whether there are changes to report."""
         return bool(self._changed)
 
     def take_changes(self) -> list[str]:
-        """What happened since the last call, as JSON lines: new rows in full, known ones by number and increase."""
+        """Return the changes since the last call as JSON lines: new rows in full, known ones by number and increase."""
         lines: list[str] = []
         more: list[list[int]] = []
         for row in self._changed:

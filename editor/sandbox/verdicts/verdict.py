@@ -1,7 +1,7 @@
-"""From what a call wanted and what the kernel answered to rows of the report.
+"""Turns what a call requested and what the kernel returned into rows of the report.
 
-The result is always the kernel's. The policy is asked only for the reason: which rules let it pass, or whether they
-explain the error. Where both cannot be told apart (file permissions come first for some calls) the row says so.
+The result is always the kernel's. The policy is only asked for the reason: which rules allowed the call, or whether
+they explain the error. If file permissions, which some calls check first, could explain it as well, the row says so.
 """
 
 import errno
@@ -17,10 +17,10 @@ from editor.sandbox.verdicts.call_decider import RESOLVE_UNIX, CallDecider, Call
 from editor.sandbox.verdicts.permissions import PermissionChecker, same_mount
 from editor.sandbox.verdicts.report import Access, Mode, Verdict
 
-# A signal interrupted the call; the kernel repeats it, or the program sees EINTR (include/linux/errno.h).
+# A signal interrupted the call; the kernel restarts it, or the program sees EINTR (include/linux/errno.h).
 _RESTARTS = range(512, 517)
 
-# A connection that failed after Landlock had let it pass (the check comes first, see hook_socket_connect).
+# Errors of a connection after Landlock allowed it (it is checked first, see hook_socket_connect).
 _AFTER_CONNECT = frozenset(
     {
         errno.EINPROGRESS, errno.ECONNREFUSED, errno.ETIMEDOUT, errno.EHOSTUNREACH, errno.ENETUNREACH, errno.EALREADY,
@@ -53,14 +53,14 @@ _PROCESS_INTERNALS = (
     "what is inside of other processes is no right of Landlock: a sandboxed program may look only inside its own domain"
 )
 
-# The files that show what is inside of a process. (To one in a process-id namespace of its own, numbers mean others.)
+# Files that show the inside of a process. (In another pid namespace, the numbers mean other processes.)
 _OF_A_PROCESS = re.compile(r"/proc/(\d+)/")
 
 _TWO_NAMES = frozenset({"rename", "renameat", "renameat2", "link", "linkat"})
 
 
 class _Outcome(NamedTuple):
-    """One call: what it wanted, the errno that it got (0: none), who made it."""
+    """One call: what it requested, the errno that it got (0: none), and who made it."""
 
     attempt: Attempt
     error: int
@@ -68,7 +68,7 @@ class _Outcome(NamedTuple):
 
 
 class Judge:
-    """Makes rows for one run. ``notice`` takes sentences about what does not fit together."""
+    """Makes the rows for one run. ``notice`` takes messages about contradictions between policy and kernel."""
 
     def __init__(
         self, deciders: Deciders, mode: Mode, abi: int, members: SandboxMembers, notice: Callable[[str], None]
@@ -80,7 +80,7 @@ class Judge:
         self._decider = CallDecider(deciders, abi, members, self._permissions)
 
     def rows(self, attempt: Attempt, result: int, caller: CallerId) -> tuple[Access, ...]:
-        """The rows for one call that returned ``result`` (minus an errno where it failed)."""
+        """Return the rows for one call that returned ``result`` (a negative errno if it failed)."""
         error = -result if -4096 < result < 0 else 0
         if error in _RESTARTS:
             error = errno.EINTR
@@ -119,9 +119,9 @@ class Judge:
         )
 
     def _all_passed(self, outcome: _Outcome, request: AccessRequest, decision: Decision) -> tuple[Access, ...]:
-        """The rows of a want that passed.
+        """Return the rows of a request that passed.
 
-        A signal to a group succeeds once one member gets it; to those outside it was denied all the same.
+        A signal to a group succeeds once one member gets it; for members outside it was denied all the same.
         """
         passed = self._passed(outcome, request, decision)
         if request.group is None or decision.allowed:
@@ -130,7 +130,7 @@ class Judge:
         return (passed, self._row(outcome, request, "denied", reason, decision))
 
     def _passed(self, outcome: _Outcome, request: AccessRequest, decision: Decision) -> Access:
-        """A call that Landlock let pass: the kernel says so, or this is what is expected of it (observing)."""
+        """Return the row of a call that Landlock allowed, or is expected to allow (observing)."""
         attempt = outcome.attempt
         if not request.rights:
             return self._row(outcome, request, "uncontrolled", attempt.reason)
@@ -200,7 +200,7 @@ class Judge:
         return tuple(rows)
 
     def _traces_outsider(self, outcome: _Outcome) -> bool:
-        """Whether tracing or reading another process is what a domain forbids: inside it, it is free."""
+        """Whether the call traces or reads a process outside the domain; inside, that is always allowed."""
         target = outcome.attempt.requests[0].process
         return (
             self._decider.enforces
@@ -210,9 +210,9 @@ class Judge:
         )
 
     def _inspects_outsider(self, outcome: _Outcome, request: AccessRequest, decision: Decision) -> bool:
-        """Whether a name of /proc was refused since it shows what is inside of a process outside of the sandbox.
+        """Whether a name in /proc was refused because it shows the inside of a process outside the sandbox.
 
-        That is put to Landlock as tracing is (hook_ptrace_access_check in security/landlock/task.c): for links such as
+        Landlock checks that like tracing (hook_ptrace_access_check in security/landlock/task.c): for links such as
         ``exe`` and ``fd/3`` before the file that they lead to, for files such as ``mem`` after the file's own rights.
         """
         found = _OF_A_PROCESS.match(request.path or "")
@@ -229,12 +229,12 @@ class Judge:
         return is_link or (decision.allowed and not self._permissions_refuse(outcome, request))
 
     def _denies_mount_change(self, outcome: _Outcome) -> bool:
-        """Whether a change of mounts was put to Landlock: all but mount(2) ask for the capability before."""
+        """Whether Landlock checked a mount change: all calls but mount(2) check the capability first."""
         asked_first = outcome.attempt.syscall == "mount" or not self._permissions.refuses_mounts(outcome.caller.tid)
         return self._decider.restricts_files and asked_first
 
     def _lookup_refused(self, outcome: _Outcome, request: AccessRequest) -> bool:
-        """Whether looking the name up in its directory was refused, before anything was put to Landlock."""
+        """Whether looking up the name in its directory was refused, before Landlock was asked."""
         return bool(request.tracer_path) and self._permissions.refuses_lookup(outcome.caller.tid, request.tracer_path)
 
     def _any_lookup_refused(self, outcome: _Outcome) -> bool:
@@ -247,9 +247,9 @@ class Judge:
         return tuple(self._row(outcome, request, "failed", reason) for request in outcome.attempt.requests)
 
     def _is_refused_here(self, outcome: _Outcome, request: AccessRequest, *, later: bool) -> bool:
-        """Whether a refusal is about this object, on which no rule explains it, and not about a later one of the call.
+        """Whether a refusal is about this object, although no rule explains it, and not about a later one.
 
-        ``later`` says that on a later one the policy does explain it.
+        ``later`` is true if the policy explains the refusal on a later object.
         """
         if outcome.attempt.kind == "network":
             return not later
@@ -268,7 +268,7 @@ class Judge:
         if not self._permissions_refuse(outcome, request):
             return self._row(outcome, request, "denied", decision.reason, decision)
         if attempt.kind == "directory" or request.is_new:
-            # What changes a directory is put to Landlock before the file permissions (fs/namei.c): it said no.
+            # Landlock is asked about directory changes before the file permissions (fs/namei.c): it denied this.
             reason = f"{decision.reason}; {_PERMISSIONS} as well"
             return self._row(outcome, request, "denied", reason, decision)
         reason = f"{_PERMISSIONS}, before the policy is asked; the policy would deny it too: {decision.reason}"
