@@ -1,4 +1,4 @@
-"""Several policy files open at once: each is a draft of its own, and what is shown is the one policy that they make."""
+"""Several policy files open at once: each is a draft of its own, and all of them make the one policy that is shown."""
 
 import os
 import threading
@@ -14,14 +14,14 @@ from editor.workspace.workspace import Workspace
 
 
 class Composition:
-    """The files that were opened together, one at least. A change of one, by hand or on disk, reaches all the others.
+    """The files opened together, at least one. A change of one, in the editor or on disk, updates all the others.
 
-    Use ``Composition.open``.
+    Create it with ``Composition.open``.
     """
 
     def __init__(self, workspaces: Sequence[Workspace], paths: Sequence[str], variables: Variables) -> None:
         self.workspaces = tuple(workspaces)
-        """The drafts, in the order in which the files were named."""
+        """One workspace per file, in the order given."""
         self._paths = tuple(paths)
         self._given = given_variables(variables)
         self._lock = threading.Lock()
@@ -40,9 +40,9 @@ class Composition:
         variables: Variables | None = None,
         new_text: str | None = None,
     ) -> "Composition":
-        """Open the files and directories ``paths``; files that come into a directory later are not seen.
+        """Open the files, and the policy files in the directories, of ``paths``. Files created later are not included.
 
-        ``variables`` stand in place of those that the files define, ``new_text`` is for the first one where that is
+        ``variables`` override those that the files define. ``new_text`` is what the first file starts with if it is
         new. Raises PolicyError, as ``Workspace.open`` and ``compose.load``.
         """
         variables = variables or {}
@@ -58,26 +58,26 @@ class Composition:
         return cls(workspaces, paths, variables)
 
     def of(self, file: str) -> Workspace | None:
-        """The draft of ``file``, as rules name it."""
+        """Return the workspace of ``file``, spelled as in a rule's location; None if it is not open."""
         return next((each for each in self.workspaces if each.path == file), None)
 
     @property
     def unsaved(self) -> tuple[Workspace, ...]:
-        """Those of which something would be lost by leaving."""
+        """The workspaces of which quitting would lose something."""
         return tuple(each for each in self.workspaces if each.dirty)
 
     def refresh(self) -> None:
-        """Look at the filesystem again."""
+        """Resolve every path again, see ``Workspace.refresh``."""
         for each in self.workspaces:
             each.refresh()
 
     def look_again(self) -> None:
-        """As ``refresh``, where something may be another than it was, see ``Workspace.look_again``."""
+        """Resolve every path again if any leads to another object, see ``Workspace.look_again``."""
         for each in self.workspaces:
             each.look_again()
 
     def close(self) -> None:
-        """End the watches, as ``Workspace.close``."""
+        """Close every workspace."""
         for each in self.workspaces:
             each.close()
 
@@ -86,7 +86,7 @@ class Composition:
         return CompositionContext(policies[:number], policies[number + 1 :], self._given, self._paths)
 
     def _follow(self, number: int, change: Changes) -> None:
-        """In whatever thread changed a draft: the others are a part of another whole now."""
+        """Compose the other drafts with the new policy of this one. Called in the thread that changed it."""
         if "document" not in change:
             return
         with self._lock:
@@ -100,7 +100,7 @@ class Composition:
 
 
 def _read(file: str) -> Policy | None:
-    """What a file says, whatever variables it uses; None where there is none. Raises PolicyError."""
+    """Return the policy in ``file`` with its variables unchecked; None if there is no file. Raises PolicyError."""
     if not os.path.lexists(file):
         return None
     text = read_text(file)

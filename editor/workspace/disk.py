@@ -1,6 +1,6 @@
-"""The file that a draft is edited from: what was read, what is there now, and the conflict between it and the draft.
+"""The file that a draft is edited from: what was read, what is there now, and conflicts.
 
-Three texts take part: the base (read or written last), the file as it is on disk now, and the draft.
+There are three texts: the base (last read or saved), the file as it is on disk now, and the draft.
 """
 
 from collections.abc import Callable
@@ -13,22 +13,22 @@ from editor.policy.files import decode
 from editor.workspace.saving import read_file
 
 Parse = Callable[[str], PolicyDocument]
-"""Parses a text of the file; raises PolicyError."""
+"""A function that parses a text of the file, or raises PolicyError."""
 
 
 class Conflict(NamedTuple):
-    """The file changed on disk while the draft has unsaved edits. ``problem`` says why ``theirs`` cannot be taken."""
+    """The file changed on disk while the draft has unsaved edits. ``problem`` is why ``theirs`` cannot be used."""
 
     theirs: str
     problem: PolicyError | None
 
 
 class FileState(NamedTuple):
-    """What is known of the file. Immutable: every look and every save makes a new one.
+    """What is known about the file. Immutable: every reload and every save creates a new one.
 
-    ``base`` is the text that the draft was edited from. ``expected`` is the content that saving may replace, None for a
-    file that was never there. ``seen`` is the content found last, None for no file. ``problem`` says why that could not
-    be taken.
+    ``base`` is the text that the draft was edited from. ``expected`` is the content that saving may replace, None if
+    the file has never existed. ``seen`` is the content found last, None if there was no file. ``problem`` is why the
+    file could not be loaded then.
     """
 
     base: str
@@ -39,14 +39,14 @@ class FileState(NamedTuple):
 
     @property
     def is_gone(self) -> bool:
-        """Whether the file was there and no longer is."""
+        """Whether the file was removed from disk."""
         return self.expected is not None and self.seen is None
 
     def reload(self, path: str, draft: str, parse: Parse) -> tuple["FileState", PolicyDocument | None]:
         """Read the file at ``path`` again.
 
-        Returns what is known now, and the document that replaces ``draft``: None if the file did not change, if it
-        cannot be read or does not parse (a ``problem``), or if there are unsaved edits (a ``conflict``).
+        Returns the new state and the document that replaces ``draft``. That is None if the file has not changed, if it
+        cannot be read or parsed (a ``problem``), or if there are unsaved edits (a ``conflict``).
         """
         try:
             data = read_policy_file(path)
@@ -56,8 +56,8 @@ class FileState(NamedTuple):
         if data == self.expected:
             return now._replace(problem=None, conflict=None), None
         if data is None:
-            gone = PolicyError("is gone from disk", file=path, hint="saving writes it anew")
-            return now._replace(problem=gone, conflict=None), None
+            removed = PolicyError("is gone from disk", file=path, hint="save to write it again")
+            return now._replace(problem=removed, conflict=None), None
         has_edits = draft != self.base
         try:
             text = decode(data, path)
@@ -70,25 +70,25 @@ class FileState(NamedTuple):
         return FileState(text, data, data), document
 
     def settled(self) -> "FileState":
-        """Return the state after the conflict was decided: whatever the draft contains now, it is based on theirs."""
+        """Return the state after the conflict is resolved, however it was: the draft is now based on theirs."""
         if self.conflict is None:
             return self
         return FileState(self.conflict.theirs, self.seen, self.seen)
 
     def sides(self, parse: Parse) -> tuple[PolicyDocument, PolicyDocument]:
-        """Return the base and theirs, which a merge needs. Raises MergeError, with a sentence, if it is impossible."""
+        """Return the base and theirs for a merge. Raises MergeError, with a sentence, if they cannot be merged."""
         if self.conflict is None:
-            raise MergeError("There is no conflict: nothing is to be merged.")
+            raise MergeError("There is no conflict, so there is nothing to merge.")
         if self.conflict.problem is not None:
-            raise MergeError("What is on disk does not parse, so it cannot be merged.") from self.conflict.problem
+            raise MergeError("The file on disk does not parse, so it cannot be merged.") from self.conflict.problem
         try:
             return parse(self.base), parse(self.conflict.theirs)
         except PolicyError as error:
-            raise MergeError("The text before both changes does not parse, so nothing can be merged.") from error
+            raise MergeError("The text before both changes does not parse, so it cannot be merged.") from error
 
 
 def read_policy_file(path: str) -> bytes | None:
-    """Return the content of the policy file, None if there is no file. Raises PolicyError."""
+    """Return the content of the policy file at ``path``, None if it does not exist. Raises PolicyError."""
     try:
         return read_file(path)
     except (OSError, ValueError) as error:  # ValueError: a NUL in the path

@@ -1,8 +1,9 @@
-"""Unsaved drafts survive a crash: each is kept as a file of its own under the state directory until it is saved.
+"""The files in which unsaved drafts survive a crash, one for each policy and process, until the draft is saved.
 
-The directory is $XDG_STATE_HOME/paddock/drafts (by default ~/.local/state/paddock/drafts), as the XDG Base Directory
-Specification has it; 0700, and each draft 0600. A draft's name holds a hash of the policy's path and the process that
-edits it, so that two Paddocks on one file keep two drafts, and only those of dead processes are offered again.
+They are in $XDG_STATE_HOME/paddock/drafts (by default ~/.local/state/paddock/drafts), following the XDG Base Directory
+Specification; the directory has mode 0700, each file 0600. The name of a file contains a hash of the policy's path and
+identifies the process, so two Paddocks that edit one policy do not share a draft, and only the drafts of processes that
+have ended are offered for recovery.
 """
 
 import contextlib
@@ -15,14 +16,14 @@ from typing import Final, NamedTuple
 
 _VERSION: Final = 1
 _EXTENSION: Final = "json"
-# A draft that is being written.
+# The extension of a draft that is still being written.
 _UNFINISHED: Final = "tmp"
 
 
 class Draft(NamedTuple):
     """An unsaved draft: its text, the text that it was edited from, and whether that was on disk.
 
-    ``written`` is when the draft was kept, in seconds since 1970.
+    ``written`` is when it was written, in seconds since the epoch.
     """
 
     text: str
@@ -32,9 +33,9 @@ class Draft(NamedTuple):
 
 
 def directory() -> str:
-    """Where drafts are kept; nothing is made there yet. OSError where there is no such place."""
+    """Return the directory of drafts, without creating it. Raises OSError if there is no home directory."""
     state = os.environ.get("XDG_STATE_HOME", "")
-    if not os.path.isabs(state):  # the specification: a relative path is to be ignored
+    if not os.path.isabs(state):  # the specification says to ignore a relative path
         home = os.path.expanduser("~")
         if not os.path.isabs(home):
             raise FileNotFoundError(0, "there is no home directory")
@@ -43,7 +44,7 @@ def directory() -> str:
 
 
 def _started(pid: int) -> str:
-    """When the process started, in ticks since boot; empty where there is none. A number is given out again."""
+    """Return when process ``pid`` started, in ticks since boot; empty if there is none. Tells reused pids apart."""
     try:
         with open(f"/proc/{pid}/stat", "rb") as file:
             return file.read().rpartition(b")")[2].split()[19].decode()  # starttime, see proc_pid_stat(5)
@@ -60,7 +61,7 @@ def _own_name(path: str, extension: str = _EXTENSION) -> str:
 
 
 def _left(path: str, extensions: tuple[str, ...] = (_EXTENSION,)) -> Iterator[str]:
-    """The files of drafts of ``path`` whose process is gone."""
+    """Iterate over the draft files of ``path`` whose process has ended."""
     place = directory()
     for name in os.listdir(place):
         stem, _, extension = name.partition(".")
@@ -71,7 +72,7 @@ def _left(path: str, extensions: tuple[str, ...] = (_EXTENSION,)) -> Iterator[st
 
 
 def _read(file: str, path: str) -> Draft | None:
-    """The draft in ``file``; None where it is none of ``path``, such as one that another version wrote."""
+    """Return the draft in ``file``, None if it is not a valid draft of ``path`` in this version's format."""
     try:
         descriptor = os.open(file, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK)
         with open(descriptor, encoding="utf-8") as opened:
@@ -94,7 +95,7 @@ def _read(file: str, path: str) -> Draft | None:
 
 
 def recoverable(path: str) -> Draft | None:
-    """The newest draft of ``path`` that a process left behind, None where there is none. Changes nothing."""
+    """Return the newest draft of ``path`` that a process left behind, None if there is none."""
     try:
         drafts = [draft for file in _left(path) if (draft := _read(file, path)) is not None]
     except OSError:
@@ -103,7 +104,7 @@ def recoverable(path: str) -> Draft | None:
 
 
 def forget_left(path: str) -> None:
-    """Remove all drafts of ``path`` that processes left behind."""
+    """Delete all drafts of ``path`` that processes left behind."""
     with contextlib.suppress(OSError):
         for file in list(_left(path, (_EXTENSION, _UNFINISHED))):
             with contextlib.suppress(OSError):
@@ -111,19 +112,19 @@ def forget_left(path: str) -> None:
 
 
 def _private_directory() -> str:
-    """The directory of drafts, made where it is missing, for us alone. Raises OSError where it cannot be that."""
+    """Return the directory of drafts, created if missing and accessible only to this user. Raises OSError."""
     place = directory()
     os.makedirs(place, mode=0o700, exist_ok=True)
     status = os.stat(place, follow_symlinks=False)
     if not stat.S_ISDIR(status.st_mode) or status.st_uid != os.geteuid():
-        raise PermissionError(0, "it is not a directory of one's own")
+        raise PermissionError(0, "not a directory that you own")
     if stat.S_IMODE(status.st_mode) != 0o700:
         os.chmod(place, 0o700)
     return place
 
 
 def write(path: str, text: str, base: str, base_on_disk: bool) -> None:
-    """Keep a draft, whole or not at all. Raises OSError."""
+    """Write the draft of ``path`` atomically. Raises OSError."""
     place = _private_directory()
     content = {
         "version": _VERSION,
@@ -147,6 +148,6 @@ def write(path: str, text: str, base: str, base_on_disk: bool) -> None:
 
 
 def remove_own(path: str) -> None:
-    """Remove the draft of ``path`` that this process keeps, if there is one."""
+    """Delete the draft of ``path`` that this process has written, if there is one."""
     with contextlib.suppress(OSError):
         os.unlink(os.path.join(directory(), _own_name(path)))

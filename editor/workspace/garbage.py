@@ -1,22 +1,22 @@
-"""The one place in which the editor pauses the search for cyclic garbage."""
+"""Pause Python's cyclic garbage collector while large values are built."""
 
 import contextlib
 import gc
 from collections.abc import Iterator
 from typing import Final
 
-# Searching this many new objects would take long enough to be noticed.
+# Scanning this many new objects takes long enough to be noticed.
 _MANY: Final = 20_000
 
 
 @contextlib.contextmanager
 def gc_paused() -> Iterator[None]:
-    """Pause the garbage collector while a policy is derived again; inside another pause, do nothing.
+    """Pause the garbage collector. Does nothing if it is already paused.
 
-    A large policy is some 300,000 objects, none of them in a cycle: reference counting frees the old ones as soon as
-    the new ones replace them. Searching them all, several times an edit, took longer than the edit itself. The
-    collector is shared by all threads; what others leave in cycles meanwhile is found after the pause. Many new objects
-    are frozen, so that no later search walks through them and blocks the screen.
+    A large policy is some 300,000 objects, none of them in a cycle: reference counting frees the old ones when the new
+    ones replace them. Scanning them all, several times per edit, took longer than the edit. The pause affects all
+    threads; their cyclic garbage is collected afterwards. If there are many new objects, they are frozen, so that later
+    collections do not scan them and block the screen.
     """
     if not gc.isenabled():
         yield

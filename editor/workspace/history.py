@@ -1,6 +1,6 @@
-"""Undo and redo without end: the texts that a draft went through, each with a word for what led to it.
+"""Unlimited undo and redo: the texts that a draft went through, and a label for each step between them.
 
-Only the span in which two neighbours differ is stored, so a thousand edits of a large policy stay small.
+A step stores only the span of text that changed, so a thousand edits of a large policy take little memory.
 """
 
 from typing import NamedTuple
@@ -9,14 +9,14 @@ from editor.editing.splice import Splice, apply_splices, difference, inverted
 
 
 class _Step(NamedTuple):
-    """Going forward, ``splice``; and a word for it."""
+    """One change of the text, in the direction of redo, and its label."""
 
     splice: Splice
     label: str
 
 
 class History:
-    """A text with its past and its future. ``text`` is where we are now."""
+    """A text with its past and future. ``text`` is the current one."""
 
     def __init__(self, text: str) -> None:
         self.text = text
@@ -25,16 +25,16 @@ class History:
 
     @property
     def undo_label(self) -> str | None:
-        """What ``undo`` would take back, None where there is nothing."""
+        """The label of the step that ``undo`` would undo, None if there is none."""
         return self._past[-1].label if self._past else None
 
     @property
     def redo_label(self) -> str | None:
-        """What ``redo`` would do again, None where there is nothing."""
+        """The label of the step that ``redo`` would redo, None if there is none."""
         return self._future[-1].label if self._future else None
 
     def push(self, text: str, label: str) -> None:
-        """``text`` is the next one; what was undone before is gone. The same text again is no step."""
+        """Make ``text`` the current text, and drop what could be redone. An unchanged text is not a step."""
         if text == self.text:
             return
         self._past.append(_Step(difference(0, self.text, text), label))
@@ -42,14 +42,14 @@ class History:
         self.text = text
 
     def undo(self) -> str:
-        """Go one step back: the label of what was taken back. IndexError where there is nothing."""
+        """Go back one step and return its label. Raises IndexError if there is none."""
         step = self._past.pop()
         self._future.append(step)
         self.text = apply_splices(self.text, inverted((step.splice,)))
         return step.label
 
     def redo(self) -> str:
-        """Go one step forward again: its label. IndexError where there is nothing."""
+        """Go forward one step and return its label. Raises IndexError if there is none."""
         step = self._future.pop()
         self._past.append(step)
         self.text = apply_splices(self.text, (step.splice,))

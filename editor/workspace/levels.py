@@ -1,4 +1,4 @@
-"""The levels of rights that a key steps through on a path: none, read, read+execute, read+write, all."""
+"""The levels of rights that the space bar steps through in the tree of files."""
 
 from typing import Final, Literal
 
@@ -22,7 +22,7 @@ def level_rights(level: str, abi: int, is_dir: bool) -> RightSet:
 def next_level(now: RightSet, abi: int, is_dir: bool, step: Literal[1, -1]) -> str:
     """Return the level after (``step`` 1) or before (-1) the rights ``now``, wrapping around at the ends.
 
-    From rights that are no level, it is the nearest level that contains them all (or that they all contain).
+    If ``now`` is not a level, that is the next level that contains all of it, or the previous one contained in it.
     """
     sets = [level_rights(level, abi, is_dir) for level in LEVELS]
     if now in sets:

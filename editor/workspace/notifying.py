@@ -1,13 +1,13 @@
-"""Who is notified when a draft changes, and of what."""
+"""Notify subscribers of what changed in a workspace."""
 
 import threading
 from collections.abc import Callable
 from typing import Literal
 
 Topic = Literal["document", "disk", "reading", "conflict", "problem", "report", "saved", "drafts"]
-"""One aspect of a workspace: what its property of that name returns may differ now.
+"""What may have changed: mostly, the workspace's property of that name.
 
-"disk" is a change that came from the file, "saved" one that went to it, "drafts" concerns crash recovery.
+"disk" means that the change came from the file, "saved" that the draft was saved, "drafts" is about crash recovery.
 """
 Changes = frozenset[Topic]
 
@@ -25,7 +25,7 @@ class Notifier:
         Returns the function that ends the subscription; calling it again does nothing.
         """
 
-        # Wrapped, so that subscribing a callback twice makes two subscriptions that end separately.
+        # A new function each time, so that a callback subscribed twice has two subscriptions that end separately.
         def subscription(changes: Changes) -> None:
             callback(changes)
 
@@ -38,7 +38,7 @@ class Notifier:
         return unsubscribe
 
     def notify(self, *topics: Topic) -> None:
-        """Call every subscriber, in this thread and in the order of subscription. Hold no lock while calling this."""
+        """Call every subscriber, in this thread and in the order of subscription. Hold no lock meanwhile."""
         changes = frozenset(topics)
         for callback in self._callbacks:
             callback(changes)

@@ -1,4 +1,4 @@
-"""What the screen is asked to open, and what a file starts as."""
+"""What the screen opens, and the text that a draft starts with."""
 
 from collections.abc import Mapping
 from types import MappingProxyType
@@ -15,9 +15,9 @@ _NONE: Mapping[str, tuple[str, ...]] = MappingProxyType({})
 
 
 class Opening(NamedTuple):
-    """Policy files, and directories of them, to be shown as one policy; there is one at least.
+    """The policy files and directories to show as one policy; at least one.
 
-    ``variables`` are those of the command line, ``sample`` is what the first file starts as where it is new.
+    ``variables`` are those given on the command line. ``sample`` is what the first file starts as if it is new.
     """
 
     paths: tuple[str, ...]
@@ -26,19 +26,19 @@ class Opening(NamedTuple):
 
 
 def enforced_abi(kernel: KernelState, wanted: int | None) -> int:
-    """Return the ABI that verdicts are made for: the kernel's, or the older one ``wanted``.
+    """Return the ABI to decide for: the kernel's, or ``wanted`` if that is older.
 
-    Without Landlock in the kernel, that of the newest kernel known.
+    On a kernel without Landlock, the kernel's counts as the newest ABI known.
     """
     enforced = kernel.effective_abi or LATEST_ABI
     return enforced if wanted is None else min(enforced, wanted)
 
 
 def first_text(path: str, data: bytes | None, kernel: KernelState, new_text: str | None) -> str:
-    """Return the text that the draft of ``path`` starts as, ``data`` being the file's content.
+    """Return the text that the draft of ``path`` starts with; ``data`` is the content of the file.
 
-    A file that does not exist (None) starts as ``new_text``, by default as a policy that handles everything that this
-    kernel and landlockconfig know, and grants nothing. Raises PolicyError for content that is no text.
+    If the file does not exist (``data`` is None), that is ``new_text``, by default a policy that handles everything
+    that both this kernel and landlockconfig know, and grants nothing. Raises PolicyError if ``data`` is not text.
     """
     if data is not None:
         return decode(data, path)

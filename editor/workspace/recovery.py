@@ -1,4 +1,4 @@
-"""Crash recovery: unsaved edits are kept outside the file until they are saved, and offered again after a crash."""
+"""Crash recovery: unsaved edits are written to a separate file, and offered again after a crash."""
 
 import threading
 import time
@@ -9,33 +9,34 @@ from editor.escape import printable
 from editor.workspace import draft_files
 from editor.workspace.draft_files import Draft
 
-# Written this long after the last edit, and this long after the first one not written yet: a crash costs no more.
+# Drafts are written this long after the last edit, and at most this long after the first unwritten one: a crash loses
+# no more than that.
 _QUIET_S: Final = 0.2
 _LONGEST_WAIT_S: Final = 1.0
 
 
 class DraftKeeper:
-    """Keeps the draft of one policy file, in a thread of its own, a moment after each edit.
+    """Writes the draft of one policy file in a thread of its own, shortly after each edit.
 
-    ``failed`` is called in that thread, once, with a sentence, where drafts cannot be kept. That is no error: editing
-    goes on, only a crash would lose more.
+    If drafts cannot be written, ``failed`` is called once, in that thread, with a sentence. Editing can continue; a
+    crash would just lose more.
     """
 
     def __init__(self, path: str, failed: Callable[[str], None]) -> None:
         self._path = path
         self._failed = failed
-        self._told = False
+        self._has_failed = False
         self._kept = True
         self._wanted: tuple[str, str, bool] | None = None
         self._first = 0.0
         self._closed = False
         self._changed = threading.Condition()
-        # Held while writing or removing, so that no draft comes back after it was removed.
+        # Held while writing or removing, so that a removed draft is never written again.
         self._disk = threading.Lock()
         self._thread: threading.Thread | None = None
 
     def keep(self, text: str, base: str, *, base_on_disk: bool) -> None:
-        """The draft says ``text`` now; ``base`` is what it was edited from."""
+        """Write ``text``, edited from ``base``, soon."""
         with self._changed:
             if self._wanted is None:
                 self._first = time.monotonic()
@@ -46,21 +47,21 @@ class DraftKeeper:
             self._changed.notify_all()
 
     def forget(self) -> None:
-        """Nothing is unsaved any more: remove what was kept."""
+        """Delete the draft: nothing is unsaved any more."""
         with self._changed:
             self._wanted = None
         with self._disk:
             draft_files.remove_own(self._path)
 
     def close(self) -> None:
-        """As ``forget``, and nothing is kept from now on."""
+        """Delete the draft, and write nothing from now on."""
         with self._changed:
             self._closed = True
             self._changed.notify_all()
         self.forget()
 
     def flush(self) -> bool:
-        """Write what is to be kept now, and wait for it: whether the last that was to be kept is kept."""
+        """Write any pending draft now. Returns whether the latest draft is safely written."""
         problem = None
         with self._disk:
             with self._changed:
@@ -81,7 +82,7 @@ class DraftKeeper:
             self.flush()
 
     def _wait(self) -> bool:
-        """Wait until a draft is to be written; False where none will be."""
+        """Wait until a draft is due. Returns False if closed."""
         with self._changed:
             while not self._closed:
                 wanted = self._wanted
@@ -96,17 +97,17 @@ class DraftKeeper:
         return False
 
     def _fail(self, error: OSError) -> None:
-        if not self._told:
-            self._told = True
+        if not self._has_failed:
+            self._has_failed = True
             reason = error.strerror or str(error)
             place = printable(error.filename) if isinstance(error.filename, str) else "the state directory"
             self._failed(f"A crash would lose unsaved edits: {place} cannot be written ({reason}).")
 
 
 class Recovery:
-    """What one workspace keeps for the case of a crash, and what an earlier crash left of the same policy.
+    """Crash recovery of one policy: writes its draft, and finds the one that an earlier crash left behind.
 
-    Nothing is kept before ``start``. The workspace calls it under its lock, except ``flush``.
+    Does nothing before ``start``. Except for ``flush``, methods are called under the workspace's lock.
     """
 
     def __init__(self, path: str, failed: Callable[[], None]) -> None:
@@ -114,37 +115,37 @@ class Recovery:
         self._failed = failed
         self._keeper: DraftKeeper | None = None
         self.found: Draft | None = None
-        """The draft that a crash left, until somebody decided about it."""
+        """The draft that a crash left behind, until it is adopted or discarded."""
         self.problem = ""
         """Why unsaved edits would not survive a crash, as a sentence; empty if they would."""
 
     def start(self) -> None:
-        """Keep drafts from now on, and look for one that a crash left."""
+        """Write drafts from now on, and look for one that a crash left behind."""
         self.close()
         self._keeper = DraftKeeper(self._path, self._fail)
         self.found = draft_files.recoverable(self._path)
 
     def keep(self, text: str, base: str, *, base_on_disk: bool) -> None:
-        """Keep ``text``, edited from ``base``, soon and in another thread."""
+        """Write ``text``, edited from ``base``, soon in another thread."""
         if self._keeper is not None:
             self._keeper.keep(text, base, base_on_disk=base_on_disk)
 
     def forget(self) -> None:
-        """Remove what was kept: nothing is unsaved any more."""
+        """Delete the draft: nothing is unsaved any more."""
         if self._keeper is not None:
             self._keeper.forget()
 
     def flush(self) -> bool:
-        """Write what is to be kept now, and wait for it. Returns whether a crash would lose nothing that we keep."""
+        """Write any pending draft now. Returns whether the latest draft is safely written, or none is wanted."""
         return self._keeper is None or self._keeper.flush()
 
     def discard_found(self) -> None:
-        """Remove the draft that a crash left."""
+        """Delete the draft that a crash left behind."""
         self.found = None
         draft_files.forget_left(self._path)
 
     def close(self) -> None:
-        """Remove what was kept, and keep nothing from now on."""
+        """Delete the draft, and write nothing from now on."""
         if self._keeper is not None:
             self._keeper.close()
             self._keeper = None

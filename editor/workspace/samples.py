@@ -1,4 +1,4 @@
-"""The policies that come with Paddock: beside the package in a checkout, inside it in a wheel."""
+"""The sample policies that come with Paddock: next to the package in a checkout, inside it in a wheel."""
 
 import os
 from typing import NamedTuple
@@ -9,10 +9,9 @@ _SUFFIX = ".toml"
 
 
 class SampleDraft(NamedTuple):
-    """A sample policy as the start of a policy of one's own.
+    """A new policy that starts as a copy of a sample.
 
-    ``path`` is free: nothing stands there yet. ``taken`` is the name that it would have had but for another file that
-    is there, empty where it has just that.
+    ``path`` does not exist yet. ``taken`` is the preferred name if that is already taken, else empty.
     """
 
     name: str
@@ -22,29 +21,29 @@ class SampleDraft(NamedTuple):
 
 
 class NoSuchSample(ValueError):
-    """There is no sample policy of this name. The message is a sentence that lists those that exist."""
+    """There is no sample policy with this name. The message is a sentence that lists those that exist."""
 
 
 def sample_names() -> tuple[str, ...]:
-    """The names of all sample policies, sorted."""
+    """Return the names of all sample policies, sorted."""
     directory = _directory()
     found = os.listdir(directory) if directory is not None else []
     return tuple(sorted(name.removesuffix(_SUFFIX) for name in found if name.endswith(_SUFFIX)))
 
 
 def sample_path(name: str) -> str:
-    """The file of the sample policy ``name``. Raises NoSuchSample."""
+    """Return the path of the sample policy ``name``. Raises NoSuchSample."""
     names = sample_names()
     if name not in names:
-        there_are = f"There are: {', '.join(names)}." if names else "None were installed."
-        raise NoSuchSample(f"There is no sample policy '{name}'. {there_are}")
+        available = f"Available: {', '.join(names)}." if names else "No samples are installed."
+        raise NoSuchSample(f"There is no sample policy '{name}'. {available}")
     return os.path.join(_directory() or "", name + _SUFFIX)
 
 
 def sample_draft(name: str) -> SampleDraft:
-    """A new policy that starts as the sample ``name``, to be saved in the working directory.
+    """Return a new policy that starts as the sample ``name``, to be saved in the working directory.
 
-    Raises NoSuchSample, OSError.
+    Raises NoSuchSample or OSError.
     """
     with open(sample_path(name), encoding="utf-8") as file:
         text = file.read()

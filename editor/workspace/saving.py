@@ -1,7 +1,7 @@
-"""Reading and writing one policy file so that nothing is ever lost: the old text or the new one, never half of either.
+"""Read and save a policy file atomically: after a crash it has either the old text or the new one, in full.
 
-A file is written beside its place, synced, and renamed over the old one; rename(2) is atomic, and fsync(2) of the
-directory makes the rename itself survive a power cut.
+The new text is written to a temporary file in the same directory, synced, and renamed over the old file. rename(2) is
+atomic, and fsync(2) of the directory makes the rename itself survive a power failure.
 """
 
 import contextlib
@@ -15,16 +15,16 @@ from editor.escape import printable
 from editor.policy.files import MAX_BYTES
 
 _NEW_FILE_MODE = 0o644
-# More copies of losing sides beside one policy than anybody would look through.
+# More copies of one policy than anybody would look through.
 _MOST_COPIES = 1000
 
 
 class SaveError(Exception):
-    """Nothing was written, and what was there before is still there. The text is a whole sentence with the path."""
+    """Nothing was written; the file is as it was before. The message is a sentence that names the path."""
 
 
 class SymlinkedPolicy(SaveError):
-    """The policy's path is a symbolic link: writing goes through to ``target``, so somebody has to say yes first."""
+    """The path of the policy is a symbolic link to ``target``: saving would write there, so ask the user first."""
 
     def __init__(self, path: str, target: str) -> None:
         self.path = path
@@ -33,7 +33,7 @@ class SymlinkedPolicy(SaveError):
 
 
 class ChangedOnDisk(SaveError):
-    """The file no longer holds what was read from it (or appeared, or went away) since then."""
+    """The file was changed, created or removed since it was read."""
 
     def __init__(self, path: str) -> None:
         self.path = path
@@ -41,28 +41,28 @@ class ChangedOnDisk(SaveError):
 
 
 class AlreadyThere(SaveError):
-    """A new file was asked for, and the place is taken."""
+    """A new file was to be created at a path that exists."""
 
     def __init__(self, path: str) -> None:
         self.path = path
-        super().__init__(f"{printable(path)} exists already.")
+        super().__init__(f"{printable(path)} already exists.")
 
 
 class Saved(NamedTuple):
-    """The file that was really written (the target, for a symlink), and sentences about what could not be kept."""
+    """The file that was written (the target of a symlink), and sentences on what could not be preserved."""
 
     path: str
     notes: tuple[str, ...]
 
 
 def read_file(path: str) -> bytes | None:
-    """The content of the regular file at ``path`` (symlinks are followed); None where there is none.
+    """Return the content of the regular file at ``path``, following symlinks; None if it does not exist.
 
-    Raises OSError for everything else: no permission, a directory, a device (which could block for ever), a file
+    Raises OSError for anything else: no permission, a directory, a device (reading it could block forever), a file
     larger than ``MAX_BYTES``.
     """
     try:
-        # O_NONBLOCK: opening a FIFO must not wait for a writer. It changes nothing for a regular file.
+        # O_NONBLOCK: do not wait for a writer if this is a FIFO. It has no effect on a regular file.
         descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
     except FileNotFoundError:
         return None
@@ -84,7 +84,7 @@ def _sentence(what: str, path: str, error: OSError) -> str:
 def _sync_directory(path: str) -> None:
     descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     try:
-        # Some network filesystems cannot sync a directory (EINVAL): the rename stands all the same.
+        # Some network filesystems cannot sync a directory (EINVAL). The rename is done in any case.
         with contextlib.suppress(OSError):
             os.fsync(descriptor)
     finally:
@@ -92,7 +92,7 @@ def _sync_directory(path: str) -> None:
 
 
 def _keep_owner(descriptor: int, old: os.stat_result, path: str) -> list[str]:
-    """Give the new file the old one's owner, group, mode and extended attributes; say what the kernel did not let."""
+    """Give the new file the owner, group and mode of the old one. Returns a sentence if the kernel did not allow it."""
     notes = []
     made = os.fstat(descriptor)
     if (made.st_uid, made.st_gid) != (old.st_uid, old.st_gid):
@@ -106,24 +106,24 @@ def _keep_owner(descriptor: int, old: os.stat_result, path: str) -> list[str]:
             lost += [f"group {old.st_gid}"] if made.st_gid != old.st_gid else []
             if lost:
                 now = f"{made.st_uid}:{made.st_gid}"
-                notes.append(f"{printable(path)} could not keep its {' and '.join(lost)}: it is {now} now.")
+                notes.append(f"{printable(path)} could not keep its {' and '.join(lost)}: it now belongs to {now}.")
     os.fchmod(descriptor, stat.S_IMODE(old.st_mode))
     return notes
 
 
 def _keep_attributes(descriptor: int, path: str) -> None:
-    # Access control lists and labels live here. What the filesystem or the kernel refuses is not ours to force.
+    # These include access control lists and security labels. Skip what the filesystem or the kernel refuses.
     with contextlib.suppress(OSError):
         for name in os.listxattr(path):
             with contextlib.suppress(OSError):
                 os.setxattr(descriptor, name, os.getxattr(path, name))
 
 
-def _write_beside(target: str, data: bytes, old: os.stat_result | None) -> tuple[str, list[str]]:
-    """Write ``data`` to a new file in ``target``'s directory, synced: its path and notes. Leaves nothing on OSError."""
+def _write_temporary(target: str, data: bytes, old: os.stat_result | None) -> tuple[str, list[str]]:
+    """Write ``data`` to a synced file next to ``target``. Returns its path and notes. Leaves no file on OSError."""
     directory = os.path.dirname(target)
     temporary = os.path.join(directory, f".paddock-{secrets.token_hex(8)}.tmp")
-    # 0600 until the owner is right: nobody may read through a wrong group for a moment.
+    # 0600 until the owner is set: a wrong group must not be able to read it, not even for a moment.
     mode = _NEW_FILE_MODE if old is None else 0o600
     descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, mode)
     try:
@@ -149,7 +149,7 @@ def _target_of(path: str, follow_symlink: bool) -> str:
     if not follow_symlink:
         raise SymlinkedPolicy(path, target)
     if os.path.islink(target):
-        raise SaveError(f"Cannot write {printable(path)}: the symbolic link leads round in a circle.")
+        raise SaveError(f"Cannot write {printable(path)}: its symbolic links form a loop.")
     return target
 
 
@@ -166,21 +166,21 @@ def _status(target: str) -> os.stat_result | None:
 def write_file(
     path: str, data: bytes, *, expected: bytes | None, follow_symlink: bool = False, force: bool = False
 ) -> Saved:
-    """Replace the content of ``path`` by ``data``, atomically, or create the file.
+    """Replace the content of ``path`` with ``data`` atomically, or create the file.
 
-    ``expected`` is what the file should hold now, None for no file; ``force`` writes whatever it holds. A symlink is
-    written through (atomically, beside its target) only with ``follow_symlink``. An existing file keeps its mode,
-    owner, group and extended attributes as far as the kernel lets; a new one is 0644 less the umask, and is linked
-    into place so that a file or symlink made meanwhile is never replaced or followed.
+    ``expected`` is the content that the file should have now, None for no file; ``force`` skips that check. A symlink
+    is written through (atomically, next to its target) only with ``follow_symlink``. An existing file keeps its mode,
+    owner, group and extended attributes as far as the kernel allows. A new one gets mode 0644 less the umask, and is
+    linked into place, so that a file or symlink created meanwhile is never replaced or followed.
 
-    Raises SymlinkedPolicy, ChangedOnDisk, or SaveError with a sentence; in each case the old content still stands.
+    Raises SymlinkedPolicy, ChangedOnDisk, or SaveError with a sentence. In each case the old content is still there.
     """
     try:
         target = _target_of(path, follow_symlink)
         if not force and read_file(target) != expected:
             raise ChangedOnDisk(path)
         old = _status(target)
-        temporary, notes = _write_beside(target, data, old)
+        temporary, notes = _write_temporary(target, data, old)
     except OSError as error:
         raise SaveError(_sentence("Cannot write", path, error)) from error
     try:
@@ -190,11 +190,11 @@ def write_file(
             finally:
                 os.unlink(temporary)
         else:
-            # Writing took time: look once more, so that what is lost to a race is microseconds, not the whole write.
+            # Check again: a race can then lose only a change in the last microseconds, not one during the whole write.
             if not force and read_file(target) != expected:
                 raise ChangedOnDisk(path)
             if old.st_nlink > 1:
-                notes.append(f"{printable(target)} had other hard links: those keep the old text.")
+                notes.append(f"{printable(target)} had other hard links: they keep the old text.")
             os.rename(temporary, target)
     except FileExistsError as error:
         raise ChangedOnDisk(path) from error
@@ -208,7 +208,7 @@ def write_file(
 
 
 def write_new(path: str, data: bytes, *, overwrite: bool = False, follow_symlink: bool = False) -> Saved:
-    """Write ``data`` to a file of its own, such as an export. Raises AlreadyThere where ``overwrite`` was not said."""
+    """Write ``data`` to a new file, such as an export. Raises AlreadyThere if it exists and ``overwrite`` is false."""
     try:
         expected = read_file(path)
     except OSError as error:
@@ -222,18 +222,18 @@ def write_new(path: str, data: bytes, *, overwrite: bool = False, follow_symlink
 
 
 def write_beside(path: str, data: bytes, *, suffix: str = ".orig") -> str:
-    """Write ``data`` to a new file named as ``path`` with ``suffix``, and a number where that is taken: the new path.
+    """Write ``data`` to a new file: ``path`` plus ``suffix``, plus a number if that exists. Returns its path.
 
-    It gets the mode and owner of ``path``, so that nobody may read it who could not read that. Nothing is ever
-    overwritten, no symlink followed. Raises SaveError.
+    The copy gets the mode and owner of ``path``, so that nobody can read it who cannot read the original. Overwrites
+    nothing and follows no symlink. Raises SaveError.
     """
     place = os.path.abspath(path)
     try:
         try:
-            like = os.stat(place)
+            original = os.stat(place)
         except FileNotFoundError:
-            like = None
-        temporary, _ = _write_beside(place, data, like)
+            original = None
+        temporary, _ = _write_temporary(place, data, original)
         try:
             for number in range(_MOST_COPIES):
                 copy = f"{place}{suffix}{f'.{number}' if number else ''}"
@@ -241,10 +241,10 @@ def write_beside(path: str, data: bytes, *, suffix: str = ".orig") -> str:
                     os.link(temporary, copy, follow_symlinks=False)
                     break
             else:
-                raise SaveError(f"There are {_MOST_COPIES} copies of {printable(path)} already. Nothing was written.")
+                raise SaveError(f"{printable(path)} already has {_MOST_COPIES} copies. Nothing was written.")
         finally:
             os.unlink(temporary)
         _sync_directory(os.path.dirname(place))
     except OSError as error:
-        raise SaveError(_sentence("Cannot write beside", path, error)) from error
+        raise SaveError(_sentence("Cannot write a copy of", path, error)) from error
     return copy

@@ -1,4 +1,4 @@
-"""What is shown of a draft: everything derived from its document, in one place."""
+"""What is shown of a draft. Everything derived from its document is derived here."""
 
 import os
 from collections.abc import Sequence
@@ -20,7 +20,7 @@ from editor.policy.model import path_key
 
 
 class Applied(NamedTuple):
-    """What an edit did: a label for it, and the rights and scopes that it made newly handled, so denied elsewhere."""
+    """The result of an edit: its label, and the rights and scopes that it newly handles, so denies everywhere else."""
 
     label: str
     newly_handled: RightSet
@@ -28,10 +28,10 @@ class Applied(NamedTuple):
 
 
 class Snapshot(NamedTuple):
-    """One state of a draft with all that follows from it. Immutable: every change derives a new one.
+    """One state of a draft and everything derived from it. Immutable: every change derives a new one.
 
-    ``own`` is what the draft means alone, ``whole`` what it means together with ``context``, the other open files.
-    ``problem`` says why ``whole`` and ``decider`` are still those of an earlier document.
+    ``own`` is the draft resolved alone, ``whole`` the draft composed with ``context``, the other open files. If they
+    cannot be composed, ``problem`` says why, and ``whole`` and ``decider`` are those of an earlier state.
     """
 
     document: PolicyDocument
@@ -49,33 +49,33 @@ class Snapshot(NamedTuple):
         return cls(document, context, own, whole, Decider(whole.resolved, abi), None)
 
     def parse(self, text: str) -> PolicyDocument:
-        """Parse another text of the same file; fast if it has much in common with this one. Raises PolicyError."""
+        """Parse another text of the same file, quickly if little differs. Raises PolicyError."""
         near = self.document
         return PolicyDocument.parse(
             text, near.file, format_of(near.file, text), near=near, given=self.context.variables
         )
 
     def apply(self, edits: Sequence[Edit], reading: EditScope | None) -> tuple["Snapshot", Applied]:
-        """Carry out all of ``edits``, or raise for the first that fails; errors as ``Workspace.apply``."""
+        """Return the state after all of ``edits``. Raises for the first that fails, as ``Workspace.apply``."""
         document = self.document
         label = "; ".join(describe(edit) for edit in edits)
         for edit in edits:
             parts = edits_of(document.bound, edit, reading)
             if reading == "all" and len(parts) > 1:
-                label += ", and on all that its rule names"
+                label += ", and on all other paths of its rule"
             for part in parts:
                 document = document.apply(part)
         if document.text == self.document.text:
             return self, Applied(label, NO_RIGHTS, False)
         after = self.edited(document)
         if after.problem is not None and self.problem is None:
-            raise EditError(f"The files could not be composed then: {printable(str(after.problem))}.")
+            raise EditError(f"After this edit the files could not be composed: {printable(str(after.problem))}.")
         return after, Applied(label, newly_handled(self.whole.policy, after.whole.policy), True)
 
     def edited(self, document: PolicyDocument) -> "Snapshot":
-        """Return the state after an edit: only paths whose rules changed are looked up in the filesystem.
+        """Return the state with another document. Only paths whose rules changed are resolved again.
 
-        If ``document`` cannot be composed with the other files, the last good whole stays, with a ``problem``.
+        If ``document`` cannot be composed with the other files, the last valid whole stays, with a ``problem``.
         """
         try:
             own = resolve_again(self.own, document.bound)
@@ -86,14 +86,14 @@ class Snapshot(NamedTuple):
         return Snapshot(document, self.context, own, whole, decider, None)
 
     def reloaded(self, document: PolicyDocument) -> "Snapshot":
-        """As ``edited``, but look up every path again."""
+        """As ``edited``, but resolve every path again."""
         try:
             return Snapshot.of(document, self.context, self.decider.abi)
         except PolicyError as error:
             return self._failed(document, error)
 
     def composed_with(self, context: CompositionContext) -> "Snapshot":
-        """Return the state of the same text among other files; with a ``problem`` if they do not fit together."""
+        """Return the state of the same text among other files; with a ``problem`` if they cannot be composed."""
         moved = self._replace(context=context)
         try:
             return moved.edited(self.document.with_given(context.variables))
@@ -104,24 +104,24 @@ class Snapshot(NamedTuple):
         return self._replace(document=document, own=resolve_again(self.own, document.bound), problem=error)
 
     def rule_at(self, path: str) -> ResolvedPath | None:
-        """Return the path of the whole that names exactly ``path`` (absolute), however it is written."""
-        return _naming(self.whole, path)
+        """Return the rule of the whole on exactly ``path`` (absolute), however the path is written in the file."""
+        return _rule_on(self.whole, path)
 
     def own_rule_at(self, path: str) -> ResolvedPath | None:
-        """As ``rule_at``, of the draft alone."""
-        return _naming(self.own, path)
+        """As ``rule_at``, but only in the draft itself."""
+        return _rule_on(self.own, path)
 
     def own_rights(self, path: str) -> RightSet:
-        """Return the rights that the draft's own rules grant on ``path``, as it is written in any of the files."""
+        """Return the rights that the draft itself grants on ``path``, spelled as in any of the files."""
         key = path_key(path)
         return next((each.rights for each in self.own.resolved.paths if path_key(each.path) == key), NO_RIGHTS)
 
     def own_port_rights(self, port: int) -> RightSet:
-        """Return the rights that the draft's own rules grant on ``port``."""
+        """Return the rights that the draft itself grants on ``port``."""
         return next((each.rights for each in self.own.resolved.ports if each.port == port), NO_RIGHTS)
 
 
-def _naming(resolution: Resolution, path: str) -> ResolvedPath | None:
+def _rule_on(resolution: Resolution, path: str) -> ResolvedPath | None:
     resolved = resolution.resolved
     wanted = os.path.normpath(path)
     for each in resolved.paths:

@@ -1,8 +1,8 @@
-"""Telling at once when one file's content changed on disk, however it was changed.
+"""Watch a file for changes of its content, however they are made.
 
-Editors truncate and write, generators rename over, git deletes and brings back, configuration managers turn a symlink
-elsewhere. So the directories of the file and of every symlink on the way are watched (not the inode), and what counts
-is the content, never the time stamp.
+Editors truncate and write, generators rename a new file over it, git deletes and recreates it, configuration managers
+redirect a symlink. So this watches the directories of the file and of every symlink on the way to it, not the inode,
+and compares content, never timestamps.
 """
 
 import contextlib
@@ -20,26 +20,28 @@ if TYPE_CHECKING:
     from watchdog.events import FileSystemEvent
     from watchdog.observers.api import BaseObserver, ObservedWatch
 
-# Quiet time after an event before the file is read: some tools replace a file in several steps.
+# How long no event must arrive before the file is read: some tools replace a file in several steps.
 _QUIET_S: Final = 0.02
-# Somebody who replaces the file again and again without a pause is read all the same after this.
+# If the file keeps being replaced without a pause, it is read after this long.
 _LONGEST_WAIT_S: Final = 0.08
-# A writer truncates first, and half a policy does not parse: while the file is written to and not closed yet, its
-# pauses may be this long,
+# A writer truncates first, and half a policy does not parse. So while the file is open for writing, pauses may be this
+# long,
 _PAUSE_S: Final = 0.1
-# and all of it this long. A program that keeps the file open for ever is read all the same.
+# and the whole write this long. If a program keeps the file open forever, it is read after that.
 _LONGEST_WRITE_S: Final = 0.5
-# stat(2) this often beside inotify: a network filesystem tells nothing, watchdog holds an unpaired rename for 0.5 s,
-# and a directory that was removed and came back has lost its watch. One stat is some microseconds; it is this often
-# that a change which only the poll sees is told within 0.2 s, too.
+# How often to stat(2) the file in addition to inotify: network filesystems send no events, watchdog holds an unpaired
+# rename for 0.5 s, and a directory that was removed and recreated has lost its watch. A stat takes microseconds, and at
+# this rate even a change that only polling finds is reported within 0.2 s.
 _POLL_S: Final = 0.1
 
 Signature = tuple[tuple[int, int, int, int, int] | None, str]
 
 
 def places(path: str) -> frozenset[tuple[str, str]]:
-    """The (directory, name) pairs in which a change can change what ``path`` holds: one a symlink on the way, and the
-    last one, which is the file itself. Directories are given without symlinks."""
+    """Return the (directory, name) pairs to watch for ``path``: each symlink on the way, and the file itself.
+
+    The directories contain no symlinks.
+    """
     found: set[tuple[str, str]] = set()
     at = "/"
     rest = [part for part in os.path.abspath(path).split("/") if part]
@@ -70,7 +72,7 @@ def places(path: str) -> frozenset[tuple[str, str]]:
 
 
 def _signature(path: str) -> Signature:
-    """What changes when the file is written or replaced, cheap to ask for."""
+    """Return what differs after the file is written or replaced, from a single stat(2)."""
     try:
         status = os.stat(path)
     except OSError as error:
@@ -79,7 +81,7 @@ def _signature(path: str) -> Signature:
 
 
 def _content(path: str) -> tuple[bytes | None, str]:
-    """The file's content, None where there is none, and why it cannot be read: a change of either is a change."""
+    """Return the content of the file (None if there is none) and why it cannot be read (empty if it can)."""
     try:
         return read_file(path), ""
     except OSError as error:
@@ -87,98 +89,98 @@ def _content(path: str) -> tuple[bytes | None, str]:
 
 
 class _Armed(NamedTuple):
-    """A watch, and the device and inode number of the directory that it is on."""
+    """A watch, and the device and inode number of the directory that it watches."""
 
     watch: "ObservedWatch"
     identity: tuple[int, int]
 
 
 class Watcher:
-    """Calls ``changed`` (in a thread of its own) each time the content of ``path`` differs from when it was last seen.
+    """Calls ``changed``, in a thread of its own, whenever the content of ``path`` differs from what was seen last.
 
-    ``seen`` is the content that the caller already has, so that a change between its reading and ``start`` is told
-    too. Watchdog is imported by ``start``, in that thread: nothing is paid before the first screen.
+    ``seen`` is the content that the caller has already read, so that a change between that and ``start`` is reported
+    too. Watchdog is imported in that thread, so that it does not delay the first screen.
     """
 
     def __init__(self, path: str, changed: Callable[[], None], *, seen: bytes | None) -> None:
         self._path = os.path.abspath(path)
         self._changed = changed
         self._seen: tuple[bytes | None, str] = (seen, "")
-        self._poked = threading.Event()
+        self._woken = threading.Event()
         self._open = False
         self._stopping = False
         self._observer: BaseObserver | None = None
         self._places: frozenset[tuple[str, str]] = frozenset()
         self._watches: dict[str, _Armed] = {}
-        self._exhausted = ""
+        self._polling_reason = ""
         self._thread = threading.Thread(target=self._run, name="policy-watcher", daemon=True)
 
     @property
     def polling(self) -> str:
-        """Why changes are found by polling alone, empty where inotify tells them."""
-        return self._exhausted
+        """Why changes are found only by polling; empty if inotify reports them."""
+        return self._polling_reason
 
     def start(self) -> None:
-        """Begin to watch."""
+        """Start watching."""
         self._thread.start()
 
     def stop(self) -> None:
-        """End the watch; no call of ``changed`` begins after this has returned."""
+        """Stop watching. ``changed`` is not called again after this returns."""
         self._stopping = True
-        self._poked.set()
+        self._woken.set()
         if self._thread.is_alive() and self._thread is not threading.current_thread():
             self._thread.join(timeout=5)
 
-    def _told(self, event: "FileSystemEvent") -> None:
-        """Called in watchdog's thread for each event in a watched directory."""
+    def _on_event(self, event: "FileSystemEvent") -> None:
+        """Handle an event in a watched directory. Called in watchdog's thread."""
         for changed in (event.src_path, event.dest_path):
             if changed and os.path.split(os.fsdecode(changed)) in self._places:
-                self._open = event.event_type == "modified"  # else it was closed, or is another one now
-                self._poked.set()
+                self._open = event.event_type == "modified"  # otherwise it was closed or replaced
+                self._woken.set()
 
     def _run(self) -> None:
         try:
             self._arm()
             last = _signature(self._path)
-            self._look()
+            self._compare()
             while not self._stopping:
-                poked = self._poked.wait(_POLL_S)
+                woken = self._woken.wait(_POLL_S)
                 now = _signature(self._path)
-                if not poked and now == last:
+                if not woken and now == last:
                     continue
                 self._settle()
                 last = _signature(self._path)
                 self._arm()
-                self._look()
+                self._compare()
         finally:
             if self._observer is not None:
                 self._observer.stop()
                 self._observer.join(timeout=5)
 
     def _settle(self) -> None:
-        """Wait until whoever changes the file is done with it, as far as that can be told."""
+        """Wait until the writer seems to be done with the file."""
         start = time.monotonic()
         while not self._stopping and time.monotonic() - start < (_LONGEST_WRITE_S if self._open else _LONGEST_WAIT_S):
-            self._poked.clear()
-            if not self._poked.wait(_PAUSE_S if self._open else _QUIET_S):
+            self._woken.clear()
+            if not self._woken.wait(_PAUSE_S if self._open else _QUIET_S):
                 break
-        self._poked.clear()
+        self._woken.clear()
         self._open = False
 
-    def _look(self) -> None:
+    def _compare(self) -> None:
         content = _content(self._path)
         if content != self._seen and not self._stopping:
             self._seen = content
             self._changed()
 
     def _arm(self) -> None:
-        """Watch the directories that matter now: a symlink may lead elsewhere than before, a directory be another."""
+        """Update the watches: a symlink may have been redirected, or a directory replaced."""
         self._places = places(self._path)
-        if self._exhausted:
+        if self._polling_reason:
             return
         wanted = {}
         for directory, _ in self._places:
-            with contextlib.suppress(OSError):  # gone or closed to us: the poll notices when it comes back
+            with contextlib.suppress(OSError):  # missing or not accessible: polling finds out when that changes
                 status = os.stat(directory)
                 wanted[directory] = (status.st_dev, status.st_ino)
         try:
@@ -192,11 +194,11 @@ class Watcher:
                 self._watches[directory] = _Armed(self._schedule(observer, directory), wanted[directory])
         except OSError as error:
             if error.errno in (errno.EMFILE, errno.ENFILE, errno.ENOSPC, errno.ENOMEM):
-                self._exhausted = error.strerror or str(error)
+                self._polling_reason = error.strerror or str(error)
 
     def _started_observer(self) -> "BaseObserver":
         if self._observer is None:
-            from watchdog.observers import Observer  # noqa: PLC0415 - dear, and nothing needs it before this
+            from watchdog.observers import Observer  # noqa: PLC0415 - slow to import, and not needed earlier
 
             self._observer = Observer()
             self._observer.start()
@@ -205,8 +207,8 @@ class Watcher:
     def _schedule(self, observer: "BaseObserver", directory: str) -> "ObservedWatch":
         from watchdog import events  # noqa: PLC0415 - as above
 
-        # Reading is not among these: our own reading would wake us for ever.
-        told: list[type[FileSystemEvent]] = [
+        # Not opening or reading: our own reading would wake us forever.
+        reported: list[type[FileSystemEvent]] = [
             events.FileCreatedEvent,
             events.FileModifiedEvent,
             events.FileMovedEvent,
@@ -219,6 +221,6 @@ class Watcher:
 
         class Handler(events.FileSystemEventHandler):
             def on_any_event(_, event: "FileSystemEvent") -> None:
-                self._told(event)
+                self._on_event(event)
 
-        return observer.schedule(Handler(), directory, recursive=False, event_filter=told)
+        return observer.schedule(Handler(), directory, recursive=False, event_filter=reported)

@@ -1,8 +1,8 @@
 """The open draft: one document, its history, its file, and the last report; notifies others of what changed.
 
 The document is the only truth: everything else that is shown is derived from it (``state``). See the package for what
-may be called in which thread. Longer than other modules, since it is the whole interface of a draft: one property a
-value, and one short method a thing that a person can do, each of which takes the lock, lets a part work, and notifies.
+may be called in which thread. This module is longer than others because it is the whole interface of a draft: one
+property per value, and one short method per user action, which takes the lock, calls a part, and notifies.
 """
 
 import os
@@ -46,7 +46,7 @@ _NOTHING: Final = CompositionContext()
 
 
 class Workspace:
-    """One policy file, opened. Use ``Workspace.open``; ``close`` ends the watch."""
+    """One open policy file. Create it with ``Workspace.open``; ``close`` stops watching the file."""
 
     def __init__(
         self, path: str, text: str, on_disk: bytes | None, kernel: KernelState, abi: int, *, beside: CompositionContext
@@ -55,9 +55,9 @@ class Workspace:
         self._notifier = Notifier()
         self._watcher: Watcher | None = None
         self.kernel = kernel
-        """What the kernel says of Landlock; asked once."""
+        """What the kernel reports about Landlock, queried once."""
         self.abi = abi
-        """The ABI that verdicts are made for: the kernel's, or the older one to simulate."""
+        """The ABI to decide for: the kernel's, or the older one that is simulated."""
         self._path = path
         self._file = FileState(text, on_disk, on_disk)
         document = PolicyDocument.parse(text, path, format_of(path, text), given=beside.variables)
@@ -71,11 +71,11 @@ class Workspace:
     def open(
         cls, path: str, *, abi: int | None = None, new_text: str | None = None, beside: CompositionContext = _NOTHING
     ) -> "Workspace":
-        """Open the policy file ``path``; where there is none, a new draft.
+        """Open the policy file ``path``, or start a new draft if it does not exist.
 
-        That says ``new_text``, by default that everything is handled and nothing granted. ``abi`` simulates an older
-        kernel. ``beside`` is what the file is composed with. Raises PolicyError for a file that cannot be read or does
-        not parse, or uses a variable that nothing defines.
+        A new draft contains ``new_text``, by default a policy that handles everything and grants nothing. ``abi``
+        simulates an older kernel, ``beside`` is what the file is composed with. Raises PolicyError if the file cannot
+        be read or parsed, or uses an undefined variable.
         """
         with gc_paused():
             kernel = probe()
@@ -83,13 +83,13 @@ class Workspace:
             text = first_text(path, data, kernel, new_text)
             return cls(path, text, data, kernel, enforced_abi(kernel, abi), beside=beside)
 
-    # What is derived
+    # Derived from the document
 
     def compose_with(self, context: Callable[[], CompositionContext]) -> None:
-        """Make the draft a part of what it is together with ``context()`` from now on.
+        """Compose the draft with ``context()`` from now on.
 
-        ``context`` is called under the draft's lock: of several threads that call this, the last one composes with what
-        is newest then.
+        ``context`` is called under the draft's lock, so when several threads call this at once, the last to run uses
+        the newest context.
         """
         with self._lock, gc_paused():
             before = self._state
@@ -99,22 +99,22 @@ class Workspace:
 
     @property
     def path(self) -> str:
-        """The policy file, as it was named."""
+        """The path of the policy file, as it was given."""
         return self._path
 
     @property
     def document(self) -> PolicyDocument:
-        """The draft's text with its policy."""
+        """The draft: its text and the policy parsed from it."""
         return self._state.document
 
     @property
     def policy(self) -> Policy:
-        """What the draft says."""
+        """The policy of the draft alone."""
         return self._state.document.policy
 
     @property
     def whole(self) -> Policy:
-        """What the draft says together with the files and variables that it is composed with."""
+        """The policy of the draft composed with the other files and variables."""
         return self._state.whole.policy
 
     @property
@@ -124,108 +124,108 @@ class Workspace:
 
     @property
     def resolved(self) -> ResolvedPolicy:
-        """What the whole means on this machine."""
+        """The whole, resolved on this machine."""
         return self._state.whole.resolved
 
     @property
     def decider(self) -> Decider:
-        """Answers what the whole would allow."""
+        """Decides what the whole would allow."""
         return self._state.decider
 
     @property
     def policy_abi(self) -> int:
-        """The ABI whose rights a step of the tree uses: the file's own, else the enforced one."""
+        """The ABI whose rights the levels of ``step`` contain: the one in the file, else the enforced one."""
         return min(self.policy.abi or self.abi, LATEST_ABI)
 
     def rule_at(self, path: str) -> ResolvedPath | None:
-        """The whole's own path that names exactly the place ``path`` (absolute), whatever way it is written."""
+        """Return the rule of the whole on exactly ``path`` (absolute), however the path is written in the file."""
         return self._state.rule_at(path)
 
     def own_rule_at(self, path: str) -> ResolvedPath | None:
-        """As ``rule_at``, of the draft alone."""
+        """As ``rule_at``, but only in the draft itself."""
         return self._state.own_rule_at(path)
 
     def own_rights(self, path: str) -> RightSet:
-        """What the draft's own rules give that name ``path``, as it is written in any of the files."""
+        """Return the rights that the draft itself grants on ``path``, spelled as in any of the files."""
         return self._state.own_rights(path)
 
     def own_port_rights(self, port: int) -> RightSet:
-        """What the draft's own rules give on ``port``."""
+        """Return the rights that the draft itself grants on ``port``."""
         return self._state.own_port_rights(port)
 
-    # What happened
+    # Status
 
     @property
     def edited(self) -> bool:
-        """Whether the draft differs from the text that was last read or written."""
+        """Whether the draft differs from the text last read or saved."""
         return self._state.document.text != self._file.base
 
     @property
     def dirty(self) -> bool:
-        """Whether something would be lost by leaving: unsaved edits, or a file that is gone from disk."""
+        """Whether quitting would lose something: there are unsaved edits, or the file is gone from disk."""
         return self.edited or self.gone
 
     @property
     def is_new(self) -> bool:
-        """Whether the file was never on disk."""
+        """Whether the file has never been on disk."""
         return self._file.expected is None
 
     @property
     def gone(self) -> bool:
-        """Whether the file was there and is there no more."""
+        """Whether the file was removed from disk."""
         return self._file.is_gone
 
     @property
     def problem(self) -> PolicyError | None:
-        """Why the file as it is on disk now, or the whole, cannot be shown; the last good policy is shown instead."""
+        """Why the file on disk, or the whole, cannot be shown. The last valid policy is shown instead."""
         return self._file.problem or self._state.problem
 
     @property
     def conflict(self) -> Conflict | None:
-        """The change on disk that unsaved edits stand against."""
+        """The change on disk that conflicts with unsaved edits."""
         return self._file.conflict
 
     @property
     def reading(self) -> bool:
-        """Whether a long file is being read again."""
+        """Whether a long file is being parsed again."""
         return self._reading
 
     @property
     def report(self) -> Report | None:
-        """The last run."""
+        """The report of the last run."""
         return self._report
 
     @property
     def undo_label(self) -> str | None:
-        """What undo would take back."""
+        """The label of the edit that ``undo`` would undo."""
         return self._history.undo_label
 
     @property
     def redo_label(self) -> str | None:
-        """What redo would do again."""
+        """The label of the edit that ``redo`` would redo."""
         return self._history.redo_label
 
     @property
     def can_undo(self) -> bool:
-        """Whether there is an edit to take back."""
+        """Whether there is an edit to undo."""
         return self._history.undo_label is not None
 
     @property
     def can_redo(self) -> bool:
-        """Whether there is an edit to do again."""
+        """Whether there is an edit to redo."""
         return self._history.redo_label is not None
 
     def subscribe(self, callback: Callable[[Changes], None]) -> Callable[[], None]:
-        """Call ``callback`` after every change, see ``Notifier.subscribe``. Returns the function that ends it."""
+        """Call ``callback`` after every change, in the thread that made it. Returns the function that unsubscribes."""
         return self._notifier.subscribe(callback)
 
     # Editing
 
     def apply(self, *edits: Edit, reading: EditScope | None = None) -> Applied:
-        """Change the draft by all of ``edits`` as one step of the history, or not at all.
+        """Apply all of ``edits`` as one step of the history, or none.
 
-        ``reading`` says what is meant where a variable leads to an edit's path and to others. Raises EditError, with a
-        sentence, for the first one that cannot be done, SharedPath where it needs a reading.
+        ``reading`` decides what an edit covers if its path comes from a variable with several values. Raises EditError,
+        with a sentence, for the first edit that is impossible, and SharedPath if ``reading`` is needed.
         """
         with self._lock, gc_paused():
             applied = self._apply(edits, reading)
@@ -241,9 +241,9 @@ class Workspace:
         return applied
 
     def step(self, path: str, direction: Literal[1, -1], reading: EditScope | None = None) -> Applied:
-        """Move the rule on ``path`` (absolute) one level on: none, read, read+execute, read+write, all.
+        """Move the rule on ``path`` (absolute) to the next (1) or previous (-1) of the LEVELS.
 
-        ``reading`` and errors as of ``apply``.
+        ``reading`` and the errors are those of ``apply``.
         """
         with self._lock, gc_paused():
             rule = self.own_rule_at(path)
@@ -258,44 +258,45 @@ class Workspace:
         return applied._replace(label=applied.label.replace(describe(edit), f"{level} on {printable(path)}"))
 
     def undo(self) -> str | None:
-        """Take the last edit back: its label, None where there is none. Raises EditError where it cannot be."""
-        return self._travel(back=True)
+        """Undo the last edit. Returns its label, None if there is none. Raises EditError if it cannot be undone."""
+        return self._move_in_history(back=True)
 
     def redo(self) -> str | None:
-        """Do the edit again that was taken back last: its label, None where there is none. Raises as ``undo``."""
-        return self._travel(back=False)
+        """Redo the edit undone last. Returns its label, None if there is none. Raises EditError if it cannot be."""
+        return self._move_in_history(back=False)
 
-    def _travel(self, *, back: bool) -> str | None:
+    def _move_in_history(self, *, back: bool) -> str | None:
         with self._lock, gc_paused():
             if not (self.can_undo if back else self.can_redo):
                 return None
             label = self._history.undo() if back else self._history.redo()
             try:
                 self._state = self._state.edited(self._state.parse(self._history.text))
-            except PolicyError as error:  # it uses a variable that another file defines no more
+            except PolicyError as error:  # it uses a variable that no other file defines any more
                 _ = self._history.redo() if back else self._history.undo()
-                raise EditError(f"This cannot be done now: {printable(str(error))}.") from error
+                verb = "undo" if back else "redo"
+                raise EditError(f"Cannot {verb}: {printable(str(error))}.") from error
             self._keep_draft()
         self._after_edit()
         return label
 
     def _after_edit(self) -> None:
-        # An edit can end a conflict: the draft says what the disk says.
+        # An edit can end a conflict by making the draft equal to the file on disk.
         conflict = self._file.conflict
         if conflict is not None and conflict.theirs == self._state.document.text:
             self.disk_changed()
         self._notifier.notify("document")
 
     def look_again(self) -> None:
-        """As ``refresh``, where some path of the draft leads elsewhere than when it was looked at.
+        """Call ``refresh`` if any path leads to another object than when it was resolved.
 
-        For some time after an edit: that looked only at the paths that it is about, so that nobody waits for it.
+        Meant for a moment after an edit, which resolves only the paths that it changes so that it returns at once.
         """
         if not is_stable(self.resolved):
             self.refresh()
 
     def refresh(self) -> None:
-        """Look at the filesystem again: a rule belongs to what its path leads to now."""
+        """Resolve every path again: a rule applies to the object that its path leads to now."""
         with self._lock, gc_paused():
             self._state = self._state.reloaded(self._state.document)
         self._notifier.notify("document")
@@ -303,7 +304,7 @@ class Workspace:
     # The file
 
     def watch(self) -> None:
-        """Follow changes of the file on disk from now on."""
+        """Watch the file on disk, and reload it whenever it changes."""
         with self._lock:
             watcher = Watcher(self._path, self.disk_changed, seen=self._file.seen)
             self._watcher, before = watcher, self._watcher
@@ -312,20 +313,20 @@ class Workspace:
         watcher.start()
 
     def close(self) -> None:
-        """End the watch, and keep no draft any more: whoever leaves has decided what is lost."""
+        """Stop watching and remove the recovery file: the user has decided what to do with unsaved edits."""
         with self._lock:
             watcher, self._watcher = self._watcher, None
             self._recovery.close()
-        # Not under the lock: this waits for the watcher, and the watcher for the lock.
+        # Outside the lock: this waits for the watcher, which may be waiting for the lock.
         if watcher is not None:
             watcher.stop()
 
     def disk_changed(self) -> None:
-        """Read the file again: take it in where there are no unsaved edits, else there is a conflict.
+        """Reload the file from disk; with unsaved edits, this is a ``conflict`` instead.
 
-        A file that cannot be read or does not parse leaves the draft as it is and becomes the ``problem``.
+        If the file cannot be read or parsed, the draft stays as it is and the error becomes the ``problem``.
         """
-        self._announce_reading()
+        self._announce_long_reload()
         with self._lock, gc_paused():
             changed = self._reload_from_disk()
             announced, self._reading = self._reading, False
@@ -336,8 +337,8 @@ class Workspace:
         elif announced:
             self._notifier.notify("reading")
 
-    def _announce_reading(self) -> None:
-        """Notify that a long file is about to be parsed. Before the lock is taken: nobody is notified under it."""
+    def _announce_long_reload(self) -> None:
+        """Notify that a long file is about to be parsed. Called before taking the lock: nobody is notified under it."""
         try:
             data = read_policy_file(self._path)
         except PolicyError:
@@ -349,24 +350,24 @@ class Workspace:
         self._notifier.notify("reading")
 
     def _reload_from_disk(self) -> list[Topic]:
-        """As ``disk_changed``: the topics that changed, "disk" if nothing but ``dirty`` did."""
+        """Reload the file. Returns the topics that changed; "disk" if only ``dirty`` did."""
         state, file, dirty = self._state, self._file, self.dirty
         self._file, document = file.reload(self._path, state.document.text, state.parse)
         if document is not None:
-            self._take(document, "reload from disk")
+            self._replace_draft(document, "reload from disk")
         changed: list[Topic] = ["document"] if self._state is not state else []
         changed += ["problem"] if self._file.problem is not file.problem else []
         changed += ["conflict"] if self._file.conflict is not file.conflict else []
         return changed or (["disk"] if self.dirty != dirty else [])
 
-    def _take(self, document: PolicyDocument, label: str) -> None:
-        """Replace the draft by what is on disk; undo brings it back."""
+    def _replace_draft(self, document: PolicyDocument, label: str) -> None:
+        """Replace the draft with the document from disk, as a step that can be undone."""
         if document.text != self._state.document.text:
             self._state = self._state.reloaded(document)
             self._history.push(document.text, label)
 
     def keep_mine(self) -> None:
-        """End the conflict in favour of the draft: saving will replace what is on disk."""
+        """Resolve the conflict in favour of the draft: saving will overwrite the file on disk."""
         with self._lock:
             if self._file.conflict is None:
                 return
@@ -375,9 +376,9 @@ class Workspace:
         self._notifier.notify("conflict", "problem")
 
     def take_theirs(self) -> None:
-        """End the conflict in favour of the file on disk; undo brings the draft back.
+        """Resolve the conflict in favour of the file on disk; undo restores the draft.
 
-        Raises PolicyError where the file does not parse, and changes nothing then.
+        Raises PolicyError, and changes nothing, if the file does not parse.
         """
         with self._lock, gc_paused():
             conflict = self._file.conflict
@@ -387,24 +388,24 @@ class Workspace:
                 raise conflict.problem
             document = self._state.parse(conflict.theirs)
             self._file = self._file.settled()
-            self._take(document, "take the file on disk")
+            self._replace_draft(document, "take the file on disk")
             self._keep_draft()
         self._notifier.notify("conflict", "document", "disk")
 
     def collisions(self) -> tuple[Collision, ...]:
-        """What both the disk and the draft changed, each in another way; nothing: ``merge`` needs no choices.
+        """Return what the file and the draft changed differently. If empty, ``merge`` needs no choices.
 
-        Raises MergeError where the two cannot be merged at all.
+        Raises MergeError if the two cannot be merged at all.
         """
         with self._lock, gc_paused():
             base, theirs = self._file.sides(self._state.parse)
             return collisions(*(meaning_of(side.bound) for side in (base, theirs, self._state.document)))
 
     def merge(self, choices: Mapping[Unit, Side] | None = None) -> None:
-        """End the conflict with what both sides changed; saving writes it, undo brings the draft back.
+        """Resolve the conflict by combining both sides' changes in the draft; undo restores it.
 
-        ``choices`` decides the collisions. Raises MergeConflict where it leaves one open, MergeError where the two
-        cannot be merged; nothing changes then.
+        ``choices`` resolves the collisions. Raises MergeConflict if it leaves any open and MergeError if the two cannot
+        be merged; nothing changes then.
         """
         with self._lock, gc_paused():
             mine = self._state.document
@@ -418,17 +419,17 @@ class Workspace:
         self._notifier.notify("conflict", "document", "disk")
 
     def keep_copy(self, text: str) -> str:
-        """Write ``text``, the side that loses, beside the file as FILE.orig (FILE.orig.1, ...): its path.
+        """Save ``text``, the losing side, as FILE.orig (or FILE.orig.1, ...). Returns the path of the copy.
 
-        Nothing is overwritten, no symlink followed. Raises SaveError.
+        Overwrites nothing and follows no symlink. Raises SaveError.
         """
         return write_beside(self._path, text.encode())
 
     def save(self, *, follow_symlink: bool = False, force: bool = False) -> Saved:
-        """Write the draft to its file.
+        """Save the draft to its file.
 
-        Raises SymlinkedPolicy (ask, then ``follow_symlink``), ChangedOnDisk (there is a conflict; ``force`` writes all
-        the same), SaveError.
+        Raises SymlinkedPolicy (ask the user, then pass ``follow_symlink``), ChangedOnDisk (``force`` overwrites the
+        file anyway), or SaveError.
         """
         with self._lock:
             text = self._state.document.text
@@ -440,10 +441,10 @@ class Workspace:
         self._notifier.notify("saved", "problem", "conflict")
         return saved
 
-    # Drafts that survive a crash
+    # Crash recovery
 
     def keep_drafts(self) -> None:
-        """Keep unsaved edits outside the file from now on, and look for those that a crash left: ``recoverable``."""
+        """Start keeping unsaved edits in a recovery file, and look for one left by a crash: ``recoverable``."""
         with self._lock:
             self._recovery.start()
             found = self._recovery.found
@@ -452,7 +453,7 @@ class Workspace:
             self._keep_draft()
 
     def _keep_draft(self) -> None:
-        """Keep the draft for the case of a crash if it has unsaved edits. Called under the lock after every change."""
+        """Update the recovery file, or remove it if nothing is unsaved. Called under the lock after every change."""
         if self.dirty:
             file = self._file
             self._recovery.keep(self._state.document.text, file.base, base_on_disk=file.expected is not None)
@@ -461,19 +462,19 @@ class Workspace:
 
     @property
     def drafts_problem(self) -> str:
-        """Why unsaved edits would not survive a crash, as a sentence; empty where they would."""
+        """Why unsaved edits would not survive a crash, as a sentence; empty if they would."""
         return self._recovery.problem
 
     @property
     def recoverable(self) -> Draft | None:
-        """A draft of this file that a crash left, and that nobody has decided about."""
+        """The draft of this file that a crash left behind, until it is adopted or discarded."""
         return self._recovery.found
 
     def adopt_draft(self) -> None:
-        """Go on with the draft that a crash left; undo brings the file's text back.
+        """Restore the draft that a crash left behind; undo restores the text of the file.
 
-        Where the file was changed since, there is a conflict. Raises PolicyError where the draft does not parse (it
-        was kept by another version), and changes nothing then.
+        If the file has changed since, there is a conflict. Raises PolicyError, and changes nothing, if the draft does
+        not parse (another version wrote it).
         """
         with self._lock:
             draft = self._recovery.found
@@ -489,18 +490,18 @@ class Workspace:
             self._keep_draft()
         self._notifier.notify("document", "drafts")
         self.disk_changed()
-        # In this order: a crash between the two must not lose it. Not under the lock: it notifies if writing fails.
+        # Write before removing, so that a crash in between loses nothing. Outside the lock: flush notifies if it fails.
         if self._recovery.flush():
             with self._lock:
                 self._recovery.discard_found()
 
     def discard_draft(self) -> None:
-        """Remove the draft that a crash left."""
+        """Delete the draft that a crash left behind."""
         with self._lock:
             self._recovery.discard_found()
 
     def export(self, name: str) -> Exported:
-        """The whole in the format ``name`` of ``editor.exchange``, and what was lost. Raises KeyError."""
+        """Export the whole in the format ``name`` of ``editor.exchange``. Raises KeyError for an unknown format."""
         state = self._state
         alone = not (state.context.composed or state.context.given)
         source = Source(state.document.text, state.document.format) if alone else None
@@ -509,6 +510,6 @@ class Workspace:
     # Runs
 
     def set_report(self, report: Report | None) -> None:
-        """Keep the report of the last run."""
+        """Set the report of the last run."""
         self._report = report
         self._notifier.notify("report")

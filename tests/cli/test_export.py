@@ -52,7 +52,7 @@ def test_a_file_is_written_and_never_replaced_unasked(policy: str, tmp_path: Pat
     write(target, "mine")
     done = paddock("export", policy, "--to", "landlock-json", "-o", str(target))
     assert (done.returncode, target.read_text()) == (2, "mine")
-    assert "out.json exists already. --force replaces it." in done.stderr
+    assert "out.json already exists. --force replaces it." in done.stderr
     assert paddock("export", policy, "--to", "landlock-json", "-o", str(target), "--force").returncode == 0
     assert target.read_text() == first
     assert sorted(os.listdir(tmp_path)) == ["out.json", "policy.toml"]

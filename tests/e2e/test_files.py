@@ -119,7 +119,7 @@ def test_a_sample_is_saved_as_a_policy_of_ones_own(place: Path) -> None:
     (place / "downloader.toml").write_text("kept as it is\n")
     with opened(place, 100, 30, "--sample", "downloader") as terminal:
         terminal.wait_for("downloader-2.toml (new)")
-        terminal.wait_for("exists already")
+        terminal.wait_for("already exists")
         terminal.press("C-s")
         terminal.wait_for("Saved")
         terminal.press("q")

@@ -230,7 +230,7 @@ async def test_variables_of_all_files_are_shown_and_changed_where_they_are_defin
         assert f"defined: {files[0]}:2" in str(about.visual)
         assert f"{files[1]}:8" in str(about.visual)
         await pilot.press("i")
-        await until(pilot, lambda: told(pilot, "could not be composed then"))
+        await until(pilot, lambda: told(pilot, "could not be composed"))
         assert not first.edited, "the other file uses it"
         await pilot.press("down")
         await until(pilot, lambda: "given by --var" in str(about.visual))

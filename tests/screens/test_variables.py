@@ -103,7 +103,7 @@ async def test_a_step_of_one_of_two_paths_asks_and_all_change(place: Path, two: 
         await until(pilot, lambda: granted(pilot, data) == granted(pilot, empty) == READ | {"execute"})
         assert 'parent = ["${place}"]' in workspace.document.text
         assert "# what is kept" in workspace.document.text
-        await until(pilot, lambda: told(pilot, "and on all that its rule names"))
+        await until(pilot, lambda: told(pilot, "and on all other paths of its rule"))
         await pilot.press("u")
         await until(pilot, lambda: workspace.document.text == two.read_text())
 

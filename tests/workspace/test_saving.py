@@ -215,7 +215,7 @@ def test_an_owner_that_cannot_be_kept_is_told(shared: Path) -> None:
     path.chmod(0o666)
     answer = as_ordinary_user(path)
     assert answer.startswith("saved ")
-    assert "could not keep its owner 0 and group 0: it is 65534:65534 now" in answer
+    assert "could not keep its owner 0 and group 0: it now belongs to 65534:65534" in answer
     assert path.read_bytes() == NEW
     assert stat.S_IMODE(path.stat().st_mode) == 0o666
 
@@ -256,7 +256,7 @@ def test_a_read_only_filesystem_is_told(small_disk: Path) -> None:
 
 
 def test_another_file_is_only_overwritten_when_that_was_said(policy: Path) -> None:
-    with pytest.raises(AlreadyThere, match=r"policy\.toml exists already"):
+    with pytest.raises(AlreadyThere, match=r"policy\.toml already exists"):
         write_new(str(policy), NEW)
     assert policy.read_bytes() == OLD
     write_new(str(policy), NEW, overwrite=True)
