@@ -15,15 +15,15 @@ _SUBJECT_LEAST: Final = 16
 _PROCESS_WIDTH: Final = 12
 _ERRNO_WIDTH: Final = 7
 _RULE_LEAST: Final = 18
-# Of verdicts that stand beside others in one table.
+# Shown before a row when the table mixes verdicts and has no column for them.
 _LETTERS: Final = {"failed": "f ", "uncontrolled": "u "}
 
 
 class AccessRow(NamedTuple):
-    """One access as shown, ``times`` times.
+    """One access as shown, seen ``times`` times.
 
-    ``key`` tells rows apart; ``rule`` is the text of the deciding line; ``confirmed`` is what a second judge said:
-    None where it was not asked. ``access`` is what the row stands for, as the caller knows it.
+    ``key`` identifies the row; ``rule`` is the text of the deciding line; ``confirmed`` is whether a second source
+    agreed, None if it was not asked. ``access`` is the caller's own value for the row, handed back in messages.
     """
 
     key: Hashable
@@ -41,7 +41,7 @@ class AccessRow(NamedTuple):
 
 
 class _Columns(NamedTuple):
-    """Widths of the columns; 0 where a column is left out."""
+    """Widths of the columns in cells; 0 for a column that is left out."""
 
     rights: int
     subject: int
@@ -51,7 +51,7 @@ class _Columns(NamedTuple):
 
 
 def _columns(width: int, rights: int) -> _Columns:
-    """Share ``width`` out: path first, then errno, process and rule as far as there is room."""
+    """Divide ``width`` among the columns: the path first, then errno, process and rule as far as there is room."""
     rights = max(_RIGHTS_LEAST, min(rights, _RIGHTS_MOST, max(_RIGHTS_LEAST, width // 3)))
     room = width - _COUNT_WIDTH - 2 - rights - 1
     errno = process = rule = 0
@@ -68,12 +68,12 @@ def _columns(width: int, rights: int) -> _Columns:
 
 
 class AccessRows(LineList):
-    """The rows, and what stands above them."""
+    """The rows of the table below their column headings."""
 
     HEADER_LINES = 1
 
     class Moved(Message):
-        """The cursor went to another row."""
+        """Posted when the cursor moves to another row."""
 
     COMPONENT_CLASSES: ClassVar[set[str]] = {
         "access-table--count",
@@ -111,11 +111,11 @@ class AccessRows(LineList):
 
     @property
     def line_count(self) -> int:
-        """How many rows there are."""
+        """The number of rows."""
         return len(self.rows)
 
     def put(self, row: AccessRow) -> None:
-        """Add ``row``, or put it in place of the one with its key; ``lines_changed`` shows it."""
+        """Add ``row``, or replace the one with the same key; call ``lines_changed`` to show it."""
         place = self._places.get(row.key)
         if place is None:
             self._places[row.key] = len(self.rows)
@@ -125,7 +125,7 @@ class AccessRows(LineList):
         self._widest_rights = max(self._widest_rights, width_of(row.rights))
 
     def clear(self) -> None:
-        """Remove all rows; ``lines_changed`` shows it."""
+        """Remove all rows; call ``lines_changed`` to show it."""
         self.rows.clear()
         self._places.clear()
         self._widest_rights = _RIGHTS_LEAST
@@ -136,15 +136,15 @@ class AccessRows(LineList):
         return self.rows[self.cursor] if 0 <= self.cursor < len(self.rows) else None
 
     def cursor_moved(self) -> None:
-        """Tell the table."""
+        """Notify the table."""
         self.post_message(self.Moved())
 
     def draw_empty(self, width: int) -> str:
-        """What a table without rows says."""
+        """Return the text of a table without rows."""
         return elide_end(f" {self._empty}", width)
 
     def draw_header(self, width: int) -> Sequence[Piece]:
-        """The columns' names."""
+        """Return the column headings."""
         columns = _columns(width, self._widest_rights)
         text = (
             f"{fit_right('times', _COUNT_WIDTH)}  {fit('right', columns.rights)} {fit('path or port', columns.subject)}"
@@ -158,7 +158,7 @@ class AccessRows(LineList):
         return [(text, "")]
 
     def draw_line(self, number: int, width: int) -> Sequence[Piece]:
-        """One row."""
+        """Return one row."""
         row = self.rows[number]
         columns = _columns(width, self._widest_rights)
         pieces = [
@@ -177,14 +177,14 @@ class AccessRows(LineList):
 
 
 def _mark(row: AccessRow, *, verdicts: bool) -> Piece:
-    """What stands before a row: doubt about it, or with ``verdicts`` its verdict where no column tells that."""
+    """Return the mark before a row: a warning if the audit disagrees, else with ``verdicts`` the verdict's letter."""
     if row.confirmed is False:
         return "! ", "access-table--doubt"
     return _LETTERS.get(row.verdict, "  ") if verdicts else "  ", "access-table--aside"
 
 
 def _short(count: int) -> str:
-    """A count in at most five characters."""
+    """Return a count in at most five characters."""
     for limit, unit in ((100_000, ""), (100_000_000, "k"), (100_000_000_000, "M")):
         if count < limit:
             return f"{count // max(1, limit // 100_000)}{unit}"

@@ -1,4 +1,4 @@
-"""What a run touched, one row an access; made for thousands of rows that come in bursts."""
+"""A table of what a run accessed, one row per access, built for thousands of rows that arrive in bursts."""
 
 from collections.abc import Hashable
 from typing import ClassVar, Final
@@ -15,18 +15,18 @@ from textual.widgets import Static
 from widgets.access_rows import AccessRow, AccessRows
 from widgets.cells import visible
 
-# Bursts are shown this often at most.
+# Rows that arrive within this time are drawn together.
 _FLUSH_S = 0.05
-# Of the whole height the detail has a third at most; below the first bound it has no rule above it, below the second
-# there is none.
-_HEIGHT_FOR_RULE: Final = 12
-_HEIGHT_FOR_DETAIL: Final = 7
+# The detail takes a third of the height at most; it has no border below the first height, and none is shown below the
+# second.
+_MIN_HEIGHT_FOR_BORDER: Final = 12
+_MIN_HEIGHT_FOR_DETAIL: Final = 7
 
 
 class AccessTable(Vertical):
-    """Accesses in the order of their first appearance, and all there is to say of the highlighted one below.
+    """Accesses in the order they first appeared, with the details of the highlighted one below.
 
-    Rows are put in at any rate; the screen is drawn at most 20 times a second.
+    Rows may arrive at any rate; the table is redrawn at most 20 times a second.
     """
 
     BINDINGS: ClassVar[list[BindingType]] = [
@@ -36,8 +36,8 @@ class AccessTable(Vertical):
     """
     | Key(s) | Description |
     | :- | :- |
-    | g | Ask to grant what the access was denied. |
-    | enter | Ask for the rule that decided. |
+    | g | Ask to grant the access. |
+    | enter | Ask to show the rule that decided. |
     """
 
     DEFAULT_CSS = """
@@ -57,7 +57,7 @@ class AccessTable(Vertical):
     """
 
     class _About(Message):
-        """Base of the messages about one access."""
+        """Base class of the messages about one access."""
 
         def __init__(self, table: "AccessTable", row: AccessRow) -> None:
             super().__init__()
@@ -72,19 +72,19 @@ class AccessTable(Vertical):
             return self.table
 
     class AccessHighlighted(_About):
-        """Posted when the cursor goes to another access.
+        """Posted when the cursor moves to another access.
 
         Can be handled using `on_access_table_access_highlighted` in a parent widget.
         """
 
     class GrantRequested(_About):
-        """Posted when a person asks to grant what an access was denied.
+        """Posted when the user asks to grant a denied access.
 
         Can be handled using `on_access_table_grant_requested` in a parent widget.
         """
 
     class RuleRequested(_About):
-        """Posted when a person asks for the rule that decided.
+        """Posted when the user asks to show the rule that decided an access.
 
         Can be handled using `on_access_table_rule_requested` in a parent widget.
         """
@@ -99,25 +99,25 @@ class AccessTable(Vertical):
         classes: str | None = None,
         disabled: bool = False,
     ) -> None:
-        """``grants``: whether ``g`` is offered; ``empty``: what a table without rows says."""
+        """Create a table; ``grants`` is whether ``g`` is offered, ``empty`` the text of a table without rows."""
         super().__init__(name=name, id=id, classes=classes, disabled=disabled)
         self._grants = grants
         self._rows = AccessRows(empty)
         self._places: dict[Hashable, int] = {}
         self._detail = Static(markup=False, classes="access-table--detail")
         self._flush_timer: Timer | None = None
-        self._announced: Hashable = None
-        self._detailed: AccessRow | None = None
+        self._notified_key: Hashable = None
+        self._shown_row: AccessRow | None = None
 
     def compose(self) -> ComposeResult:
-        """Rows and detail."""
+        """Yield the rows and the detail."""
         yield self._rows
         self._detail.display = False
         yield self._detail
 
     @property
     def row_count(self) -> int:
-        """How many rows there are, those not drawn yet included."""
+        """The number of rows, including those not drawn yet."""
         return len(self._rows.rows)
 
     @property
@@ -131,22 +131,22 @@ class AccessTable(Vertical):
         return self
 
     def put(self, row: AccessRow) -> None:
-        """Add ``row``, or put it in place of the one with its key."""
+        """Add ``row``, or replace the one with the same key."""
         self._rows.put(row)
-        self._later()
+        self._schedule_flush()
 
     def clear(self) -> None:
         """Remove all rows."""
         self._rows.clear()
-        self._announced = None
-        self._later()
+        self._notified_key = None
+        self._schedule_flush()
 
-    def _later(self) -> None:
+    def _schedule_flush(self) -> None:
         if self._flush_timer is None and self.is_running:
             self._flush_timer = self.set_timer(_FLUSH_S, self._flush)
 
     def on_mount(self) -> None:
-        """Show what was put in before."""
+        """Show the rows added before mounting."""
         self._flush()
 
     def _flush(self) -> None:
@@ -163,47 +163,47 @@ class AccessTable(Vertical):
         self._show_detail()
 
     def on_resize(self) -> None:
-        """Give the detail its share, or leave it out where there is no room for it."""
+        """Size the detail, or hide it if there is no room."""
         height = self.size.height
-        self._detail.set_class(height >= _HEIGHT_FOR_RULE, "-ruled")
+        self._detail.set_class(height >= _MIN_HEIGHT_FOR_BORDER, "-ruled")
         self._detail.styles.max_height = max(2, height // 3)
         self._show_detail()
 
     def _show_detail(self) -> None:
         row = self.highlighted
-        self._detail.display = row is not None and self.size.height >= _HEIGHT_FOR_DETAIL
+        self._detail.display = row is not None and self.size.height >= _MIN_HEIGHT_FOR_DETAIL
         if row is None:
             return
-        if row is not self._detailed:  # an update lays the screen out again, and rows come 20 times a second
-            self._detailed = row
+        if row is not self._shown_row:  # an update triggers a layout, and rows arrive 20 times a second
+            self._shown_row = row
             self._detail.update(_detail(row))
-        if row.key != self._announced:
-            self._announced = row.key
+        if row.key != self._notified_key:
+            self._notified_key = row.key
             self.post_message(self.AccessHighlighted(self, row))
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:  # noqa: ARG002
-        """``g`` only where there is something to grant."""
+        """Offer ``g`` only if this table holds denials to grant."""
         return self._grants or action != "grant"
 
     def action_grant(self) -> None:
-        """Ask to grant what the highlighted access was denied."""
+        """Ask to grant the highlighted access."""
         row = self.highlighted
         if row is not None:
             self.post_message(self.GrantRequested(self, row))
 
     def action_rule(self) -> None:
-        """Ask for the rule that decided the highlighted access."""
+        """Ask to show the rule that decided the highlighted access."""
         row = self.highlighted
         if row is not None:
             self.post_message(self.RuleRequested(self, row))
 
 
 def _detail(row: AccessRow) -> Content:
-    """All there is to say of an access."""
-    said = {True: "confirmed by the kernel's audit", False: "the kernel's audit says otherwise"}
+    """Return everything known about an access."""
+    audit = {True: "confirmed by the kernel's audit", False: "the kernel's audit disagrees"}
     facts = ["once" if row.times == 1 else f"{row.times} times", row.verdict, row.syscall, row.errno, row.process]
     if row.confirmed is not None:
-        facts.append(said[row.confirmed])
+        facts.append(audit[row.confirmed])
     lines = [
         Content.assemble((visible(row.rights), "bold $text-accent"), "  ", visible(row.subject)),
         Content.assemble(("  ".join(visible(fact) for fact in facts if fact), "$foreground 70%")),

@@ -1,4 +1,4 @@
-"""Fitting text into terminal cells. Text is never markup here, and what could disturb a terminal never passes."""
+"""Fit text into terminal cells. Text is never parsed as markup, and no control character passes."""
 
 import unicodedata
 
@@ -9,24 +9,24 @@ REPLACEMENT = "\N{REPLACEMENT CHARACTER}"
 
 
 def visible(text: str) -> str:
-    """``text`` as one line of characters that a terminal shows as they are.
+    """Return ``text`` as one line of printable characters.
 
-    Callers escape what they show so that nothing is lost; this is the second line of defence: a control character,
-    line break, bidi control or surrogate that got through becomes a replacement character.
+    Callers escape text so that nothing is lost. This is the second line of defence: a control character, line break,
+    bidi control or surrogate that still got through becomes a replacement character.
     """
     if text.isprintable():
         return text
-    # Python calls blanks other than the ASCII one not printable; they are harmless.
+    # Python counts spaces other than the ASCII one as not printable; they are safe.
     return "".join(char if char.isprintable() or unicodedata.category(char) == "Zs" else REPLACEMENT for char in text)
 
 
 def width_of(text: str) -> int:
-    """How many cells ``text`` takes."""
+    """Return the width of ``text`` in cells."""
     return len(text) if text.isascii() else cell_len(text)
 
 
 def _head(text: str, cells: int) -> str:
-    """As many whole characters from the start as fit into ``cells``."""
+    """Return as many whole characters from the start as fit into ``cells``."""
     if text.isascii():
         return text[:cells]
     used = 0
@@ -38,7 +38,7 @@ def _head(text: str, cells: int) -> str:
 
 
 def _tail(text: str, cells: int) -> str:
-    """As many whole characters from the end as fit into ``cells``."""
+    """Return as many whole characters from the end as fit into ``cells``."""
     if cells <= 0:
         return ""
     if text.isascii():
@@ -52,9 +52,9 @@ def _tail(text: str, cells: int) -> str:
 
 
 def elide_middle(text: str, cells: int) -> str:
-    """``text`` in at most ``cells`` cells: where it is too long, its middle gives way to an ellipsis.
+    """Shorten ``text`` to at most ``cells`` cells by replacing its middle with an ellipsis.
 
-    The end keeps the larger half, since that is where two long paths differ.
+    The end keeps the larger part, since long paths usually differ there.
     """
     if width_of(text) <= cells:
         return text
@@ -65,7 +65,7 @@ def elide_middle(text: str, cells: int) -> str:
 
 
 def elide_end(text: str, cells: int) -> str:
-    """``text`` in at most ``cells`` cells: where it is too long, its end gives way to an ellipsis."""
+    """Shorten ``text`` to at most ``cells`` cells by replacing its end with an ellipsis."""
     if width_of(text) <= cells:
         return text
     if cells <= 1:
@@ -74,18 +74,18 @@ def elide_end(text: str, cells: int) -> str:
 
 
 def fit(text: str, cells: int) -> str:
-    """``text`` in exactly ``cells`` cells: elided in the middle, or padded at the end."""
+    """Return ``text`` in exactly ``cells`` cells, elided in the middle or padded at the end."""
     text = elide_middle(text, cells)
     return text + " " * (cells - width_of(text))
 
 
 def fit_right(text: str, cells: int) -> str:
-    """``text`` in exactly ``cells`` cells: elided in the middle, or padded at the start."""
+    """Return ``text`` in exactly ``cells`` cells, elided in the middle or padded at the start."""
     text = elide_middle(text, cells)
     return " " * (cells - width_of(text)) + text
 
 
 def fit_end(text: str, cells: int) -> str:
-    """``text`` in exactly ``cells`` cells, elided or padded at its end."""
+    """Return ``text`` in exactly ``cells`` cells, elided or padded at the end."""
     text = elide_end(text, cells)
     return text + " " * (cells - width_of(text))

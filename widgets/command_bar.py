@@ -1,4 +1,4 @@
-"""A line to type a command into, with the commands typed before."""
+"""An input for commands, with a history."""
 
 from collections.abc import Iterable
 from typing import ClassVar
@@ -8,11 +8,11 @@ from textual.binding import Binding, BindingType
 from textual.message import Message
 from textual.widgets import Input
 
-_MOST_REMEMBERED = 200
+_MAX_HISTORY = 200
 
 
 class CommandBar(Input):
-    """An input with a history: up and down go through the commands submitted before."""
+    """An input with a history: up and down step through the commands submitted before."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("up", "older", "Older command", show=False),
@@ -22,7 +22,7 @@ class CommandBar(Input):
     | Key(s) | Description |
     | :- | :- |
     | enter | Submit the command. |
-    | up, down | An older or newer command. |
+    | up, down | Recall an older or newer command. |
     """
 
     DEFAULT_CSS = """
@@ -37,7 +37,7 @@ class CommandBar(Input):
     """
 
     class CommandSubmitted(Message):
-        """Posted when a person submits a command that is not blank.
+        """Posted when the user submits a command that is not blank.
 
         Can be handled using `on_command_bar_command_submitted` in a parent widget.
         """
@@ -47,7 +47,7 @@ class CommandBar(Input):
             self.bar = bar
             """The bar that sent the message."""
             self.text = text
-            """The command, without blanks around it."""
+            """The command, without surrounding blanks."""
 
         @property
         def control(self) -> "CommandBar":
@@ -74,22 +74,22 @@ class CommandBar(Input):
             classes=classes,
             disabled=disabled,
         )
-        self._history: list[str] = list(history)[-_MOST_REMEMBERED:]
-        self._place = len(self._history)
+        self._history: list[str] = list(history)[-_MAX_HISTORY:]
+        self._index = len(self._history)
         self._unsent = ""
 
     @property
     def history(self) -> tuple[str, ...]:
-        """The commands submitted, oldest first."""
+        """The submitted commands, oldest first."""
         return tuple(self._history)
 
     def remember(self, text: str) -> None:
-        """Add a command to the history, as the newest."""
+        """Add a command to the history as the newest."""
         if text in self._history:
             self._history.remove(text)
         self._history.append(text)
-        del self._history[:-_MOST_REMEMBERED]
-        self._place = len(self._history)
+        del self._history[:-_MAX_HISTORY]
+        self._index = len(self._history)
         self._unsent = ""
 
     @on(Input.Submitted)
@@ -100,19 +100,19 @@ class CommandBar(Input):
             self.remember(text)
             self.post_message(self.CommandSubmitted(self, text))
 
-    def _recall(self, place: int) -> None:
-        if not 0 <= place <= len(self._history) or place == self._place:
+    def _recall(self, index: int) -> None:
+        if not 0 <= index <= len(self._history) or index == self._index:
             return
-        if self._place == len(self._history):
+        if self._index == len(self._history):
             self._unsent = self.value
-        self._place = place
-        self.value = self._unsent if place == len(self._history) else self._history[place]
+        self._index = index
+        self.value = self._unsent if index == len(self._history) else self._history[index]
         self.cursor_position = len(self.value)
 
     def action_older(self) -> None:
-        """Go to the command before."""
-        self._recall(self._place - 1)
+        """Recall the previous command."""
+        self._recall(self._index - 1)
 
     def action_newer(self) -> None:
-        """Go to the command after, at last to what was typed and not submitted."""
-        self._recall(self._place + 1)
+        """Recall the next command, or finally the text typed but not submitted."""
+        self._recall(self._index + 1)

@@ -1,4 +1,4 @@
-"""Which rights and scopes a policy handles at all."""
+"""A panel that shows which rights and scopes a policy handles."""
 
 from collections.abc import Iterable
 from typing import NamedTuple
@@ -15,9 +15,10 @@ _NAME_WIDTH = 20
 
 
 class HandledRow(NamedTuple):
-    """One right or scope. ``locked`` where it cannot be switched off, and then ``why``; ``enforced`` by this kernel.
+    """One right or scope.
 
-    ``abi`` is None for a right of a kernel that is not known yet.
+    ``abi`` is None for a right that no known ABI has. A ``locked`` row cannot be switched off, and ``why`` says what
+    needs it. ``enforced`` is whether this kernel enforces it.
     """
 
     name: str
@@ -30,7 +31,7 @@ class HandledRow(NamedTuple):
 
 
 class HandledPanel(ToggleList[HandledRow]):
-    """Every right and scope with whether the policy handles it, in groups; each to be toggled."""
+    """Every right and scope in groups, each with a mark that toggles whether the policy handles it."""
 
     DEFAULT_CSS = """
     HandledPanel > .toggle-list--detail {
@@ -39,7 +40,7 @@ class HandledPanel(ToggleList[HandledRow]):
     """
 
     class HandledToggled(Message):
-        """Posted when a person toggles a right or scope.
+        """Posted when the user toggles a right or scope.
 
         Can be handled using `on_handled_panel_handled_toggled` in a parent widget.
         """
@@ -57,19 +58,19 @@ class HandledPanel(ToggleList[HandledRow]):
             return self.panel
 
     def show(self, rows: Iterable[HandledRow]) -> None:
-        """Show ``rows``, grouped by kind; the cursor stays on its row."""
+        """Show ``rows`` grouped by kind, keeping the cursor on its row."""
         self.show_rows(rows)
 
     def heading(self, row: HandledRow) -> str:
-        """Return the kind of the row, in words."""
+        """Return the name of the row's group."""
         return _GROUPS.get(row.kind, visible(row.kind))
 
     def toggled(self, row: HandledRow) -> Message:
-        """Return the panel's message."""
+        """Return the message to post when ``row`` is toggled."""
         return self.HandledToggled(self, row.name)
 
     def prompt(self, row: HandledRow) -> Content:
-        """Return mark, name, ABI, and a word if something is to be known."""
+        """Return the row's line: mark, name, ABI, and a word on its state if needed."""
         style = "bold $text-success" if row.handled else ""
         word = "not enforced" if not row.enforced else "in use" if row.locked else ""
         return Content.assemble(
@@ -79,12 +80,12 @@ class HandledPanel(ToggleList[HandledRow]):
         )
 
     def detail(self, row: HandledRow) -> Content:
-        """Return what it means that the right is handled or not, and what is in the way of changing it."""
+        """Return what the row's state means, and why it cannot be changed or has no effect here."""
         if row.kind == "scope":
-            says = "Kept within the sandbox." if row.handled else "Not restricted."
+            effect = "Confined to the sandbox." if row.handled else "Not restricted."
         else:
-            says = "Denied unless a rule grants it." if row.handled else "Not restricted: allowed everywhere."
-        lines = [Content(says)]
+            effect = "Denied unless a rule grants it." if row.handled else "Not restricted: allowed everywhere."
+        lines = [Content(effect)]
         if row.why:
             lines.append(Content.assemble((visible(row.why), "$text-warning")))
         if not row.enforced:

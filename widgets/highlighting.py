@@ -1,4 +1,4 @@
-"""Highlighting a policy's text a line at a time: which kind each piece of a line is."""
+"""Highlight the text of a policy one line at a time."""
 
 import re
 from collections.abc import Iterator
@@ -28,14 +28,14 @@ _JSON: Final = re.compile(
     """,
     re.VERBOSE,
 )
-# What matters for which lines begin within a string of several lines: everything that can hold its quotes.
+# The tokens that can contain quotes: enough to find the lines that begin inside a multi-line string.
 _TOML_LONG: Final = re.compile(
     r"""\#[^\n]*|"{3}(?:\\.|[^\\])*?"{3}|'{3}.*?'{3}|"(?:\\.|[^"\\\n])*"?|'[^'\n]*'?""", re.DOTALL
 )
 
 
 def highlight(line: str, language: Language, inside: str) -> Iterator[tuple[str, str]]:
-    """A line cut into pieces, each with its kind; ``inside`` are the quotes of a string that began on a line before."""
+    """Split a line into pieces with their kinds; ``inside`` are the quotes of a string open from an earlier line."""
     place = 0
     if inside:
         end = line.find(inside)
@@ -51,7 +51,7 @@ def highlight(line: str, language: Language, inside: str) -> Iterator[tuple[str,
 
 
 def long_strings(text: str) -> dict[int, str]:
-    """The lines (from 0) that begin within a TOML string of several lines, with the quotes that end it."""
+    """Return the lines (from 0) that begin inside a multi-line TOML string, with the quotes that end it."""
     if '"""' not in text and "'''" not in text:
         return {}
     inside: dict[int, str] = {}

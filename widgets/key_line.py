@@ -1,4 +1,4 @@
-"""The keys that work now, in one line."""
+"""One line with the keys that work now."""
 
 from typing import Final, NamedTuple
 
@@ -11,7 +11,7 @@ from widgets.cells import ELLIPSIS, visible, width_of
 
 
 class KeyShown(NamedTuple):
-    """One key: what is pressed, how it is shown, what it does, and whether it would do something now."""
+    """One key: its Textual name, how it is displayed, what it does, and whether it is enabled now."""
 
     key: str
     display: str
@@ -25,10 +25,10 @@ _DISABLED: Final = "$footer-description-foreground 50%"
 
 
 class KeyLine(Widget):
-    """The shown bindings of the focused widget and its screen; a click presses one. What does not fit is left out.
+    """The visible bindings of the focused widget and its screen; a click presses one. Keys that do not fit are omitted.
 
-    One widget, where Textual's own Footer is one a key: that is made anew with every move of the focus and every change
-    of what is possible, which is felt on slow machines.
+    A single widget, unlike Textual's Footer, which has one per key and recreates them whenever the focus or an action's
+    availability changes: a noticeable delay on slow machines.
     """
 
     DEFAULT_CSS = """
@@ -52,15 +52,15 @@ class KeyLine(Widget):
 
     @property
     def keys(self) -> tuple[KeyShown, ...]:
-        """All keys, in order, also those that do not fit."""
+        """All keys in order, including those that do not fit."""
         return self._keys
 
     def on_mount(self) -> None:
-        """Follow the bindings of the screen."""
+        """Subscribe to changes of the screen's bindings."""
         self.screen.bindings_updated_signal.subscribe(self, self._changed)
 
     def on_unmount(self) -> None:
-        """Follow them no more."""
+        """Unsubscribe."""
         self.screen.bindings_updated_signal.unsubscribe(self)
 
     def _changed(self, screen: Screen[object]) -> None:
@@ -77,7 +77,7 @@ class KeyLine(Widget):
             self.refresh()
 
     def render(self) -> Content:
-        """Draw as many keys as fit."""
+        """Render as many keys as fit."""
         width = self.size.width
         parts: list[tuple[str, str]] = []
         self._ends = []
@@ -96,7 +96,7 @@ class KeyLine(Widget):
         return Content.assemble(*parts)
 
     def on_click(self, event: events.Click) -> None:
-        """Press the key that was clicked on."""
+        """Press the key that was clicked."""
         event.stop()
         for end, key in self._ends:
             if event.x < end:

@@ -1,4 +1,4 @@
-"""A list of any length with a cursor, drawn a line at a time: only what is on the screen costs anything."""
+"""A list of any length with a cursor; only the lines on the screen are drawn."""
 
 from abc import abstractmethod
 from collections.abc import Sequence
@@ -16,14 +16,14 @@ from textual.strip import Strip
 from widgets.styling import background_style, text_style
 
 Piece = tuple[str, str]
-"""Some text of one line, and the component class that styles it (empty: the plain style)."""
+"""Part of a line, and the component class that styles it (empty for the plain style)."""
 
 
 class LineList(ScrollView, can_focus=True):
-    """Lines with a cursor, for lists too long for a widget or a node a line.
+    """Lines with a cursor, for lists too long to have a widget or a node per line.
 
-    A subclass says how many lines there are (``line_count``) and draws one (``draw_line``); it calls ``lines_changed``
-    when the number changed. Lines never scroll sideways: what does not fit is elided by the subclass.
+    A subclass provides ``line_count`` and ``draw_line``, and calls ``lines_changed`` when the number of lines changes.
+    Lines never scroll sideways: the subclass elides what does not fit.
     """
 
     BINDINGS: ClassVar[list[BindingType]] = [
@@ -37,8 +37,8 @@ class LineList(ScrollView, can_focus=True):
     """
     | Key(s) | Description |
     | :- | :- |
-    | up, down | Move the cursor a line. |
-    | pageup, pagedown | Move the cursor a page. |
+    | up, down | Move the cursor by a line. |
+    | pageup, pagedown | Move the cursor by a page. |
     | home, end | Move the cursor to the first or last line. |
     """
 
@@ -52,9 +52,9 @@ class LineList(ScrollView, can_focus=True):
     | Class | Description |
     | :- | :- |
     | `line-list--cursor` | The line with the cursor. |
-    | `line-list--header` | The line that stays at the top, where there is one. |
+    | `line-list--header` | The fixed line at the top, if there is one. |
     | `line-list--hover` | The line under the mouse. |
-    | `line-list--empty` | What is shown where there are no lines. |
+    | `line-list--empty` | The text of a list without lines. |
     """
 
     DEFAULT_CSS = """
@@ -95,10 +95,10 @@ class LineList(ScrollView, can_focus=True):
     ALLOW_SELECT = False
 
     HEADER_LINES: ClassVar[int] = 0
-    """How many lines at the top stay while the others scroll: 0 or 1."""
+    """The number of fixed lines at the top: 0 or 1."""
 
     cursor: reactive[int] = reactive(-1, repaint=False)
-    """The line with the cursor, from 0; -1 where there are no lines."""
+    """The line with the cursor, from 0; -1 if there are no lines."""
 
     hover: reactive[int] = reactive(-1, repaint=False)
     """The line under the mouse, or -1."""
@@ -106,62 +106,62 @@ class LineList(ScrollView, can_focus=True):
     @property
     @abstractmethod
     def line_count(self) -> int:
-        """How many lines there are."""
+        """The number of lines."""
 
     @abstractmethod
     def draw_line(self, number: int, width: int) -> Sequence[Piece]:
-        """Line ``number`` in at most ``width`` cells; the rest of the line is left blank."""
+        """Return line ``number`` in at most ``width`` cells; the rest of the line is left blank."""
 
     def draw_header(self, width: int) -> Sequence[Piece]:  # noqa: ARG002
-        """The line that stays at the top; called where ``HEADER_LINES`` is 1."""
+        """Return the fixed line at the top; called if ``HEADER_LINES`` is 1."""
         return ()
 
     def draw_empty(self, width: int) -> str:  # noqa: ARG002
-        """What the first line says where there are no lines."""
+        """Return the text of a list without lines."""
         return ""
 
     def cursor_moved(self) -> None:
-        """Called after the cursor went to another line."""
+        """Handle a cursor that moved to another line."""
 
-    # Size and place
+    # Size and scrolling
 
     def lines_changed(self) -> None:
-        """Tell that the number of lines changed; the cursor is kept within them."""
+        """Redraw after the number of lines changed; the cursor is kept within them."""
         count = self.line_count
-        # No width: lines are drawn to fit and never scroll sideways.
+        # No width: lines are drawn to fit.
         self.virtual_size = Size(0, count + self.HEADER_LINES)
         self.cursor = min(self.cursor, count - 1)
         self.refresh()
 
     @property
     def page_lines(self) -> int:
-        """How many lines fit on the screen."""
+        """The number of lines that fit on the screen."""
         return max(1, self.scrollable_content_region.height - self.HEADER_LINES)
 
     @property
     def top_line(self) -> int:
-        """The first line that is on the screen."""
+        """The first line on the screen."""
         return self.scroll_offset.y
 
-    def scroll_top_to(self, line: int) -> None:
-        """Scroll, without animation, until ``line`` is the first on the screen, or as far as the lines go."""
+    def scroll_to_top(self, line: int) -> None:
+        """Scroll without animation until ``line`` is the first on the screen, or as far as possible."""
         self.scroll_to(y=max(0, min(line, self.line_count - self.page_lines)), animate=False, force=True)
 
-    def show_line(self, line: int) -> None:
-        """Scroll, without animation, as little as needed for ``line`` to be on the screen."""
-        if not self.size.height:  # not laid out yet: the first resize does it
+    def scroll_to_line(self, line: int) -> None:
+        """Scroll without animation, as little as needed to bring ``line`` on the screen."""
+        if not self.size.height:  # not laid out yet: the first resize scrolls
             return
         if line < self.top_line:
-            self.scroll_top_to(line)
+            self.scroll_to_top(line)
         elif line >= self.top_line + self.page_lines:
-            self.scroll_top_to(line - self.page_lines + 1)
+            self.scroll_to_top(line - self.page_lines + 1)
 
-    def shows_line(self, line: int) -> bool:
-        """Whether ``line`` is to be seen."""
+    def is_line_visible(self, line: int) -> bool:
+        """Return whether ``line`` is on the screen."""
         return self.top_line <= line < self.top_line + self.page_lines
 
-    def refresh_item(self, number: int) -> None:
-        """Draw one line again."""
+    def refresh_list_line(self, number: int) -> None:
+        """Redraw one line."""
         if 0 <= number < self.line_count:
             y = number + self.HEADER_LINES - self.scroll_offset.y
             if 0 <= y < self.size.height:
@@ -172,31 +172,31 @@ class LineList(ScrollView, can_focus=True):
         return max(-1 if not self.line_count else 0, min(cursor, self.line_count - 1))
 
     def watch_cursor(self, old: int, new: int) -> None:
-        """Show the cursor where it went."""
-        self.refresh_item(old)
-        self.refresh_item(new)
+        """Redraw both lines and scroll to the cursor."""
+        self.refresh_list_line(old)
+        self.refresh_list_line(new)
         if new >= 0:
-            self.show_line(new)
+            self.scroll_to_line(new)
         if old != new:
             self.cursor_moved()
 
     def watch_hover(self, old: int, new: int) -> None:
-        """Show the line under the mouse."""
-        self.refresh_item(old)
-        self.refresh_item(new)
+        """Redraw both lines."""
+        self.refresh_list_line(old)
+        self.refresh_list_line(new)
 
     def on_resize(self) -> None:
-        """Keep the cursor on the screen when that shrinks."""
+        """Keep the cursor on the screen when the widget shrinks."""
         self.call_after_refresh(self._keep_cursor_on_screen)
 
     def _keep_cursor_on_screen(self) -> None:
         if self.cursor >= 0:
-            self.show_line(self.cursor)
+            self.scroll_to_line(self.cursor)
 
     # Drawing
 
     def render_line(self, y: int) -> Strip:
-        """Draw what is at row ``y`` of the widget."""
+        """Render row ``y`` of the widget."""
         width = self.scrollable_content_region.width
         plain = self.rich_style
         if y < self.HEADER_LINES:
@@ -234,33 +234,33 @@ class LineList(ScrollView, can_focus=True):
         return number if number < self.line_count else -1
 
     def on_mouse_move(self, event: events.MouseMove) -> None:
-        """Show which line the mouse is on."""
+        """Track the line under the mouse."""
         self.hover = self._line_at(event)
 
     def on_leave(self) -> None:
-        """The mouse is on no line any more."""
+        """Forget the line under the mouse."""
         self.hover = -1
 
     def on_click(self, event: events.Click) -> None:
-        """Move the cursor to the line clicked on."""
+        """Move the cursor to the clicked line."""
         number = self._line_at(event)
         if number >= 0:
             self.cursor = number
 
     def action_cursor_up(self) -> None:
-        """Move the cursor up a line."""
+        """Move the cursor up by a line."""
         self.cursor -= 1
 
     def action_cursor_down(self) -> None:
-        """Move the cursor down a line."""
+        """Move the cursor down by a line."""
         self.cursor += 1
 
     def action_page_up(self) -> None:
-        """Move the cursor up a page."""
+        """Move the cursor up by a page."""
         self.cursor -= self.page_lines - 1
 
     def action_page_down(self) -> None:
-        """Move the cursor down a page."""
+        """Move the cursor down by a page."""
         self.cursor += self.page_lines - 1
 
     def action_first(self) -> None:

@@ -1,11 +1,11 @@
-"""A text of some lines that changes often and seldom takes another height."""
+"""A short text that changes often but rarely changes height."""
 
 from textual.content import Content
 from textual.widgets import Static
 
 
 class Note(Static):
-    """Text that is laid out again only where it needs another height: laying out a whole screen is dear."""
+    """Text that triggers a layout only when its height changes, since laying out the whole screen is slow."""
 
     def __init__(self, *, classes: str | None = None) -> None:
         super().__init__(markup=False, classes=classes)
@@ -17,5 +17,5 @@ class Note(Static):
             return
         self._shown = content
         width, height = self.content_size
-        # Without a width it was never laid out: whatever shows it first will do that.
+        # Without a width it was never laid out: that happens when it is first displayed.
         self.update(content, layout=width > 0 and content.get_height({}, width) != height)

@@ -1,4 +1,4 @@
-"""One line of output, which may be written over until it is finished."""
+"""One line of output, which can be overwritten until it is finished."""
 
 import itertools
 from operator import itemgetter
@@ -9,16 +9,16 @@ from rich.style import Style
 from widgets.cells import width_of
 
 Run = tuple[str, Style | None]
-"""Some text of a line in one style."""
+"""Part of a line in one style."""
 
 _BLANK: Final[Run] = (" ", None)
 
 
 class Line:
-    """One line of output: runs of text, and a column where the next character goes.
+    """One line of output: runs of text, and the column where the next character goes.
 
-    A line that is only appended to, as nearly all, is kept in runs. One that is written over is kept a character at a
-    time until it is finished, so that no order of characters, however hostile, costs more than its length.
+    A line that is only appended to, as nearly all are, is kept as runs. One that is overwritten is kept as single
+    characters until it is finished, so that no sequence of characters, however hostile, costs more than its length.
     """
 
     __slots__ = ("_cells", "_runs", "column", "length", "note", "wider")
@@ -27,17 +27,17 @@ class Line:
         self._runs: list[Run] = [(note, None)] if note else []
         self._cells: list[Run] | None = None
         self.length = len(note)
-        """How many characters there are."""
+        """The number of characters."""
         self.column = 0
-        """Where the next character goes, counted in characters; it may be past the end."""
+        """Where the next character goes, in characters; may be past the end."""
         self.wider = 0
-        """How many cells more than characters were written: what tab stops are off by."""
+        """How many more cells than characters were written: the offset for tab stops."""
         self.note = bool(note)
-        """Whether this is no output but a line about it."""
+        """Whether this is a note about the output rather than output."""
 
     @property
     def runs(self) -> list[Run]:
-        """The text in its styles."""
+        """The text with its styles."""
         if self._cells is None:
             return self._runs
         runs: list[Run] = []
@@ -57,12 +57,12 @@ class Line:
         return self._cells
 
     def finish(self) -> None:
-        """Nothing more will be written."""
+        """Mark the line as complete."""
         if self._cells is not None:
             self._runs, self._cells = self.runs, None
 
     def write(self, text: str, style: Style | None) -> None:
-        """Put ``text`` at the column, over what is there."""
+        """Write ``text`` at the column, overwriting what is there."""
         if not text.isascii():
             self.wider += width_of(text) - len(text)
         if self.column == self.length and self._cells is None:

@@ -1,4 +1,4 @@
-"""The text of a policy: line numbers, highlighting, marked lines. Read only."""
+"""A read-only view of a policy's text with line numbers, highlighting and marked lines."""
 
 from collections.abc import Iterable
 from typing import ClassVar
@@ -15,12 +15,12 @@ from widgets.highlighting import Language, highlight, long_strings
 from widgets.styling import background_style, text_style
 
 _TAB = 4
-# Lines highlighted and kept: a few screens. Highlighting is by line and lazy, so a text of any length costs the same.
+# Highlighted lines to cache: a few screens. Highlighting is lazy and by line, so a text of any length costs the same.
 _LINES_KEPT = 1024
 
 
 class PolicyText(ScrollView, can_focus=True):
-    """A policy's text. Only lines on the screen are highlighted, so 100,000 lines are as quick as ten."""
+    """A policy's text. Only lines on the screen are highlighted, so 100,000 lines are as fast as ten."""
 
     COMPONENT_CLASSES: ClassVar[set[str]] = {
         "policy-text--gutter",
@@ -41,12 +41,12 @@ class PolicyText(ScrollView, can_focus=True):
     | `policy-text--gutter-marked` | The number and arrow of a marked line. |
     | `policy-text--marked` | The text of a marked line. |
     | `policy-text--comment` | Comments. |
-    | `policy-text--header` | Headers of tables. |
+    | `policy-text--header` | Table headers. |
     | `policy-text--key` | Keys. |
     | `policy-text--string` | Strings. |
     | `policy-text--constant` | true, false, null. |
     | `policy-text--number` | Numbers and dates. |
-    | `policy-text--mark` | Brackets, commas, equal signs. |
+    | `policy-text--mark` | Brackets, commas, equals signs. |
     """
 
     DEFAULT_CSS = """
@@ -106,14 +106,14 @@ class PolicyText(ScrollView, can_focus=True):
         self._language: Language = "toml"
         self._marked: frozenset[int] = frozenset()
         self._inside: dict[int, str] = {}
-        """Lines (from 0) that begin within a TOML string of several lines, and its quotes."""
+        """Lines (from 0) that begin inside a multi-line TOML string, and its quotes."""
         self._pieces: LRUCache[int, list[tuple[str, str]]] = LRUCache(_LINES_KEPT)
-        self._to_follow: int | None = None
-        """The line (from 1) to bring on the screen once there is room: while hidden there is none."""
+        self._pending_line: int | None = None
+        """The line (from 1) to scroll to once the widget has a size; it has none while hidden."""
 
     @property
     def text(self) -> str:
-        """The text shown."""
+        """The text."""
         return self._text
 
     @property
@@ -124,8 +124,8 @@ class PolicyText(ScrollView, can_focus=True):
     def show(self, text: str, language: Language = "toml", lines: Iterable[int] = ()) -> None:
         """Show ``text`` and mark ``lines`` (from 1).
 
-        The screen follows: to the first marked line where other lines are marked than before, else to the first line
-        that changed; it stays where it is when that is to be seen already.
+        Scrolls to the first marked line if the marks changed, else to the first line that changed, unless that line is
+        on the screen already.
         """
         marked = frozenset(lines)
         follow: int | None = None
@@ -154,27 +154,27 @@ class PolicyText(ScrollView, can_focus=True):
             self._follow(follow)
 
     def goto(self, line: int) -> None:
-        """Bring ``line`` (from 1) on the screen, in its middle where it was not to be seen."""
+        """Scroll ``line`` (from 1) to the middle of the screen, unless it is on the screen already."""
         self._follow(line)
 
     def _follow(self, line: int) -> None:
         height = self.scrollable_content_region.height
         number = max(0, min(line, len(self._lines)) - 1)
-        self._to_follow = None if height else line
+        self._pending_line = None if height else line
         if height and not self.scroll_offset.y <= number < self.scroll_offset.y + height:
             self.scroll_to(y=max(0, number - height // 2), animate=False, force=True)
 
     def on_resize(self) -> None:
-        """Shown, or of another size: what was to be followed meanwhile can be now."""
-        if self._to_follow is not None:
-            self._follow(self._to_follow)
+        """Scroll to the line that was asked for while there was no room."""
+        if self._pending_line is not None:
+            self._follow(self._pending_line)
 
     @property
     def _gutter_width(self) -> int:
         return max(3, len(str(len(self._lines)))) + 2
 
     def render_line(self, y: int) -> Strip:
-        """Draw the line at row ``y`` of the widget: gutter, then the text from the horizontal scroll position on."""
+        """Render row ``y`` of the widget: the gutter, then the text from the horizontal scroll position on."""
         width = self.scrollable_content_region.width
         scroll_x, scroll_y = self.scroll_offset
         number = scroll_y + y
@@ -197,7 +197,7 @@ class PolicyText(ScrollView, can_focus=True):
         return base + text_style(self, f"policy-text--{kind}")
 
     def _highlighted(self, number: int) -> list[tuple[str, str]]:
-        """The pieces of a line (from 0) with their kinds."""
+        """Return the pieces of a line (from 0) with their kinds."""
         pieces = self._pieces.get(number)
         if pieces is None:
             line = visible(self._lines[number].rstrip("\r").expandtabs(_TAB))
@@ -206,7 +206,7 @@ class PolicyText(ScrollView, can_focus=True):
 
 
 def _common(before: list[str], after: list[str], limit: int) -> int:
-    """How many lines the two begin with alike, at most ``limit``. Halving: each step compares slices in C."""
+    """Return the length of the common start of both lists, at most ``limit``, by bisection with slice comparisons."""
     low, high = 0, limit
     while low < high:
         middle = (low + high + 1) // 2

@@ -1,4 +1,4 @@
-"""The filesystem as a tree, with what a policy grants on every row."""
+"""The filesystem as a tree, each row with the rights that a policy grants there."""
 
 import contextlib
 import gc
@@ -14,20 +14,20 @@ from widgets.tree_drawing import INDENT, message_pieces, row_pieces
 from widgets.tree_loader import Load, TreeLoader
 from widgets.tree_model import Node, TreeModel, TreeRow, TreeSource, is_at_or_below
 
-# Reading that is faster than this shows no sign of it: it would only flicker.
+# A directory that is read faster than this shows no message, which would only flicker.
 _SHOW_READING_AFTER_S: Final = 0.3
-# From so many entries on, going through them all makes a garbage collection long enough to be felt (130 ms measured for
-# 200,000), so they are kept out of it. They are in no cycle that only a collection could free.
-_MANY: Final = 20_000
+# From this many entries on, scanning them makes a garbage collection noticeably slow (130 ms for 200,000), so they are
+# frozen. They are in no reference cycle that only a collection could free.
+_FREEZE_FROM: Final = 20_000
 
 
 class PolicyTree(LineList):
     """A tree of paths, read lazily, each row with the rights that a policy grants there.
 
-    Right of the name stand a ``*`` where a rule on this very path grants something, and one letter a group of rights
-    (see ``widgets.rights_letters``); what is only inherited is dim and, where there is room, named with where it comes
-    from. Directories of 100,000 entries and more are fine: only lines on the screen are drawn, and reading is done in a
-    thread, which may hang without holding the screen or the end of the program.
+    At the right edge are a ``*`` if a rule on this exact path grants something, and one letter per group of rights (see
+    ``widgets.rights_letters``). Inherited rights are dim and, if there is room, shown with the path they come from.
+    Directories with 100,000 entries and more are fine: only lines on the screen are drawn, and directories are read in
+    a thread, which may hang without blocking the screen or the exit of the program.
     """
 
     BINDINGS: ClassVar[list[BindingType]] = [
@@ -40,11 +40,11 @@ class PolicyTree(LineList):
     """
     | Key(s) | Description |
     | :- | :- |
-    | space | Step the row to its next level of rights. |
-    | backspace, shift+space | Step the row to its previous level of rights. |
+    | space | Switch the row to its next level of rights. |
+    | backspace, shift+space | Switch the row to its previous level of rights. |
     | enter | Open or close a directory. |
     | right | Open a directory, or go to its first entry. |
-    | left | Close a directory, or go to the one that holds this row. |
+    | left | Close a directory, or go to the parent directory. |
     """
 
     COMPONENT_CLASSES: ClassVar[set[str]] = {
@@ -61,12 +61,12 @@ class PolicyTree(LineList):
     | Class | Description |
     | :- | :- |
     | `policy-tree--directory` | The name of a directory. |
-    | `policy-tree--link` | Where a symbolic link leads. |
-    | `policy-tree--note` | What a row says beside its name, and lines that are no path. |
+    | `policy-tree--link` | The target of a symbolic link. |
+    | `policy-tree--note` | A note after the name, and lines that are not a path. |
     | `policy-tree--missing` | A rule's path that does not exist. |
-    | `policy-tree--given` | Rights granted by rules on this very path. |
+    | `policy-tree--given` | Rights granted by rules on this exact path. |
     | `policy-tree--inherited` | Rights granted by rules above. |
-    | `policy-tree--none` | The dashes of rights not granted. |
+    | `policy-tree--none` | The dashes for rights not granted. |
     | `policy-tree--guide` | The marks of open and closed directories. |
     """
 
@@ -103,7 +103,7 @@ class PolicyTree(LineList):
     """
 
     class PathHighlighted(Message):
-        """Posted when the cursor goes to another path.
+        """Posted when the cursor moves to another path.
 
         Can be handled using `on_policy_tree_path_highlighted` in a parent widget.
         """
@@ -113,7 +113,7 @@ class PolicyTree(LineList):
             self.tree = tree
             """The tree that sent the message."""
             self.path = path
-            """The path, as its row has it."""
+            """The path, exactly as in its row."""
 
         @property
         def control(self) -> "PolicyTree":
@@ -121,7 +121,7 @@ class PolicyTree(LineList):
             return self.tree
 
     class LevelStep(Message):
-        """Posted when a person steps a row to its next or previous level of rights.
+        """Posted when the user switches a row to its next or previous level of rights.
 
         Can be handled using `on_policy_tree_level_step` in a parent widget.
         """
@@ -131,7 +131,7 @@ class PolicyTree(LineList):
             self.tree = tree
             """The tree that sent the message."""
             self.path = path
-            """The path, as its row has it."""
+            """The path, exactly as in its row."""
             self.step: Literal[1, -1] = step
             """1 for the next level, -1 for the previous one."""
 
@@ -141,7 +141,7 @@ class PolicyTree(LineList):
             return self.tree
 
     class _Arrived(Message):
-        """A directory was read; posted from the reading thread. ``error`` is a fault of the source, not of the disk."""
+        """Posted from the reading thread when a directory was read; ``error`` is any error but an OSError."""
 
         def __init__(self, load: Load, nodes: list[Node], error: Exception | None) -> None:
             super().__init__()
@@ -155,24 +155,22 @@ class PolicyTree(LineList):
         super().__init__(name=name, id=id, classes=classes, disabled=disabled)
         self._model = TreeModel()
         self._loader = TreeLoader(self._model, self._post_arrived)
-        self._announced: str | None = None
-
-    # What others ask and tell
+        self._posted_path: str | None = None
 
     @property
     def line_count(self) -> int:
-        """How many rows are open."""
+        """The number of open rows."""
         return len(self._model.lines)
 
     @property
     def cursor_path(self) -> str | None:
-        """The path under the cursor, or None where the line only says something."""
+        """The path under the cursor, or None on a message."""
         node = self._cursor_node()
         return None if node is None or node.row is None else node.row.path
 
     @property
     def cursor_row(self) -> TreeRow | None:
-        """The row under the cursor as it is now, or None where the line only says something."""
+        """The current row under the cursor, or None on a message."""
         node = self._cursor_node()
         return None if node is None else self._model.row(node)
 
@@ -182,9 +180,9 @@ class PolicyTree(LineList):
         return self._loader.is_reading
 
     def set_source(self, source: TreeSource, root_path: str) -> None:
-        """Show the tree below ``root_path``. Everything read so far is dropped. Must be called when mounted."""
+        """Show the tree below ``root_path``, dropping everything read so far. The widget must be mounted."""
         self._loader.cancel_all()
-        self._announced = None
+        self._posted_path = None
         root = self._model.set_root(source, root_path)
         self.cursor = -1
         self.lines_changed()
@@ -192,22 +190,22 @@ class PolicyTree(LineList):
         self._expand(root)
 
     def refresh_rows(self) -> None:
-        """Derive every row again: those on the screen at once, the others when they come to be seen.
+        """Refresh every row: those on the screen now, the others when they come on the screen.
 
-        Costs nothing for rows that nobody sees, and draws only those that changed. Cursor, open directories and
-        scrolling stay.
+        Only rows that changed are redrawn. The cursor, open directories and scroll position stay.
         """
         self._model.invalidate()
         for number in range(self.top_line, min(self.top_line + self.size.height, self.line_count)):
             node = self._model.lines[number]
             before = node.row
             if self._model.row(node) != before:
-                self.refresh_item(number)
+                self.refresh_list_line(number)
 
     def reload(self, path: str | None = None) -> None:
-        """Read open directories again (the one at ``path``, or all), and show what came, went and changed.
+        """Read open directories again (the one at ``path``, or all), and show what was added, removed and changed.
 
-        Cursor, open directories and scrolling stay; where the row of the cursor is gone, the nearest one has it.
+        The cursor, open directories and scroll position stay; if the row under the cursor is gone, it moves to the
+        nearest one.
         """
         self._read(
             node
@@ -216,10 +214,10 @@ class PolicyTree(LineList):
         )
 
     async def reveal(self, path: str) -> bool:
-        """Open the tree down to ``path`` and move the cursor there, or as far as it goes.
+        """Open the tree down to ``path`` and move the cursor there, or as close as possible.
 
-        Returns whether the path itself was found. Awaits the reading of directories on the way, so it must not be
-        awaited in a message handler of this widget itself.
+        Returns whether the path itself was found. Waits for directories to be read, so it must not be awaited in a
+        message handler of this widget.
         """
         node = self._model.root
         if node is None or node.row is None:
@@ -234,13 +232,13 @@ class PolicyTree(LineList):
                 found = False
                 break
             node = child
-        line = self._model.place(node)
+        line = self._model.line_of(node)
         if line >= 0:
             self.cursor = line
         return found
 
-    async def wait_read(self) -> None:
-        """Wait until no directory is being read. Not to be awaited in a message handler of this widget itself."""
+    async def wait_until_read(self) -> None:
+        """Wait until no directory is being read. Must not be awaited in a message handler of this widget."""
         await self._loader.wait_for_all()
 
     # Opening, closing and reading directories
@@ -250,37 +248,37 @@ class PolicyTree(LineList):
             return
         if node.children is None:
             self._read([node])
-            self.refresh_item(self._model.place(node))
+            self.refresh_list_line(self._model.line_of(node))
         else:
-            self._respread(node)
+            self._update_lines(node)
 
     def _collapse(self, node: Node) -> None:
         if not node.expanded:
             return
         node.expanded = False
-        if self._loader.cancel(node):  # closed before it was read: opening it again reads again
+        if self._loader.cancel(node):  # closed before it was read: read again when opened
             node.children = None
-        self._respread(node)
+        self._update_lines(node)
 
     def _read(self, nodes: Iterable[Node]) -> None:
         loads = self._loader.start(nodes)
         if loads:
-            self.set_timer(_SHOW_READING_AFTER_S, lambda: self._say_reading(loads))
+            self.set_timer(_SHOW_READING_AFTER_S, lambda: self._show_reading(loads))
 
-    def _say_reading(self, loads: list[Load]) -> None:
+    def _show_reading(self, loads: list[Load]) -> None:
         for load in loads:
             node = load.node
             if self._loader.is_current(load) and node.expanded and node.children is None:
                 node.children = [self._model.message_node(node, "reading …")]
-                self._respread(node)
+                self._update_lines(node)
 
     def _post_arrived(self, load: Load, nodes: list[Node], error: Exception | None) -> None:
-        with contextlib.suppress(RuntimeError):  # the event loop is closed: nobody waits any more
+        with contextlib.suppress(RuntimeError):  # the event loop is closed: nobody is waiting
             self.post_message(self._Arrived(load, nodes, error))
 
     @on(_Arrived)
-    def _put_in(self, message: _Arrived) -> None:
-        """Put what was read into the tree."""
+    def _insert(self, message: _Arrived) -> None:
+        """Insert what was read into the tree."""
         message.stop()
         node = message.load.node
         if not self._loader.finish(message.load):
@@ -288,47 +286,47 @@ class PolicyTree(LineList):
         if message.error is not None:
             raise message.error
         self._model.set_children(node, message.nodes)
-        self._respread(node)
-        if len(message.nodes) >= _MANY:
+        self._update_lines(node)
+        if len(message.nodes) >= _FREEZE_FROM:
             gc.freeze()
 
     def on_unmount(self) -> None:
-        """Drop whatever is still being read."""
+        """Cancel what is still being read."""
         self._loader.cancel_all()
 
-    def _respread(self, node: Node) -> None:
-        """Put the lines below ``node`` in place of those there were; cursor and screen stay on their rows."""
-        held = self._cursor_node()
+    def _update_lines(self, node: Node) -> None:
+        """Update the lines below ``node``; the cursor and the screen stay on their rows."""
+        cursor_node = self._cursor_node()
         top = self.top_line
-        was_on_screen = self.shows_line(self.cursor)
-        splice = self._model.respread(node)
+        was_on_screen = self.is_line_visible(self.cursor)
+        splice = self._model.update_lines(node)
         if splice is None:
             return
         cursor = self.cursor
         if cursor >= splice.end:
             cursor += splice.growth
-        elif cursor >= splice.start and held is not None:
-            cursor = self._model.nearest_line(held, splice, cursor)
+        elif cursor >= splice.start and cursor_node is not None:
+            cursor = self._model.nearest_line(cursor_node, splice, cursor)
         if top >= splice.end:
             top += splice.growth
-        # Without watching: the screen stays where it is, and only moves if the cursor would be off it.
+        # Bypass the watcher: the screen scrolls only if the cursor would otherwise leave it.
         self.set_reactive(LineList.cursor, cursor)
         self.lines_changed()
         if top != self.top_line:
-            self.scroll_top_to(top)
+            self.scroll_to_top(top)
         if was_on_screen:
-            self.show_line(self.cursor)
+            self.scroll_to_line(self.cursor)
         self.cursor_moved()
 
     def cursor_moved(self) -> None:
-        """Tell which path the cursor is on now."""
+        """Post the path that the cursor is on now."""
         path = self.cursor_path
-        if path is not None and path != self._announced:
-            self._announced = path
+        if path is not None and path != self._posted_path:
+            self._posted_path = path
             self.post_message(self.PathHighlighted(self, path))
 
     def draw_line(self, number: int, width: int) -> Sequence[Piece]:
-        """One row: indentation, name, what is beside it, and the rights at the right edge."""
+        """Return one row: indentation, name, notes, and the rights at the right edge."""
         node = self._model.lines[number]
         row = self._model.row(node)
         return message_pieces(node, width) if row is None else row_pieces(row, node, width)
@@ -336,7 +334,7 @@ class PolicyTree(LineList):
     # Keys and mouse
 
     def on_click(self, event: events.Click) -> None:
-        """A click on a directory's mark, or a double click on its row, opens or closes it."""
+        """Open or close a directory on a click on its mark or a double click on its row."""
         number = self._line_at(event)
         if number < 0:
             return
@@ -356,7 +354,7 @@ class PolicyTree(LineList):
         return self._model.lines[self.cursor] if 0 <= self.cursor < len(self._model.lines) else None
 
     def action_step(self, step: Literal[1, -1]) -> None:
-        """Ask for the next or previous level of rights on the row of the cursor."""
+        """Ask for the next or previous level of rights on the row under the cursor."""
         path = self.cursor_path
         if path is not None:
             self.post_message(self.LevelStep(self, path, step))
@@ -368,7 +366,7 @@ class PolicyTree(LineList):
             self._toggle(node)
 
     def action_open(self) -> None:
-        """Open the directory under the cursor; where it is open, go to its first entry."""
+        """Open the directory under the cursor, or go to its first entry if it is open."""
         node = self._cursor_node()
         if node is None:
             return
@@ -378,11 +376,11 @@ class PolicyTree(LineList):
             self._expand(node)
 
     def action_close(self) -> None:
-        """Close the directory under the cursor; where it is closed, go to the one that holds it."""
+        """Close the directory under the cursor, or go to its parent if it is closed."""
         node = self._cursor_node()
         if node is None:
             return
         if node.expanded:
             self._collapse(node)
         elif node.parent is not None:
-            self.cursor = self._model.place(node.parent)
+            self.cursor = self._model.line_of(node.parent)

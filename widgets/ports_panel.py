@@ -1,4 +1,4 @@
-"""The port rules of a policy as a table, with a line to add one."""
+"""The port rules of a policy as a table, with an input to add one."""
 
 from collections.abc import Iterable
 from typing import ClassVar, Final, NamedTuple
@@ -15,7 +15,7 @@ from textual.widgets import DataTable, Input
 from widgets.cells import visible
 from widgets.note import Note
 
-# Column heading and right, in the kernel's order; two lines, so that all of them fit beside a tree in 80 columns.
+# Column headings and rights in the kernel's order; on two lines, so that all fit next to the tree in 80 columns.
 _RIGHTS: Final[tuple[tuple[str, str], ...]] = (
     ("TCP\nbind", "bind_tcp"),
     ("TCP\nconnect", "connect_tcp"),
@@ -26,7 +26,7 @@ _COLUMNS: Final = frozenset(right for _, right in _RIGHTS)
 
 
 class PortRow(NamedTuple):
-    """One port with the rights that rules grant on it; ``sources`` name those rules for eyes (line numbers)."""
+    """One port with the rights that rules grant on it; ``sources`` is display text for those rules (line numbers)."""
 
     port: int
     service: str
@@ -35,7 +35,7 @@ class PortRow(NamedTuple):
 
 
 class PortsPanel(Vertical):
-    """One row a port, one column a right; cells are toggled, rows added by number or service name, and removed."""
+    """One row per port and one column per right; ports are added by number or service name."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("space", "toggle_right", "Toggle"),
@@ -46,9 +46,9 @@ class PortsPanel(Vertical):
     | Key(s) | Description |
     | :- | :- |
     | space, enter | Toggle the right of the cell under the cursor. |
-    | a, + | Type a port to add: a number or a service name. |
+    | a, + | Enter a port to add: a number or a service name. |
     | delete, backspace | Remove the port under the cursor. |
-    | escape | Back from typing to the table. |
+    | escape | Return from the input to the table. |
     """
 
     DEFAULT_CSS = """
@@ -77,7 +77,7 @@ class PortsPanel(Vertical):
     """
 
     class PortAdded(Message):
-        """Posted when a person submits a port to add.
+        """Posted when the user submits a port to add.
 
         Can be handled using `on_ports_panel_port_added` in a parent widget.
         """
@@ -87,7 +87,7 @@ class PortsPanel(Vertical):
             self.panel = panel
             """The panel that sent the message."""
             self.text = text
-            """What was typed, without blanks around it: a number or a service name, not looked up yet."""
+            """The text without surrounding blanks: a number or a service name, not resolved yet."""
 
         @property
         def control(self) -> "PortsPanel":
@@ -95,7 +95,7 @@ class PortsPanel(Vertical):
             return self.panel
 
     class PortRemoved(Message):
-        """Posted when a person removes a port.
+        """Posted when the user removes a port.
 
         Can be handled using `on_ports_panel_port_removed` in a parent widget.
         """
@@ -113,7 +113,7 @@ class PortsPanel(Vertical):
             return self.panel
 
     class PortToggled(Message):
-        """Posted when a person toggles a right on a port.
+        """Posted when the user toggles a right on a port.
 
         Can be handled using `on_ports_panel_port_toggled` in a parent widget.
         """
@@ -142,7 +142,7 @@ class PortsPanel(Vertical):
         self._detail = Note(classes="ports-panel--detail")
 
     def compose(self) -> ComposeResult:
-        """The table, the detail, the line to add a port."""
+        """Yield the table, the detail and the input."""
         table = self._table
         table.add_column(Text("\nPort"), key="port")
         for heading, right in _RIGHTS:
@@ -154,7 +154,7 @@ class PortsPanel(Vertical):
         yield self._input
 
     def on_mount(self) -> None:
-        """Say what can be done where there are no ports yet."""
+        """Show what to do while there are no ports."""
         self._show_detail()
 
     @property
@@ -176,7 +176,7 @@ class PortsPanel(Vertical):
         return self
 
     def show(self, rows: Iterable[PortRow]) -> None:
-        """Show ``rows``; the cursor stays on its port."""
+        """Show ``rows``, keeping the cursor on its port."""
         before, self._rows = self._rows, {row.port: row for row in rows}
         table = self._table
         if list(before) == list(self._rows):
@@ -186,17 +186,17 @@ class PortsPanel(Vertical):
                         table.update_cell(str(row.port), key, cell, update_width=key in ("service", "line"))
         else:
             at, number = table.cursor_coordinate, table.cursor_row
-            held = list(before)[number] if number < len(before) else None
+            port_before = list(before)[number] if number < len(before) else None
             table.clear()
             for row in self._rows.values():
                 table.add_row(*_cells(row).values(), key=str(row.port))
             ports = list(self._rows)
-            line = ports.index(held) if held in self._rows else min(number, len(ports) - 1)
+            line = ports.index(port_before) if port_before in self._rows else min(number, len(ports) - 1)
             table.move_cursor(row=max(0, line), column=max(1, at.column), animate=False)
         self._show_detail()
 
     def go_to(self, port: int) -> None:
-        """Move the cursor to ``port`` (one just added, say)."""
+        """Move the cursor to ``port``."""
         if port in self._rows:
             self._table.move_cursor(row=list(self._rows).index(port), animate=False)
 
@@ -227,22 +227,22 @@ class PortsPanel(Vertical):
         if row is None:
             return Content.assemble(("No port rules. Press a to add one.", "$foreground 70%"))
         right = self.highlighted_right
-        # Rights of kernels that are not known yet have no column.
+        # Rights that no known ABI has have no column.
         others = [visible(name) for name in row.rights if name not in _COLUMNS]
         also = f"; also {', '.join(others)}" if others else ""
         if right is None:
             return Content(f"port {row.port}  {visible(row.service)}".rstrip() + also)
         if right not in row.rights:
-            return Content(f"{right} on port {row.port}: granted by no rule{also}")
+            return Content(f"{right} on port {row.port}: not granted{also}")
         lines = ", ".join(visible(source) for source in row.sources)
         return Content(f"{right} on port {row.port}: granted" + (f", line {lines}" if lines else "") + also)
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:  # noqa: ARG002
-        """The table's keys are text while a port is typed."""
+        """Disable the table's keys while a port is being typed."""
         return not (self._input.has_focus and action in ("toggle_right", "add", "remove"))
 
     def on_key(self, event: events.Key) -> None:
-        """Escape leaves the input for the table."""
+        """Return to the table on escape."""
         if event.key == "escape" and self._input.has_focus:
             event.stop()
             self._table.focus()
@@ -254,7 +254,7 @@ class PortsPanel(Vertical):
             self.post_message(self.PortToggled(self, row.port, right))
 
     def action_add(self) -> None:
-        """Type a port to add."""
+        """Focus the input for a port to add."""
         self._input.focus()
 
     def action_remove(self) -> None:
@@ -265,7 +265,7 @@ class PortsPanel(Vertical):
 
 
 def _cells(row: PortRow) -> dict[str, Text]:
-    """The cells of a row by column."""
+    """Return the cells of a row by column."""
     cells = {"port": Text(str(row.port), justify="right")}
     for _, right in _RIGHTS:
         cells[right] = Text("[x]" if right in row.rights else "[ ]", style="bold" if right in row.rights else "")

@@ -1,4 +1,4 @@
-"""Every right on one path: granted here, inherited, or not, and what it means."""
+"""A panel with every right on one path: granted here, inherited or not granted, and what it means."""
 
 from collections.abc import Iterable
 from typing import ClassVar, Literal, NamedTuple
@@ -16,12 +16,12 @@ State = Literal["here", "inherited", "none"]
 
 _MARKS = {"here": "[x]", "inherited": "[-]", "none": "[ ]"}
 _STYLES = {"here": "bold $text-success", "inherited": "$foreground 70%", "none": ""}
-# The longest name, "resolve_unix"; with a word beside it a row still fits into 36 columns.
+# The longest name is "resolve_unix"; a row with a word after it still fits into 36 columns.
 _NAME_WIDTH = 12
 
 
 class Source(NamedTuple):
-    """A rule that grants a right: ``text`` for eyes, and the rule's path, line and file to go to."""
+    """A rule that grants a right: ``text`` for display, and the path, line and file to go to."""
 
     text: str
     path: str
@@ -30,11 +30,11 @@ class Source(NamedTuple):
 
 
 class RightState(NamedTuple):
-    """One right as it stands on one path.
+    """The state of one right on one path.
 
-    ``abi`` is None for a right of a kernel that is not known yet, ``kernel`` is the kernel release that brought it,
-    ``handled`` whether the policy denies it unless granted, ``enforced`` whether this kernel knows it, ``applicable``
-    whether this kind of object can hold it; ``why`` says what stands in the way.
+    ``abi`` is None for a right that no known ABI has, ``kernel`` is the Linux release that introduced it. ``handled``
+    is whether the policy denies it unless granted, ``enforced`` whether this kernel enforces it, ``applicable`` whether
+    it applies to this kind of file; ``why`` explains what keeps it from being granted or from having an effect.
     """
 
     name: str
@@ -50,7 +50,7 @@ class RightState(NamedTuple):
 
 
 class RightsPanel(ToggleList[RightState]):
-    """The rights on one path, each to be toggled, with what is to know of the highlighted one below."""
+    """The rights on one path, each with a mark that toggles it, and the details of the highlighted one."""
 
     BINDINGS: ClassVar[list[BindingType]] = [Binding("g", "source", "Go to rule")]
     """
@@ -76,7 +76,7 @@ class RightsPanel(ToggleList[RightState]):
     """
 
     class RightToggled(Message):
-        """Posted when a person toggles a right.
+        """Posted when the user toggles a right.
 
         Can be handled using `on_rights_panel_right_toggled` in a parent widget.
         """
@@ -94,7 +94,7 @@ class RightsPanel(ToggleList[RightState]):
             return self.panel
 
     class SourceRequested(Message):
-        """Posted when a person wants to see the rule that grants a right.
+        """Posted when the user asks for the rule that grants a right.
 
         Can be handled using `on_rights_panel_source_requested` in a parent widget.
         """
@@ -104,7 +104,7 @@ class RightsPanel(ToggleList[RightState]):
             self.panel = panel
             """The panel that sent the message."""
             self.source = source
-            """The rule: its path, its line and its file."""
+            """The rule to go to."""
 
         @property
         def control(self) -> "RightsPanel":
@@ -118,12 +118,12 @@ class RightsPanel(ToggleList[RightState]):
         self._subject = Note(classes="rights-panel--subject")
 
     def compose(self) -> ComposeResult:
-        """Subject, rights, detail."""
+        """Yield the subject, the list and the detail."""
         yield self._subject
         yield from super().compose()
 
     def show(self, subject: str, kind: str, states: Iterable[RightState]) -> None:
-        """Show the rights on ``subject``, which is a ``kind`` of thing ("directory"); the cursor stays on its right."""
+        """Show the rights on ``subject``, a ``kind`` of file ("directory"), keeping the cursor on its right."""
         title = Content.assemble(
             (visible(subject), "bold"), (f"  {visible(kind)}" if kind else "", "not bold $foreground 70%")
         )
@@ -131,11 +131,11 @@ class RightsPanel(ToggleList[RightState]):
         self.show_rows(states)
 
     def toggled(self, row: RightState) -> Message:
-        """Return the panel's message."""
+        """Return the message to post when ``row`` is toggled."""
         return self.RightToggled(self, row.name)
 
     def prompt(self, row: RightState) -> Content:
-        """Return one right in one line: mark, name, ABI, and a word if something is in the way."""
+        """Return the row's line: mark, name, ABI, and a word if the right cannot take effect."""
         style = _STYLES[row.state] if row.applicable else "$foreground 40%"
         word = ""
         if not row.applicable:
@@ -151,14 +151,14 @@ class RightsPanel(ToggleList[RightState]):
         )
 
     def detail(self, row: RightState) -> Content:
-        """Return all there is to say of one right."""
+        """Return everything known about one right."""
         lines = [Content(visible(row.meaning))]
         lines += [Content.assemble(("from ", "$foreground 70%"), visible(source.text)) for source in row.sources]
         if not row.sources:
             lines.append(Content.assemble(("granted by no rule", "$foreground 70%")))
         if row.why:
             lines.append(Content.assemble((visible(row.why), "$text-warning")))
-        since = f"since ABI {row.abi}, Linux {visible(row.kernel)}" if row.abi else "of no ABI that is known here"
+        since = f"since ABI {row.abi}, Linux {visible(row.kernel)}" if row.abi else "in no known ABI"
         lines.append(Content.assemble((since, "$foreground 70%")))
         return Content("\n").join(lines)
 

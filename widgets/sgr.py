@@ -1,4 +1,4 @@
-"""Select Graphic Rendition: the colours and text styles that a terminal is told with ``ESC [ ... m``.
+"""Select Graphic Rendition (SGR): the colours and text styles that ``ESC [ ... m`` sets.
 
 Source: ECMA-48, and "XTerm Control Sequences" for the colours.
 """
@@ -11,7 +11,7 @@ from rich.style import Style
 
 
 class Sgr(NamedTuple):
-    """Colours and text styles in force: a colour is a number of the palette, red-green-blue, or None."""
+    """The current colours and text styles; a colour is a palette number, an RGB triple, or None."""
 
     color: int | tuple[int, int, int] | None = None
     background: int | tuple[int, int, int] | None = None
@@ -41,7 +41,7 @@ _SWITCHES: Final = {
 
 @functools.lru_cache(maxsize=1024)
 def style_of(sgr: Sgr) -> Style | None:
-    """The style that draws ``sgr``; None for plain text."""
+    """Return the Rich style for ``sgr``, or None for plain text."""
     if sgr == PLAIN:
         return None
 
@@ -64,7 +64,7 @@ def style_of(sgr: Sgr) -> Style | None:
 
 @functools.lru_cache(maxsize=1024)
 def apply(sgr: Sgr, parameters: str) -> Sgr:
-    """``sgr`` after the parameters of one SGR sequence; what is not understood is skipped."""
+    """Return ``sgr`` after one SGR sequence with these ``parameters``; unknown ones are skipped."""
     if any(char not in "0123456789;:" for char in parameters):
         return sgr
     numbers = [int(each) if each and len(each) < 6 else 0 for each in parameters.replace(":", ";").split(";")]
@@ -99,7 +99,7 @@ def apply(sgr: Sgr, parameters: str) -> Sgr:
 
 
 def _extended(numbers: list[int], place: int) -> tuple[int | tuple[int, int, int] | None, int]:
-    """A colour of 256 (5;n) or red-green-blue (2;r;g;b), and where the parameters go on."""
+    """Return a 256-colour (5;n) or RGB (2;r;g;b) colour, and the index of the next parameter."""
     kind = numbers[place] if place < len(numbers) else None
     if kind == 5 and place + 1 < len(numbers):
         return min(255, numbers[place + 1]), place + 2

@@ -1,4 +1,4 @@
-"""One line that says what is open and how it stands."""
+"""One line with the open file and its state."""
 
 from typing import NamedTuple
 
@@ -9,7 +9,7 @@ from widgets.cells import visible
 
 
 class Status(NamedTuple):
-    """What the line shows. ``problem`` is one sentence, empty where all is well; ``abi`` is for eyes ("ABI 7")."""
+    """What the line shows. ``problem`` is one sentence, or empty; ``abi`` is display text ("ABI 7")."""
 
     file: str = ""
     dirty: bool = False
@@ -19,7 +19,7 @@ class Status(NamedTuple):
 
 
 class StatusLine(Static):
-    """File, unsaved mark, the Landlock version, what runs, and a problem if there is one."""
+    """The file, whether it is unsaved, the Landlock ABI, what is running, and a problem if there is one."""
 
     DEFAULT_CSS = """
     StatusLine {
@@ -37,7 +37,7 @@ class StatusLine(Static):
     ) -> None:
         super().__init__(name=name, id=id, classes=classes, disabled=disabled, markup=False)
         self.status = Status()
-        """What is shown."""
+        """What is currently shown."""
 
     def show(self, status: Status) -> None:
         """Show ``status``."""
@@ -51,6 +51,6 @@ class StatusLine(Static):
             parts.append(Content.assemble((visible(status.abi), "$foreground 70%")))
         if status.running:
             parts.append(Content.assemble((visible(status.running), "$text-accent")))
-        if status.problem:  # last: it may be long, and gives way at its end
+        if status.problem:  # last, since it may be long and is cut at the end
             parts.append(Content.assemble((visible(status.problem), "bold $text-error")))
-        self.update(Content("  ").join(parts), layout=False)  # it is one line, whatever it says
+        self.update(Content("  ").join(parts), layout=False)  # always one line

@@ -5,10 +5,10 @@ from textual.widget import Widget
 
 
 def text_style(widget: Widget, component: str) -> Style:
-    """How the text of a component class looks on whatever is behind it: colour and attributes, no background.
+    """Return the text style of a component class, colour and attributes without the background.
 
-    A partial style of Textual's has no colour that is see-through or depends on the background ("$foreground 70%"):
-    such a colour is only known once it is laid on its background.
+    Textual's partial style lacks colours that are translucent ("$foreground 70%"): these are only known once blended
+    with the background.
     """
     whole = widget.get_component_rich_style(component)
     partial = widget.get_component_rich_style(component, partial=True)
@@ -24,5 +24,5 @@ def text_style(widget: Widget, component: str) -> Style:
 
 
 def background_style(widget: Widget, component: str) -> Style:
-    """The background alone of a component class, laid on that of the widget."""
+    """Return only the background of a component class, blended with the widget's."""
     return Style(bgcolor=widget.get_component_rich_style(component).bgcolor)

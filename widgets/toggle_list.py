@@ -1,4 +1,4 @@
-"""A list of named rows that are toggled, with what is known of the highlighted one below it."""
+"""A list of rows to toggle, with the details of the highlighted one below."""
 
 from abc import abstractmethod
 from collections.abc import Iterable
@@ -17,21 +17,21 @@ from widgets.note import Note
 
 
 class Named(Protocol):
-    """A row: any value with a name that no other row has."""
+    """A row: any value with a unique name."""
 
     @property
     def name(self) -> str:
-        """What tells the row from others."""
+        """The unique name."""
 
 
 RowT = TypeVar("RowT", bound=Named)
 
 
 class ToggleList(Vertical, Generic[RowT]):
-    """Rows of one line each; the cursor stays on its row when they change, and only rows that differ are drawn again.
+    """One-line rows to toggle; the cursor stays on its row when they change, and only changed rows are redrawn.
 
-    A subclass says how a row looks (``prompt``, ``detail``), what it belongs to (``heading``) and what is posted when
-    it is toggled (``toggled``).
+    A subclass provides the look of a row (``prompt``, ``detail``), the heading of its group (``heading``) and the
+    message to post when it is toggled (``toggled``).
     """
 
     BINDINGS: ClassVar[list[BindingType]] = [Binding("space", "toggle_row", "Toggle")]
@@ -74,22 +74,22 @@ class ToggleList(Vertical, Generic[RowT]):
 
     @abstractmethod
     def prompt(self, row: RowT) -> Content:
-        """Return the line of a row."""
+        """Return the row's line."""
 
     @abstractmethod
     def detail(self, row: RowT) -> Content:
-        """Return the text below the list while ``row`` is highlighted."""
+        """Return the details to show while ``row`` is highlighted."""
 
     @abstractmethod
     def toggled(self, row: RowT) -> Message:
-        """Return the message that asks to toggle ``row``."""
+        """Return the message to post when ``row`` is toggled."""
 
     def heading(self, row: RowT) -> str:  # noqa: ARG002
-        """Return the heading above ``row`` and its neighbours of the same heading, or an empty string."""
+        """Return the heading of the group that ``row`` belongs to, or an empty string."""
         return ""
 
     def compose(self) -> ComposeResult:
-        """List and detail."""
+        """Yield the list and the detail."""
         yield self._list
         yield self._detail
 
@@ -105,7 +105,7 @@ class ToggleList(Vertical, Generic[RowT]):
         return self
 
     def show_rows(self, rows: Iterable[RowT]) -> None:
-        """Show ``rows`` in their order; the cursor stays on its row, or goes to the first one if that is gone."""
+        """Show ``rows`` in order, keeping the cursor on its row, or moving it to the first if that is gone."""
         before = self._rows
         self._rows = {row.name: row for row in rows}
         if list(before) == list(self._rows):

@@ -1,4 +1,4 @@
-"""One row of the tree in a given width: name and note at the left, rights at the right edge."""
+"""Draw one row of the tree: name and note on the left, rights at the right edge."""
 
 from typing import Final
 
@@ -8,31 +8,31 @@ from widgets.rights_letters import LEGEND, rights_letters
 from widgets.tree_model import Node, TreeRow
 
 INDENT: Final = 2
-"""How many cells each level of the tree is further to the right."""
+"""The indentation of each level, in cells."""
 
-# A name is never squeezed below this for the sake of what stands right of it.
-_LEAST_NAME: Final = 12
-# From this width on, a row also says where its inherited rights come from.
-_WIDTH_FOR_SOURCE: Final = 60
+# The name keeps at least this width.
+_MIN_NAME: Final = 12
+# From this width on, a row also shows where its inherited rights come from.
+_MIN_WIDTH_FOR_SOURCE: Final = 60
 _BADGE_WIDTH: Final = len(LEGEND) + 2
 
 
 def message_pieces(node: Node, width: int) -> list[Piece]:
-    """Return a line that only shows a message."""
+    """Return the line of a message."""
     return [(elide_end(" " * (INDENT * node.depth) + "  " + visible(node.message), width), "policy-tree--note")]
 
 
 def row_pieces(row: TreeRow, node: Node, width: int) -> list[Piece]:
-    """Return the line of ``row``: indentation, name, what is beside it, and the rights at the right edge."""
+    """Return the line of ``row`` in ``width`` cells: indentation, name, notes, and the rights at the right edge."""
     indent = " " * (INDENT * node.depth)
-    indent = indent[: max(0, width - _BADGE_WIDTH - _LEAST_NAME - 3)]
+    indent = indent[: max(0, width - _BADGE_WIDTH - _MIN_NAME - 3)]
     mark = ("▾ " if node.expanded else "▸ ") if row.expandable else "  "
     room = width - _BADGE_WIDTH - 1
     name_room = room - len(indent) - len(mark)
     left = _left(row)
     wanted = sum(width_of(text) for text, _ in left)
     source = ""
-    if width >= _WIDTH_FOR_SOURCE and name_room - wanted >= 4:
+    if width >= _MIN_WIDTH_FOR_SOURCE and name_room - wanted >= 4:
         source = elide_middle(_source_text(row), min(room // 3, name_room - wanted - 2))
     name_room = max(1, name_room - (width_of(source) + 1 if source else 0))
     pieces: list[Piece] = [(indent, ""), (mark, "policy-tree--guide")]
@@ -45,7 +45,7 @@ def row_pieces(row: TreeRow, node: Node, width: int) -> list[Piece]:
 
 
 def _left(row: TreeRow) -> list[Piece]:
-    """The name, where a link leads, and the note."""
+    """Return the name, the target of a link, and the note."""
     label = visible(row.label)
     style = {"dir": "policy-tree--directory", "missing": "policy-tree--missing"}.get(row.kind, "")
     pieces: list[Piece] = [(label, style)]
@@ -60,7 +60,7 @@ def _left(row: TreeRow) -> list[Piece]:
 
 
 def _source_text(row: TreeRow) -> str:
-    """Where inherited rights come from; where others are granted here, also which those are."""
+    """Return where inherited rights come from, and which they are if others are granted here."""
     if not row.inherited:
         return ""
     origin = f"from {visible(row.inherited_from)}" if row.inherited_from else "inherited"
@@ -70,7 +70,7 @@ def _source_text(row: TreeRow) -> str:
 
 
 def _badge(row: TreeRow) -> list[Piece]:
-    """The rights at the right edge, what is given here stronger than what is inherited."""
+    """Return the letters at the right edge, rights given here stronger than inherited ones."""
     both = rights_letters((*row.given, *row.inherited), row.kind)
     given = rights_letters(row.given, row.kind)
     pieces: list[Piece] = [("* " if row.given else "  ", "policy-tree--given")]
@@ -81,7 +81,7 @@ def _badge(row: TreeRow) -> list[Piece]:
 
 
 def _fit_pieces(pieces: list[Piece], cells: int) -> list[Piece]:
-    """``pieces`` in exactly ``cells`` cells; the last ones give way first, the first one is elided in its middle."""
+    """Fit ``pieces`` into exactly ``cells`` cells: the first is elided in its middle, then later ones are cut."""
     fitted: list[Piece] = []
     for position, (text, style) in enumerate(pieces):
         shown = elide_middle(text, cells) if position == 0 else elide_end(text, cells)

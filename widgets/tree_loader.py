@@ -1,4 +1,4 @@
-"""Reading the directories of a tree in threads, which may hang without holding the screen or the end of the program."""
+"""Read directories in threads, which may hang without blocking the screen or the exit of the program."""
 
 import asyncio
 import threading
@@ -8,7 +8,7 @@ from widgets.tree_model import Node, TreeModel
 
 
 class Load:
-    """One directory being read. What arrives after ``is_cancelled`` is dropped."""
+    """One directory being read; the result is dropped if ``is_cancelled``."""
 
     __slots__ = ("_done", "is_cancelled", "node", "path")
 
@@ -19,24 +19,24 @@ class Load:
         self._done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
 
     def finish(self) -> None:
-        """Wake whoever waits for it."""
+        """Wake those waiting for it."""
         if not self._done.done():
             self._done.set_result(None)
 
     def cancel(self) -> None:
-        """Drop what will arrive."""
+        """Drop the result when it arrives."""
         self.is_cancelled = True
         self.finish()
 
     async def wait(self) -> None:
         """Wait until it is finished or cancelled."""
-        await asyncio.wait([self._done])  # not the future itself: whoever gives up waiting must not cancel it
+        await asyncio.wait([self._done])  # not the future itself, which a cancelled waiter would cancel
 
 
 class TreeLoader:
-    """The directories of one tree that are being read; all but the reading itself happens in the screen's thread.
+    """The directories of one tree that are being read. Methods are called in the screen's thread.
 
-    ``arrived`` is called in the reading thread with what was read; ``error`` is a fault of the source, not of the disk.
+    ``arrived`` is called in the reading thread with the lines read, or with an error other than an OSError.
     """
 
     def __init__(self, model: TreeModel, arrived: Callable[[Load, list[Node], Exception | None], None]) -> None:
@@ -50,21 +50,21 @@ class TreeLoader:
         return bool(self._loads)
 
     def is_current(self, load: Load) -> bool:
-        """Return whether ``load`` is the one whose result is still wanted for its node."""
+        """Return whether the result of ``load`` is still wanted."""
         return self._loads.get(load.node) is load
 
     def start(self, nodes: Iterable[Node]) -> list[Load]:
-        """Read the directories of ``nodes``, one after the other, in one thread; returns those that began."""
+        """Read the directories of ``nodes`` one after the other in one thread; returns the loads started."""
         loads = []
         for node in nodes:
             before = self._loads.pop(node, None)
             if node.row is not None:
                 load = self._loads[node] = Load(node, node.row.path)
                 loads.append(load)
-            if before is not None:  # only now: whoever waits for it finds the new one
+            if before is not None:  # only now, so that those waiting for it find the new one
                 before.cancel()
         if loads:
-            # A daemon thread, not a worker: a worker that hangs in a dead network mount would hold the program's end.
+            # A daemon thread, not a worker: a worker that hangs in a dead network mount would block the exit.
             threading.Thread(target=self._read, args=(loads,), name="policy-tree", daemon=True).start()
         return loads
 
@@ -76,13 +76,13 @@ class TreeLoader:
             error: Exception | None = None
             try:
                 nodes = self._model.read(load.node, load.path)
-            except Exception as fault:  # raised again in the screen's thread, where it is seen
+            except Exception as fault:  # raised again in the screen's thread
                 error = fault
             if not load.is_cancelled:
                 self._arrived(load, nodes, error)
 
     def finish(self, load: Load) -> bool:
-        """Take ``load`` off the list; returns whether its result is still wanted."""
+        """Mark ``load`` as finished; returns whether its result is still wanted."""
         if load.is_cancelled or not self.is_current(load):
             return False
         del self._loads[load.node]
@@ -90,7 +90,7 @@ class TreeLoader:
         return True
 
     def cancel(self, node: Node) -> bool:
-        """Drop what is being read for ``node``; returns whether anything was."""
+        """Cancel reading ``node``; returns whether it was being read."""
         load = self._loads.pop(node, None)
         if load is None:
             return False
@@ -98,13 +98,13 @@ class TreeLoader:
         return True
 
     def cancel_all(self) -> None:
-        """Drop whatever is being read."""
+        """Cancel everything that is being read."""
         for load in self._loads.values():
             load.cancel()
         self._loads.clear()
 
     async def wait_for(self, node: Node) -> None:
-        """Wait until ``node`` is not being read."""
+        """Wait until ``node`` is no longer being read."""
         while node in self._loads:
             await self._loads[node].wait()
 

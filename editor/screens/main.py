@@ -314,7 +314,7 @@ class MainScreen(Screen[None]):
             await self._complete.wait()
             return
         self._mounting = True
-        await self.query_one(PolicyTree).wait_read()
+        await self.query_one(PolicyTree).wait_until_read()
         painted = asyncio.Event()
         self.call_after_refresh(painted.set)
         await painted.wait()

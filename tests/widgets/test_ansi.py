@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from rich.style import Style
 
 from tests.growth import grows_linearly
-from widgets.ansi import MOST_CHARACTERS, Decoder
+from widgets.ansi import MAX_LINE_CHARACTERS, Decoder
 from widgets.output_line import Line
 
 
@@ -99,8 +99,8 @@ def test_styles_survive_overwriting() -> None:
 
 
 def test_long_lines_go_on_in_the_next() -> None:
-    lines = decode(b"x" * (MOST_CHARACTERS + 5))
-    assert [line.length for line in lines] == [MOST_CHARACTERS, 5]
+    lines = decode(b"x" * (MAX_LINE_CHARACTERS + 5))
+    assert [line.length for line in lines] == [MAX_LINE_CHARACTERS, 5]
 
 
 def test_string_without_end_does_not_swallow_everything() -> None:
@@ -129,7 +129,7 @@ pieces = st.one_of(
 def test_any_bytes_give_printable_lines(chunks: list[bytes]) -> None:
     lines = decode(*chunks)
     for line in lines:
-        assert line.length == len(line.text) <= MOST_CHARACTERS + 8
+        assert line.length == len(line.text) <= MAX_LINE_CHARACTERS + 8
         for char in line.text:
             assert unicodedata.category(char) not in {"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"}, ascii(char)
     joined = b"".join(chunks)

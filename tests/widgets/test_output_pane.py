@@ -3,7 +3,7 @@
 import time
 
 from tests.widgets.hosts import HOSTILE, Shown, longest_gap, shown
-from widgets.output_pane import MOST_CHARACTERS, MOST_LINES, OutputPane
+from widgets.output_pane import MAX_CHARACTERS, MAX_LINES, OutputPane
 
 
 async def fed(pane: Shown[OutputPane], data: bytes, stream: str = "stdout") -> None:
@@ -67,10 +67,10 @@ async def test_the_end_is_followed_until_a_person_scrolls_up() -> None:
 
 async def test_what_is_kept_is_bounded_and_the_place_is_kept() -> None:
     async with shown(OutputPane(), height=10) as pane:
-        await fed(pane, b"".join(b"line %d\n" % each for each in range(MOST_LINES + 500)))
+        await fed(pane, b"".join(b"line %d\n" % each for each in range(MAX_LINES + 500)))
         lines = pane.widget.text.split("\n")
-        assert len(lines) == MOST_LINES
-        assert lines[-2] == f"line {MOST_LINES + 499}"
+        assert len(lines) == MAX_LINES
+        assert lines[-2] == f"line {MAX_LINES + 499}"
         await pane.pilot.press("home")
         await pane.pilot.pause()
         pane.widget.scroll_to(y=100, animate=False)
@@ -79,9 +79,9 @@ async def test_what_is_kept_is_bounded_and_the_place_is_kept() -> None:
         await fed(pane, b"more\n" * 50)
         assert texts(pane) == before
         pane.widget.clear()
-        await fed(pane, b"y" * (MOST_CHARACTERS // 4))
-        await fed(pane, b"z" * MOST_CHARACTERS + b"\n")
-        assert len(pane.widget.text) <= MOST_CHARACTERS + MOST_LINES
+        await fed(pane, b"y" * (MAX_CHARACTERS // 4))
+        await fed(pane, b"z" * MAX_CHARACTERS + b"\n")
+        assert len(pane.widget.text) <= MAX_CHARACTERS + MAX_LINES
 
 
 async def test_a_flood_is_taken_in_without_holding_the_screen() -> None:
@@ -95,7 +95,7 @@ async def test_a_flood_is_taken_in_without_holding_the_screen() -> None:
         assert time.monotonic() - begun < 30
         # 50 ms is the goal; a machine that is busy is slower for all.
         assert gap() < 0.1
-        assert "bytes left out" not in pane.widget.text, "the note is older than what is kept"
+        assert "bytes skipped" not in pane.widget.text, "the note is older than what is kept"
         assert "line 199999" in pane.widget.text
         pane.widget.clear()
         pane.widget.feed(flood)

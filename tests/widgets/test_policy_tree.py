@@ -66,7 +66,7 @@ def disk(tmp_path: Path) -> Iterator[tuple[Disk, str]]:
 async def opened(tree: Shown[PolicyTree], disk: Disk, root: str) -> None:
     """Show ``root`` and wait for its rows."""
     tree.widget.set_source(disk, root)
-    await tree.widget.wait_read()
+    await tree.widget.wait_until_read()
     await tree.pilot.pause()
 
 
@@ -189,7 +189,7 @@ async def test_reload_shows_what_came_and_went(disk: tuple[Disk, str]) -> None:
         os.unlink(f"{root}/zeta.txt")
         source.absent = {root: [f"{root}/gone"]}
         tree.widget.reload()
-        await tree.widget.wait_read()
+        await tree.widget.wait_until_read()
         await tree.pilot.pause()
         assert "aaa" in tree.screen()
         assert "zeta" not in tree.screen()
@@ -197,7 +197,7 @@ async def test_reload_shows_what_came_and_went(disk: tuple[Disk, str]) -> None:
         assert tree.widget.cursor_path == f"{root}/alpha/beta/deep.txt", "the cursor stays on its path, below what came"
         os.unlink(f"{root}/alpha/beta/deep.txt")
         tree.widget.reload(f"{root}/alpha/beta")
-        await tree.widget.wait_read()
+        await tree.widget.wait_until_read()
         await tree.pilot.pause()
         assert "empty" in tree.screen()
         assert tree.widget.cursor >= 0
@@ -212,7 +212,7 @@ async def test_closing_and_loading_keep_lines_consistent(disk: tuple[Disk, str])
         await tree.pilot.press("enter")  # close alpha, with beta open in it
         assert tree.widget.line_count == 6
         tree.widget.reload()
-        await tree.widget.wait_read()
+        await tree.widget.wait_until_read()
         await tree.pilot.press("enter")
         assert tree.widget.line_count == 9, tree.screen()
         names = [line.split()[-2].strip("▸▾ ") for line in tree.lines()[:9]]

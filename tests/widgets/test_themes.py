@@ -86,7 +86,7 @@ def contrast(style: Style) -> float:
 async def test_every_theme() -> None:
     app = Everything()
     async with app.run_test(size=(80, 90)) as pilot:
-        await app.query_one(PolicyTree).wait_read()
+        await app.query_one(PolicyTree).wait_until_read()
         await pilot.pause(0.1)
         for theme in app.available_themes:
             app.theme = theme
