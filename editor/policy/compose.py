@@ -1,7 +1,7 @@
-"""One policy out of several files, and with variables that a person gives, by landlockconfig's rules.
+"""Compose several files into one policy, and set variables from the command line, by landlockconfig's rules.
 
-What all files handle stays handled; the rules of all files add up, cut down to that; variables unite; the lowest abi
-stands. So a file can only add rules for what the others restrict as well, and the order of the files does not matter.
+Only what every file handles stays handled; rules are combined and reduced to those rights; variables are combined; the
+lowest abi applies. So a file can only add rules for what the others restrict too, and the order of files is irrelevant.
 """
 
 import os
@@ -16,39 +16,37 @@ from editor.policy.parse import parse_collecting_errors
 from editor.policy.suggestions import did_you_mean
 from editor.policy.variables import MAX_PATHS, TemplateError, count_paths, name_problem, parse_template
 
-# Where a variable that was given on the command line stands.
+# The "file" of variables set on the command line.
 VAR_OPTION = "--var"
 
 Variables = Mapping[str, tuple[str, ...]]
 
 
 class VariableError(ValueError):
-    """A variable on the command line that makes no sense. The message is a sentence."""
+    """An invalid variable on the command line. The message is a sentence."""
 
 
 def parse_variables(words: Iterable[str]) -> dict[str, tuple[str, ...]]:
-    """The variables in words like ``home=/home/me``; a name given twice has both values. Raises VariableError."""
+    """Parse words like ``home=/home/me``; a name given twice gets both values. Raises VariableError."""
     found: dict[str, tuple[str, ...]] = {}
     for word in words:
         name, equals, value = word.partition("=")
         if not equals:
-            raise VariableError(f"'{word}' gives no value: write name=value.")
+            raise VariableError(f"'{word}' has no value: write name=value.")
         if problem := name_problem(name):
             raise VariableError(f"'{name}': {problem}.")
         try:
             value.encode()
         except UnicodeEncodeError as error:
-            raise VariableError(
-                f"the value of '{name}' is not valid UTF-8, and a policy holds nothing else."
-            ) from error
+            raise VariableError(f"the value of '{name}' is not valid UTF-8, which a policy must be.") from error
         found[name] = (*found.get(name, ()), value)
     return found
 
 
 def files_of(path: str) -> tuple[str, ...]:
-    """The policy files that ``path`` stands for: itself, or for a directory its own ``*.toml`` and ``*.json``, sorted.
+    """Return ``path``, or for a directory its ``*.toml`` and ``*.json`` files, sorted, not those of subdirectories.
 
-    Hidden files, and what is no regular file, do not count. Raises PolicyError for a directory without any.
+    Hidden and non-regular files are skipped. Raises PolicyError for a directory without policies.
     """
     if not os.path.isdir(path):
         return (path,)
@@ -59,7 +57,7 @@ def files_of(path: str) -> tuple[str, ...]:
     found = (os.path.join(path, name) for name in names if name.endswith((".toml", ".json")) and name[0] != ".")
     files = tuple(file for file in found if os.path.isfile(file))
     if not files:
-        raise PolicyError("this directory holds no policy: no *.toml and no *.json", file=path)
+        raise PolicyError("no policy in this directory: no *.toml and no *.json", file=path)
     return files
 
 
@@ -72,7 +70,7 @@ class FileText(NamedTuple):
 
 
 def read_files(paths: Iterable[str]) -> tuple[FileText, ...]:
-    """Read the policy files that the files and directories ``paths`` stand for; errors stay in their place."""
+    """Read the policy files that the files and directories ``paths`` name; errors stay in their place."""
     found = []
     for path in paths:
         try:
@@ -89,10 +87,9 @@ def read_files(paths: Iterable[str]) -> tuple[FileText, ...]:
 
 
 def load(paths: Sequence[str], variables: Variables | None = None) -> Policy:
-    """Return the policy that the files and directories ``paths`` make together.
+    """Compose the files and directories ``paths`` into one policy.
 
-    ``variables`` replace those that the files define. Raises PolicyError, the first one by its place in the first file
-    that has one.
+    ``variables`` replace those that the files define. Raises the first PolicyError of the first file that has one.
     """
     policy, problems = combine(read_files(paths), paths, variables)
     if policy is None:
@@ -103,10 +100,10 @@ def load(paths: Sequence[str], variables: Variables | None = None) -> Policy:
 def combine(
     files: Sequence[FileText], paths: Sequence[str], variables: Variables | None = None
 ) -> tuple[Policy | None, tuple[PolicyError, ...]]:
-    """Return the policy that ``files``, read from ``paths``, make together; without one, everything that is wrong."""
+    """Compose ``files``, read from ``paths``, into one policy; if that fails, return None and all errors."""
     policies = []
     problems: list[PolicyError] = []
-    # What is missing in a file that stands alone is told with its place in the string.
+    # A variable missing in a single file is reported at its position in the string.
     alone = len(files) == 1 and not variables
     for file, text, error in files:
         if error is not None:
@@ -128,7 +125,7 @@ def combine(
 
 
 def with_variables(policy: Policy, variables: Variables) -> Policy:
-    """``policy`` with ``variables`` in place of its own of the same names."""
+    """Return ``policy`` with ``variables`` replacing its own of the same names."""
     if not variables:
         return policy
     kept = tuple(variable for variable in policy.variables if variable.name not in variables)
@@ -136,7 +133,7 @@ def with_variables(policy: Policy, variables: Variables) -> Policy:
 
 
 def given_variables(variables: Variables) -> tuple[Variable, ...]:
-    """``variables`` of the command line, as a policy has them."""
+    """Return the command line's ``variables`` as those of a policy."""
     place = Location(VAR_OPTION, 0, 0)
     return tuple(Variable(name, values, place) for name, values in sorted(variables.items()))
 
@@ -144,7 +141,7 @@ def given_variables(variables: Variables) -> tuple[Variable, ...]:
 class CompositionContext(NamedTuple):
     """What a file is composed with: the policies of files before and after it, and variables of the command line.
 
-    ``paths`` are the files and directories that it was all read from, as they were named.
+    ``paths`` are the files and directories that all of it was read from, as given.
     """
 
     before: tuple[Policy, ...] = ()
@@ -154,7 +151,7 @@ class CompositionContext(NamedTuple):
 
     @property
     def composed(self) -> bool:
-        """Whether there is another file at all."""
+        """Whether there are other files."""
         return bool(self.before or self.after)
 
     @property
@@ -163,7 +160,7 @@ class CompositionContext(NamedTuple):
         return (*(each for policy in (*self.before, *self.after) for each in policy.variables), *self.given)
 
     def compose(self, policy: Policy) -> Policy:
-        """All as one policy, ``policy`` being the file's own. Raises PolicyError where a variable is missing."""
+        """Compose all with ``policy``, the file's own. Raises PolicyError if a variable is undefined."""
         whole = compose((*self.before, policy, *self.after), self.paths)
         whole = with_variables(whole, {each.name: each.literals for each in self.given})
         for problem in variable_problems(whole):
@@ -172,10 +169,7 @@ class CompositionContext(NamedTuple):
 
 
 def compose(policies: Sequence[Policy], paths: Sequence[str] = ()) -> Policy:
-    """``policies`` as one, read from the files and directories ``paths``; the places of all that it holds stay.
-
-    There must be at least one policy.
-    """
+    """Compose ``policies``, at least one, read from the files and directories ``paths``; locations stay as they are."""
     if len(policies) == 1:
         return policies[0]
     fs, net, scoped = (
@@ -224,7 +218,7 @@ _Rule = TypeVar("_Rule", PathRule, PortRule)
 def _cut_rules(
     rules: Iterable[_Rule], kind: Kind, handled: RightSet, *, own_abi: int | None, abi: int | None, first: int
 ) -> list[_Rule]:
-    """``rules`` cut down to what is ``handled``, without those of which nothing is left, numbered from ``first``."""
+    """Reduce ``rules`` to ``handled`` rights, drop those left empty, and number the rest from ``first``."""
     kept: list[_Rule] = []
     for rule in rules:
         if rights := rule.rights & handled:
@@ -234,7 +228,7 @@ def _cut_rules(
 
 
 def _cut(names: Iterable[str], kind: Kind, handled: RightSet, own_abi: int | None, abi: int | None) -> tuple[str, ...]:
-    """``names`` for a file with ``abi``: a group that would no longer stand for the same becomes what is left of it."""
+    """Reduce ``names`` to ``handled`` rights at ``abi``; a group whose meaning would change is replaced by names."""
     written: dict[str, None] = {}
     for name in names:
         rights = stands_for(name, kind, own_abi)
@@ -246,7 +240,7 @@ def _cut(names: Iterable[str], kind: Kind, handled: RightSet, own_abi: int | Non
 
 
 def variable_problems(policy: Policy) -> list[PolicyError]:
-    """What is wrong with the variables that ``policy``'s paths use: one that is missing, or too many paths."""
+    """Return the errors in the use of variables in ``policy``'s paths: undefined ones, or too many paths."""
     defined: dict[str, set[str]] = {}
     for variable in policy.variables:
         defined.setdefault(variable.name, set()).update(variable.literals)
@@ -264,7 +258,7 @@ def variable_problems(policy: Policy) -> list[PolicyError]:
             except TemplateError as error:
                 message, key = error.message, error.name
                 if key and key not in defined:
-                    hint = did_you_mean(key, defined) or f"define it in the file, or give {VAR_OPTION} {key}=VALUE"
+                    hint = did_you_mean(key, defined) or f"define it in the file, or pass {VAR_OPTION} {key}=VALUE"
             problems.append(
                 PolicyError(message, file=place.file, line=place.line, column=place.column, key=key, hint=hint)
             )

@@ -1,11 +1,11 @@
-"""The one exception that reading a policy raises."""
+"""The exception raised by everything that reads a policy."""
 
 
 class PolicyError(ValueError):
     """A policy file that cannot be read as Landlock Config.
 
-    ``line`` and ``column`` count from 1 (characters); 0 where the whole file is meant. ``key`` is the offending key or
-    value as written, ``hint`` what to do next, both possibly empty.
+    ``line`` and ``column`` count from 1 (characters); 0 if the error concerns the whole file. ``key`` is the offending
+    key or value as written, ``hint`` says what to do next; both may be empty.
     """
 
     def __init__(

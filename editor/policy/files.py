@@ -1,18 +1,18 @@
-"""Reading policy files: their text, and the format that it is in."""
+"""Read policy files and detect their format."""
 
 import os
 
 from editor.policy.errors import PolicyError
 from editor.policy.tree import Format
 
-# Far above any policy (5,000 rules are half a megabyte); keeps /dev/zero from filling the memory.
+# Far larger than any policy (5,000 rules are half a megabyte); keeps /dev/zero from filling the memory.
 MAX_BYTES = 16 << 20
 
 
 def format_of(path: str, text: str = "") -> Format:
-    """The format of the file ``path``: by its suffix, and where that is neither by the first character of ``text``.
+    """Return the format of the file ``path``: from its suffix, else from the first character of ``text``.
 
-    A TOML text cannot start with a brace, a JSON configuration starts with nothing else.
+    TOML cannot start with a brace; a JSON configuration always does.
     """
     suffix = os.path.splitext(path)[1].lower()
     if suffix == ".json":
@@ -21,9 +21,9 @@ def format_of(path: str, text: str = "") -> Format:
 
 
 def read_text(path: str) -> str:
-    """The text of the policy file ``path``.
+    """Return the text of the policy file ``path``.
 
-    Raises PolicyError where it cannot be opened or read, is larger than MAX_BYTES, or is not UTF-8.
+    Raises PolicyError if it cannot be opened or read, is larger than MAX_BYTES, or is not UTF-8.
     """
     try:
         with open(path, "rb") as file:
@@ -35,7 +35,7 @@ def read_text(path: str) -> str:
 
 
 def decode(data: bytes, path: str) -> str:
-    """The text of a policy file's content. Raises PolicyError where it is larger than MAX_BYTES or not UTF-8."""
+    """Decode the content of the policy file ``path``. Raises PolicyError if larger than MAX_BYTES or not UTF-8."""
     if len(data) > MAX_BYTES:
         raise PolicyError(f"larger than {MAX_BYTES >> 20} MiB: not a policy", file=path)
     try:

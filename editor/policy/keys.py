@@ -6,7 +6,7 @@ from editor.policy.tree import Format
 
 
 class Keys(NamedTuple):
-    """The names of the format's keys in one of its two spellings."""
+    """The format's keys in one of its two spellings."""
 
     abi: str
     variable: str

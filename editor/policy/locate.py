@@ -1,8 +1,8 @@
-"""Where every key and value of a TOML or JSON text stands.
+"""Find the position of every key and value of a TOML or JSON text.
 
-The standard library's parsers judge whether a text is valid; what they do not tell is places. So a text that they
-accept is scanned once more here, for spans alone. Because validity is settled before, the scanner can be small: it
-only has to find where each part ends. It knows nothing of what a policy means.
+The standard library's parsers decide whether a text is valid, but report no positions. So a text that they accept is
+scanned again here, for spans only. Since the text is known to be valid, the scanner is small: it only has to find where
+each part ends. It knows nothing of what a policy means.
 """
 
 import json
@@ -15,16 +15,16 @@ from editor.policy.tree import Field, Format, Kind, LineIndex, Node, Span, kind_
 
 __all__ = ["MAX_DEPTH", "Field", "Format", "Kind", "LineIndex", "Node", "Span", "line_column", "locate"]
 
-# A policy nests four levels deep. The limit keeps the scanner's recursion far from the interpreter's own limit, so that
-# a hostile file gets the same error however deep the caller's stack is.
+# A policy nests four levels deep. The limit keeps the scanner's recursion far below the interpreter's own limit, so
+# that a hostile file gets the same error at any depth of the caller's stack.
 MAX_DEPTH = 64
 
 
 def locate(text: str, format: Format, file: str) -> Node:
-    """The tree of ``text`` with the place of every part.
+    """Return the tree of ``text`` with the span of every part.
 
-    ``file`` is only for messages. Raises PolicyError, with line and column, for everything that is not valid TOML or
-    JSON: duplicate keys, NaN and lone surrogates in JSON, a byte order mark and nesting deeper than MAX_DEPTH included.
+    ``file`` is used in messages only. Raises PolicyError, with line and column, if the text is not valid TOML or JSON;
+    that includes duplicate keys, NaN and lone surrogates in JSON, a byte order mark, and nesting beyond MAX_DEPTH.
     """
     refuse = _Refusal(text, file)
     if text.startswith("\ufeff"):
@@ -35,12 +35,12 @@ def locate(text: str, format: Format, file: str) -> Node:
     try:
         scanner.judge()
     except RecursionError:
-        scanner.scan()  # says where the nesting is too deep
+        scanner.scan()  # reports where the nesting is too deep
         refuse(0, f"nested deeper than {MAX_DEPTH} levels")
     except PolicyError:
         raise
     except ValueError as error:
-        scanner.scan()  # a value that Python cannot hold, such as a number of 5,000 digits: says which
+        scanner.scan()  # reports which value Python cannot represent, such as a number of 5,000 digits
         refuse(0, str(error))
     return scanner.scan()
 
@@ -49,13 +49,13 @@ _SURROGATE = re.compile("[\ud800-\udfff]")
 
 
 def _after(blank: re.Pattern[str], text: str, position: int) -> int:
-    """The offset after what ``blank``, which matches the empty string too, matches at ``position``."""
+    """Return the offset after the blanks that ``blank`` matches at ``position``, possibly none."""
     match = blank.match(text, position)
     return match.end() if match else position
 
 
 class _Refusal:
-    """Raises the PolicyError for a place in the text."""
+    """Raises the PolicyError for an offset in the text."""
 
     def __init__(self, text: str, file: str) -> None:
         self._text = text
@@ -67,7 +67,7 @@ class _Refusal:
 
 
 class _Table:
-    """A table while it is being filled."""
+    """A table under construction."""
 
     __slots__ = ("end", "fields", "start")
 
@@ -77,7 +77,7 @@ class _Table:
         self.fields: dict[str, tuple[Span, Node | _Table | list[_Table]]] = {}
 
     def finished(self) -> Node:
-        """The table as an immutable node."""
+        """Return the table as an immutable node."""
         fields = []
         for key, (span, value) in self.fields.items():
             if isinstance(value, Node):
@@ -92,23 +92,23 @@ class _Table:
 
 
 class _Scanner:
-    """What the two scanners share: the text, and how to refuse a place in it."""
+    """The common base of the two scanners."""
 
     def __init__(self, text: str, refuse: _Refusal) -> None:
         self.text = text
         self.refuse = refuse
 
     def judge(self) -> None:
-        """Let the standard library decide whether the text is valid."""
+        """Have the standard library check that the text is valid. Raises PolicyError or ValueError."""
         raise NotImplementedError
 
     def scan(self) -> Node:
-        """Find the places in a valid text."""
+        """Return the tree of a valid text."""
         raise NotImplementedError
 
     def twice(self, offset: int, name: str) -> NoReturn:
-        """Refuse a key that its table has already."""
-        self.refuse(offset, f"the key '{name[:80]}' stands twice", key=name)
+        """Refuse a duplicate key."""
+        self.refuse(offset, f"duplicate key '{name[:80]}'", key=name)
 
     def nest(self, depth: int, offset: int) -> None:
         """Refuse nesting that is too deep."""
@@ -116,7 +116,7 @@ class _Scanner:
             self.refuse(offset, f"nested deeper than {MAX_DEPTH} levels")
 
 
-# tomllib's message ends with the place; attributes for it exist only from Python 3.14 on.
+# tomllib's message ends with the position; attributes for it exist only since Python 3.14.
 _TOML_PLACE = re.compile(r" \(at (?:line (\d+), column (\d+)|end of document)\)$")
 
 _MANY_DOTS = re.compile(rf"""(?<![A-Za-z0-9_"'-])(?:[A-Za-z0-9_"'-]++[ \t]*+\.[ \t]*+){{{MAX_DEPTH}}}""")
@@ -128,15 +128,15 @@ _TOML_VALUE = re.compile(
     r'''"(?!"")(?P<basic>[^"\\\n]*+)"'''
     r"""|'(?!'')(?P<literal>[^'\n]*+)'"""
     r"""|(?P<open>[\[{])"""
-    # Not possessive: before Python 3.11.5 (Debian 12 has 3.11.2) a possessive group that matches a part and then fails
-    # does not go back.
+    # Not possessive: before Python 3.11.5 (Debian 12 has 3.11.2), a possessive group that matches partly and then fails
+    # does not backtrack.
     r'''|(?P<text>"""(?:[^"\\]++|\\.|"(?!""))*"{3,5}'''
     r"""|'''(?:[^']++|'(?!''))*'{3,5}"""
     r"""|"[^"\\\n]*+(?:\\.[^"\\\n]*+)*+")"""
     r"""|(?P<bare>(?:\d{4}-\d\d-\d\d[ ](?=\d\d:))?[^ \t\r\n,\]}#"']++)""",
     re.DOTALL,
 )
-# The shapes that nearly all of a policy has, each in one match: this halves the time of a scan.
+# Nearly all of a policy matches one of these, which halves the time of a scan.
 _PLAIN_KEY = re.compile(r"([A-Za-z0-9_-]++)[ \t]*+=[ \t]*+")
 _PLAIN_ITEM = re.compile(r""""(?!"")([^"\\\n]*+)"[ \t\r\n]*+,?+[ \t\r\n]*+""")
 _PLAIN_INTEGER = re.compile(r"0|[1-9][0-9]{0,17}+")
@@ -145,14 +145,14 @@ _PLAIN_INTEGER = re.compile(r"0|[1-9][0-9]{0,17}+")
 class _TomlScanner(_Scanner):
     def judge(self) -> None:
         if _MANY_DOTS.search(self.text):
-            self.scan()  # tomllib's time grows with the square of a dotted key's parts
+            self.scan()  # tomllib takes quadratic time for a dotted key
         try:
             tomllib.loads(self.text)
         except tomllib.TOMLDecodeError as error:
             message = str(error)
             place = _TOML_PLACE.search(message)
             if message.startswith(("Cannot", "Duplicate")):
-                self.scan()  # tomllib points behind a repeated key's value, the scanner at the key
+                self.scan()  # tomllib reports the end of a duplicate key's value, the scanner the key
             message = f"not valid TOML: {message[: place.start()] if place else message}"
             if place is None or place[1] is None:
                 self.refuse(len(self.text), f"{message} (the file ends here)")
@@ -179,7 +179,7 @@ class _TomlScanner(_Scanner):
         return root.finished()
 
     def open_header(self, root: _Table, keys: list[tuple[str, Span]], header: Span, *, double: bool) -> _Table:
-        """The table that ``[keys]`` or ``[[keys]]`` opens; tables that only its name implies are made on the way."""
+        """Return the table that ``[keys]`` or ``[[keys]]`` opens; create the tables that its name implies."""
         table = self.descend(root, keys[:-1], header)
         name, span = keys[-1]
         known = table.fields.get(name)
@@ -198,12 +198,12 @@ class _TomlScanner(_Scanner):
             return opened
         if not isinstance(known[1], _Table):
             self.refuse(span.start, "cannot extend a value", key=name)
-        # Implied before by a longer name: from here on its own header is its place.
+        # It was implied by a longer name: from here on its own header is its position.
         known[1].start, known[1].end = header
         return known[1]
 
     def descend(self, table: _Table, keys: list[tuple[str, Span]], place: Span) -> _Table:
-        """The table that the dotted ``keys`` lead to from ``table``; missing ones are made at ``place``."""
+        """Return the table that the dotted ``keys`` lead to from ``table``; create missing ones at ``place``."""
         for name, span in keys:
             known = table.fields.get(name)
             if known is None:
@@ -219,13 +219,13 @@ class _TomlScanner(_Scanner):
         return table
 
     def keys(self, position: int) -> tuple[list[tuple[str, Span]], int]:
-        """The parts of a dotted key from ``position`` on, and the offset of what follows it and its blanks."""
+        """Return the parts of the dotted key at ``position``, and the offset after it and its blanks."""
         keys = []
         while True:
             start = _after(_BLANK, self.text, position)
             part = _KEY_PART.match(self.text, start)
             if part is None:
-                self.refuse(start, "a key is missing here")
+                self.refuse(start, "missing key")
             raw = part.group()
             if part[1] is None:
                 name = raw[1:-1] if raw[0] == "'" or "\\" not in raw else tomllib.loads(f"v={raw}")["v"]
@@ -238,7 +238,7 @@ class _TomlScanner(_Scanner):
             position += 1
 
     def pair(self, position: int, table: _Table, depth: int) -> int:
-        """Read one ``key = value`` into ``table``; the offset after the value."""
+        """Read one ``key = value`` into ``table``; return the offset after the value."""
         plain = _PLAIN_KEY.match(self.text, position)
         if plain:
             node = self.value(plain.end(), depth + 1)
@@ -262,10 +262,10 @@ class _TomlScanner(_Scanner):
         return end
 
     def value(self, position: int, depth: int) -> Node:
-        """The value that starts at ``position``."""
+        """Return the value that starts at ``position``."""
         match = _TOML_VALUE.match(self.text, position)
         if match is None:
-            self.refuse(position, "a value is missing here")
+            self.refuse(position, "missing value")
         group = match.lastgroup
         if group in ("basic", "literal"):
             return Node("string", Span(position, match.end()), match[group])
@@ -279,7 +279,7 @@ class _TomlScanner(_Scanner):
         try:
             value = tomllib.loads(f"v={raw}")["v"]
         except ValueError:
-            self.refuse(position, "not a value that can be read", key=raw[:80])
+            self.refuse(position, "invalid value", key=raw[:80])
         return Node(kind_of_value(value), span, value)
 
     def array(self, position: int, depth: int) -> Node:
@@ -347,7 +347,7 @@ class _JsonScanner(_Scanner):
         if group == "text":
             value = json.loads(match.group())
             if _SURROGATE.search(value):
-                self.refuse(position, "half of a surrogate pair stands for no character", key=match.group())
+                self.refuse(position, "half of a surrogate pair is not a character", key=match.group())
             return Node("string", span, value)
         if group == "open":
             self.nest(depth + 1, position)
@@ -360,7 +360,7 @@ class _JsonScanner(_Scanner):
         try:
             return Node("integer", span, int(match.group()))
         except ValueError:  # more digits than Python converts
-            self.refuse(position, "not a value that can be read", key=match.group()[:80])
+            self.refuse(position, "invalid value", key=match.group()[:80])
 
     def array(self, position: int, depth: int) -> Node:
         text, start = self.text, position
@@ -381,10 +381,10 @@ class _JsonScanner(_Scanner):
         while not text.startswith("}", position):
             key = self.value(position, depth)
             if not isinstance(key.value, str):
-                self.refuse(position, "a key is missing here")
+                self.refuse(position, "missing key")
             if key.value in fields:
                 self.twice(position, key.value)
-            # json.loads has seen the colon: it is the only thing between key and value but blanks.
+            # json.loads has checked the colon: only it and blanks are between key and value.
             position = _after(_JSON_BLANK, text, key.span.end) + 1
             node = self.value(_after(_JSON_BLANK, text, position), depth)
             fields[key.value] = Field(key.value, key.span, node)

@@ -1,7 +1,7 @@
-"""The immutable model of one policy file, every part with the place where it stands.
+"""The immutable model of one policy file; every part knows its location.
 
-Values here are named tuples, not dataclasses: ``paddock run`` stands in front of every start of a service, and the
-dataclasses module alone costs more than the interpreter's own start.
+Values here are named tuples, not dataclasses: ``paddock run`` is part of every start of a service, and importing
+dataclasses takes longer than starting the interpreter.
 """
 
 from functools import lru_cache
@@ -12,7 +12,7 @@ from editor.policy.variables import MAX_PATHS
 
 
 class Location(NamedTuple):
-    """A place in a policy file; ``line`` and ``column`` count from 1, ``column`` in characters."""
+    """A location in a policy file; ``line`` and ``column`` count from 1, ``column`` in characters."""
 
     file: str
     line: int
@@ -20,7 +20,7 @@ class Location(NamedTuple):
 
 
 class Variable(NamedTuple):
-    """One ``[[variable]]`` table; several tables may share a name, their literals unite."""
+    """One ``[[variable]]`` table. The literals of tables with the same name are combined."""
 
     name: str
     literals: tuple[str, ...]
@@ -28,9 +28,9 @@ class Variable(NamedTuple):
 
 
 class RulesetTable(NamedTuple):
-    """One ``[[ruleset]]`` table, the ``number``th from 0: names as written, groups included, and their meaning.
+    """One ``[[ruleset]]`` table, the ``number``th from 0: names as written, including groups, and what they mean.
 
-    A number stands here, and in the rules below, by its `rights.mask_name`.
+    Here and in the rules below, a number is represented by its `rights.mask_name`.
     """
 
     number: int
@@ -44,7 +44,7 @@ class RulesetTable(NamedTuple):
 
 
 class ParentPath(NamedTuple):
-    """One string of a rule's ``parent`` list, variables not expanded, and where it stands."""
+    """One string of a rule's ``parent`` list, variables not expanded, and its location."""
 
     template: str
     location: Location
@@ -53,7 +53,7 @@ class ParentPath(NamedTuple):
 class PathRule(NamedTuple):
     """One ``[[path_beneath]]`` table, the ``number``th from 0.
 
-    ``allowed_access`` is as written, ``rights`` what it stands for.
+    ``allowed_access`` is as written, ``rights`` what it means.
     """
 
     number: int
@@ -64,7 +64,7 @@ class PathRule(NamedTuple):
 
 
 class PortEntry(NamedTuple):
-    """One number of a rule's ``port`` list, and where it stands."""
+    """One number of a rule's ``port`` list, and its location."""
 
     port: int
     location: Location
@@ -73,7 +73,7 @@ class PortEntry(NamedTuple):
 class PortRule(NamedTuple):
     """One ``[[net_port]]`` table, the ``number``th from 0.
 
-    ``allowed_access`` is as written, ``rights`` what it stands for.
+    ``allowed_access`` is as written, ``rights`` what it means.
     """
 
     number: int
@@ -84,10 +84,10 @@ class PortRule(NamedTuple):
 
 
 class Policy(NamedTuple):
-    """One policy file, parsed and checked, nothing resolved against this machine.
+    """One policy file, parsed and checked, but not resolved on this machine.
 
-    ``handled_fs``, ``handled_net`` and ``scoped`` already hold what rules add: what a rule allows is handled. A policy
-    that was composed has no file of its own: ``files`` are the files and directories that it was made of.
+    ``handled_fs``, ``handled_net`` and ``scoped`` include what rules add: a right that a rule grants is handled. A
+    composed policy has no file of its own: ``files`` are the files and directories that it was composed from.
     """
 
     file: str
@@ -111,7 +111,7 @@ def policy_of(
     path_rules: tuple[PathRule, ...],
     port_rules: tuple[PortRule, ...],
 ) -> Policy:
-    """The policy that these tables make: what a rule allows is handled."""
+    """Return the policy made of these tables; a right that a rule grants is handled."""
     return Policy(
         file=file,
         abi=abi,
@@ -119,7 +119,7 @@ def policy_of(
         rulesets=rulesets,
         path_rules=path_rules,
         port_rules=port_rules,
-        # Thousands of rules have some dozens of different rights.
+        # Thousands of rules share a few dozen sets of rights.
         handled_fs=NO_RIGHTS.union(*(table.handled_fs for table in rulesets), *{rule.rights for rule in path_rules}),
         handled_net=NO_RIGHTS.union(*(table.handled_net for table in rulesets), *{rule.rights for rule in port_rules}),
         scoped=NO_RIGHTS.union(*(table.scopes for table in rulesets)),
@@ -127,18 +127,18 @@ def policy_of(
 
 
 class RuleRef(NamedTuple):
-    """The place that a verdict points to: ``rule`` is what stands there, such as ``path_beneath "/usr"``."""
+    """The rule that a verdict points to: ``rule`` describes it, such as ``path_beneath "/usr"``."""
 
     file: str
     line: int
     rule: str
 
 
-@lru_cache(maxsize=MAX_PATHS)  # asked for each path of a policy several times an edit
+@lru_cache(maxsize=MAX_PATHS)  # called several times per edit for each path of a policy
 def path_key(path: str) -> str:
-    """What two spellings of one path have in common, as Rust's ``Path`` compares them.
+    """Return the key that all spellings of one path share, compared as Rust's ``Path`` compares them.
 
-    Repeated and trailing slashes and inner ``.`` do not count; a leading ``.`` and every ``..`` do.
+    Repeated and trailing slashes and inner ``.`` are ignored; a leading ``.`` and every ``..`` are not.
     """
     if "//" not in path and "/." not in path and not path.endswith("/"):
         return path

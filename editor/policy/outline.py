@@ -1,7 +1,7 @@
-"""Where the tables of a policy's text stand, so that an edit need not look at more than the tables that it changes.
+"""Where the tables of a policy's text are, so that an edit examines only the tables that it changes.
 
-The text is cut into blocks, one a table. What a table holds is located when it is asked for: the places of all that
-5,000 tables hold would cost more to keep up than to find again for the few that somebody changes.
+The text is divided into blocks, one per table. The content of a table is located on demand: keeping the positions
+inside 5,000 tables up to date would cost more than finding them again for the few tables that change.
 """
 
 from collections.abc import Iterable, Iterator, Sequence
@@ -15,9 +15,9 @@ from editor.policy.tree import Field, Format, Node, Span
 class Block(NamedTuple):
     """A part of a text, ``size`` characters long.
 
-    Either one table of the array ``section``, at its start and ``body`` characters long, with what follows it up to the
-    next block: under a ``[[header]]`` of its own, or (not ``headed``) as an element between brackets. Or whatever
-    stands around those: then ``section`` is empty.
+    Either one table of the array ``section``, ``body`` characters long, plus what follows it up to the next block:
+    under its own ``[[header]]``, or (if not ``headed``) an element in brackets. Or text around those: then ``section``
+    is empty.
     """
 
     section: str
@@ -27,10 +27,10 @@ class Block(NamedTuple):
 
 
 class Outline(NamedTuple):
-    """The blocks of a text, which together are all of it.
+    """The blocks of a text; concatenated, they are the whole text.
 
-    ``inline`` are the members of the top level that do not stand under ``[[headers]]``, in order; those whose tables
-    are blocks have no items here. ``span`` is the top level's own.
+    ``inline`` are the top-level members that are not under ``[[headers]]``, in order; those whose tables are blocks
+    have no items here. ``span`` is that of the top level.
     """
 
     blocks: tuple[Block, ...]
@@ -38,11 +38,11 @@ class Outline(NamedTuple):
     span: Span
 
     def starts(self) -> list[int]:
-        """Where each block starts."""
+        """Return the offset of each block."""
         return list(accumulate([block.size for block in self.blocks[:-1]], initial=0))
 
     def root(self, text: str, format: Format) -> Node:
-        """The tree of ``text``, as ``locate`` makes it, but with tables that are located when they are asked for."""
+        """Return the tree of ``text`` as ``locate`` does, but with tables that are located on demand."""
         starts = self.starts()
         sections: dict[str, list[int]] = {}
         for at, block in enumerate(self.blocks):
@@ -62,7 +62,7 @@ class Outline(NamedTuple):
 
 
 class Tables(Sequence[Node]):
-    """The tables of one section. What one holds is located each time that it is asked for."""
+    """The tables of one section, located each time they are accessed."""
 
     def __init__(self, text: str, format: Format, outline: Outline, starts: Sequence[int], numbers: list[int]) -> None:
         self._text = text
@@ -87,32 +87,32 @@ class Tables(Sequence[Node]):
         return alone.fields[0].node.items[0]
 
     def spans(self) -> list[Span]:
-        """Where each table stands, without looking into it."""
+        """Return the span of each table without locating its content."""
         starts, blocks = self._starts, self._blocks
         return [Span(starts[at], starts[at] + blocks[at].body) for at in self._numbers]
 
 
 def spans_of(items: Sequence[Node]) -> list[Span]:
-    """Where each of ``items`` stands."""
+    """Return the span of each of ``items``."""
     return items.spans() if isinstance(items, Tables) else [item.span for item in items]
 
 
 def _alone(text: str, format: Format, block: Block, start: int) -> Node:
-    """The tree that holds the table of ``block`` alone, at its place in ``text``."""
+    """Return a tree with only the table of ``block``, at its offset in ``text``."""
     before, after = framing(block, format)
     table = f"{before}{text[start : start + block.body]}{after}"
     return moved(locate(table, format, ""), start - len(before))
 
 
 def framing(block: Block, format: Format) -> tuple[str, str]:
-    """What stands before and after tables like ``block`` in a text that holds nothing else. No line breaks."""
+    """Return what must precede and follow tables like ``block`` to make them a valid text. No line breaks."""
     if block.headed:
         return "", ""
     return (f"{block.section} = [", "]") if format == "toml" else (f'{{"{block.section}": [', "]}")
 
 
 def moved(node: Node, by: int) -> Node:
-    """``node``, standing ``by`` characters later."""
+    """Return ``node`` moved by ``by`` characters."""
     if not by:
         return node
     start, end = node.span
@@ -122,13 +122,13 @@ def moved(node: Node, by: int) -> Node:
 
 
 def moved_field(field: Field, by: int) -> Field:
-    """``field``, standing ``by`` characters later."""
+    """Return ``field`` moved by ``by`` characters."""
     start, end = field.key_span
     return Field(field.key, Span(start + by, end + by), moved(field.node, by))
 
 
 def outline_of(text: str, root: Node) -> Outline:
-    """The outline of ``text``, the whole of a valid policy, located as ``root``."""
+    """Return the outline of ``text``, a valid policy whose tree is ``root``."""
     inline: list[Field] = []
     found: list[tuple[Span, int, str, bool]] = []
     for field in root.fields:
@@ -136,7 +136,7 @@ def outline_of(text: str, root: Node) -> Outline:
         if node.kind == "array" and node.items and all(item.kind == "table" for item in node.items):
             spans = [item.span for item in node.items]
             headed = spans[0].start == node.span.start
-            # The last one ends where the array does; one under a header reaches as far as the next header, or the end.
+            # The last one ends with the array; one under a header extends to the next header or the end of the text.
             ends = [span.start for span in spans[1:]] + [len(text) if headed else node.span.end - 1]
             found += [(span, end, field.key, headed) for span, end in zip(spans, ends, strict=True)]
             if not headed:

@@ -1,8 +1,8 @@
-"""Reading Landlock Config, strictly: a policy that says something unexpected is refused, never guessed at.
+"""Parse Landlock Config strictly: anything unexpected is an error, nothing is guessed.
 
-The rules are those of landlockconfig's parser, with four differences that help the person who writes the file: every
-right of ABI 1 to 11 is known, rights of later kernels can be given as the kernel's bits (which landlockconfig's README
-plans), a port above 65535 is refused here and not when the ruleset is built, and so is a variable that is not defined.
+The rules are those of landlockconfig's parser, with four differences that help the author of a file: every right of
+ABI 1 to 11 is known; rights of later kernels can be given as the kernel's bits (which landlockconfig's README plans);
+and ports above 65535 and undefined variables are errors here already, not only when the ruleset is built.
 """
 
 from editor.policy.errors import PolicyError
@@ -13,18 +13,18 @@ from editor.policy.tree import Format, Node, without_locations
 
 
 def read_policy(path: str) -> Policy:
-    """The policy in the file ``path``: JSON where its name ends in ``.json``, else TOML.
+    """Read and parse the policy file ``path``, JSON or TOML (see ``format_of``).
 
-    Raises PolicyError for everything that keeps it from being read.
+    Raises PolicyError if it cannot be read or is not a valid configuration.
     """
     text = read_text(path)
     return parse_policy(text, path, format_of(path, text))
 
 
 def read_without_locations(path: str) -> Policy:
-    """As ``read_policy``, for who starts a program and shows no places: all of them are the first line.
+    """Like ``read_policy``, for callers that show no locations: every location is the first line.
 
-    Not finding and not scanning for places halves the time. Raises PolicyError, with its place, as ``read_policy``.
+    Not scanning for locations halves the time. Raises PolicyError, with its location, as ``read_policy`` does.
     """
     text = read_text(path)
     if format_of(path, text) == "toml":
@@ -33,14 +33,14 @@ def read_without_locations(path: str) -> Policy:
         try:
             return parse_policy(text, path, "toml", without_locations(tomllib.loads(text)))
         except (ValueError, RecursionError):
-            pass  # something is wrong: said below, with its place
+            pass  # reported below, with its location
     return parse_policy(text, path, format_of(path, text))
 
 
 def parse_policy(text: str, file: str, format: Format, root: Node | None = None) -> Policy:
-    """The policy that ``text`` says. ``file`` is only for places and messages, ``root`` is the text located already.
+    """Parse ``text``. ``file`` is used for locations and messages only; ``root`` is the tree of ``text``, if known.
 
-    Raises PolicyError, the first one by its place, for a text that is not a valid configuration.
+    Raises the first PolicyError, by location, if the text is not a valid configuration.
     """
     policy, problems = parse_collecting_errors(text, file, format, root)
     if problems:
@@ -57,14 +57,14 @@ def parse_collecting_errors(
     references: bool = True,
     abi: int | None = None,
 ) -> tuple[Policy, tuple[PolicyError, ...]]:
-    """What can be understood of ``text``, and everything that is wrong with it in the order of its places.
+    """Parse what is valid in ``text``; also return all errors, ordered by location.
 
-    Without ``references``, the variables that paths use need not be defined: another file may define them.
-    ``abi`` holds where the text names none: it is a part of one that does.
-    Raises PolicyError only where the text is not TOML or JSON at all.
+    Without ``references``, the variables that paths use need not be defined: another file may define them. ``abi``
+    applies if the text sets none, which is so for a part of a larger text. Raises PolicyError only if the text is not
+    TOML or JSON at all.
     """
     if root is None:
-        from editor.policy.locate import locate  # noqa: PLC0415 not loaded by read_without_locations
+        from editor.policy.locate import locate  # noqa: PLC0415 read_without_locations does not load it
 
         root = locate(text, format, file)
     reader = PolicyReader(text, file, format, root, references=references, abi=abi)

@@ -1,4 +1,4 @@
-"""From the located text of a policy to its model: what each table means."""
+"""Build the model of a policy from the tree of its text."""
 
 from collections.abc import Iterable
 
@@ -37,9 +37,9 @@ _KIND_NAMES: dict[Kind, str] = {"fs": "filesystem right", "net": "network right"
 
 
 class PolicyReader(TableReader):
-    """One pass over a located text that gathers the policy and its problems.
+    """One pass over the tree of a text that collects the policy and its problems.
 
-    Without ``references``, the variables that paths use need not be defined. ``abi`` holds where the text names none.
+    Without ``references``, the variables that paths use need not be defined. ``abi`` applies if the text sets none.
     """
 
     def __init__(
@@ -60,7 +60,7 @@ class PolicyReader(TableReader):
         if (abi := members.pop(keys.abi, None)) is not None:
             self.abi = self.read_abi(abi)
         if not members and not self.problems:
-            message = "empty configuration: nothing is restricted and nothing allowed"
+            message = "empty configuration: it restricts nothing"
             self.problem(0, message, hint=f"add a {keys.ruleset}, {keys.path_beneath} or {keys.net_port} table")
 
         variables = [self.variable(node) for node in self.tables(members.get(keys.variable), keys.variable)]
@@ -154,7 +154,7 @@ class PolicyReader(TableReader):
         return PortRule(index, names, rights, tuple(ports), self.place(node))
 
     def rights(self, node: Node | None, key: str, kind: Kind) -> tuple[tuple[str, ...], RightSet]:
-        """The names in an array of rights of ``kind``, as written (numbers by `mask_name`), and what they stand for."""
+        """Return the names in an array of rights of ``kind`` as written (numbers by `mask_name`) and their meaning."""
         if node is None:
             return (), NO_RIGHTS
         names = []
@@ -210,7 +210,7 @@ class PolicyReader(TableReader):
         elif (mask := mask_of(name)) is not None:
             message = f"unknown {_KIND_NAMES[kind]} '{name}'"
             number = mask if self.format == "json" else hex(mask)
-            hint = _bits_problem(mask, kind)[1] or f"as the kernel's bits it is written as a number: {number}"
+            hint = _bits_problem(mask, kind)[1] or f"write kernel bits as a number: {number}"
         else:
             message = f"unknown {_KIND_NAMES[kind]} '{name}'"
             known = [each.name for each in RIGHTS.values() if each.kind == kind]
@@ -221,7 +221,7 @@ class PolicyReader(TableReader):
     # Variables
 
     def template_problem(self, item: Node, error: TemplateError, hint: str = "") -> None:
-        # In a plain one-line string the position within the value is a place in the file too.
+        # In a plain one-line string, the position in the value is also a position in the file.
         plain = self.text[item.span.start + 1 : item.span.end - 1] == item.value
         offset = item.span.start + 1 + error.position if plain else item.span.start
         self.problem(offset, error.message, key=error.name or str(item.value), hint=hint)
@@ -248,16 +248,16 @@ class PolicyReader(TableReader):
 
 
 def _bits_problem(bits: int, kind: Kind) -> tuple[str, str]:
-    """What is wrong with the number ``bits`` among rights of ``kind``, and what to write instead; nothing: both empty.
+    """Return what is wrong with the number ``bits`` among rights of ``kind``, and a hint; both empty if it is valid.
 
-    landlockconfig's README plans for the kernel's bits beside names, to be ahead of the launcher. So numbers are for
-    rights that have no name yet, and a right has one spelling.
+    landlockconfig's README plans to accept the kernel's bits next to names, for rights that the launcher does not know
+    yet. So numbers are for rights without a name, and each right has one spelling.
     """
     if not 0 < bits < 1 << 64:
-        return f"as the kernel's bits, {bits} is no {_KIND_NAMES[kind]}", "a right is written by its name"
+        return f"{bits} is not a {_KIND_NAMES[kind]}", "write the name of a right"
     named = named_bits(kind, bits)
     if not named:
         return "", ""
     unnamed = bits & ~to_mask(named)
     instead = ", ".join([f"'{name}'" for name in named] + ([f"{unnamed:#x}"] if unnamed else []))
-    return f"a {_KIND_NAMES[kind]} that has a name is written by it, not as the kernel's bits", f"write {instead}"
+    return f"this {_KIND_NAMES[kind]} has a name: kernel bits are only for rights without one", f"write {instead}"

@@ -1,7 +1,7 @@
-"""What landlockconfig, the format's reference implementation, knows; most launchers read policies with it."""
+"""What landlockconfig supports: the format's reference implementation, which most launchers use to read policies."""
 
 # Its parser (src/parser.rs) and schema know the rights up to ioctl_dev, two for TCP, and both scopes.
 REFERENCE_ABI = 6
 
-# The highest value of the key abi that it takes for what it is.
+# The highest ABI that it distinguishes from lower ones.
 REFERENCE_MAX_ABI = 9

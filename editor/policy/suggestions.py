@@ -1,17 +1,17 @@
-"""What was probably meant by a name that is not known."""
+"""Suggest what an unknown name probably meant."""
 
 from collections.abc import Iterable
 
 
 def did_you_mean(name: str, known: Iterable[str]) -> str:
-    """A hint that names the nearest of ``known``, or an empty string."""
+    """Return a hint naming the closest of ``known``, or an empty string."""
     meant = nearest(name, known)
     return f"did you mean '{meant}'?" if meant else ""
 
 
 def nearest(name: str, known: Iterable[str]) -> str:
-    """The one of ``known`` that was probably meant by ``name``, or an empty string."""
-    import difflib  # noqa: PLC0415 needed only when something is wrong
+    """Return the one of ``known`` that ``name`` probably meant, or an empty string."""
+    import difflib  # noqa: PLC0415 only errors need it
     import re  # noqa: PLC0415
 
     candidates = sorted(known)

@@ -1,4 +1,4 @@
-"""Reading the tables and lists of a located policy: which shape each must have, and what is wrong where."""
+"""Read the tables and lists of a parsed text, checking their shape and collecting errors with locations."""
 
 from collections.abc import Sequence
 
@@ -21,7 +21,7 @@ NODE_NAMES = {
 
 
 class TableReader:
-    """Reads tables of ``text``, located as ``root``, and gathers their problems."""
+    """Reads the tables of ``text``, whose tree is ``root``, and collects their problems."""
 
     def __init__(self, text: str, file: str, format: Format, root: Node) -> None:
         self.text = text
@@ -47,7 +47,7 @@ class TableReader:
     # Shapes
 
     def table(self, node: Node, known: tuple[str, ...], required: tuple[str, ...], where: str) -> dict[str, Node]:
-        """The members of a table that are allowed there. JSON's null is absence, as serde's Option reads it."""
+        """Return the known members of a table. JSON's null counts as absent, as in serde's Option."""
         members: dict[str, Node] = {}
         meant = set[str]()
         for field in node.fields:
@@ -56,12 +56,12 @@ class TableReader:
             elif field.node.kind != "null" or field.key in required:
                 members[field.key] = field.node
         for key in required:
-            if key not in members and key not in meant:  # one cause is told once
+            if key not in members and key not in meant:  # report each mistake once
                 self.problem(node.span.start, f"{where} needs the key '{key}'", key=key)
         return members
 
     def unknown_key(self, field: Field, known: tuple[str, ...], where: str) -> str:
-        """Refuse a key; gives the one that was probably meant, or nothing."""
+        """Report an unknown key; return the one that was probably meant, or an empty string."""
         meant = ""
         foreign: Format = "json" if self.format == "toml" else "toml"
         if field.key in KEYS[foreign]:
@@ -95,7 +95,7 @@ class TableReader:
         return f"it belongs in '{home}'" if home else "it belongs at the top level"
 
     def items(self, node: Node, key: str, of: str) -> Sequence[Node]:
-        """The elements of a non-empty array."""
+        """Return the elements of an array, which must not be empty."""
         if node.kind != "array":
             hint = ""
             if node.kind == "table":
@@ -119,7 +119,7 @@ class TableReader:
         return tuple(found)
 
     def strings(self, node: Node | None, key: str) -> list[tuple[Node, str]]:
-        """The strings of a list and where they stand."""
+        """Return the strings of a list with their nodes."""
         if node is None:
             return []
         found = []
@@ -131,5 +131,5 @@ class TableReader:
         return found
 
     def shown(self, node: Node) -> str:
-        """The value as written, cut short."""
+        """Return the value as written, shortened."""
         return self.text[node.span.start : min(node.span.end, node.span.start + 40)]

@@ -1,6 +1,6 @@
-"""The tree that a TOML or JSON text is: values, with the places where they stand.
+"""The tree of a TOML or JSON text: values with their positions.
 
-Apart from ``editor.policy.locate``, which finds the places: who needs none saves the time of loading that.
+Apart from ``editor.policy.locate``, which finds the positions, so that callers that need none do not have to import it.
 """
 
 import bisect
@@ -13,18 +13,18 @@ Kind = Literal["table", "array", "string", "integer", "float", "boolean", "datet
 
 
 class Span(NamedTuple):
-    """A part of a text: character offsets, ``end`` exclusive."""
+    """A range of a text: character offsets, ``end`` exclusive."""
 
     start: int
     end: int
 
 
 class Node(NamedTuple):
-    """One value and the span it covers, brackets and quotes included.
+    """One value and the span it covers, including brackets and quotes.
 
-    ``value`` is the Python value of a scalar and None otherwise; ``items`` are an array's elements, ``fields`` a
-    table's members in order. A table under a ``[header]`` covers its header up to the end of its last value. An array
-    that is made of ``[[headers]]`` covers its first header up to the end of its last table, whatever stands between.
+    ``value`` is the Python value of a scalar, else None; ``items`` are an array's elements, ``fields`` are a table's
+    members in order. A table under a ``[header]`` extends from its header to the end of its last value; an array made
+    of ``[[headers]]`` from its first header to the end of its last table, whatever is in between.
     """
 
     kind: Kind
@@ -35,7 +35,7 @@ class Node(NamedTuple):
 
 
 class Field(NamedTuple):
-    """One member of a table: its key (unquoted), where the key stands, and the value."""
+    """One member of a table: its key (unquoted), the span of the key, and the value."""
 
     key: str
     key_span: Span
@@ -43,24 +43,24 @@ class Field(NamedTuple):
 
 
 class LineIndex:
-    """Line and column of many offsets into one text; both count from 1, columns in characters."""
+    """Converts many offsets of one text to lines and columns; both count from 1, columns in characters."""
 
     def __init__(self, text: str) -> None:
         self._starts = [0, *(match.end() for match in re.finditer("\n", text))]
 
     def line_column(self, offset: int) -> tuple[int, int]:
-        """The line and column of ``offset``, which may be the end of the text."""
+        """Return the line and column of ``offset``, which may be the end of the text."""
         line = bisect.bisect_right(self._starts, offset)
         return line, offset - self._starts[line - 1] + 1
 
 
 def line_column(text: str, offset: int) -> tuple[int, int]:
-    """The line and column of ``offset`` in ``text``, both from 1. For many offsets use `LineIndex`."""
+    """Return the line and column of ``offset`` in ``text``, both from 1. For many offsets use `LineIndex`."""
     return text.count("\n", 0, offset) + 1, offset - text.rfind("\n", 0, offset)
 
 
 def kind_of_value(value: object) -> Kind:
-    """The kind of a scalar that the standard library's parsers make."""
+    """Return the kind of a scalar produced by the standard library's parsers."""
     if isinstance(value, str):
         return "string"
     if isinstance(value, bool):
@@ -74,7 +74,7 @@ _NOWHERE = Span(0, 0)
 
 
 def without_locations(value: object) -> Node:
-    """The tree of a value from the standard library's parsers, every part of which stands at the start of the text."""
+    """Return the tree of a value from the standard library's parsers, with every span at the start of the text."""
     if isinstance(value, dict):
         return Node(
             "table",

@@ -1,15 +1,15 @@
-"""Variables of Landlock Config: ``${name}`` in a path stands for each literal of the variable, ``$$`` for a dollar.
+"""Variables of Landlock Config: ``${name}`` in a path means each literal of the variable, ``$$`` a dollar sign.
 
-The grammar is the one of landlockconfig's ``TemplateString``: a lone ``$`` is itself, literals are never read as
-templates, and a name is an ASCII letter followed by ASCII letters, digits and ``_``.
+The grammar is that of landlockconfig's ``TemplateString``: a lone ``$`` is literal, literals are never templates
+themselves, and a name is an ASCII letter followed by ASCII letters, digits and ``_``.
 """
 
 from collections.abc import Iterable, Mapping
 from itertools import product
 from typing import NamedTuple
 
-# A template with ten variables of ten literals each would be ten thousand million paths: such a file is refused
-# instead of filling the memory. Landlock itself takes as long for a rule as it takes to open a path.
+# A template with ten variables of ten literals each would be ten billion paths: such a file is refused before it fills
+# the memory.
 MAX_PATHS = 65_536
 
 _LETTERS = frozenset("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ")
@@ -19,7 +19,7 @@ _NAME_CHARACTERS = _LETTERS | frozenset("0123456789_")
 class TemplateError(ValueError):
     """A template or a variable name that the format does not allow.
 
-    ``position`` counts characters from 0 in the template, ``name`` is the variable that is meant, possibly empty.
+    ``position`` is a character offset in the template; ``name`` is the variable in question and may be empty.
     """
 
     def __init__(self, message: str, *, position: int = 0, name: str = "") -> None:
@@ -30,7 +30,7 @@ class TemplateError(ValueError):
 
 
 class Reference(NamedTuple):
-    """``${name}`` in a template; ``position`` is where its ``$`` stands, counted in characters from 0."""
+    """``${name}`` in a template; ``position`` is the character offset of its ``$``."""
 
     name: str
     position: int
@@ -40,21 +40,21 @@ Token = str | Reference
 
 
 def name_problem(name: str) -> str:
-    """What is wrong with ``name`` as a variable's name, as a phrase; empty when nothing is."""
+    """Return what is wrong with ``name`` as a variable name, as a phrase; empty if it is valid."""
     if not name:
         return "a variable name cannot be empty"
     if name[0] not in _LETTERS:
         return "a variable name must start with an ASCII letter"
     if not _NAME_CHARACTERS.issuperset(name):
-        return "a variable name may hold only ASCII letters, digits and '_'"
+        return "a variable name may contain only ASCII letters, digits and '_'"
     return ""
 
 
 def parse_template(text: str) -> tuple[Token, ...]:
-    """The parts of ``text``: strings as they will stand in the path (``$$`` already one dollar), and references.
+    """Split ``text`` into literal strings (``$$`` already replaced) and references.
 
-    Two strings never follow each other; an empty text has no parts. Raises TemplateError for a ``${`` without ``}``
-    and for a bad name.
+    Strings are never adjacent; an empty text has no parts. Raises TemplateError for a ``${`` without ``}`` and for an
+    invalid name.
     """
     if "$" not in text:
         return (text,) if text else ()
@@ -77,7 +77,7 @@ def parse_template(text: str) -> tuple[Token, ...]:
             tokens.append(Reference(name, dollar))
             start = end + 1
         else:
-            # "$$" and a lone "$" both leave one dollar; only the pair takes two characters.
+            # Both "$$" and a lone "$" yield one dollar; only the pair consumes two characters.
             literal += text[start : dollar + 1]
             start = dollar + (2 if following == "$" else 1)
     literal += text[start:]
@@ -87,16 +87,16 @@ def parse_template(text: str) -> tuple[Token, ...]:
 
 
 def quote(text: str) -> str:
-    """A template that stands for exactly ``text``."""
+    """Return the template that means exactly ``text``."""
     return text.replace("$", "$$")
 
 
 def expand(template: str | tuple[Token, ...], variables: Mapping[str, Iterable[str]]) -> tuple[str, ...]:
-    """Every text that ``template`` stands for: the Cartesian product of its variables' literals, each sorted.
+    """Expand ``template`` to the Cartesian product of its variables' literals, each sorted.
 
-    The last variable changes fastest, no text comes twice, and a variable without literals leaves nothing, as does the
-    empty template (landlockconfig's product of nothing is nothing). Raises TemplateError for what ``parse_template``
-    refuses, for an undefined variable, and for more than MAX_PATHS results.
+    The last variable varies fastest and duplicates are dropped. A variable without literals yields nothing, and so does
+    the empty template, as in landlockconfig. Raises TemplateError for an invalid template, an undefined variable, or
+    more than MAX_PATHS results.
     """
     tokens = parse_template(template) if isinstance(template, str) else template
     if not tokens:
@@ -109,7 +109,7 @@ def expand(template: str | tuple[Token, ...], variables: Mapping[str, Iterable[s
 
 
 def count_paths(tokens: tuple[Token, ...], variables: Mapping[str, Iterable[str]]) -> int:
-    """How many texts ``expand`` makes of ``tokens`` at most, without making them. Raises TemplateError as it does."""
+    """Return the maximum number of results ``expand`` has for ``tokens``. Raises TemplateError as ``expand`` does."""
     count = 1 if tokens else 0
     for token in tokens:
         if isinstance(token, str):

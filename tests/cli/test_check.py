@@ -134,7 +134,7 @@ def test_broken_policies_name_line_and_column(tmp_path: Path, content: bytes, sa
 
 
 def test_what_is_no_file(tmp_path: Path) -> None:
-    for path, reason in (("/dev", "this directory holds no policy"), ("/no/such", "cannot be read: No such file")):
+    for path, reason in (("/dev", "no policy in this directory"), ("/no/such", "cannot be read: No such file")):
         done = paddock("check", path, cwd=tmp_path)
         assert done.returncode == 2 and done.stdout.startswith(f"{path}: error: {reason}")
     assert "larger than" in paddock("check", "/dev/zero").stdout

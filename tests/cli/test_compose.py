@@ -63,7 +63,7 @@ def test_nothing_starts_where_something_is_missing(place: Path, verb: str) -> No
     done = paddock(verb, "policy", "--var", "work", "--", "touch", "a/started", cwd=place)
     assert done.returncode == 125 and "write name=value" in done.stderr
     done = paddock(verb, "a", "--", "touch", "a/started", cwd=place)
-    assert done.returncode == 125 and "this directory holds no policy" in done.stderr
+    assert done.returncode == 125 and "no policy in this directory" in done.stderr
     assert not os.path.exists(place / "a" / "started")
 
 

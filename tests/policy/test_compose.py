@@ -1,4 +1,4 @@
-"""Several files as one policy, directories, and variables from outside."""
+"""Several files composed into one policy, directories, and variables from the command line."""
 
 import os
 from pathlib import Path
@@ -51,13 +51,13 @@ def directory(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def test_a_directory_is_its_policies_in_order(directory: Path) -> None:
+def test_directory_yields_its_policies_in_order(directory: Path) -> None:
     assert files_of(str(directory)) == (f"{directory}/10-home.toml", f"{directory}/20-base.toml")
     policy = load([str(directory)])
     assert (policy.file, policy.abi) == (str(directory), 4)
     resolved = resolve(policy)
     assert [path.path for path in resolved.paths] == ["/home/a", "/home/b", "/usr", "/home/a/bin", "/home/b/bin"]
-    # What only one file handles is not handled, and no rule grants it any more.
+    # What only one file handles is not handled any more, and no rule grants it.
     assert resolved.handled_net == frozenset() and resolved.ports == ()
     assert resolved.paths[0].rights == {"read_file", "ioctl_dev"}
     refs = {ref.ref for path in resolved.paths for ref in path.refs} | {ref.ref for ref in resolved.rulesets}
@@ -66,26 +66,26 @@ def test_a_directory_is_its_policies_in_order(directory: Path) -> None:
     }  # fmt: skip
 
 
-def test_what_is_wrong_is_said_with_its_file(directory: Path) -> None:
+def test_errors_name_their_file(directory: Path) -> None:
     (directory / "20-base.toml").write_text(BASE.replace("${home}", "${hom}"), encoding="utf-8")
     with pytest.raises(PolicyError) as caught:
         load([str(directory)])
     assert str(caught.value) == (
         f"{directory}/20-base.toml:6:19: the variable 'hom' is not defined (did you mean 'home'?)"
     )
-    with pytest.raises(PolicyError, match="holds no policy"):
+    with pytest.raises(PolicyError, match="no policy in this directory"):
         load([str(directory / "folder.toml")])
     with pytest.raises(PolicyError, match="No such file"):
         load([str(directory), str(directory / "gone.toml")])
 
 
-def test_variables_from_outside(directory: Path) -> None:
+def test_command_line_variables(directory: Path) -> None:
     base = str(directory / "20-base.toml")
     with pytest.raises(PolicyError, match="'home' is not defined"):
         load([base])
     policy = load([base], parse_variables(["home=/x", "home=/y"]))
     assert set(meaning_of(policy).paths) == {"/usr", "/x/bin", "/y/bin"}
-    # They stand in place of the file's own values, and do not add to them.
+    # They replace the file's own values instead of adding to them.
     policy = load([str(directory)], {"home": ("/x",)})
     assert set(meaning_of(policy).paths) == {"/usr", "/x", "/x/bin"}
     with pytest.raises(PolicyError, match="multiply to more than"):
@@ -93,7 +93,7 @@ def test_variables_from_outside(directory: Path) -> None:
 
 
 @pytest.mark.parametrize("word", ["home", "=x", "1=x", "a-b=x", "a=\udcff"])
-def test_variables_that_make_no_sense(word: str) -> None:
+def test_invalid_variables(word: str) -> None:
     with pytest.raises(VariableError):
         parse_variables([word])
 
@@ -122,13 +122,13 @@ def policies(draw: st.DrawFn) -> Policy:
 
 
 @given(st.lists(policies(), min_size=2, max_size=3), st.randoms(use_true_random=False))
-def test_order_and_repetition_do_not_matter(several: list[Policy], random: Random) -> None:
+def test_order_and_repetition_are_irrelevant(several: list[Policy], random: Random) -> None:
     whole = meaning_of(compose(several))
     random.shuffle(several)
     assert meaning_of(compose(several)) == whole
     assert meaning_of(compose([*several, several[0]])) == whole
     united = compose(several)
     assert meaning_of(compose([united, united])) == whole
-    # What is written of it is read as the same, groups and all.
+    # Written out, it parses to the same policy, including groups.
     assert meaning_of(parse_policy(landlock_toml.export(united).text, "f", "toml")) == whole
     assert meaning_of(with_variables(united, {"v": ("x",)})).variables == {"v": frozenset("x")}

@@ -1,4 +1,4 @@
-"""Places of keys and values: judged by the standard library's own reading of the text and of each part of it."""
+"""Positions of keys and values, checked by parsing the text and each of its parts with the standard library."""
 
 import contextlib
 import json
@@ -18,7 +18,7 @@ from tests.policy.texts import json_texts, toml_texts
 
 
 def plain(node: Node) -> Any:
-    """The tree as the standard library would give it."""
+    """Return the tree as the standard library represents it."""
     if node.kind == "array":
         return [plain(item) for item in node.items]
     if node.kind == "table":
@@ -33,7 +33,7 @@ def nodes(node: Node) -> list[Node]:
 
 @settings(max_examples=200, deadline=None)
 @given(toml_texts())
-def test_toml_tree_is_what_tomllib_reads_and_every_span_holds_its_part(text: str) -> None:
+def test_toml_tree_equals_tomllib_and_every_span_covers_its_part(text: str) -> None:
     root = locate(text, "toml", "f")
     assert plain(root) == tomllib.loads(text)
     for node in nodes(root):
@@ -47,7 +47,7 @@ def test_toml_tree_is_what_tomllib_reads_and_every_span_holds_its_part(text: str
 
 @settings(max_examples=200, deadline=None)
 @given(json_texts())
-def test_json_tree_is_what_json_reads_and_every_span_holds_its_part(text: str) -> None:
+def test_json_tree_equals_json_and_every_span_covers_its_part(text: str) -> None:
     root = locate(text, "json", "f")
     assert plain(root) == json.loads(text)
     for node in nodes(root):
@@ -58,7 +58,7 @@ def test_json_tree_is_what_json_reads_and_every_span_holds_its_part(text: str) -
 
 @settings(max_examples=200, deadline=None)
 @given(st.one_of(toml_texts(), json_texts()), st.data())
-def test_a_damaged_text_is_refused_with_a_place_or_read_like_the_standard_library(
+def test_damaged_text_is_refused_with_a_position_or_parsed_like_the_standard_library(
     text: str, data: st.DataObject
 ) -> None:
     at = data.draw(st.integers(0, len(text)))
@@ -101,7 +101,7 @@ def test_a_damaged_text_is_refused_with_a_place_or_read_like_the_standard_librar
         ("x = 1\n" + "a." * 20_000 + "a = 1", "toml", (2, 1)),
     ],
 )
-def test_what_is_refused_says_where(text: str, format: Format, place: tuple[int, int]) -> None:
+def test_errors_have_a_position(text: str, format: Format, place: tuple[int, int]) -> None:
     with pytest.raises(PolicyError) as caught:
         locate(text, format, "f")
     assert (caught.value.line, caught.value.column) == place
@@ -123,7 +123,7 @@ def test_what_is_refused_says_where(text: str, format: Format, place: tuple[int,
 @pytest.mark.parametrize(
     "part", ["9", "[", "{", '{"a":', "a.", "'", '"', '""', '"",', "#", " ", "\\u0041", "a=1\n", "[[a]]\n", "[a.a]\n"]
 )
-def test_hostile_text_takes_no_more_than_its_length(around: str, format: Format, part: str) -> None:
+def test_hostile_text_takes_linear_time(around: str, format: Format, part: str) -> None:
     def refuse(size: int) -> None:
         with contextlib.suppress(PolicyError):
             locate(around % (part * size), format, "f")
@@ -131,8 +131,8 @@ def test_hostile_text_takes_no_more_than_its_length(around: str, format: Format,
     assert grows_linearly(refuse, 200)
 
 
-def test_a_long_dotted_key_is_refused_before_tomllib_reads_it() -> None:
-    """It would copy the key's parts for each part: no line more, but time with the square of their number."""
+def test_long_dotted_key_is_refused_before_tomllib_parses_it() -> None:
+    """tomllib copies all parts of the key for each part, which takes quadratic time."""
     files = set[str]()
     before = sys.getprofile()
     sys.setprofile(lambda frame, _event, _argument: files.add(frame.f_code.co_filename))
@@ -157,7 +157,7 @@ def test_spans_of_tables_under_headers() -> None:
 
 
 @given(st.text(st.sampled_from("ab\r\n\u2028é"), max_size=30))
-def test_lines_are_counted_by_line_feeds_alone(text: str) -> None:
+def test_only_line_feeds_end_lines(text: str) -> None:
     index = LineIndex(text)
     for offset in range(len(text) + 1):
         before = text[:offset].split("\n")

@@ -1,4 +1,4 @@
-"""Reading Landlock Config: what is accepted, and where and how everything else is refused."""
+"""Parsing Landlock Config: what is accepted, and the errors for everything else, with their positions."""
 
 import json
 from pathlib import Path
@@ -19,12 +19,12 @@ RULESET = '[[ruleset]]\nhandled_access_fs = ["execute"]\n'
 
 
 def toml(text: str) -> Policy:
-    """``text`` read as TOML."""
+    """Parse ``text`` as TOML."""
     return parse_policy(text, "policy.toml", "toml")
 
 
 def refusal(text: str, format: Literal["toml", "json"] = "toml") -> PolicyError:
-    """The error that ``text`` is refused with."""
+    """Return the error that parsing ``text`` raises."""
     with pytest.raises(PolicyError) as caught:
         parse_policy(text, f"policy.{format}", format)
     return caught.value
@@ -64,7 +64,7 @@ FULL_JSON = {
 }
 
 
-def test_everything_with_its_place() -> None:
+def test_every_part_has_its_location() -> None:
     policy = toml(FULL_TOML)
     assert (policy.file, policy.abi) == ("policy.toml", 6)
     assert policy.variables[0].literals == ("/home/a", "/home/b")
@@ -113,7 +113,7 @@ def test_all_rights_of_every_abi_are_known_by_name() -> None:
     assert policy.scoped == rights_of("scope")
 
 
-def test_what_a_rule_allows_is_handled() -> None:
+def test_granted_rights_are_handled() -> None:
     policy = toml('[[path_beneath]]\nallowed_access = ["write_file"]\nparent = ["."]\n' + RULESET)
     assert policy.handled_fs == {"execute", "write_file"}
     assert toml('[[net_port]]\nallowed_access = ["bind_tcp"]\nport = [443]').handled_net == {"bind_tcp"}
@@ -139,7 +139,7 @@ def test_groups_at_every_abi(abi: int) -> None:
     assert policy.path_rules[0].rights == rights_of("fs", abi) - {"execute"}
 
 
-def test_variables_may_stand_after_their_use_and_share_a_name() -> None:
+def test_variables_may_follow_their_use_and_share_a_name() -> None:
     policy = toml(
         """
         path_beneath = [{ allowed_access = ["execute"], parent = ["${v}"] }]
@@ -157,7 +157,7 @@ def test_variables_may_stand_after_their_use_and_share_a_name() -> None:
         '{"variable": [{"name": "v", "literal": null}]}',
     ],
 )
-def test_null_is_absence_for_optional_keys(text: str) -> None:
+def test_null_means_absent_for_optional_keys(text: str) -> None:
     parse_policy(text, "policy.json", "json")
 
 
@@ -181,7 +181,7 @@ REFUSED_TOML = [
     ("[[ruleset]]\nhandled_access_net = []", 2, 22, "at least one element"),
     ("[[ruleset]]\nscoped = []", 2, 10, "at least one element"),
     ("[[ruleset]]\nhandled_access_fs = 'execute'", 2, 21, "must be an array of strings, not a string"),
-    ("[[ruleset]]\nhandled_access_fs = [1]", 2, 22, "a filesystem right that has a name is written by it"),
+    ("[[ruleset]]\nhandled_access_fs = [1]", 2, 22, "this filesystem right has a name"),
     ("[[ruleset]]\nhandled_access_fs = ['foo']", 2, 22, "unknown filesystem right 'foo'"),
     ("[[ruleset]]\nhandled_access_fs = ['bind_tcp']", 2, 22, "is a network right, not a filesystem right"),
     ("[[ruleset]]\nhandled_access_net = ['execute']", 2, 23, "is a filesystem right, not a network right"),
@@ -215,7 +215,7 @@ REFUSED_TOML = [
 
 
 @pytest.mark.parametrize(("text", "line", "column", "message"), REFUSED_TOML)
-def test_refused_with_its_place(text: str, line: int, column: int, message: str) -> None:
+def test_errors_have_a_location(text: str, line: int, column: int, message: str) -> None:
     error = refusal(text)
     assert (error.file, error.line) == ("policy.toml", line)
     if column:
@@ -239,7 +239,7 @@ def test_refused_with_its_place(text: str, line: int, column: int, message: str)
         ('{"pathBeneath": [{"allowedAccess": ["execute"], "parent": null}]}', "'parent' must be an array"),
         ('{"pathBeneath": [{"allowedAccess": [null], "parent": ["/"]}]}', "not null"),
         ('{"variable": [{"name": null}]}', "'name' must be a string, not null"),
-        ('{"abi": 1, "abi": 1, "ruleset": [{"scoped": ["signal"]}]}', "twice"),
+        ('{"abi": 1, "abi": 1, "ruleset": [{"scoped": ["signal"]}]}', "duplicate key"),
         ('{"abi": 1e0, "ruleset": [{"scoped": ["signal"]}]}', "not a float"),
         ('{"abi": NaN, "ruleset": [{"scoped": ["signal"]}]}', "not a JSON value"),
         ('{"ruleset": [{"scoped": ["signal"]}]} x', "not valid JSON"),
@@ -282,7 +282,7 @@ def test_hints(text: str, format: Literal["toml", "json"], hint: str) -> None:
     assert error.hint.startswith(hint) if hint else error.hint == ""
 
 
-def test_all_problems_in_order() -> None:
+def test_all_errors_in_order() -> None:
     _, problems = parse_collecting_errors(
         """\
 [[path_beneath]]
@@ -306,7 +306,7 @@ colour = "red"
     ]
 
 
-def test_exploding_variables_are_refused() -> None:
+def test_too_many_expanded_paths_are_refused() -> None:
     literals = json.dumps([str(number) for number in range(100)])
     variables = "".join(f'[[variable]]\nname = "v{index}"\nliteral = {literals}\n' for index in range(9))
     path = "".join(f"${{v{index}}}" for index in range(9))
@@ -340,7 +340,7 @@ def test_files(tmp_path: Path) -> None:
         read_policy(str(huge))
 
 
-def test_format_by_suffix_and_else_by_content() -> None:
+def test_format_from_suffix_or_content() -> None:
     assert format_of("x.json", "abi = 1") == "json"
     assert format_of("x.toml", "{}") == "toml"
     assert format_of("/dev/fd/63", ' \n{"abi": 1}') == "json"
@@ -355,7 +355,7 @@ PIECES = st.sampled_from(
 
 
 @given(st.booleans(), st.lists(st.tuples(st.floats(0, 1), st.integers(0, 12), PIECES), min_size=1, max_size=4))
-def test_damaged_text_is_read_or_refused_with_a_place(is_toml: bool, damage: list[tuple[float, int, str]]) -> None:
+def test_damaged_text_is_parsed_or_refused_with_a_location(is_toml: bool, damage: list[tuple[float, int, str]]) -> None:
     text = FULL_TOML if is_toml else json.dumps(FULL_JSON, indent=1)
     for where, removed, put in damage:
         at = int(where * len(text))
@@ -378,14 +378,14 @@ def test_damaged_text_is_read_or_refused_with_a_place(is_toml: bool, damage: lis
          "did you mean 'allowed_access'?"),
         ('{"netPort": [{"allowed_access": ["bind_tcp"], "port": [1]}]}', "json", "unknown key 'allowed_access'",
          "this is the TOML spelling; in JSON it is 'allowedAccess'"),
-        ("abi = 1\nabi = 2", "toml", "the key 'abi' stands twice", ""),
+        ("abi = 1\nabi = 2", "toml", "duplicate key 'abi'", ""),
         ("[[path_beneath]]\nallowed_access = 'execute'\nparent = ['/']", "toml", "must be an array of strings",
          "put it in brackets: ['execute']"),
         ("[[net_port]]\nallowed_access = ['bind_tcp']\nport = 80", "toml", "must be an array of integers",
          "put it in brackets: [80]"),
     ],
 )  # fmt: skip
-def test_one_mistake_is_one_error_that_says_what_to_write(
+def test_each_mistake_is_reported_once_with_a_fix(
     text: str, format: Literal["toml", "json"], message: str, hint: str
 ) -> None:
     try:
@@ -399,31 +399,31 @@ def test_one_mistake_is_one_error_that_says_what_to_write(
 @pytest.mark.parametrize(
     ("key", "number", "message", "hint"),
     [
-        ("handled_access_fs", "4", "a filesystem right that has a name is written by it", "write 'read_file'"),
+        ("handled_access_fs", "4", "this filesystem right has a name", "write 'read_file'"),
         (
             "handled_access_fs",
             "5",
-            "a filesystem right that has a name is written by it",
+            "this filesystem right has a name",
             "write 'execute', 'read_file'",
         ),
-        ("handled_access_fs", "0x20001", "a filesystem right that has a name", "write 'execute', 0x20000"),
-        ("handled_access_net", "2", "a network right that has a name is written by it", "write 'connect_tcp'"),
-        ("scoped", "2", "a scope that has a name is written by it", "write 'signal'"),
-        ("scoped", "0", "as the kernel's bits, 0 is no scope", "a right is written by its name"),
+        ("handled_access_fs", "0x20001", "this filesystem right has a name", "write 'execute', 0x20000"),
+        ("handled_access_net", "2", "this network right has a name", "write 'connect_tcp'"),
+        ("scoped", "2", "this scope has a name", "write 'signal'"),
+        ("scoped", "0", "0 is not a scope", "write the name of a right"),
         (
             "handled_access_fs",
             "-1",
-            "as the kernel's bits, -1 is no filesystem right",
-            "a right is written by its name",
+            "-1 is not a filesystem right",
+            "write the name of a right",
         ),
-        ("handled_access_fs", str(1 << 64), "as the kernel's bits, 18446744073709551616 is no", "by its name"),
+        ("handled_access_fs", str(1 << 64), "18446744073709551616 is not a", "write the name of a right"),
         ("handled_access_fs", "131072.0", "must be an array of strings, not a float", ""),
         ("handled_access_fs", "true", "must be an array of strings, not a boolean", ""),
         ("handled_access_fs", '"fs.0x4"', "unknown filesystem right 'fs.0x4'", "write 'read_file'"),
         ("handled_access_fs", '"fs.0x20000"', "unknown filesystem right 'fs.0x20000'", "as a number: 0x20000"),
     ],
 )
-def test_a_right_that_has_a_name_is_refused_as_a_number(key: str, number: str, message: str, hint: str) -> None:
+def test_number_is_refused_for_a_right_with_a_name(key: str, number: str, message: str, hint: str) -> None:
     with pytest.raises(PolicyError) as caught:
         parse_policy(f"[[ruleset]]\n{key} = [{number}]\n", "p.toml", "toml")
     error = caught.value
@@ -433,7 +433,7 @@ def test_a_right_that_has_a_name_is_refused_as_a_number(key: str, number: str, m
 
 
 @pytest.mark.parametrize(("number", "rights"), [("0x20000", {17}), ("6_29145_6", {21, 22}), ("0b1" + "0" * 63, {63})])
-def test_a_right_of_a_later_kernel_is_its_bits(number: str, rights: set[int]) -> None:
+def test_rights_of_later_kernels_are_bits(number: str, rights: set[int]) -> None:
     bits = {f"fs.{1 << bit:#x}" for bit in rights}
     text = f'[[path_beneath]]\nallowed_access = ["read_file", {number}]\nparent = ["/"]\n'
     policy = parse_policy(text, "p.toml", "toml")

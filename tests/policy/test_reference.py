@@ -1,4 +1,4 @@
-"""What landlockconfig's own tests and examples say of the format, as cases of ours: same verdict, same rules.
+"""landlockconfig's own tests and examples as cases of ours: same verdict, same rules.
 
 Facts from its src/tests_*.rs, tests/composition and examples. A sample is a JSON value; each is tried as JSON and as
 TOML. Two differences are intended: what the reference finds when it resolves (an undefined variable) or builds the
@@ -30,7 +30,7 @@ BOTH: tuple[Format, ...] = ("json", "toml")
 
 
 def text_of(value: Any, format: Format) -> str:
-    """The sample in one of the two forms; TOML has no null and spells the keys in snake case."""
+    """Return the sample in one of the two formats; TOML has no null and spells keys in snake case."""
     if format == "json":
         return json.dumps(value)
     spelled = dict(zip(KEYS["json"], KEYS["toml"], strict=True))
@@ -140,11 +140,11 @@ def test_refused_texts(text: str, format: Format) -> None:
 
 
 def canonical(policy: Policy) -> dict[str, Any]:
-    """What the policy means, with the paths as Rust's PathBuf spells them."""
+    """Return what the policy means, with paths spelled as Rust's PathBuf does."""
     found = resolve(policy, base="/").canonical()
     found["path_beneath"] = {
         _plain(path): rights for path, rights in found["path_beneath"].items()
-    }  # resolved paths are united already
+    }  # resolved paths are already combined
     return found
 
 
@@ -269,7 +269,7 @@ def test_accepted(value: Any, expected: dict[str, Any], format: Format) -> None:
 
 # rust-landlock's from_all, from_read and refer, by version.
 @pytest.mark.parametrize("abi", range(1, 7))
-def test_groups_at_every_version_that_the_reference_knows(abi: int) -> None:
+def test_groups_at_every_abi_of_the_reference(abi: int) -> None:
     sizes = {1: (13, 0, 0), 2: (14, 0, 0), 3: (15, 0, 0), 4: (15, 2, 0), 5: (16, 2, 0), 6: (16, 2, 2)}[abi]
     everything = [rights_of(kind, abi) for kind in ("fs", "net", "scope")]
     assert tuple(map(len, everything)) == sizes
@@ -292,7 +292,7 @@ def test_groups_at_every_version_that_the_reference_knows(abi: int) -> None:
             assert group_rights(f"abi.{group}", "fs", abi) == rights
 
 
-def test_the_greatest_version() -> None:
+def test_greatest_abi() -> None:
     for format in BOTH:
         policy = parse_policy(text_of({"abi": 2**31 - 1, "ruleset": [fs("abi.all")]}, format), "f", format)
         assert policy.handled_fs == rights_of("fs", LATEST_ABI) >= frozenset(FS_6)
@@ -464,7 +464,7 @@ COMPOSED: list[tuple[Any, Any, dict[str, Any]]] = [
 
 
 def unchecked(value: Any, format: Format) -> Policy:
-    """The policy of a file whose variables another may define."""
+    """Parse a file whose variables another file may define."""
     policy, problems = parse_collecting_errors(text_of(value, format), "f", format, references=False)
     assert problems == ()
     return policy
@@ -472,7 +472,7 @@ def unchecked(value: Any, format: Format) -> Policy:
 
 @pytest.mark.parametrize(("one", "other", "expected"), COMPOSED, ids=range(len(COMPOSED)))
 def test_composition(one: Any, other: Any, expected: dict[str, Any]) -> None:
-    """Also in the other order, and each with itself: the order does not matter, and twice is once."""
+    """Order is irrelevant, and composing a file with itself changes nothing."""
     for first, second in itertools.permutations((unchecked(one, "json"), unchecked(other, "toml"))):
         whole = compose((first, second))
         assert canonical(with_variables(whole, {})) == expected

@@ -1,4 +1,4 @@
-"""Templates and their expansion: the grammar of landlockconfig, and properties over any text."""
+"""Templates and their expansion: landlockconfig's grammar, and properties that hold for any text."""
 
 from itertools import product
 
@@ -62,7 +62,7 @@ def test_template_grammar(text: str, tokens: tuple[Token, ...]) -> None:
         ("$$${a", 2, "never closed"),
     ],
 )
-def test_template_errors_tell_where(text: str, position: int, message: str) -> None:
+def test_template_errors_have_a_position(text: str, position: int, message: str) -> None:
     with pytest.raises(TemplateError, match=message) as caught:
         parse_template(text)
     assert caught.value.position == position
@@ -103,7 +103,7 @@ def test_undefined_variable() -> None:
     assert (caught.value.position, caught.value.name) == (7, "bar")
 
 
-def test_explosion_is_refused_before_it_happens() -> None:
+def test_too_many_paths_are_refused_before_expanding() -> None:
     variables = {f"v{index}": [str(number) for number in range(50)] for index in range(20)}
     with pytest.raises(TemplateError, match=str(MAX_PATHS)):
         expand("".join(f"${{{name}}}" for name in variables), variables)

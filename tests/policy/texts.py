@@ -1,4 +1,4 @@
-"""Hypothesis strategies for TOML texts in every layout the language allows, and for policies in many of them."""
+"""Hypothesis strategies for TOML in every layout that the language allows, and for policies in many layouts."""
 
 import datetime
 import json
@@ -86,12 +86,12 @@ def _blank(draw: Draw) -> str:
 
 
 def _gap(draw: Draw) -> str:
-    """What may stand between the elements of an array."""
+    """Return what may separate the elements of an array."""
     return str(draw(st.sampled_from(["", "", " ", "\n", "\n    ", ' # it\'s a "comment", ]\n', "\n\n# [x]\n\t"])))
 
 
 def render(draw: Draw, value: Any) -> str:
-    """``value`` as TOML in a layout that ``draw`` chooses."""
+    """Return ``value`` as TOML in a layout chosen by ``draw``."""
     if isinstance(value, bool):
         return "true" if value else "false"
     if isinstance(value, str):
@@ -170,7 +170,7 @@ def json_texts() -> st.SearchStrategy[str]:
 
 
 def whole(node: Node) -> Node:
-    """``node`` with all that it holds located, in tuples as ``locate`` has them."""
+    """Return ``node`` with all its content located, in tuples as ``locate`` returns them."""
     fields = tuple(field._replace(node=whole(field.node)) for field in node.fields)
     return node._replace(items=tuple(whole(item) for item in node.items), fields=fields)
 
@@ -209,13 +209,13 @@ def _some(values: list[Any]) -> st.SearchStrategy[list[Any]]:
 
 
 def _rights(names: list[str]) -> st.SearchStrategy[list[Any]]:
-    """A list of rights as a file holds it: those without a name are numbers."""
+    """Return a list of rights as written in a file: those without a name are numbers."""
     return _some([mask_of(name) or name for name in names])
 
 
 @st.composite
 def policies(draw: Draw) -> dict[str, Any]:
-    """The content of a policy with TOML's names, as plain values."""
+    """Return the content of a policy with TOML's keys, as plain values."""
     content: dict[str, Any] = {}
     groups: list[str] = []
     every: list[str] = []
@@ -247,7 +247,7 @@ def policies(draw: Draw) -> dict[str, Any]:
 
 
 class Layout:
-    """One way of writing TOML, held for a whole file as people do, with exceptions now and then."""
+    """One style of TOML, used for a whole file as people do, with occasional exceptions."""
 
     def __init__(self, draw: Draw) -> None:
         self.draw = draw
@@ -257,7 +257,7 @@ class Layout:
         self.indent = draw(st.sampled_from(["", "", "  ", "\t"]))
 
     def note(self) -> str:
-        """A comment line that no edit may touch."""
+        """Return a comment line that no edit may change."""
         self.notes += 1
         return f"# note {self.notes}."
 

@@ -141,7 +141,7 @@ def test_what_cannot_be_opened(files: tuple[str, str], tmp_path: Path) -> None:
         Composition.open(files)
     assert error.value.file == files[1]
     (tmp_path / "empty").mkdir()
-    with pytest.raises(PolicyError, match="holds no policy"):
+    with pytest.raises(PolicyError, match="no policy in this directory"):
         Composition.open((files[0], str(tmp_path / "empty")))
 
 
