@@ -28,7 +28,7 @@ class Composition:
         self._policies = [each.policy for each in self.workspaces]
         if len(self.workspaces) > 1:
             for number, each in enumerate(self.workspaces):
-                each.compose_with(partial(self._beside, number))
+                each.compose_with(partial(self._context_of, number))
                 each.subscribe(partial(self._follow, number))
 
     @classmethod
@@ -52,9 +52,9 @@ class Composition:
         workspaces = []
         for number, file in enumerate(files):
             others = tuple(policy for other, policy in read.items() if other != file and policy is not None)
-            beside = CompositionContext((), others, given, tuple(paths))
+            context = CompositionContext((), others, given, tuple(paths))
             text = new_text if number == 0 else None
-            workspaces.append(Workspace.open(file, abi=abi, new_text=text, beside=beside))
+            workspaces.append(Workspace.open(file, abi=abi, new_text=text, context=context))
         return cls(workspaces, paths, variables)
 
     def of(self, file: str) -> Workspace | None:
@@ -81,7 +81,7 @@ class Composition:
         for each in self.workspaces:
             each.close()
 
-    def _beside(self, number: int) -> CompositionContext:
+    def _context_of(self, number: int) -> CompositionContext:
         policies = tuple(self._policies)
         return CompositionContext(policies[:number], policies[number + 1 :], self._given, self._paths)
 
@@ -96,7 +96,7 @@ class Composition:
             self._policies[number] = policy
         for other, each in enumerate(self.workspaces):
             if other != number:
-                each.compose_with(partial(self._beside, other))
+                each.compose_with(partial(self._context_of, other))
 
 
 def _read(file: str) -> Policy | None:

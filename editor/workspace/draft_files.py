@@ -20,7 +20,7 @@ _EXTENSION: Final = "json"
 _UNFINISHED: Final = "tmp"
 
 
-class Draft(NamedTuple):
+class UnsavedDraft(NamedTuple):
     """An unsaved draft: its text, the text that it was edited from, and whether that was on disk.
 
     ``written`` is when it was written, in seconds since the epoch.
@@ -43,7 +43,7 @@ def directory() -> str:
     return os.path.join(state, "paddock", "drafts")
 
 
-def _started(pid: int) -> str:
+def _start_time(pid: int) -> str:
     """Return when process ``pid`` started, in ticks since boot; empty if there is none. Tells reused pids apart."""
     try:
         with open(f"/proc/{pid}/stat", "rb") as file:
@@ -57,21 +57,21 @@ def _key(path: str) -> str:
 
 
 def _own_name(path: str, extension: str = _EXTENSION) -> str:
-    return f"{_key(path)}-{os.getpid()}-{_started(os.getpid())}.{extension}"
+    return f"{_key(path)}-{os.getpid()}-{_start_time(os.getpid())}.{extension}"
 
 
-def _left(path: str, extensions: tuple[str, ...] = (_EXTENSION,)) -> Iterator[str]:
+def _abandoned(path: str, extensions: tuple[str, ...] = (_EXTENSION,)) -> Iterator[str]:
     """Iterate over the draft files of ``path`` whose process has ended."""
     place = directory()
     for name in os.listdir(place):
         stem, _, extension = name.partition(".")
         key, _, process = stem.partition("-")
         pid, _, started = process.partition("-")
-        if key == _key(path) and extension in extensions and pid.isdecimal() and _started(int(pid)) != started:
+        if key == _key(path) and extension in extensions and pid.isdecimal() and _start_time(int(pid)) != started:
             yield os.path.join(place, name)
 
 
-def _read(file: str, path: str) -> Draft | None:
+def _read(file: str, path: str) -> UnsavedDraft | None:
     """Return the draft in ``file``, None if it is not a valid draft of ``path`` in this version's format."""
     try:
         descriptor = os.open(file, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK)
@@ -90,23 +90,23 @@ def _read(file: str, path: str) -> Draft | None:
             "base": str(base),
             "base_on_disk": bool(base_on_disk),
         } if version == _VERSION and of == os.path.abspath(path):
-            return Draft(text, base, base_on_disk, status.st_mtime)
+            return UnsavedDraft(text, base, base_on_disk, status.st_mtime)
     return None
 
 
-def recoverable(path: str) -> Draft | None:
+def find_abandoned(path: str) -> UnsavedDraft | None:
     """Return the newest draft of ``path`` that a process left behind, None if there is none."""
     try:
-        drafts = [draft for file in _left(path) if (draft := _read(file, path)) is not None]
+        drafts = [draft for file in _abandoned(path) if (draft := _read(file, path)) is not None]
     except OSError:
         return None
     return max(drafts, key=lambda draft: draft.written, default=None)
 
 
-def forget_left(path: str) -> None:
+def discard_abandoned(path: str) -> None:
     """Delete all drafts of ``path`` that processes left behind."""
     with contextlib.suppress(OSError):
-        for file in list(_left(path, (_EXTENSION, _UNFINISHED))):
+        for file in list(_abandoned(path, (_EXTENSION, _UNFINISHED))):
             with contextlib.suppress(OSError):
                 os.unlink(file)
 

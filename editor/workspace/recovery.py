@@ -7,7 +7,7 @@ from typing import Final
 
 from editor.escape import printable
 from editor.workspace import draft_files
-from editor.workspace.draft_files import Draft
+from editor.workspace.draft_files import UnsavedDraft
 
 # Drafts are written this long after the last edit, and at most this long after the first unwritten one: a crash loses
 # no more than that.
@@ -114,7 +114,7 @@ class Recovery:
         self._path = path
         self._failed = failed
         self._keeper: DraftKeeper | None = None
-        self.found: Draft | None = None
+        self.found: UnsavedDraft | None = None
         """The draft that a crash left behind, until it is adopted or discarded."""
         self.problem = ""
         """Why unsaved edits would not survive a crash, as a sentence; empty if they would."""
@@ -123,7 +123,7 @@ class Recovery:
         """Write drafts from now on, and look for one that a crash left behind."""
         self.close()
         self._keeper = DraftKeeper(self._path, self._fail)
-        self.found = draft_files.recoverable(self._path)
+        self.found = draft_files.find_abandoned(self._path)
 
     def keep(self, text: str, base: str, *, base_on_disk: bool) -> None:
         """Write ``text``, edited from ``base``, soon in another thread."""
@@ -142,7 +142,7 @@ class Recovery:
     def discard_found(self) -> None:
         """Delete the draft that a crash left behind."""
         self.found = None
-        draft_files.forget_left(self._path)
+        draft_files.discard_abandoned(self._path)
 
     def close(self) -> None:
         """Delete the draft, and write nothing from now on."""

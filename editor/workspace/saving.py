@@ -221,7 +221,7 @@ def write_new(path: str, data: bytes, *, overwrite: bool = False, follow_symlink
         raise AlreadyThere(path) from error
 
 
-def write_beside(path: str, data: bytes, *, suffix: str = ".orig") -> str:
+def write_copy(path: str, data: bytes, *, suffix: str = ".orig") -> str:
     """Write ``data`` to a new file: ``path`` plus ``suffix``, plus a number if that exists. Returns its path.
 
     The copy gets the mode and owner of ``path``, so that nobody can read it who cannot read the original. Overwrites

@@ -28,14 +28,14 @@ from editor.policy.files import format_of
 from editor.policy.model import Policy
 from editor.sandbox.verdicts.report import Report
 from editor.workspace.disk import Conflict, FileState, read_policy_file
-from editor.workspace.draft_files import Draft
+from editor.workspace.draft_files import UnsavedDraft
 from editor.workspace.garbage import gc_paused
 from editor.workspace.history import History
 from editor.workspace.levels import level_rights, next_level
 from editor.workspace.notifying import Changes, Notifier, Topic
 from editor.workspace.opening import enforced_abi, first_text
 from editor.workspace.recovery import Recovery
-from editor.workspace.saving import Saved, write_beside, write_file
+from editor.workspace.saving import Saved, write_copy, write_file
 from editor.workspace.state import Applied, Snapshot
 from editor.workspace.watching import Watcher
 
@@ -49,7 +49,7 @@ class Workspace:
     """One open policy file. Create it with ``Workspace.open``; ``close`` stops watching the file."""
 
     def __init__(
-        self, path: str, text: str, on_disk: bytes | None, kernel: KernelState, abi: int, *, beside: CompositionContext
+        self, path: str, text: str, on_disk: bytes | None, kernel: KernelState, abi: int, *, context: CompositionContext
     ) -> None:
         self._lock = threading.RLock()
         self._notifier = Notifier()
@@ -60,8 +60,8 @@ class Workspace:
         """The ABI to decide for: the kernel's, or the older one that is simulated."""
         self._path = path
         self._file = FileState(text, on_disk, on_disk)
-        document = PolicyDocument.parse(text, path, format_of(path, text), given=beside.variables)
-        self._state = Snapshot.of(document, beside, abi)
+        document = PolicyDocument.parse(text, path, format_of(path, text), given=context.variables)
+        self._state = Snapshot.of(document, context, abi)
         self._history = History(text)
         self._reading = False
         self._report: Report | None = None
@@ -69,19 +69,19 @@ class Workspace:
 
     @classmethod
     def open(
-        cls, path: str, *, abi: int | None = None, new_text: str | None = None, beside: CompositionContext = _NOTHING
+        cls, path: str, *, abi: int | None = None, new_text: str | None = None, context: CompositionContext = _NOTHING
     ) -> "Workspace":
         """Open the policy file ``path``, or start a new draft if it does not exist.
 
         A new draft contains ``new_text``, by default a policy that handles everything and grants nothing. ``abi``
-        simulates an older kernel, ``beside`` is what the file is composed with. Raises PolicyError if the file cannot
+        simulates an older kernel, ``context`` is what the file is composed with. Raises PolicyError if the file cannot
         be read or parsed, or uses an undefined variable.
         """
         with gc_paused():
             kernel = probe()
             data = read_policy_file(path)
             text = first_text(path, data, kernel, new_text)
-            return cls(path, text, data, kernel, enforced_abi(kernel, abi), beside=beside)
+            return cls(path, text, data, kernel, enforced_abi(kernel, abi), context=context)
 
     # Derived from the document
 
@@ -423,7 +423,7 @@ class Workspace:
 
         Overwrites nothing and follows no symlink. Raises SaveError.
         """
-        return write_beside(self._path, text.encode())
+        return write_copy(self._path, text.encode())
 
     def save(self, *, follow_symlink: bool = False, force: bool = False) -> Saved:
         """Save the draft to its file.
@@ -466,7 +466,7 @@ class Workspace:
         return self._recovery.problem
 
     @property
-    def recoverable(self) -> Draft | None:
+    def recoverable(self) -> UnsavedDraft | None:
         """The draft of this file that a crash left behind, until it is adopted or discarded."""
         return self._recovery.found
 

@@ -1,4 +1,4 @@
-"""Several files open at once: each edited alone, and all of them one policy."""
+"""Several files open at once: each is edited individually, and all of them make one policy."""
 
 import threading
 from pathlib import Path
@@ -40,7 +40,7 @@ READ = frozenset({"read_file"})
 
 @pytest.fixture
 def files(tmp_path: Path) -> tuple[str, str]:
-    """Two files, of which the second one uses a variable of the first."""
+    """Two files; the second uses a variable of the first."""
     for name, text in (("system.toml", SYSTEM), ("work.toml", WORK)):
         (tmp_path / name).write_text(text)
     return str(tmp_path / "system.toml"), str(tmp_path / "work.toml")
@@ -48,12 +48,12 @@ def files(tmp_path: Path) -> tuple[str, str]:
 
 @pytest.fixture
 def both(files: tuple[str, str]) -> tuple[Workspace, Workspace]:
-    """Their drafts."""
+    """The workspaces of the two files."""
     system, work = Composition.open(files).workspaces
     return system, work
 
 
-def test_both_show_what_the_other_verbs_make_of_them(files: tuple[str, str], both: tuple[Workspace, ...]) -> None:
+def test_both_files_show_the_composed_policy(files: tuple[str, str], both: tuple[Workspace, ...]) -> None:
     wanted = meaning_of(load(files))
     assert wanted.paths == {"/usr": READ, "/home/a/work": READ}
     for each in both:
@@ -64,7 +64,7 @@ def test_both_show_what_the_other_verbs_make_of_them(files: tuple[str, str], bot
     assert [each.ref.file for path in both[0].resolved.paths for each in path.refs] == list(files)
 
 
-def test_a_directory_is_all_of_its_files(files: tuple[str, str], tmp_path: Path) -> None:
+def test_directory_opens_all_of_its_files(files: tuple[str, str], tmp_path: Path) -> None:
     composition = Composition.open((str(tmp_path),))
     assert tuple(each.path for each in composition.workspaces) == files
     assert composition.of(files[1]) is composition.workspaces[1]
@@ -73,7 +73,7 @@ def test_a_directory_is_all_of_its_files(files: tuple[str, str], tmp_path: Path)
     assert len(twice.workspaces) == 2, "one file is one draft"
 
 
-def test_an_edit_goes_to_one_file_and_reaches_the_other(both: tuple[Workspace, Workspace]) -> None:
+def test_edit_of_one_file_updates_the_other(both: tuple[Workspace, Workspace]) -> None:
     system, work = both
     system.apply(GrantPath("/usr", frozenset({"execute"})))
     assert work.document.text == WORK and not work.edited
@@ -92,7 +92,7 @@ def test_an_edit_goes_to_one_file_and_reaches_the_other(both: tuple[Workspace, W
     assert rule is not None and rule.rights == {"read_file", "write_file"}, "no longer cut down"
 
 
-def test_a_variable_reaches_the_other_file(both: tuple[Workspace, Workspace], files: tuple[str, str]) -> None:
+def test_variable_of_one_file_is_used_by_the_other(both: tuple[Workspace, Workspace], files: tuple[str, str]) -> None:
     system, work = both
     Path(files[0]).write_text(SYSTEM.replace('"/home/a"', '"/home/b"'))
     system.disk_changed()
@@ -106,7 +106,7 @@ def test_a_variable_reaches_the_other_file(both: tuple[Workspace, Workspace], fi
     assert not system.edited
 
 
-def test_a_variable_that_goes_on_disk_is_a_problem_until_it_is_back(
+def test_variable_removed_on_disk_is_a_problem_until_restored(
     both: tuple[Workspace, Workspace], files: tuple[str, str]
 ) -> None:
     system, work = both
@@ -114,7 +114,7 @@ def test_a_variable_that_goes_on_disk_is_a_problem_until_it_is_back(
     system.disk_changed()
     for each in both:
         assert each.problem is not None and each.problem.file == files[1] and each.problem.line == 7
-        assert each.rule_at("/home/a/work") is not None, "the last good one is shown"
+        assert each.rule_at("/home/a/work") is not None, "the last valid policy is shown"
     Path(files[0]).write_text(SYSTEM)
     system.disk_changed()
     assert [each.problem for each in both] == [None, None]
@@ -122,7 +122,7 @@ def test_a_variable_that_goes_on_disk_is_a_problem_until_it_is_back(
     assert work.document.text.count("${home}/work") == 1
 
 
-def test_variables_of_the_command_line(files: tuple[str, str]) -> None:
+def test_variables_from_the_command_line(files: tuple[str, str]) -> None:
     system, work = Composition.open(files, variables={"home": ("/mine",)}).workspaces
     assert system.rule_at("/mine/work") is not None
     assert system.rule_at("/home/a/work") is None
@@ -133,7 +133,7 @@ def test_variables_of_the_command_line(files: tuple[str, str]) -> None:
     assert alone.rule_at("/mine/work") is not None
 
 
-def test_what_cannot_be_opened(files: tuple[str, str], tmp_path: Path) -> None:
+def test_files_that_cannot_be_opened(files: tuple[str, str], tmp_path: Path) -> None:
     with pytest.raises(PolicyError, match="'home' is not defined"):
         Composition.open(files[1:])
     Path(files[1]).write_text(WORK.replace("abi = 6", "abi = 6\nabo = 1"))
@@ -145,7 +145,7 @@ def test_what_cannot_be_opened(files: tuple[str, str], tmp_path: Path) -> None:
         Composition.open((files[0], str(tmp_path / "empty")))
 
 
-def test_each_file_is_saved_and_lost_by_itself(both: tuple[Workspace, Workspace], files: tuple[str, str]) -> None:
+def test_each_file_is_saved_individually(both: tuple[Workspace, Workspace], files: tuple[str, str]) -> None:
     system, work = both
     work.apply(GrantPath("/srv", READ))
     work.save()
@@ -156,7 +156,7 @@ def test_each_file_is_saved_and_lost_by_itself(both: tuple[Workspace, Workspace]
     assert "/srv" in exported
 
 
-def test_edits_in_several_threads_reach_every_file(tmp_path: Path) -> None:
+def test_edits_from_several_threads_update_every_file(tmp_path: Path) -> None:
     files = tuple(str(tmp_path / f"{number}.toml") for number in range(3))
     for file in files:
         Path(file).write_text(WORK.replace("${home}", "/home"))

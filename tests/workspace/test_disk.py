@@ -1,4 +1,4 @@
-"""Three texts: what the draft was edited from, what is on disk now, and the draft."""
+"""Compare three texts: the base of the draft, the file on disk, and the draft."""
 
 from pathlib import Path
 
@@ -28,28 +28,28 @@ def path(tmp_path: Path) -> Path:
 
 
 @pytest.mark.parametrize("draft", [BASE, MINE])
-def test_an_unchanged_file_changes_nothing(path: Path, draft: str) -> None:
+def test_unchanged_file_changes_nothing(path: Path, draft: str) -> None:
     assert READ.reload(str(path), draft, parse) == (READ, None)
 
 
-def test_without_edits_a_changed_file_replaces_the_draft(path: Path) -> None:
+def test_changed_file_replaces_a_draft_without_edits(path: Path) -> None:
     path.write_text(THEIRS)
     now, document = READ.reload(str(path), BASE, parse)
     assert document is not None and document.text == THEIRS
     assert now == FileState(THEIRS, THEIRS.encode(), THEIRS.encode())
 
 
-def test_with_edits_a_changed_file_is_a_conflict_until_it_changes_back(path: Path) -> None:
+def test_changed_file_conflicts_with_edits_until_it_changes_back(path: Path) -> None:
     path.write_text(THEIRS)
     now, document = READ.reload(str(path), MINE, parse)
     assert document is None
     assert now.conflict == Conflict(THEIRS, None)
-    assert (now.base, now.expected) == (BASE, BASE.encode()), "saving still expects what was read"
+    assert (now.base, now.expected) == (BASE, BASE.encode()), "saving still expects the content that was read"
     path.write_text(BASE)
     assert now.reload(str(path), MINE, parse) == (READ, None)
 
 
-def test_a_file_that_became_the_draft_is_no_conflict(path: Path) -> None:
+def test_file_equal_to_the_draft_is_not_a_conflict(path: Path) -> None:
     path.write_text(MINE)
     now, document = READ.reload(str(path), MINE, parse)
     assert now.conflict is None and now.base == MINE
@@ -58,7 +58,7 @@ def test_a_file_that_became_the_draft_is_no_conflict(path: Path) -> None:
 
 @pytest.mark.parametrize(("draft", "conflict"), [(BASE, False), (MINE, True)])
 @pytest.mark.parametrize("content", [BROKEN.encode(), b"\xff\xfe"])
-def test_what_does_not_parse_is_a_problem(path: Path, content: bytes, draft: str, conflict: bool) -> None:
+def test_file_that_does_not_parse_is_a_problem(path: Path, content: bytes, draft: str, conflict: bool) -> None:
     path.write_bytes(content)
     now, document = READ.reload(str(path), draft, parse)
     assert document is None
@@ -70,7 +70,7 @@ def test_what_does_not_parse_is_a_problem(path: Path, content: bytes, draft: str
             now.sides(parse)
 
 
-def test_a_removed_file_is_gone_and_a_new_one_is_not(path: Path) -> None:
+def test_removed_file_is_gone_but_a_new_one_is_not(path: Path) -> None:
     path.unlink()
     now, _ = READ.reload(str(path), MINE, parse)
     assert now.is_gone and now.problem is not None and now.conflict is None
@@ -78,7 +78,7 @@ def test_a_removed_file_is_gone_and_a_new_one_is_not(path: Path) -> None:
     assert not new.is_gone and new.problem is None
 
 
-def test_a_file_that_cannot_be_read_keeps_what_is_known(tmp_path: Path) -> None:
+def test_unreadable_file_keeps_what_is_known(tmp_path: Path) -> None:
     now, document = READ.reload(str(tmp_path), MINE, parse)
     assert document is None
     assert now == READ._replace(problem=now.problem)
@@ -87,7 +87,7 @@ def test_a_file_that_cannot_be_read_keeps_what_is_known(tmp_path: Path) -> None:
         read_policy_file("/nul\0")
 
 
-def test_a_settled_conflict_is_based_on_what_is_on_disk(path: Path) -> None:
+def test_resolved_conflict_is_based_on_the_file_on_disk(path: Path) -> None:
     path.write_text(THEIRS)
     conflict, _ = READ.reload(str(path), MINE, parse)
     assert [each.text for each in conflict.sides(parse)] == [BASE, THEIRS]

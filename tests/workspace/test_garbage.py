@@ -1,4 +1,4 @@
-"""The garbage collector is paused as long as asked, and runs again however the pause ends."""
+"""The garbage collector is paused in the context, and runs again afterwards."""
 
 import gc
 
@@ -7,7 +7,7 @@ import pytest
 from editor.workspace.garbage import gc_paused
 
 
-def test_the_collector_runs_again_after_the_outermost_pause() -> None:
+def test_collector_resumes_after_the_outermost_pause() -> None:
     assert gc.isenabled()
     with gc_paused():
         assert not gc.isenabled()
@@ -17,13 +17,13 @@ def test_the_collector_runs_again_after_the_outermost_pause() -> None:
     assert gc.isenabled()
 
 
-def test_the_collector_runs_again_after_an_error() -> None:
+def test_collector_resumes_after_an_error() -> None:
     with pytest.raises(ZeroDivisionError), gc_paused():
         _ = 1 // 0
     assert gc.isenabled()
 
 
-def test_many_new_objects_are_kept_out_of_later_searches() -> None:
+def test_many_new_objects_are_frozen() -> None:
     before = gc.get_freeze_count()
     try:
         with gc_paused():

@@ -1,4 +1,4 @@
-"""Undo and redo bring back exactly the texts that were there, however long the way."""
+"""Undo and redo restore exactly the earlier texts, over any number of steps."""
 
 import pytest
 from hypothesis import given
@@ -8,24 +8,24 @@ from editor.workspace.history import History
 
 
 @given(st.lists(st.text(max_size=30), min_size=1, max_size=30))
-def test_the_way_back_and_forth_is_the_same(texts: list[str]) -> None:
+def test_undo_and_redo_restore_every_text(texts: list[str]) -> None:
     history = History(texts[0])
-    way = [texts[0]]
+    visited = [texts[0]]
     for number, text in enumerate(texts[1:]):
         history.push(text, str(number))
-        if text != way[-1]:
-            way.append(text)
-    for text in reversed(way[:-1]):
+        if text != visited[-1]:
+            visited.append(text)
+    for text in reversed(visited[:-1]):
         history.undo()
         assert history.text == text
     assert history.undo_label is None
-    for text in way[1:]:
+    for text in visited[1:]:
         history.redo()
         assert history.text == text
     assert history.redo_label is None
 
 
-def test_a_new_step_forgets_what_was_undone() -> None:
+def test_a_new_step_drops_what_could_be_redone() -> None:
     history = History("a")
     history.push("b", "to b")
     history.push("c", "to c")
@@ -38,8 +38,8 @@ def test_a_new_step_forgets_what_was_undone() -> None:
         history.redo()
 
 
-def test_many_edits_of_a_large_text_stay_small() -> None:
-    """Only what differs is kept: a thousand copies would be 400 MB."""
+def test_many_edits_of_a_large_text_take_little_memory() -> None:
+    """Only differences are stored: a thousand copies would take 400 MB."""
     lines = [f'parent = ["/directory/number/{number}"]\n' for number in range(10_000)]
     history = History("".join(lines))
     for number in range(1_000):

@@ -16,11 +16,11 @@ from editor.workspace.levels import LEVELS, level_rights, next_level
         ({"read_file", "read_dir", "make_reg"}, -1, "read"),
     ],
 )
-def test_a_mixture_steps_to_the_next_level_that_holds_it(now: set[str], step: int, level: str) -> None:
+def test_rights_that_are_no_level_step_to_the_nearest_level(now: set[str], step: int, level: str) -> None:
     assert next_level(frozenset(now), 6, True, 1 if step > 0 else -1) == level
 
 
-def test_levels_of_a_file_are_the_same_without_what_it_cannot_hold() -> None:
+def test_levels_of_a_file_contain_only_rights_of_files() -> None:
     for level in LEVELS:
         assert level_rights(level, 7, False) <= level_rights(level, 7, True)
         assert "make_reg" not in level_rights(level, 7, False)

@@ -1,4 +1,4 @@
-"""Subscribers hear of every change, each until it ends its subscription."""
+"""Subscribers are notified of every change until they unsubscribe."""
 
 import threading
 
@@ -19,7 +19,7 @@ def test_every_subscriber_is_called_with_all_topics() -> None:
     assert second == [{"disk", "document"}]
 
 
-def test_a_callback_subscribed_twice_is_called_twice() -> None:
+def test_callback_subscribed_twice_is_called_twice() -> None:
     notifier = Notifier()
     changes: list[Changes] = []
     end = notifier.subscribe(changes.append)
@@ -30,7 +30,7 @@ def test_a_callback_subscribed_twice_is_called_twice() -> None:
     assert len(changes) == 3
 
 
-def test_a_subscriber_may_end_its_own_subscription() -> None:
+def test_subscriber_may_unsubscribe_itself() -> None:
     notifier = Notifier()
     changes: list[Changes] = []
 

@@ -1,4 +1,4 @@
-"""Unsaved edits outlive the process that made them, and nothing else does."""
+"""Unsaved edits survive the process that made them, and nothing else does."""
 
 import json
 import os
@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from editor.editing.edits import GrantPath
-from editor.workspace import draft_files as drafts
+from editor.workspace import draft_files
 from editor.workspace.notifying import Changes
 from editor.workspace.workspace import Workspace
 
@@ -33,7 +33,7 @@ READ = frozenset({"read_file"})
 
 @pytest.fixture(autouse=True)
 def state(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """The state directory, which does not exist yet."""
+    """The directory of drafts, which does not exist yet."""
     monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
     return tmp_path / "state" / "paddock" / "drafts"
 
@@ -53,14 +53,14 @@ def workspace(policy: Path) -> Iterator[Workspace]:
     opened.close()
 
 
-def until(condition: Callable[[], object]) -> None:
+def wait_for(condition: Callable[[], object]) -> None:
     start = time.monotonic()
     while not condition():
-        assert time.monotonic() - start < DEADLINE_S, "it never happened"
+        assert time.monotonic() - start < DEADLINE_S, "timed out"
         time.sleep(0.01)
 
 
-def kept(state: Path) -> list[Path]:
+def files_in(state: Path) -> list[Path]:
     return sorted(state.glob("*")) if state.is_dir() else []
 
 
@@ -80,7 +80,7 @@ time.sleep(600)
 
 
 def crash(policy: Path, state: Path, *grants: str) -> str:
-    """Edit in another process, and kill that once the draft is kept: the text that it had."""
+    """Edit in another process, kill it once its draft is written, and return the text of the draft."""
     with subprocess.Popen(
         [sys.executable, "-c", _EDITOR, str(policy), *grants], stdout=subprocess.PIPE, text=True
     ) as process:
@@ -88,24 +88,24 @@ def crash(policy: Path, state: Path, *grants: str) -> str:
         text = ""
         while not text.endswith("\0"):
             piece = process.stdout.read(1)
-            assert piece, "it ended by itself"
+            assert piece, "the editor exited unexpectedly"
             text += piece
         text = text[:-1]
-        until(lambda: any(f"-{process.pid}-" in each.name and holds(each, text) for each in kept(state)))
+        wait_for(lambda: any(f"-{process.pid}-" in each.name and contains(each, text) for each in files_in(state)))
         process.send_signal(signal.SIGKILL)
     return text
 
 
-def holds(file: Path, text: str) -> bool:
+def contains(file: Path, text: str) -> bool:
     return file.suffix == ".json" and json.loads(file.read_text())["text"] == text
 
 
-def test_a_killed_editor_leaves_its_draft_and_the_next_one_takes_it_up(policy: Path, state: Path) -> None:
+def test_draft_of_a_killed_editor_can_be_recovered(policy: Path, state: Path) -> None:
     text = crash(policy, state, "/opt", "/srv")
     assert policy.read_text() == OLD
     workspace = Workspace.open(str(policy))
     workspace.keep_drafts()
-    assert workspace.document.text == OLD, "nothing is taken up without asking"
+    assert workspace.document.text == OLD, "nothing is recovered without asking"
     assert workspace.recoverable is not None
     assert workspace.recoverable.text == text
     workspace.adopt_draft()
@@ -117,21 +117,21 @@ def test_a_killed_editor_leaves_its_draft_and_the_next_one_takes_it_up(policy: P
     workspace.redo()
     workspace.save()
     assert policy.read_text() == text
-    assert kept(state) == []
+    assert files_in(state) == []
     workspace.close()
 
 
-def test_a_draft_survives_one_crash_after_another(policy: Path, state: Path) -> None:
+def test_draft_survives_two_crashes(policy: Path, state: Path) -> None:
     crash(policy, state, "/opt")
     text = crash(policy, state, "/srv")
     assert '"/opt"' in text
-    found = drafts.recoverable(str(policy))
+    found = draft_files.find_abandoned(str(policy))
     assert found is not None
     assert found.text == text
-    assert len(kept(state)) == 1, "the one that was taken up is gone"
+    assert len(files_in(state)) == 1, "the recovered one is deleted"
 
 
-def test_the_file_changed_since_the_crash_is_a_conflict_that_can_be_merged(policy: Path, state: Path) -> None:
+def test_file_changed_since_the_crash_is_a_conflict_that_can_be_merged(policy: Path, state: Path) -> None:
     text = crash(policy, state, "/opt")
     policy.write_text(OLD.replace('"/usr"', '"/usr", "/lib"'))
     workspace = Workspace.open(str(policy))
@@ -144,7 +144,7 @@ def test_the_file_changed_since_the_crash_is_a_conflict_that_can_be_merged(polic
     workspace.close()
 
 
-def test_the_file_gone_since_the_crash_is_told_and_can_be_saved(policy: Path, state: Path) -> None:
+def test_file_removed_since_the_crash_can_be_saved_again(policy: Path, state: Path) -> None:
     text = crash(policy, state, "/opt")
     policy.unlink()
     workspace = Workspace.open(str(policy))
@@ -156,74 +156,74 @@ def test_the_file_gone_since_the_crash_is_told_and_can_be_saved(policy: Path, st
     workspace.close()
 
 
-def test_a_declined_draft_is_removed(policy: Path, state: Path) -> None:
+def test_discarded_draft_is_deleted(policy: Path, state: Path) -> None:
     crash(policy, state, "/opt")
     workspace = Workspace.open(str(policy))
     workspace.keep_drafts()
     workspace.discard_draft()
-    assert kept(state) == []
+    assert files_in(state) == []
     assert workspace.document.text == OLD
     workspace.close()
 
 
-def test_a_draft_that_says_what_the_file_says_is_not_offered(policy: Path, state: Path) -> None:
+def test_draft_equal_to_the_file_is_not_offered(policy: Path, state: Path) -> None:
     policy.write_text(crash(policy, state, "/opt"))
     workspace = Workspace.open(str(policy))
     workspace.keep_drafts()
     assert workspace.recoverable is None
-    assert kept(state) == []
+    assert files_in(state) == []
     workspace.close()
 
 
-def test_a_draft_of_a_living_editor_is_not_offered(workspace: Workspace, policy: Path, state: Path) -> None:
+def test_draft_of_a_running_editor_is_not_offered(workspace: Workspace, policy: Path, state: Path) -> None:
     workspace.apply(GrantPath("/opt", READ))
-    until(lambda: kept(state))
-    assert drafts.recoverable(str(policy)) is None
+    wait_for(lambda: files_in(state))
+    assert draft_files.find_abandoned(str(policy)) is None
 
 
-def test_nobody_else_can_read_a_draft(workspace: Workspace, state: Path) -> None:
+def test_drafts_are_private(workspace: Workspace, state: Path) -> None:
     state.mkdir(parents=True, mode=0o755)
     workspace.apply(GrantPath("/opt", READ))
-    until(lambda: any(each.suffix == ".json" for each in kept(state)))
-    (file,) = kept(state)
+    wait_for(lambda: any(each.suffix == ".json" for each in files_in(state)))
+    (file,) = files_in(state)
     assert file.stat().st_mode & 0o777 == 0o600
     assert state.stat().st_mode & 0o777 == 0o700
     assert str(workspace.path) not in file.name
 
 
 @pytest.mark.parametrize("how", ["save", "undo", "close", "take_theirs"])
-def test_nothing_is_left_once_nothing_is_unsaved(workspace: Workspace, policy: Path, state: Path, how: str) -> None:
+def test_draft_is_deleted_when_nothing_is_unsaved(workspace: Workspace, policy: Path, state: Path, how: str) -> None:
     workspace.apply(GrantPath("/opt", READ))
-    until(lambda: any(each.suffix == ".json" for each in kept(state)))
+    wait_for(lambda: any(each.suffix == ".json" for each in files_in(state)))
     if how == "take_theirs":
         policy.write_text(OLD + "# theirs\n")
         workspace.disk_changed()
     getattr(workspace, how)()
-    assert kept(state) == []
+    assert files_in(state) == []
     time.sleep(0.5)
-    assert kept(state) == [], "nothing was written after it"
+    assert files_in(state) == [], "nothing is written afterwards"
 
 
-def test_edits_are_written_together_and_the_last_one_is_kept(workspace: Workspace, state: Path) -> None:
+def test_edits_are_written_in_batches_including_the_last(workspace: Workspace, state: Path) -> None:
     writes = set()
     for number in range(40):
         workspace.apply(GrantPath(f"/opt/{number}", READ))
-        writes |= {each.stat().st_ino for each in kept(state)}
-    until(lambda: any(holds(each, workspace.document.text) for each in kept(state)))
+        writes |= {each.stat().st_ino for each in files_in(state)}
+    wait_for(lambda: any(contains(each, workspace.document.text) for each in files_in(state)))
     assert len(writes) <= 15
 
 
-def test_a_state_directory_that_cannot_be_written_is_a_notice(
+def test_unwritable_state_directory_is_reported_once(
     policy: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (tmp_path / "file").write_text("")
     monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "file"))
     workspace = Workspace.open(str(policy))
-    told: list[Changes] = []
+    notified: list[Changes] = []
     arrived = threading.Event()
 
     def changed(change: Changes) -> None:
-        told.append(change)
+        notified.append(change)
         if "drafts" in change:
             arrived.set()
 
@@ -235,18 +235,18 @@ def test_a_state_directory_that_cannot_be_written_is_a_notice(
     assert str(tmp_path / "file") in workspace.drafts_problem
     workspace.apply(GrantPath("/srv", READ))
     workspace.save()
-    assert sum("drafts" in change for change in told) == 1
+    assert sum("drafts" in change for change in notified) == 1
     workspace.close()
 
 
-def test_a_symlink_in_the_place_of_the_directory_is_not_used(policy: Path, state: Path, tmp_path: Path) -> None:
+def test_symlink_is_not_accepted_as_the_directory(policy: Path, state: Path, tmp_path: Path) -> None:
     (tmp_path / "elsewhere").mkdir()
     state.parent.mkdir(parents=True)
     state.symlink_to(tmp_path / "elsewhere")
     workspace = Workspace.open(str(policy))
     workspace.keep_drafts()
     workspace.apply(GrantPath("/opt", READ))
-    until(lambda: workspace.drafts_problem)
+    wait_for(lambda: workspace.drafts_problem)
     assert list((tmp_path / "elsewhere").iterdir()) == []
     workspace.close()
 
@@ -254,14 +254,14 @@ def test_a_symlink_in_the_place_of_the_directory_is_not_used(policy: Path, state
 @pytest.mark.parametrize(
     "content", ["", "{", "[]", '{"version": 2}', "\xff", "[" * 100_000, '{"version": 1, "path": 3}']
 )
-def test_what_is_no_draft_is_passed_over(policy: Path, state: Path, content: str) -> None:
+def test_invalid_drafts_are_ignored(policy: Path, state: Path, content: str) -> None:
     crash(policy, state, "/opt")
-    (file,) = kept(state)
+    (file,) = files_in(state)
     file.write_text(content, encoding="latin-1")
-    assert drafts.recoverable(str(policy)) is None
+    assert draft_files.find_abandoned(str(policy)) is None
 
 
-def test_a_relative_state_directory_is_ignored(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_relative_state_directory_is_ignored(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("XDG_STATE_HOME", "state")
     monkeypatch.setenv("HOME", str(tmp_path))
-    assert drafts.directory() == os.path.join(str(tmp_path), ".local/state/paddock/drafts")
+    assert draft_files.directory() == os.path.join(str(tmp_path), ".local/state/paddock/drafts")

@@ -1,4 +1,4 @@
-"""Writing a policy file: what stands there afterwards, under every condition that the kernel can really produce."""
+"""Save a policy file under every condition that the kernel can really produce, and check what is there afterwards."""
 
 import os
 import stat
@@ -37,11 +37,11 @@ def leftovers(directory: Path) -> list[str]:
     return [name for name in os.listdir(directory) if name.startswith(".paddock-")]
 
 
-def test_the_new_text_replaces_the_old_one_in_a_new_inode(policy: Path) -> None:
+def test_new_text_replaces_old_in_a_new_inode(policy: Path) -> None:
     before = policy.stat().st_ino
     with policy.open("rb") as reader:
         saved = write_file(str(policy), NEW, expected=OLD)
-        assert reader.read() == OLD, "who has the old file open must still read the whole old text"
+        assert reader.read() == OLD, "a process with the old file open must still read all of the old text"
     assert policy.read_bytes() == NEW
     assert saved == (str(policy), ())
     assert policy.stat().st_ino != before
@@ -49,7 +49,7 @@ def test_the_new_text_replaces_the_old_one_in_a_new_inode(policy: Path) -> None:
 
 
 @pytest.mark.parametrize("mode", [0o600, 0o640, 0o664, 0o444, 0o755])
-def test_the_mode_is_kept(policy: Path, mode: int) -> None:
+def test_mode_is_preserved(policy: Path, mode: int) -> None:
     policy.chmod(mode)
     old_umask = os.umask(0o077)
     try:
@@ -60,7 +60,7 @@ def test_the_mode_is_kept(policy: Path, mode: int) -> None:
 
 
 @needs_root
-def test_root_keeps_owner_and_group(policy: Path) -> None:
+def test_root_preserves_owner_and_group(policy: Path) -> None:
     os.chown(policy, 1234, 4321)
     saved = write_file(str(policy), NEW, expected=OLD)
     status = policy.stat()
@@ -68,7 +68,7 @@ def test_root_keeps_owner_and_group(policy: Path) -> None:
     assert saved.notes == ()
 
 
-def test_extended_attributes_are_kept(policy: Path) -> None:
+def test_extended_attributes_are_preserved(policy: Path) -> None:
     try:
         os.setxattr(policy, "user.note", b"kept")
     except OSError:
@@ -78,7 +78,7 @@ def test_extended_attributes_are_kept(policy: Path) -> None:
 
 
 @pytest.mark.parametrize(("umask", "mode"), [(0o022, 0o644), (0o027, 0o640), (0o077, 0o600), (0, 0o644)])
-def test_a_new_file_is_0644_less_the_umask(tmp_path: Path, umask: int, mode: int) -> None:
+def test_new_file_has_mode_0644_less_umask(tmp_path: Path, umask: int, mode: int) -> None:
     path = tmp_path / "new.toml"
     old_umask = os.umask(umask)
     try:
@@ -90,7 +90,7 @@ def test_a_new_file_is_0644_less_the_umask(tmp_path: Path, umask: int, mode: int
     assert path.stat().st_nlink == 1
 
 
-def test_a_file_that_changed_on_disk_is_not_overwritten(policy: Path) -> None:
+def test_file_changed_on_disk_is_not_overwritten(policy: Path) -> None:
     policy.write_bytes(b"somebody else wrote this\n")
     with pytest.raises(ChangedOnDisk, match=r"policy\.toml changed on disk"):
         write_file(str(policy), NEW, expected=OLD)
@@ -99,7 +99,7 @@ def test_a_file_that_changed_on_disk_is_not_overwritten(policy: Path) -> None:
     assert policy.read_bytes() == NEW
 
 
-def test_a_file_that_appeared_or_went_away_is_a_change_too(tmp_path: Path, policy: Path) -> None:
+def test_created_or_removed_file_counts_as_changed(tmp_path: Path, policy: Path) -> None:
     with pytest.raises(ChangedOnDisk):
         write_file(str(policy), NEW, expected=None)
     policy.unlink()
@@ -108,7 +108,7 @@ def test_a_file_that_appeared_or_went_away_is_a_change_too(tmp_path: Path, polic
     assert os.listdir(tmp_path) == []
 
 
-def test_a_symlink_is_written_through_only_after_asking(tmp_path: Path, policy: Path) -> None:
+def test_symlink_is_followed_only_on_request(tmp_path: Path, policy: Path) -> None:
     (tmp_path / "etc").mkdir()
     link = tmp_path / "etc" / "link.toml"
     link.symlink_to("../policy.toml")
@@ -122,21 +122,21 @@ def test_a_symlink_is_written_through_only_after_asking(tmp_path: Path, policy: 
     assert os.readlink(link) == "../policy.toml", "the link itself must stay"
 
 
-def test_a_dangling_symlink_makes_its_target(tmp_path: Path) -> None:
+def test_saving_through_dangling_symlink_creates_its_target(tmp_path: Path) -> None:
     link = tmp_path / "link.toml"
     link.symlink_to("later.toml")
     write_file(str(link), NEW, expected=None, follow_symlink=True)
     assert (tmp_path / "later.toml").read_bytes() == NEW
 
 
-def test_a_circle_of_symlinks_is_refused(tmp_path: Path) -> None:
+def test_symlink_loop_is_refused(tmp_path: Path) -> None:
     (tmp_path / "a").symlink_to("b")
     (tmp_path / "b").symlink_to("a")
-    with pytest.raises(SaveError, match=r"circle|Too many levels"):
+    with pytest.raises(SaveError, match=r"loop|Too many levels"):
         write_file(str(tmp_path / "a"), NEW, expected=None, follow_symlink=True)
 
 
-def test_a_broken_hard_link_is_told(tmp_path: Path, policy: Path) -> None:
+def test_breaking_a_hard_link_is_reported(tmp_path: Path, policy: Path) -> None:
     os.link(policy, tmp_path / "other")
     saved = write_file(str(policy), NEW, expected=OLD)
     assert (tmp_path / "other").read_bytes() == OLD
@@ -144,7 +144,7 @@ def test_a_broken_hard_link_is_told(tmp_path: Path, policy: Path) -> None:
     assert "hard links" in saved.notes[0]
 
 
-def test_what_is_not_a_regular_file_is_never_read_or_replaced(tmp_path: Path) -> None:
+def test_only_regular_files_are_read_or_replaced(tmp_path: Path) -> None:
     fifo = tmp_path / "fifo"
     os.mkfifo(fifo)
     for path in (tmp_path, fifo):
@@ -155,7 +155,7 @@ def test_what_is_not_a_regular_file_is_never_read_or_replaced(tmp_path: Path) ->
     assert stat.S_ISFIFO(fifo.stat().st_mode)
 
 
-def test_a_hostile_name_cannot_disturb_the_terminal(tmp_path: Path) -> None:
+def test_hostile_name_is_escaped_in_messages(tmp_path: Path) -> None:
     path = tmp_path / "\x1b[2Jred\n.toml"
     path.write_bytes(OLD)
     with pytest.raises(ChangedOnDisk) as raised:
@@ -186,14 +186,14 @@ def as_ordinary_user(path: Path) -> str:
 
 @pytest.fixture
 def shared() -> Iterator[Path]:
-    """A directory that an ordinary user can reach: pytest's own are closed to others."""
+    """A directory that an ordinary user can access, unlike pytest's own."""
     with tempfile.TemporaryDirectory() as directory:
         Path(directory).chmod(0o755)
         yield Path(directory)
 
 
 @needs_root
-def test_a_directory_without_permission_leaves_the_file_and_names_it(shared: Path) -> None:
+def test_unwritable_directory_keeps_the_file_and_is_reported(shared: Path) -> None:
     path = shared / "policy.toml"
     path.write_bytes(OLD)
     path.chmod(0o666)
@@ -206,7 +206,7 @@ def test_a_directory_without_permission_leaves_the_file_and_names_it(shared: Pat
 
 
 @needs_root
-def test_an_owner_that_cannot_be_kept_is_told(shared: Path) -> None:
+def test_owner_that_cannot_be_preserved_is_reported(shared: Path) -> None:
     open_to_all = shared / "open"
     open_to_all.mkdir()
     open_to_all.chmod(0o777)
@@ -235,7 +235,7 @@ def small_disk(tmp_path: Path) -> Iterator[Path]:
     subprocess.run(["umount", str(disk)], check=True)
 
 
-def test_a_full_disk_loses_nothing(small_disk: Path) -> None:
+def test_full_disk_loses_nothing(small_disk: Path) -> None:
     path = small_disk / "policy.toml"
     path.write_bytes(OLD)
     with pytest.raises(SaveError, match=r"No space left on device\. Nothing was written\."):
@@ -246,7 +246,7 @@ def test_a_full_disk_loses_nothing(small_disk: Path) -> None:
     assert path.read_bytes() == NEW
 
 
-def test_a_read_only_filesystem_is_told(small_disk: Path) -> None:
+def test_read_only_filesystem_is_reported(small_disk: Path) -> None:
     path = small_disk / "policy.toml"
     path.write_bytes(OLD)
     subprocess.run(["mount", "-o", "remount,ro", str(small_disk)], check=True)
@@ -255,7 +255,7 @@ def test_a_read_only_filesystem_is_told(small_disk: Path) -> None:
     assert path.read_bytes() == OLD
 
 
-def test_another_file_is_only_overwritten_when_that_was_said(policy: Path) -> None:
+def test_existing_file_is_overwritten_only_on_request(policy: Path) -> None:
     with pytest.raises(AlreadyThere, match=r"policy\.toml already exists"):
         write_new(str(policy), NEW)
     assert policy.read_bytes() == OLD

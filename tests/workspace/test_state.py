@@ -1,4 +1,4 @@
-"""A snapshot holds one state of a draft; every change makes another, and a failed one keeps the last good whole."""
+"""A snapshot is one state of a draft. Every change derives another, and a failed one keeps the last valid whole."""
 
 from pathlib import Path
 
@@ -41,7 +41,7 @@ def context(text: str) -> CompositionContext:
     return CompositionContext(before=(policy,))
 
 
-def test_an_edit_derives_everything_and_leaves_the_snapshot_alone() -> None:
+def test_edit_derives_a_new_snapshot() -> None:
     before = snapshot(TEXT)
     after, applied = before.apply((GrantPath("/etc", READ), GrantPort(443, frozenset({"connect_tcp"}))), None)
     assert applied.label == "grant read_file on /etc; grant connect_tcp on port 443"
@@ -53,14 +53,14 @@ def test_an_edit_derives_everything_and_leaves_the_snapshot_alone() -> None:
     assert not before.decider.file("/etc/hostname", READ).allowed
 
 
-def test_an_edit_without_effect_returns_the_same_snapshot() -> None:
+def test_edit_without_effect_returns_the_same_snapshot() -> None:
     before = snapshot(TEXT)
     after, applied = before.apply((GrantPath("/usr", READ),), None)
     assert after is before
     assert not applied.changed
 
 
-def test_rules_are_found_however_their_path_is_written() -> None:
+def test_rules_are_found_by_any_spelling_of_their_path() -> None:
     state = snapshot(TEXT.replace('"/usr"', '"/usr/./lib/"'))
     rule = state.rule_at("/usr/lib")
     assert rule is not None and rule.rights == READ
@@ -69,14 +69,14 @@ def test_rules_are_found_however_their_path_is_written() -> None:
     assert state.own_rights("/etc") == frozenset()
 
 
-def test_own_rules_are_told_apart_from_the_whole() -> None:
+def test_own_rules_are_distinguished_from_the_whole() -> None:
     state = snapshot(TEXT, context(TEXT.replace("/usr", "/etc")))
     assert state.rule_at("/etc") is not None
     assert state.own_rule_at("/etc") is None
     assert state.own_rule_at("/usr") is not None
 
 
-def test_only_reloading_looks_at_every_path_again(tmp_path: Path) -> None:
+def test_only_reloading_resolves_every_path_again(tmp_path: Path) -> None:
     new = tmp_path / "new"
     before = snapshot(TEXT.replace("/usr", str(new)))
     new.mkdir()
@@ -86,7 +86,7 @@ def test_only_reloading_looks_at_every_path_again(tmp_path: Path) -> None:
         assert rule is not None and (rule.identity is not None) == found
 
 
-def test_files_that_do_not_fit_together_leave_the_last_good_whole() -> None:
+def test_failed_composition_keeps_the_last_valid_whole() -> None:
     good = snapshot(USER, context(TEXT + VARIABLE))
     assert good.rule_at("/home/a") is not None
     bad = good.composed_with(context(TEXT))
@@ -98,7 +98,7 @@ def test_files_that_do_not_fit_together_leave_the_last_good_whole() -> None:
     assert again.rule_at("/home/b") is not None
 
 
-def test_an_edit_that_would_break_the_composition_is_refused() -> None:
+def test_edit_that_would_break_the_composition_is_refused() -> None:
     state = snapshot(TEXT + VARIABLE, context(USER))
     with pytest.raises(EditError, match="could not be composed"):
         state.apply((RemoveVariable("home"),), None)

@@ -1,4 +1,4 @@
-"""Changes on disk arrive, however they are made, and only when the content differs."""
+"""Changes on disk are reported, however they are made, and only if the content differs."""
 
 import os
 import shutil
@@ -18,22 +18,22 @@ from editor.workspace.watching import Watcher, places
 OLD = b"abi = 6\n"
 NEW = b"abi = 7\n"
 
-# Far above what is aimed for: these tests say that a change arrives. How fast is a matter of the benchmarks.
+# Far above the goal: these tests check that a change is reported. The benchmarks measure how fast.
 DEADLINE_S = 5.0
 
 
 class Watched(NamedTuple):
-    """A watched file and the times at which changes were told."""
+    """A watched file and the times at which changes were reported."""
 
     path: Path
-    told: list[float]
+    reports: list[float]
     woken: threading.Condition
 
     def wait(self, times: int = 1) -> float:
-        """When the ``times``th change was told. AssertionError when it does not come."""
+        """Wait for the ``times``th report and return its time."""
         with self.woken:
-            assert self.woken.wait_for(lambda: len(self.told) >= times, DEADLINE_S), "the change was never told"
-            return self.told[times - 1]
+            assert self.woken.wait_for(lambda: len(self.reports) >= times, DEADLINE_S), "the change was never reported"
+            return self.reports[times - 1]
 
 
 def watch(path: Path, seen: bytes | None) -> tuple[Watched, Watcher]:
@@ -41,7 +41,7 @@ def watch(path: Path, seen: bytes | None) -> tuple[Watched, Watcher]:
 
     def changed() -> None:
         with watched.woken:
-            watched.told.append(time.monotonic())
+            watched.reports.append(time.monotonic())
             watched.woken.notify_all()
 
     watcher = Watcher(str(path), changed, seen=seen)
@@ -55,45 +55,45 @@ def watched(tmp_path: Path) -> Iterator[Watched]:
     path = tmp_path / "dir" / "policy.toml"
     path.write_bytes(OLD)
     state, watcher = watch(path, OLD)
-    # The first change proves that the watch stands, so that what is measured after it is not the start. It comes at
-    # once: a file that is emptied and then written may be told of twice by a watch that is just looking first.
+    # A first change shows that the watch has started. It is made atomically: a file that is truncated and then written
+    # may be reported twice by a watch that is just starting.
     replace(path, b"warm\n")
     state.wait()
-    state.told.clear()
+    state.reports.clear()
     yield state
     watcher.stop()
 
 
 def replace(path: Path, data: bytes) -> None:
-    beside = path.with_suffix(".new")
-    beside.write_bytes(data)
-    beside.rename(path)
+    new = path.with_suffix(".new")
+    new.write_bytes(data)
+    new.rename(path)
 
 
-def each_is_told(watched: Watched, change: Callable[[bytes], object]) -> None:
-    """Make several changes, one after the other; how fast they are told is measured in the benchmarks."""
+def each_is_reported(watched: Watched, change: Callable[[bytes], object]) -> None:
+    """Make several changes, and wait for the report of each."""
     for number in range(1, 10):
         change(b"# %d\n" % number)
         watched.wait(number)
 
 
 def test_truncate_and_write(watched: Watched) -> None:
-    each_is_told(watched, watched.path.write_bytes)
+    each_is_reported(watched, watched.path.write_bytes)
 
 
-def test_replacing_by_rename(watched: Watched) -> None:
-    each_is_told(watched, lambda data: replace(watched.path, data))
+def test_replace_by_rename(watched: Watched) -> None:
+    each_is_reported(watched, lambda data: replace(watched.path, data))
 
 
-def test_every_one_of_many_replacements_arrives(watched: Watched) -> None:
+def test_each_of_many_replacements_is_reported(watched: Watched) -> None:
     for number in range(1, 11):
         replace(watched.path, b"# %d\n" % number)
         watched.wait(number)
 
 
-def test_what_is_written_in_pieces_is_told_once_it_is_whole(watched: Watched) -> None:
+def test_write_in_pieces_is_reported_once_when_complete(watched: Watched) -> None:
     for attempt in range(10):
-        watched.told.clear()
+        watched.reports.clear()
         times = [time.monotonic()]
         with watched.path.open("wb", buffering=0) as file:
             for byte in NEW * 2 + b"# %d\n" % attempt:
@@ -102,20 +102,20 @@ def test_what_is_written_in_pieces_is_told_once_it_is_whole(watched: Watched) ->
                 times.append(time.monotonic())
         watched.wait()
         time.sleep(0.3)
-        # A busy machine holds the writer up for longer than a writer's pause is waited for: that says nothing.
+        # Only conclusive if this machine was not too busy: the writer must not have paused for long.
         if max(later - before for before, later in pairwise(times)) < 0.05 and times[-1] - times[0] < 0.3:
-            assert len(watched.told) == 1
+            assert len(watched.reports) == 1
             return
     pytest.skip("this machine is too busy to write without long pauses")
 
 
-def test_a_writer_that_keeps_the_file_open_is_read_all_the_same(watched: Watched) -> None:
+def test_write_is_reported_even_if_the_file_stays_open(watched: Watched) -> None:
     with watched.path.open("wb", buffering=0) as file:
         file.write(NEW)
         watched.wait()
 
 
-def test_a_hundred_saves_a_second_are_told_a_few_times_and_the_last_one_is(tmp_path: Path) -> None:
+def test_rapid_saves_are_reported_a_few_times_including_the_last(tmp_path: Path) -> None:
     path = tmp_path / "policy.toml"
     path.write_bytes(OLD)
     contents: list[bytes] = []
@@ -140,14 +140,14 @@ def test_a_hundred_saves_a_second_are_told_a_few_times_and_the_last_one_is(tmp_p
     assert 2 <= len(contents) <= seconds / 0.08 + 3
 
 
-def test_deleted_and_back(watched: Watched) -> None:
+def test_file_is_deleted_and_recreated(watched: Watched) -> None:
     watched.path.unlink()
     watched.wait(1)
     watched.path.write_bytes(NEW)
     watched.wait(2)
 
 
-def test_the_directory_is_deleted_and_back(watched: Watched) -> None:
+def test_directory_is_deleted_and_recreated(watched: Watched) -> None:
     shutil.rmtree(watched.path.parent)
     watched.wait(1)
     watched.path.parent.mkdir()
@@ -157,7 +157,7 @@ def test_the_directory_is_deleted_and_back(watched: Watched) -> None:
     watched.wait(3)
 
 
-def test_the_directory_is_replaced_by_another(watched: Watched, tmp_path: Path) -> None:
+def test_directory_is_replaced(watched: Watched, tmp_path: Path) -> None:
     other = tmp_path / "other"
     other.mkdir()
     (other / "policy.toml").write_bytes(NEW)
@@ -168,26 +168,26 @@ def test_the_directory_is_replaced_by_another(watched: Watched, tmp_path: Path) 
     watched.wait(2)
 
 
-def test_moved_out_of_the_directory(watched: Watched, tmp_path: Path) -> None:
+def test_file_is_moved_away(watched: Watched, tmp_path: Path) -> None:
     watched.path.rename(tmp_path / "elsewhere")
     watched.wait(1)
 
 
-def test_the_same_content_again_is_no_change(watched: Watched) -> None:
+def test_rewriting_the_same_content_is_not_reported(watched: Watched) -> None:
     replace(watched.path, b"warm\n")
     os.utime(watched.path)
     time.sleep(0.5)
-    assert watched.told == []
+    assert watched.reports == []
 
 
-def test_reading_is_no_change(watched: Watched) -> None:
+def test_reading_is_not_reported(watched: Watched) -> None:
     for _ in range(20):
         watched.path.read_bytes()
     time.sleep(0.3)
-    assert watched.told == []
+    assert watched.reports == []
 
 
-def test_the_target_of_a_symlink_changes_in_its_own_directory(tmp_path: Path) -> None:
+def test_symlink_target_changes_in_its_own_directory(tmp_path: Path) -> None:
     for name in ("real", "link"):
         (tmp_path / name).mkdir()
     target = tmp_path / "real" / "policy.toml"
@@ -202,9 +202,9 @@ def test_the_target_of_a_symlink_changes_in_its_own_directory(tmp_path: Path) ->
         state.wait(2)
         other = tmp_path / "real" / "other.toml"
         other.write_bytes(b"other\n")
-        beside = tmp_path / "link" / "beside"
-        beside.symlink_to("../real/other.toml")
-        beside.rename(link)
+        new_link = tmp_path / "link" / "beside"
+        new_link.symlink_to("../real/other.toml")
+        new_link.rename(link)
         state.wait(3)
         other.write_bytes(b"again\n")
         state.wait(4)
@@ -212,8 +212,8 @@ def test_the_target_of_a_symlink_changes_in_its_own_directory(tmp_path: Path) ->
         watcher.stop()
 
 
-def test_a_directory_on_the_way_that_is_a_symlink_is_turned_elsewhere(tmp_path: Path) -> None:
-    """As a container platform updates a mounted configuration: one symlink to a directory is swapped."""
+def test_symlinked_directory_is_redirected(tmp_path: Path) -> None:
+    """A container platform updates a mounted configuration by swapping one symlink to a directory."""
     for name, content in (("one", OLD), ("two", NEW)):
         (tmp_path / name).mkdir()
         (tmp_path / name / "policy.toml").write_bytes(content)
@@ -227,8 +227,8 @@ def test_a_directory_on_the_way_that_is_a_symlink_is_turned_elsewhere(tmp_path: 
         watcher.stop()
 
 
-def test_a_mounted_configuration_is_updated_as_a_container_platform_does_it(tmp_path: Path) -> None:
-    """File, link to a directory, link to its version: the middle one is replaced, then the old version removed."""
+def test_mounted_configuration_is_updated_by_a_container_platform(tmp_path: Path) -> None:
+    """File, symlink to a directory, symlink to its version: the middle one is replaced, the old version removed."""
     (tmp_path / "..1").mkdir()
     (tmp_path / "..1" / "policy.toml").write_bytes(OLD)
     (tmp_path / "..data").symlink_to("..1")
@@ -246,12 +246,12 @@ def test_a_mounted_configuration_is_updated_as_a_container_platform_does_it(tmp_
             state.wait(version - 1)
             assert path.read_bytes() == b"abi = %d\n" % version
         time.sleep(0.3)
-        assert len(state.told) == 2
+        assert len(state.reports) == 2
     finally:
         watcher.stop()
 
 
-def test_the_directory_is_moved_away_and_back(watched: Watched, tmp_path: Path) -> None:
+def test_directory_is_moved_away_and_back(watched: Watched, tmp_path: Path) -> None:
     watched.path.parent.rename(tmp_path / "away")
     watched.wait(1)
     (tmp_path / "away" / "policy.toml").write_bytes(NEW)
@@ -261,7 +261,7 @@ def test_the_directory_is_moved_away_and_back(watched: Watched, tmp_path: Path) 
     watched.wait(3)
 
 
-def test_a_change_before_the_start_is_told(tmp_path: Path) -> None:
+def test_change_before_start_is_reported(tmp_path: Path) -> None:
     path = tmp_path / "policy.toml"
     path.write_bytes(NEW)
     state, watcher = watch(path, OLD)
@@ -271,7 +271,7 @@ def test_a_change_before_the_start_is_told(tmp_path: Path) -> None:
         watcher.stop()
 
 
-def test_a_file_that_does_not_exist_yet_is_told_when_it_comes(tmp_path: Path) -> None:
+def test_new_file_is_reported_when_created(tmp_path: Path) -> None:
     path = tmp_path / "later.toml"
     state, watcher = watch(path, None)
     try:
@@ -281,13 +281,13 @@ def test_a_file_that_does_not_exist_yet_is_told_when_it_comes(tmp_path: Path) ->
         watcher.stop()
 
 
-def test_nothing_is_told_after_the_stop(watched: Watched, tmp_path: Path) -> None:
+def test_nothing_is_reported_after_stop(watched: Watched, tmp_path: Path) -> None:
     other, watcher = watch(tmp_path / "more.toml", None)
     watcher.stop()
     (tmp_path / "more.toml").write_bytes(NEW)
     watched.path.write_bytes(NEW)
     watched.wait(1)
-    assert other.told == []
+    assert other.reports == []
     assert not any(thread.name == "more-watcher" for thread in threading.enumerate())
 
 
@@ -316,20 +316,20 @@ else:
     options = f"lowerdir={base}/behind,upperdir={base}/upper,workdir={base}/work"
     mount("-t", "overlay", "overlay", "-o", options, f"{base}/place")
     path = behind = f"{base}/place/policy.toml"
-told = threading.Semaphore(0)
-watcher = Watcher(path, told.release, seen=b"old")
+reports = threading.Semaphore(0)
+watcher = Watcher(path, reports.release, seen=b"old")
 watcher.start()
 for content in ("first", "second"):  # the first one to an overlay copies the file up
     with open(behind, "w") as file:
         file.write(content)
-    assert told.acquire(timeout=10), f"{content} was never told"
+    assert reports.acquire(timeout=10), f"{content} was never reported"
     with open(path) as file:
         assert file.read() == content
 if kind != "file":  # a file that is mounted itself cannot be replaced
     with open(f"{behind}.new", "w") as file:
         file.write("third")
     os.rename(f"{behind}.new", behind)
-    assert told.acquire(timeout=10), "the replacement was never told"
+    assert reports.acquire(timeout=10), "the replacement was never reported"
 watcher.stop()
 """
 
@@ -337,7 +337,7 @@ watcher.stop()
 @pytest.mark.namespaces
 @pytest.mark.parametrize("kind", ["file", "directory", "overlay"])
 def test_on_a_mount(tmp_path: Path, kind: str) -> None:
-    """Bind mounts are changed from behind, where inotify on the mount's own directory may see nothing."""
+    """A bind mount is changed through its source, where inotify on the mounted directory may see nothing."""
     as_user = [] if os.geteuid() == 0 else ["--map-root-user"]
     done = subprocess.run(
         ["unshare", "--mount", *as_user, sys.executable, "-c", _ON_A_MOUNT, kind, str(tmp_path)],
@@ -354,12 +354,12 @@ import os, sys, threading
 from editor.workspace.watching import Watcher
 
 path = sys.argv[1]
-told = threading.Semaphore(0)
-watcher = Watcher(path, told.release, seen=b"abi = 6\\n")
+reports = threading.Semaphore(0)
+watcher = Watcher(path, reports.release, seen=b"abi = 6\\n")
 watcher.start()
 
 def expect(what):
-    assert told.acquire(timeout=10), f"{what} was never told"
+    assert reports.acquire(timeout=10), f"{what} was never reported"
 
 for name, mode in ((path, 0o600), (os.path.dirname(path), 0o700)):
     os.chmod(name, 0)
@@ -368,17 +368,17 @@ for name, mode in ((path, 0o600), (os.path.dirname(path), 0o700)):
     expect(f"regaining {name}")
 with open(path, "w") as file:
     file.write("new")
-expect("a change after it all")
+expect("a change afterwards")
 watcher.stop()
 """
 
 
 @pytest.mark.program("setpriv")
-def test_losing_and_regaining_permission_is_told(tmp_path: Path) -> None:
+def test_losing_and_regaining_permission_is_reported(tmp_path: Path) -> None:
     (tmp_path / "dir").mkdir()
     path = tmp_path / "dir" / "policy.toml"
     path.write_bytes(OLD)
-    # Root without these is somebody whom modes bind.
+    # Without these capabilities, file modes apply to root too.
     ordinary = ["setpriv", "--bounding-set=-dac_override,-dac_read_search"] if os.geteuid() == 0 else []
     command = [*ordinary, sys.executable, "-c", _PERMISSIONS, str(path)]
     done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
@@ -392,18 +392,18 @@ libc = ctypes.CDLL(None)
 taken = []
 while (descriptor := libc.inotify_init()) >= 0:  # until this user has no instance left
     taken.append(descriptor)
-told = threading.Event()
-watcher = Watcher(sys.argv[1], told.set, seen=b"abi = 6\\n")
+reports = threading.Event()
+watcher = Watcher(sys.argv[1], reports.set, seen=b"abi = 6\\n")
 watcher.start()
 time.sleep(0.5)
 with open(sys.argv[1], "wb") as file:
     file.write(b"abi = 7\\n")
-print(told.wait(5), watcher.polling)
+print(reports.wait(5), watcher.polling)
 watcher.stop()
 """
 
 
-def test_polling_takes_over_where_inotify_is_used_up(tmp_path: Path) -> None:
+def test_polling_takes_over_when_inotify_is_exhausted(tmp_path: Path) -> None:
     path = tmp_path / "policy.toml"
     path.write_bytes(OLD)
     done = subprocess.run(
@@ -414,7 +414,7 @@ def test_polling_takes_over_where_inotify_is_used_up(tmp_path: Path) -> None:
     assert "Too many open files" in reason or "inotify" in reason
 
 
-def test_places_names_every_link_on_the_way(tmp_path: Path) -> None:
+def test_places_include_every_symlink_on_the_way(tmp_path: Path) -> None:
     base = os.path.realpath(tmp_path)
     (tmp_path / "real").mkdir()
     (tmp_path / "real" / "policy.toml").write_bytes(OLD)
@@ -427,7 +427,7 @@ def test_places_names_every_link_on_the_way(tmp_path: Path) -> None:
     }
 
 
-def test_places_ends_in_a_circle(tmp_path: Path) -> None:
+def test_places_of_a_symlink_loop(tmp_path: Path) -> None:
     (tmp_path / "a").symlink_to("b")
     (tmp_path / "b").symlink_to("a")
     assert {name for _, name in places(str(tmp_path / "a"))} == {"a", "b"}

@@ -1,4 +1,4 @@
-"""The open draft: edits, undo, saving, and what happens when the file changes under it."""
+"""The open draft: edits, undo, saving, and changes of its file on disk."""
 
 import os
 import threading
@@ -33,13 +33,13 @@ BROKEN = OLD.replace('"/usr"]', '"/usr"')
 
 
 class Opened:
-    """A workspace and the changes that it told."""
+    """A workspace, and the changes of which it has notified."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        self.told: list[Changes] = []
+        self.notified: list[Changes] = []
         self.workspace = Workspace.open(str(path))
-        self.workspace.subscribe(self.told.append)
+        self.workspace.subscribe(self.notified.append)
 
     def granted(self, path: str) -> RightSet:
         rule = self.workspace.rule_at(path)
@@ -47,11 +47,11 @@ class Opened:
 
 
 def dirty(workspace: Workspace) -> bool:
-    """Asked anew: mypy takes a property for a value that stays."""
+    """Read the property in a call: mypy would assume that it cannot have changed."""
     return workspace.dirty
 
 
-def nothing(value: object) -> bool:
+def is_none(value: object) -> bool:
     """As ``dirty``."""
     return value is None
 
@@ -65,7 +65,7 @@ def opened(tmp_path: Path) -> Iterator[Opened]:
     state.workspace.close()
 
 
-def test_an_edit_changes_everything_derived_from_it(opened: Opened) -> None:
+def test_edit_updates_everything_derived(opened: Opened) -> None:
     workspace = opened.workspace
     assert not workspace.decider.file("/etc/hostname", frozenset({"read_file"})).allowed
     applied = workspace.apply(GrantPath("/etc", frozenset({"read_file"})))
@@ -73,11 +73,11 @@ def test_an_edit_changes_everything_derived_from_it(opened: Opened) -> None:
     assert workspace.decider.file("/etc/hostname", frozenset({"read_file"})).allowed
     assert opened.granted("/etc") == {"read_file"}
     assert dirty(workspace)
-    assert opened.told == [frozenset({"document"})]
+    assert opened.notified == [frozenset({"document"})]
     assert opened.path.read_text() == OLD, "nothing is written before saving"
 
 
-def test_what_an_edit_is_not_about_is_looked_at_later(tmp_path: Path) -> None:
+def test_paths_that_an_edit_does_not_touch_are_resolved_later(tmp_path: Path) -> None:
     path, absent, other = tmp_path / "p.toml", tmp_path / "absent", tmp_path / "other"
     other.mkdir()
     path.write_text(f'[[path_beneath]]\nallowed_access = ["read_file"]\nparent = ["{absent}"]\n')
@@ -92,10 +92,10 @@ def test_what_an_edit_is_not_about_is_looked_at_later(tmp_path: Path) -> None:
     assert workspace.decider.rights_on(str(absent)) == {"read_file"}
     assert changes == [{"document"}] * 2
     workspace.look_again()
-    assert len(changes) == 2, "nothing is told where nothing changed"
+    assert len(changes) == 2, "nobody is notified if nothing changed"
 
 
-def test_undo_and_redo_bring_back_the_bytes(opened: Opened) -> None:
+def test_undo_and_redo_restore_the_exact_text(opened: Opened) -> None:
     workspace = opened.workspace
     texts = [workspace.document.text]
     for name in ("/etc", "/opt", "/var/log"):
@@ -123,21 +123,21 @@ def test_several_edits_are_one_step_or_none(opened: Opened) -> None:
     assert workspace.document.text == OLD
 
 
-def test_what_becomes_handled_is_told(opened: Opened) -> None:
+def test_newly_handled_rights_are_reported(opened: Opened) -> None:
     applied = opened.workspace.apply(GrantPort(443, frozenset({"connect_tcp"})))
     assert applied.newly_handled == {"connect_tcp"}
     again = opened.workspace.apply(GrantPort(80, frozenset({"connect_tcp"})))
     assert again.newly_handled == frozenset()
 
 
-def test_an_edit_that_holds_already_changes_nothing(opened: Opened) -> None:
+def test_edit_without_effect_changes_is_none(opened: Opened) -> None:
     applied = opened.workspace.apply(GrantPath("/usr", frozenset({"read_file"})))
     assert not applied.changed
     assert not opened.workspace.can_undo
-    assert opened.told == []
+    assert opened.notified == []
 
 
-def test_steps_go_through_the_levels_and_end_where_they_began(opened: Opened, tmp_path: Path) -> None:
+def test_steps_cycle_through_the_levels(opened: Opened, tmp_path: Path) -> None:
     (tmp_path / "data").mkdir()
     path = str(tmp_path / "data")
     seen = []
@@ -157,7 +157,7 @@ def test_steps_go_through_the_levels_and_end_where_they_began(opened: Opened, tm
     assert opened.workspace.document.text == OLD
 
 
-def test_a_file_only_gets_what_a_file_can_hold(opened: Opened) -> None:
+def test_levels_of_a_file_contain_only_rights_of_files(opened: Opened) -> None:
     file = str(opened.path)
     assert opened.workspace.step(file, 1).label.startswith("read on ")
     assert opened.granted(file) == {"read_file"}
@@ -167,7 +167,7 @@ def test_a_file_only_gets_what_a_file_can_hold(opened: Opened) -> None:
     assert opened.granted(file) == {"read_file", "write_file", "truncate", "ioctl_dev"}
 
 
-def test_a_step_edits_the_rule_that_is_written_relative(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_step_edits_a_rule_with_a_relative_path(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     path = tmp_path / "policy.toml"
     path.write_text(OLD.replace("/usr", "."))
@@ -178,7 +178,7 @@ def test_a_step_edits_the_rule_that_is_written_relative(tmp_path: Path, monkeypa
     assert str(tmp_path) not in opened.workspace.document.text
 
 
-def test_saving_writes_the_draft_and_undo_makes_it_unsaved_again(opened: Opened) -> None:
+def test_undo_after_saving_makes_the_draft_unsaved_again(opened: Opened) -> None:
     workspace = opened.workspace
     workspace.apply(SetPathRights("/usr", frozenset({"execute", "read_file"})))
     workspace.save()
@@ -191,18 +191,18 @@ def test_saving_writes_the_draft_and_undo_makes_it_unsaved_again(opened: Opened)
     assert opened.path.read_bytes() == OLD.encode()
 
 
-def test_a_change_on_disk_is_taken_in_without_edits(opened: Opened) -> None:
+def test_change_on_disk_is_loaded_if_there_are_no_edits(opened: Opened) -> None:
     opened.path.write_text(THEIRS)
     opened.workspace.disk_changed()
     assert opened.workspace.document.text == THEIRS
     assert not dirty(opened.workspace)
-    assert opened.told == [frozenset({"disk", "document"})]
+    assert opened.notified == [frozenset({"disk", "document"})]
     opened.workspace.undo()
-    assert opened.workspace.document.text == OLD, "what was there before the reload is not lost"
+    assert opened.workspace.document.text == OLD, "undo restores the text from before the reload"
     assert dirty(opened.workspace)
 
 
-def test_with_edits_there_is_a_conflict_and_nothing_is_lost(opened: Opened) -> None:
+def test_change_on_disk_with_edits_is_a_conflict(opened: Opened) -> None:
     workspace = opened.workspace
     workspace.apply(GrantPath("/opt", frozenset({"read_file"})))
     mine = workspace.document.text
@@ -211,7 +211,7 @@ def test_with_edits_there_is_a_conflict_and_nothing_is_lost(opened: Opened) -> N
     assert workspace.document.text == mine
     assert workspace.conflict is not None
     assert workspace.conflict.theirs == THEIRS
-    assert frozenset({"disk", "conflict"}) in opened.told
+    assert frozenset({"disk", "conflict"}) in opened.notified
     with pytest.raises(ChangedOnDisk):
         workspace.save()
     assert opened.path.read_text() == THEIRS
@@ -225,21 +225,21 @@ def test_taking_theirs_can_be_undone(opened: Opened) -> None:
     workspace.disk_changed()
     workspace.take_theirs()
     assert workspace.document.text == THEIRS
-    assert nothing(workspace.conflict)
+    assert is_none(workspace.conflict)
     assert not dirty(workspace)
     workspace.undo()
     assert workspace.document.text == mine
     assert dirty(workspace)
 
 
-def test_keeping_mine_lets_saving_replace_theirs_but_not_what_comes_after(opened: Opened) -> None:
+def test_keeping_mine_lets_saving_overwrite_theirs_but_no_later_change(opened: Opened) -> None:
     workspace = opened.workspace
     workspace.apply(GrantPath("/opt", frozenset({"read_file"})))
     mine = workspace.document.text
     opened.path.write_text(THEIRS)
     workspace.disk_changed()
     workspace.keep_mine()
-    assert nothing(workspace.conflict)
+    assert is_none(workspace.conflict)
     assert dirty(workspace)
     opened.path.write_text(THEIRS + "# once more\n")
     with pytest.raises(ChangedOnDisk):
@@ -251,7 +251,7 @@ def test_keeping_mine_lets_saving_replace_theirs_but_not_what_comes_after(opened
     assert opened.path.read_text() == mine
 
 
-def test_a_conflict_without_collisions_is_merged_and_can_be_undone(opened: Opened) -> None:
+def test_merge_without_collisions_can_be_undone(opened: Opened) -> None:
     workspace = opened.workspace
     workspace.apply(GrantPath("/opt", frozenset({"read_file"})))
     mine = workspace.document.text
@@ -260,7 +260,7 @@ def test_a_conflict_without_collisions_is_merged_and_can_be_undone(opened: Opene
     workspace.disk_changed()
     assert workspace.collisions() == ()
     workspace.merge()
-    assert nothing(workspace.conflict)
+    assert is_none(workspace.conflict)
     assert dirty(workspace)
     assert opened.granted("/opt") == {"read_file"}
     assert opened.granted("/etc") == {"read_file", "read_dir"}
@@ -275,7 +275,7 @@ def test_a_conflict_without_collisions_is_merged_and_can_be_undone(opened: Opene
     assert not dirty(workspace)
 
 
-def test_a_collision_waits_for_a_choice(opened: Opened) -> None:
+def test_merge_with_a_collision_needs_a_choice(opened: Opened) -> None:
     workspace = opened.workspace
     workspace.apply(SetPathRights("/usr", frozenset({"read_file"})))
     mine = workspace.document.text
@@ -288,12 +288,12 @@ def test_a_collision_waits_for_a_choice(opened: Opened) -> None:
     assert workspace.conflict is not None
     assert workspace.document.text == mine
     workspace.merge({collision.unit: "mine"})
-    assert nothing(workspace.conflict)
+    assert is_none(workspace.conflict)
     assert opened.granted("/usr") == {"read_file"}
     workspace.save()
 
 
-def test_merging_after_keeping_mine_starts_from_what_was_kept_against(opened: Opened) -> None:
+def test_merge_after_keeping_mine_is_based_on_the_earlier_theirs(opened: Opened) -> None:
     workspace = opened.workspace
     workspace.apply(SetPathRights("/usr", frozenset({"read_file"})))
     opened.path.write_text(OLD.replace('"read_dir"]', '"read_dir", "execute"]'))
@@ -314,7 +314,7 @@ port = [443]
     assert [each.port for each in workspace.resolved.ports] == [443]
 
 
-def test_what_does_not_parse_or_is_no_conflict_cannot_be_merged(opened: Opened) -> None:
+def test_merge_needs_a_conflict_and_texts_that_parse(opened: Opened) -> None:
     workspace = opened.workspace
     with pytest.raises(MergeError, match="no conflict"):
         workspace.merge()
@@ -332,7 +332,7 @@ def test_what_does_not_parse_or_is_no_conflict_cannot_be_merged(opened: Opened) 
     assert workspace.document.text == mine
 
 
-def test_the_losing_side_is_kept_beside_the_file_and_overwrites_nothing(opened: Opened, tmp_path: Path) -> None:
+def test_copies_of_the_losing_side_overwrite_is_none(opened: Opened, tmp_path: Path) -> None:
     opened.path.chmod(0o600)
     victim = tmp_path / "victim"
     (tmp_path / "policy.toml.orig.1").symlink_to(victim)
@@ -349,28 +349,28 @@ def test_the_losing_side_is_kept_beside_the_file_and_overwrites_nothing(opened: 
     ]
 
 
-def test_a_conflict_ends_by_itself_when_the_disk_goes_back(opened: Opened) -> None:
+def test_conflict_ends_when_the_file_changes_back(opened: Opened) -> None:
     workspace = opened.workspace
     workspace.apply(GrantPath("/opt", frozenset({"read_file"})))
     opened.path.write_text(THEIRS)
     workspace.disk_changed()
     opened.path.write_text(OLD)
     workspace.disk_changed()
-    assert nothing(workspace.conflict)
+    assert is_none(workspace.conflict)
     assert dirty(workspace)
     workspace.save()
 
 
-def test_the_same_edit_on_both_sides_is_no_conflict(opened: Opened) -> None:
+def test_same_edit_on_both_sides_is_not_a_conflict(opened: Opened) -> None:
     workspace = opened.workspace
     workspace.apply(GrantPath("/opt", frozenset({"read_file"})))
     opened.path.write_text(workspace.document.text)
     workspace.disk_changed()
-    assert nothing(workspace.conflict)
+    assert is_none(workspace.conflict)
     assert not dirty(workspace)
 
 
-def test_an_edit_that_arrives_at_theirs_ends_the_conflict(opened: Opened) -> None:
+def test_edit_that_makes_the_draft_equal_to_theirs_ends_the_conflict(opened: Opened) -> None:
     workspace = opened.workspace
     workspace.apply(GrantPath("/opt", frozenset({"read_file"})))
     theirs = workspace.document.text
@@ -379,11 +379,11 @@ def test_an_edit_that_arrives_at_theirs_ends_the_conflict(opened: Opened) -> Non
     workspace.disk_changed()
     assert workspace.conflict is not None
     workspace.undo()
-    assert nothing(workspace.conflict)
+    assert is_none(workspace.conflict)
     assert not dirty(workspace)
 
 
-def test_a_file_that_does_not_parse_leaves_the_last_good_policy(opened: Opened) -> None:
+def test_file_that_does_not_parse_keeps_the_last_valid_policy(opened: Opened) -> None:
     workspace = opened.workspace
     opened.path.write_text(BROKEN)
     workspace.disk_changed()
@@ -396,11 +396,11 @@ def test_a_file_that_does_not_parse_leaves_the_last_good_policy(opened: Opened) 
         workspace.save()
     opened.path.write_text(THEIRS)
     workspace.disk_changed()
-    assert nothing(workspace.problem)
+    assert is_none(workspace.problem)
     assert workspace.document.text == THEIRS
 
 
-def test_theirs_that_does_not_parse_cannot_be_taken(opened: Opened) -> None:
+def test_theirs_cannot_be_taken_if_it_does_not_parse(opened: Opened) -> None:
     workspace = opened.workspace
     workspace.apply(GrantPath("/opt", frozenset({"read_file"})))
     mine = workspace.document.text
@@ -414,10 +414,10 @@ def test_theirs_that_does_not_parse_cannot_be_taken(opened: Opened) -> None:
     workspace.keep_mine()
     workspace.save()
     assert opened.path.read_text() == mine
-    assert nothing(workspace.problem)
+    assert is_none(workspace.problem)
 
 
-def test_bytes_that_are_no_text_are_a_problem(opened: Opened) -> None:
+def test_file_that_is_not_utf8_is_a_problem(opened: Opened) -> None:
     opened.path.write_bytes(b"\xff\xfe")
     opened.workspace.disk_changed()
     assert opened.workspace.problem is not None
@@ -425,32 +425,32 @@ def test_bytes_that_are_no_text_are_a_problem(opened: Opened) -> None:
     assert opened.workspace.document.text == OLD
 
 
-def test_a_file_that_is_gone_can_be_saved_again(opened: Opened) -> None:
+def test_removed_file_can_be_saved_again(opened: Opened) -> None:
     workspace = opened.workspace
     opened.path.unlink()
     workspace.disk_changed()
     assert workspace.gone
     assert dirty(workspace)
     assert workspace.problem is not None
-    assert nothing(workspace.conflict)
+    assert is_none(workspace.conflict)
     workspace.save()
     assert opened.path.read_text() == OLD
     assert not dirty(workspace)
-    assert nothing(workspace.problem)
+    assert is_none(workspace.problem)
 
 
-def test_a_file_that_is_gone_and_comes_back_changed_is_taken_in(opened: Opened) -> None:
+def test_removed_file_that_is_recreated_is_loaded(opened: Opened) -> None:
     workspace = opened.workspace
     opened.path.unlink()
     workspace.disk_changed()
     opened.path.write_text(THEIRS)
     workspace.disk_changed()
     assert workspace.document.text == THEIRS
-    assert nothing(workspace.problem)
+    assert is_none(workspace.problem)
     assert not dirty(workspace)
 
 
-def test_a_missing_file_is_a_new_draft_that_denies_everything(tmp_path: Path) -> None:
+def test_missing_file_is_a_new_draft_that_denies_everything(tmp_path: Path) -> None:
     for name in ("new.toml", "new.json"):
         opened = Opened(tmp_path / name)
         workspace = opened.workspace
@@ -464,7 +464,7 @@ def test_a_missing_file_is_a_new_draft_that_denies_everything(tmp_path: Path) ->
         assert Workspace.open(str(opened.path)).document.text == workspace.document.text
 
 
-def test_a_new_file_that_somebody_else_made_meanwhile_is_not_overwritten(tmp_path: Path) -> None:
+def test_file_created_meanwhile_is_not_overwritten(tmp_path: Path) -> None:
     opened = Opened(tmp_path / "new.toml")
     opened.workspace.apply(GrantPath("/usr", frozenset({"read_file"})))
     opened.path.write_text(THEIRS)
@@ -475,7 +475,7 @@ def test_a_new_file_that_somebody_else_made_meanwhile_is_not_overwritten(tmp_pat
     assert opened.workspace.conflict is not None
 
 
-def test_what_cannot_be_read_at_all_is_an_error_with_its_place(tmp_path: Path) -> None:
+def test_file_that_cannot_be_opened_is_an_error_with_a_location(tmp_path: Path) -> None:
     path = tmp_path / "policy.toml"
     path.write_text(BROKEN)
     with pytest.raises(PolicyError) as raised:
@@ -485,7 +485,7 @@ def test_what_cannot_be_read_at_all_is_an_error_with_its_place(tmp_path: Path) -
         Workspace.open(str(tmp_path))
 
 
-def test_a_symlinked_policy_asks_first(opened: Opened, tmp_path: Path) -> None:
+def test_symlinked_policy_is_saved_only_on_request(opened: Opened, tmp_path: Path) -> None:
     link = tmp_path / "link.toml"
     link.symlink_to(opened.path)
     workspace = Workspace.open(str(link))
@@ -498,7 +498,7 @@ def test_a_symlinked_policy_asks_first(opened: Opened, tmp_path: Path) -> None:
     assert link.is_symlink()
 
 
-def test_exporting_tells_the_draft_not_the_file(opened: Opened) -> None:
+def test_export_is_of_the_draft_not_the_file(opened: Opened) -> None:
     opened.workspace.apply(GrantPath("/opt", frozenset({"read_file"})))
     exported = opened.workspace.export("resolved")
     assert '"/opt": [\n      "read_file"\n    ]' in exported.text
@@ -506,19 +506,19 @@ def test_exporting_tells_the_draft_not_the_file(opened: Opened) -> None:
 
 
 def wait_until(condition: Callable[[], bool], changed: threading.Event, seconds: float = 5) -> None:
-    """Until ``condition`` holds; ``changed`` is set whenever it is worth asking again."""
+    """Wait until ``condition`` is true, checking it whenever ``changed`` is set."""
     while not condition():
-        assert changed.wait(seconds), "it never came"
+        assert changed.wait(seconds), "timed out"
         changed.clear()
 
 
-def test_the_watch_takes_in_what_another_program_writes(opened: Opened) -> None:
+def test_watching_loads_what_another_program_writes(opened: Opened) -> None:
     changed = threading.Event()
     opened.workspace.subscribe(lambda _: changed.set())
     opened.workspace.watch()
-    beside = opened.path.with_suffix(".new")
-    beside.write_text(THEIRS)
-    beside.rename(opened.path)
+    new = opened.path.with_suffix(".new")
+    new.write_text(THEIRS)
+    new.rename(opened.path)
     wait_until(lambda: opened.workspace.document.text == THEIRS, changed)
     opened.path.write_text(BROKEN)
     wait_until(lambda: opened.workspace.problem is not None, changed)
@@ -528,26 +528,26 @@ def test_the_watch_takes_in_what_another_program_writes(opened: Opened) -> None:
     assert opened.workspace.document.text == OLD
 
 
-def test_our_own_saving_is_no_change_from_outside(opened: Opened) -> None:
+def test_own_save_is_not_reported_as_a_change_on_disk(opened: Opened) -> None:
     workspace = opened.workspace
     workspace.watch()
     for number in range(5):
         workspace.apply(GrantPath(f"/opt/{number}", frozenset({"read_file"})))
         workspace.save()
-    # The watch still works after it, and what it tells next is the change from outside.
+    # The watch still works, and the next change that it reports is the one made by another program.
     changed = threading.Event()
-    told: list[Changes] = []
-    workspace.subscribe(told.append)
+    notified: list[Changes] = []
+    workspace.subscribe(notified.append)
     workspace.subscribe(lambda _: changed.set())
-    beside = opened.path.with_suffix(".new")
-    beside.write_text(THEIRS)
-    beside.rename(opened.path)
+    new = opened.path.with_suffix(".new")
+    new.write_text(THEIRS)
+    new.rename(opened.path)
     wait_until(lambda: workspace.document.text == THEIRS, changed)
-    assert told == [frozenset({"disk", "document"})]
-    assert nothing(workspace.conflict)
+    assert notified == [frozenset({"disk", "document"})]
+    assert is_none(workspace.conflict)
 
 
-def test_edits_from_many_threads_are_all_there(opened: Opened) -> None:
+def test_edits_from_many_threads_are_all_applied(opened: Opened) -> None:
     def edit(number: int) -> None:
         for each in range(5):
             opened.workspace.apply(GrantPath(f"/opt/{number}-{each}", frozenset({"read_file"})))
@@ -572,7 +572,7 @@ def test_nobody_is_notified_under_the_lock(opened: Opened, change: str) -> None:
     finished: list[bool] = []
 
     def wait_for_another_thread(_: Changes) -> None:
-        thread = threading.Thread(target=workspace.keep_mine)  # takes the lock, does nothing
+        thread = threading.Thread(target=workspace.keep_mine)  # takes the lock and does nothing else
         thread.start()
         thread.join(5)
         finished.append(not thread.is_alive())
@@ -591,7 +591,7 @@ def test_nobody_is_notified_under_the_lock(opened: Opened, change: str) -> None:
             workspace.undo()
         case "reload a long file":
             workspace.disk_changed()
-            assert {"reading"} in opened.told
+            assert {"reading"} in opened.notified
             assert not workspace.reading
         case "compose":
             workspace.compose_with(CompositionContext)
