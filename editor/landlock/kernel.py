@@ -65,12 +65,12 @@ _MEANINGS: Mapping[tuple[str, int], str] = MappingProxyType(
         ("create_ruleset", errno.EINVAL): "the kernel does not know one of the handled rights or flags",
         ("create_ruleset", errno.E2BIG): "the kernel does not know this size of ruleset",
         ("create_ruleset", errno.ENOMSG): "a ruleset must handle at least one right",
-        ("add_rule", errno.EINVAL): "a right is not handled by the ruleset, or this object cannot hold it",
+        ("add_rule", errno.EINVAL): "the ruleset does not handle a right, or it does not apply to this object",
         ("add_rule", errno.ENOMSG): "a rule must grant at least one right",
-        ("add_rule", errno.EBADFD): "files of this filesystem cannot be named by a rule",
+        ("add_rule", errno.EBADFD): "a rule cannot refer to files of this filesystem",
         ("add_rule", errno.EAFNOSUPPORT): "this kernel has no TCP/IP",
         ("restrict_self", errno.EPERM): "no_new_privs is not set",
-        ("restrict_self", errno.E2BIG): "16 layers are already stacked on this process",
+        ("restrict_self", errno.E2BIG): "this process already has 16 layers",
         ("restrict_self", errno.EINVAL): "the kernel does not know one of the flags",
     }
 )
@@ -107,11 +107,9 @@ def _call(name: str, number: int, *arguments: object) -> int:
         return result
     code = ctypes.get_errno()
     if code == errno.ENOSYS:
-        raise LandlockUnavailable(code, "this kernel is built without Landlock (it came with Linux 5.13)")
+        raise LandlockUnavailable(code, "this kernel is built without Landlock (added in Linux 5.13)")
     if code == errno.EOPNOTSUPP:
-        raise LandlockUnavailable(
-            code, "Landlock is turned off on this kernel: add landlock to its lsm= boot parameter"
-        )
+        raise LandlockUnavailable(code, "Landlock is disabled on this kernel: add landlock to its lsm= boot parameter")
     meaning = _MEANINGS.get((name, code), os.strerror(code))
     raise LandlockError(code, f"landlock_{name}: {meaning}")
 

@@ -44,7 +44,13 @@ _TABLE: tuple[Right, ...] = (
     Right("make_fifo", "fs", 10, 1, "Create, rename or link a named pipe in this directory."),
     Right("make_block", "fs", 11, 1, "Create, rename or link a block device in this directory."),
     Right("make_sym", "fs", 12, 1, "Create, rename or link a symbolic link in this directory."),
-    Right("refer", "fs", 13, 2, "Link or rename a file from or to another directory. Always denied unless granted."),
+    Right(
+        "refer",
+        "fs",
+        13,
+        2,
+        "Link or rename a file from or to another directory. Denied by default, even if not handled.",
+    ),
     Right("truncate", "fs", 14, 3, "Truncate a file: truncate(2), ftruncate(2), creat(2), open(2) with O_TRUNC."),
     Right("ioctl_dev", "fs", 15, 5, "Use ioctl(2) commands on a character or block device opened from here."),
     Right("resolve_unix", "fs", 16, 9, "Look up a pathname UNIX socket here to connect or send to it."),
@@ -52,8 +58,8 @@ _TABLE: tuple[Right, ...] = (
     Right("connect_tcp", "net", 1, 4, "Connect a TCP socket to this remote port."),
     Right("bind_udp", "net", 2, 10, "Bind a UDP socket to this local port."),
     Right("connect_send_udp", "net", 3, 10, "Connect a UDP socket, or send a datagram, to this remote port."),
-    Right("abstract_unix_socket", "scope", 0, 6, "No connection to an abstract UNIX socket made outside the domain."),
-    Right("signal", "scope", 1, 6, "No signal to a process outside the domain."),
+    Right("abstract_unix_socket", "scope", 0, 6, "Do not connect to abstract UNIX sockets created outside the domain."),
+    Right("signal", "scope", 1, 6, "Do not send signals to processes outside the domain."),
 )
 
 RIGHTS: Mapping[str, Right] = MappingProxyType({right.name: right for right in _TABLE})
@@ -103,7 +109,7 @@ def right_of(name: str) -> Right:
     if mask is None or mask & (mask - 1):
         raise KeyError(name)
     kind: Kind = "fs" if name.startswith("fs") else "net" if name.startswith("net") else "scope"
-    return Right(name, kind, mask.bit_length() - 1, UNKNOWN_ABI, "A right of a later kernel, which has no name here.")
+    return Right(name, kind, mask.bit_length() - 1, UNKNOWN_ABI, "A right of a later kernel, without a name here.")
 
 
 def kind_of(name: str) -> Kind | None:

@@ -105,8 +105,8 @@ def _lost_message(rights: RightSet, abi: int) -> str:
 
 def _unnamed_message(rights: RightSet) -> str:
     return (
-        f"Restricted, since this kernel knows it: {', '.join(in_order(rights))}. "
-        "Paddock does not, so no report says where it was denied."
+        f"Restricted, because this kernel knows it: {', '.join(in_order(rights))}. "
+        "Paddock does not, so no report shows its denials."
     )
 
 
@@ -131,7 +131,7 @@ def degrade(spec: RulesetSpec, abi: int, beyond: RightSet = NO_RIGHTS) -> tuple[
     if lost - {"refer"}:
         notes.append(Note("abi_lost", "", lost - {"refer"}, _lost_message(lost - {"refer"}, abi)))
     if "refer" in lost:
-        message = f"Moving files between directories stays denied everywhere at ABI {abi}: refer came with ABI 2."
+        message = f"Moving files between directories stays denied everywhere at ABI {abi}: refer was added in ABI 2."
         notes.append(Note("abi_lost", "", frozenset({"refer"}), message))
     return kept, tuple(notes)
 
@@ -145,7 +145,7 @@ def _known_beyond(spec: RulesetSpec) -> RightSet:
 def _open_failed(grant: PathGrant, error: OSError) -> Note:
     if error.errno in (errno.ENOENT, errno.ENOTDIR):
         return Note("missing_path", grant.path, grant.rights, "The path does not exist: its rule grants nothing.")
-    return Note("unreadable", grant.path, grant.rights, f"{error.strerror}: the rule of this path grants nothing.")
+    return Note("unreadable", grant.path, grant.rights, f"{error.strerror}: the rule on this path grants nothing.")
 
 
 def _add_path(ruleset_fd: int, grant: PathGrant) -> tuple[PathGrant | None, Note | None]:
@@ -153,7 +153,7 @@ def _add_path(ruleset_fd: int, grant: PathGrant) -> tuple[PathGrant | None, Note
     try:
         parent_fd = os.open(grant.path, os.O_PATH | os.O_CLOEXEC)
     except (OSError, ValueError) as error:  # ValueError: a NUL in the path
-        failure = error if isinstance(error, OSError) else OSError(errno.EINVAL, "A path cannot hold a NUL")
+        failure = error if isinstance(error, OSError) else OSError(errno.EINVAL, "A path cannot contain a NUL")
         return None, _open_failed(grant, failure)
     try:
         note = None
@@ -163,7 +163,9 @@ def _add_path(ruleset_fd: int, grant: PathGrant) -> tuple[PathGrant | None, Note
             rights -= dropped
             names = ", ".join(in_order(dropped))
             if dropped:
-                note = Note("not_for_file", grant.path, dropped, f"Not a directory: {names} cannot be granted on it.")
+                note = Note(
+                    "not_for_file", grant.path, dropped, f"Not a directory, so {names} cannot be granted on it."
+                )
         if not rights:
             return None, note
         try:
@@ -171,7 +173,7 @@ def _add_path(ruleset_fd: int, grant: PathGrant) -> tuple[PathGrant | None, Note
         except kernel.LandlockError as error:
             if error.errno != errno.EBADFD:
                 raise
-            return None, Note("unreadable", grant.path, rights, "Files of this kind cannot be named by a rule.")
+            return None, Note("unreadable", grant.path, rights, "A rule cannot refer to files of this kind.")
         return PathGrant(grant.path, rights), note
     finally:
         os.close(parent_fd)

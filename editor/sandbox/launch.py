@@ -74,7 +74,9 @@ def _build(resolved: ResolvedPolicy, request: Launch) -> BuiltRuleset:
     try:
         built = build(resolved.ruleset(), request.abi)
     except LandlockError as error:
-        raise LaunchError(f"{error.strerror}; the command was not started, since nothing would restrict it") from error
+        raise LaunchError(
+            f"{error.strerror}; the command was not started, because nothing would restrict it"
+        ) from error
     if request.require_abi is not None and built.abi < request.require_abi:
         raise LaunchError(
             f"Landlock ABI {request.require_abi} is required, and this kernel enforces ABI {built.abi}; "
@@ -89,7 +91,7 @@ def _build(resolved: ResolvedPolicy, request: Launch) -> BuiltRuleset:
     if built.fd is None:
         raise LaunchError(
             f"nothing of this policy can be enforced at Landlock ABI {built.abi}; the command was not started, "
-            "since nothing would restrict it"
+            "because nothing would restrict it"
         )
     return built
 
@@ -124,8 +126,8 @@ def _execute(command: tuple[str, ...], environment: dict[str, str], shown: str, 
             raise LaunchError(f"cannot execute {shown}: {text}", CANNOT_EXECUTE) from error
     if refused is not None:
         raise LaunchError(
-            f"cannot execute {shown}: {refused.strerror}; if its file permissions allow it, the policy does not grant "
-            f"execute and read_file on it and on its interpreter ({hint})",
+            f"cannot execute {shown}: {refused.strerror}; if file permissions allow it, the policy does not grant "
+            f"execute and read_file on it or on its interpreter (check with: {hint})",
             CANNOT_EXECUTE,
         )
     raise LaunchError(f"{shown}: command not found", NOT_FOUND)

@@ -255,7 +255,7 @@ class Run:
                 self._close_output(descriptor)
         if self._outcome is None:
             how = f"signal {-status}" if status < 0 else f"exit status {status}"
-            self._note(f"The tracer ended unexpectedly ({how}); everything it had started was killed.", found)
+            self._note(f"The tracer ended unexpectedly ({how}); everything that it had started was killed.", found)
             said = _last_line(self._errors)
             if said:
                 self._note(said, found)
@@ -345,7 +345,7 @@ def start(request: RunRequest) -> Run:
     if not request.command or not request.command[0]:
         raise ValueError("there is no command to run")
     if any("\0" in word for word in request.command):
-        raise ValueError("a command cannot hold a NUL")
+        raise ValueError("a command cannot contain a NUL")
     descriptors = _Descriptors(request)
     request_read, request_write = os.pipe()
     events_read, events_write = os.pipe()

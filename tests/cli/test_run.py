@@ -207,7 +207,7 @@ def test_layers_end_at_sixteen(policy: str) -> None:
     assert nested(16).stdout == "started\n"
     done = nested(17)
     assert (done.returncode, done.stdout) == (125, "")
-    assert "16 layers are already stacked" in done.stderr
+    assert "this process already has 16 layers" in done.stderr
 
 
 def test_little_is_imported(policy: str) -> None:

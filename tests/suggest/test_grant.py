@@ -290,7 +290,7 @@ class TestWhatCannotBeGranted:
             "libc.mount(b'none', b'one', b'tmpfs', 0, None)\nassert ctypes.get_errno() == 1"
         )
         said = self.refused(python(script), place, "denied", "/one")
-        assert said.startswith("No rule can permit this: a policy that handles any filesystem right forbids")
+        assert said.startswith("No rule can permit this: a policy that handles any filesystem right denies")
 
     def test_what_was_allowed(self, place: str) -> None:
         report = run(document(), ("true",), place)

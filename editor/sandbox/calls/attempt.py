@@ -13,7 +13,7 @@ AT_SYMLINK_NOFOLLOW = 0x100
 AT_SYMLINK_FOLLOW = 0x400
 AT_EMPTY_PATH = 0x1000
 
-_SERVED = "a process of the run serves this filesystem, which is therefore not looked at"
+_SERVED = "not examined: a process of this run may serve this filesystem"
 
 Args = tuple[int, ...]
 """The six arguments of a system call, unsigned."""
@@ -184,7 +184,7 @@ def request_on_unresolved(lookup: Lookup, rights: RightSet) -> AccessRequest:
 def request_on(caller: Caller, lookup: Lookup, rights: RightSet, *, is_new: bool = False) -> AccessRequest:
     """Request ``rights`` on the object itself."""
     if lookup.is_special:
-        reason = "Landlock does not check pipes, sockets and memory files reached through /proc"
+        reason = "Landlock does not check pipes, sockets and memory files opened through /proc"
         return AccessRequest(rights, lookup.path, lookup.real_path, entry=lookup.entry, unchecked_reason=reason)
     if lookup.real_path is None:
         return request_on_unresolved(lookup, rights)

@@ -47,8 +47,8 @@ _FREE_IOCTLS = frozenset(
     }
 )  # fmt: skip
 
-_METADATA = "Landlock has no right for mode, owner, times and attributes of files"
-_HANDLE = "a handle only names a file: Landlock is asked when it is opened"
+_METADATA = "Landlock has no right for the mode, owner, times and attributes of files"
+_HANDLE = "a handle only names a file: Landlock checks when it is opened"
 
 
 def open_at(caller: Caller, directory: int, path: str, flags: int, *, rooted: bool = False) -> Attempt:

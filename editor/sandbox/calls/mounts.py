@@ -8,11 +8,9 @@ from editor.sandbox.calls.files import unrestricted
 from editor.sandbox.calls.paths import AT_FDCWD
 
 _FSCONFIG_RECONFIGURE = 7
-_MOUNTS = "a policy that handles any filesystem right forbids every change of mounts, whatever it grants"
-_DETACHED = (
-    "Landlock is not asked about a mount that is nowhere yet: move_mount(2), which would put it somewhere, is forbidden"
-)
-_MOUNT_FLAGS = "Landlock is not asked about the flags of mounts"
+_MOUNTS = "a policy that handles any filesystem right denies all mount changes, whatever it grants"
+_DETACHED = "Landlock does not check detached mounts: move_mount(2), which would attach them, is denied"
+_MOUNT_FLAGS = "Landlock does not check mount flags"
 
 
 def _topology(position: int, *, directory: int | None = None) -> Decoder:
@@ -31,7 +29,7 @@ def _fsopen(caller: Caller, args: Args) -> Attempt:
 
 
 def _fsmount(_caller: Caller, _args: Args) -> Attempt:
-    return Attempt("plain", AccessRequest(NO_RIGHTS, "a mount that is nowhere yet"), reason=_DETACHED)
+    return Attempt("plain", AccessRequest(NO_RIGHTS, "a detached mount"), reason=_DETACHED)
 
 
 def _fsconfig(_caller: Caller, args: Args) -> Attempt | None:

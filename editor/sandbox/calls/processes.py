@@ -46,12 +46,12 @@ def _ptrace(caller: Caller, args: Args) -> Attempt | None:
     if args[0] not in _PTRACE_ATTACHING:
         return None
     notice = (
-        "The program traces other programs itself. That cannot work inside a test, since a process has one tracer;"
-        " under paddock run the same policy is enforced, and it can."
+        "The program traces other programs itself. That fails in a test, because a process has only one tracer;"
+        " it works under paddock run, with the same policy."
     )
     target = "its own parent" if args[0] == 0 else f"process {signed(args[1])}"
     name = caller.process_name(signed(args[1])) if args[0] else ""
-    reason = "tracing is no right of Landlock: a sandboxed program may trace only inside its own domain"
+    reason = "Landlock has no right for tracing: a sandboxed program may only trace inside its own domain"
     shown = f"{target} ({name})" if name else target
     request = AccessRequest(NO_RIGHTS, shown, process=signed(args[1]) if args[0] else -1)
     return Attempt("trace", request, reason=reason, notice=notice)
@@ -60,33 +60,36 @@ def _ptrace(caller: Caller, args: Args) -> Attempt | None:
 def _process_vm(caller: Caller, args: Args) -> Attempt:
     target = signed(args[0])
     shown = f"process {target} ({caller.process_name(target)})"
-    reason = "memory of other processes is no right of Landlock: it can be reached only inside the own domain"
+    reason = "Landlock has no right for the memory of other processes: it can only be accessed inside the same domain"
     return Attempt("trace", AccessRequest(NO_RIGHTS, shown, process=target), reason=reason)
 
 
 def _pidfd_getfd(caller: Caller, args: Args) -> Attempt:
     target = caller.process_of_pidfd(signed(args[0]))
     shown = f"process {target} ({caller.process_name(target)})" if target > 0 else "a process"
-    reason = "descriptors of other processes are no right of Landlock: they can be copied only inside the own domain"
+    reason = "Landlock has no right for descriptors of other processes: they can only be copied inside the same domain"
     return Attempt("trace", AccessRequest(NO_RIGHTS, shown, process=target), reason=reason)
 
 
 def _io_uring(_caller: Caller, _args: Args) -> Attempt:
-    notice = "The program uses io_uring: what it opens through it is enforced by the kernel, but cannot be seen here."
+    notice = "The program uses io_uring: the kernel enforces the policy there, but the report cannot show it."
     return Attempt(
-        "plain", AccessRequest(NO_RIGHTS), reason="what goes through io_uring is enforced, but not seen", notice=notice
+        "plain",
+        AccessRequest(NO_RIGHTS),
+        reason="the kernel enforces the policy on io_uring, but the report cannot show it",
+        notice=notice,
     )
 
 
 def _seccomp(_caller: Caller, args: Args) -> Attempt | None:
     if args[0] == _SECCOMP_SET_MODE_FILTER and args[1] & _SECCOMP_NEW_LISTENER:
-        notice = "The program supervises system calls itself (seccomp notification): those it takes over are not seen."
+        notice = "The program handles system calls itself (seccomp notification): those are not shown."
         return Attempt("plain", notice=notice)
     return None
 
 
 def _restrict_self(_caller: Caller, _args: Args) -> Attempt:
-    notice = "The program restricts itself with Landlock as well: what only its own rules deny is shown as failed."
+    notice = "The program also restricts itself with Landlock: what only its own rules deny is shown as failed."
     return Attempt("plain", notice=notice)
 
 

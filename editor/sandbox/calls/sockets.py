@@ -42,7 +42,7 @@ def _unix(caller: Caller, address: bytes, *, binding: bool) -> Attempt | None:
         shown = "@" + os.fsdecode(name[1:])
         if binding:
             return Attempt(
-                "plain", AccessRequest(NO_RIGHTS, shown), reason="Landlock does not restrict making abstract sockets",
+                "plain", AccessRequest(NO_RIGHTS, shown), reason="Landlock does not restrict creating abstract sockets",
                 bound_address=shown,
             )  # fmt: skip
         return Attempt("scope", AccessRequest(frozenset({"abstract_unix_socket"}), shown))
@@ -62,19 +62,19 @@ def _address(caller: Caller, number: int, address: bytes, *, binding: bool) -> A
         return _unix(caller, address, binding=binding)
     socket = caller.socket(number)
     if socket is None:
-        return _uncontrolled(None, "not a socket, or one that could not be looked at")
+        return _uncontrolled(None, "not a socket, or it could not be examined")
     odd = _odd_address(socket, address)
     if odd is not None:
         return odd
     _, kind, protocol, bound = socket
     port = int.from_bytes(address[2:4], "big")
     if address[:2] == _UNSPECIFIED and not binding:
-        return _uncontrolled(None, "Landlock always lets a socket be disconnected (AF_UNSPEC)")
+        return _uncontrolled(None, "Landlock always allows disconnecting a socket (AF_UNSPEC)")
     if _is_tcp(caller, kind, protocol):
         return _on_port("bind_tcp" if binding else "connect_tcp", port)
     if kind == _SOCK_DGRAM and protocol == _IPPROTO_UDP:
         return _on_port("bind_udp", port) if binding else _datagram(port, bound=bound)
-    return _uncontrolled(port, f"Landlock restricts TCP and UDP only, not IP protocol {protocol}")
+    return _uncontrolled(port, f"Landlock only restricts TCP and UDP, not IP protocol {protocol}")
 
 
 def _is_tcp(caller: Caller, kind: int, protocol: int) -> bool:
@@ -89,7 +89,7 @@ def _odd_address(socket: tuple[int, int, int, bool], address: bytes) -> Attempt 
         name = _FAMILIES.get(domain, f"family {domain}")
         return _uncontrolled(None, f"Landlock does not restrict {name} sockets")
     if len(address) < 4 or int.from_bytes(address[:2], "little") not in (_AF_UNSPEC, _AF_INET, _AF_INET6):
-        return _uncontrolled(None, "the address is not one for this socket")
+        return _uncontrolled(None, "the address is not valid for this socket")
     return None
 
 
@@ -109,7 +109,7 @@ def _send(caller: Caller, number: int, address: bytes, flags: int) -> Attempt | 
         return _unix(caller, address, binding=False)
     socket = caller.socket(number)
     if socket is None:
-        return _uncontrolled(None, "not a socket, or one that could not be looked at") if address else None
+        return _uncontrolled(None, "not a socket, or it could not be examined") if address else None
     domain, kind, protocol, bound = socket
     internet = domain in (_AF_INET, _AF_INET6)
     datagrams = internet and kind == _SOCK_DGRAM and protocol == _IPPROTO_UDP
@@ -127,9 +127,9 @@ def _send(caller: Caller, number: int, address: bytes, flags: int) -> Attempt | 
     if kind == _SOCK_STREAM and protocol == _IPPROTO_TCP:
         if not flags & _MSG_FASTOPEN:
             return None  # ignored: TCP sends to its peer
-        reason = "TCP Fast Open connects while it sends, and this kernel does not put that to Landlock"
+        reason = "TCP Fast Open connects while sending, and this kernel does not let Landlock check that"
         return Attempt("network", AccessRequest(frozenset({"connect_tcp"}), port=port), reason=reason)
-    return _uncontrolled(port, f"Landlock restricts TCP and UDP only, not IP protocol {protocol}")
+    return _uncontrolled(port, f"Landlock only restricts TCP and UDP, not IP protocol {protocol}")
 
 
 def _bind(caller: Caller, args: Args) -> Attempt | None:
@@ -144,7 +144,7 @@ def _listen(caller: Caller, args: Args) -> Attempt | None:
     socket = caller.socket(signed(args[0]))
     if socket is None or socket[0] not in (_AF_INET, _AF_INET6) or socket[1] != _SOCK_STREAM or socket[3]:
         return None
-    return _uncontrolled(0, "listening without bind(2) takes a free port, and Landlock is not asked about that")
+    return _uncontrolled(0, "listen(2) without bind(2) takes a free port, which Landlock does not check")
 
 
 def _sendto(caller: Caller, args: Args) -> Attempt | None:

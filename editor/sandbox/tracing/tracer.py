@@ -164,14 +164,18 @@ class Tracer:
         if spec.mode == "enforce" and spec.confirm is not False and self._kernel_abi >= _AUDIT_ABI:
             self._open_audit()
         elif spec.mode == "enforce" and spec.confirm:
-            self._unconfirmed_reason = "Denials are not confirmed: this kernel's audit does not tell of Landlock."
+            self._unconfirmed_reason = (
+                "Denials are not confirmed: this kernel's audit does not record Landlock's denials."
+            )
         self._judge = Judge(self._deciders, spec.mode, self._abi, self, self.channel.notice)
 
     def _open_audit(self) -> None:
         own = credentials("self")
         if own is None or not own.has(_CAP_AUDIT_READ):
             if self.spec.confirm:
-                self._unconfirmed_reason = "Denials are not confirmed: reading the kernel's audit needs CAP_AUDIT_READ."
+                self._unconfirmed_reason = (
+                    "Denials are not confirmed: reading the kernel's audit requires CAP_AUDIT_READ."
+                )
             return
         from editor.sandbox.verdicts import audit  # noqa: PLC0415 only root has a use for it
 
@@ -321,12 +325,12 @@ class Tracer:
         elif self._shutdown == "lingering":
             names = sorted({task.comm for task in self._tasks.values()})
             shown = ", ".join(names[:5]) + (", ..." if len(names) > 5 else "")
-            self.channel.notice(f"Processes that outlived the command were ended: {shown}.")
+            self.channel.notice(f"Processes that outlived the command were terminated: {shown}.")
             self.stop()
         elif self._shutdown == "asked":
             self._kill()
         else:
-            self.channel.notice("Some killed processes hang in the kernel; they will go when it lets them.")
+            self.channel.notice("Some killed processes hang in the kernel; they will end when it releases them.")
             self._shutdown = "given up"
             self._deadline = now + _GIVE_UP_S
 
@@ -395,7 +399,7 @@ class Tracer:
         if limit is None or len(self._tasks) <= limit or self._killing:
             return
         self._hit_process_limit = True
-        self.channel.notice(f"The run was ended: it had more than {limit} processes and threads at a time.")
+        self.channel.notice(f"The run was killed: it had more than {limit} processes and threads at once.")
         self._kill()
 
     def _handle_exec(self, task: Task) -> Task:
@@ -423,8 +427,8 @@ class Tracer:
             attempt = Attempt("plain")  # the kernel fails the call with EFAULT, too, before any check
             if error.errno == errno.EPERM:
                 self.channel.notice(
-                    f"{task.comm} hides its memory and descriptors from other programs of its user (as after prctl "
-                    "PR_SET_DUMPABLE): the kernel enforces the policy on it, but only root sees what it does then."
+                    f"{task.comm} hides its memory and descriptors from other processes of its user (as after prctl "
+                    "PR_SET_DUMPABLE): the kernel enforces the policy, but only root can see what it does now."
                 )
         except ptrace.Gone:
             raise
@@ -440,7 +444,7 @@ class Tracer:
         self._failed_calls += 1
         if self._failed_calls <= _MAX_NOTICED_FAILURES:
             self.channel.notice(
-                f"One call of {task.comm} could not be read ({self._name_of(call)}: {type(error).__name__}: {error})."
+                f"A call of {task.comm} could not be decoded ({self._name_of(call)}: {type(error).__name__}: {error})."
             )
 
     def _name_of(self, call: ptrace.Call) -> str:
@@ -450,7 +454,9 @@ class Tracer:
         names = self._names.get(call.arch)
         number = call.number
         if names is None:
-            self.channel.notice(f"{task.comm} makes 32-bit system calls, which cannot be shown on this processor.")
+            self.channel.notice(
+                f"{task.comm} makes 32-bit system calls, which Paddock cannot decode on this processor."
+            )
             return None
         name = names.get(number)
         task.pointer_size = 4 if call.arch == syscalls.AUDIT_ARCH_I386 or number & syscalls.X32_BIT else 8
@@ -526,7 +532,7 @@ class Tracer:
         except Exception as error:  # a call that cannot be judged must not end the run
             self._failed_calls += 1
             self.channel.notice(
-                f"One call of {caller.comm} could not be judged ({attempt.syscall}: {type(error).__name__}: {error})."
+                f"A call of {caller.comm} could not be judged ({attempt.syscall}: {type(error).__name__}: {error})."
             )
             return ()
         return tuple(self._rows.row_for(access) for access in accesses)
@@ -555,8 +561,8 @@ class Tracer:
         self._shared.walker.served_mounts += tuple(new)
         for point in new:
             self.channel.notice(
-                f"What is below {printable(point)} is not looked at: it is served by a program (FUSE), which may be a"
-                " part of this run and wait for it."
+                f"Files below {printable(point)} are not examined: a program serves them (FUSE), and it may be part of"
+                " this run."
             )
 
     # The end
@@ -589,7 +595,7 @@ class Tracer:
         if self._failed_calls:
             self.channel.notice(f"{self._failed_calls} calls could not be shown.")
         if self._rows.overflowed:
-            self.channel.notice("More different accesses than can be listed: the last ones are added up without paths.")
+            self.channel.notice("Too many different accesses to list: the last ones are counted without paths.")
         return {
             "finished": {
                 # After the process limit, the command's own status means nothing: it may have ended well before its

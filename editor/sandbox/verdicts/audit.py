@@ -162,14 +162,14 @@ class AuditReader:
         try:
             self._socket = socket.socket(socket.AF_NETLINK, socket.SOCK_RAW | socket.SOCK_CLOEXEC, _NETLINK_AUDIT)
         except OSError as error:
-            raise AuditUnavailable(error.errno, f"the kernel's audit is not there: {error.strerror}") from error
+            raise AuditUnavailable(error.errno, f"the kernel has no audit: {error.strerror}") from error
         try:
             self._open(enable=enable)
         except OSError as error:
             self._socket.close()
             if isinstance(error, AuditUnavailable):
                 raise
-            raise AuditUnavailable(error.errno, f"the kernel's audit may not be read: {error.strerror}") from error
+            raise AuditUnavailable(error.errno, f"the kernel's audit cannot be read: {error.strerror}") from error
 
     def _open(self, *, enable: bool) -> None:
         with contextlib.suppress(OSError):  # without CAP_NET_ADMIN the buffer keeps its size
@@ -181,7 +181,7 @@ class AuditReader:
         # Any namespace may listen, but records only go to the initial one (kauditd_send_multicast_skb).
         if os.path.isdir(_NETWORK_SETTINGS) and not os.path.exists(f"{_NETWORK_SETTINGS}/{_IN_THE_FIRST_ONLY}"):
             raise AuditInOtherNamespace(
-                errno.ENETUNREACH, "the kernel tells its audit in the first network namespace only"
+                errno.ENETUNREACH, "the kernel sends audit records to the initial network namespace only"
             )
         self._socket.bind((0, _GROUP_READLOG))
         self._socket.setblocking(False)

@@ -71,7 +71,7 @@ class CallDecider:
             return Decision(True, NO_RIGHTS, (), "", NO_RIGHTS, None)
         decision = self._decider_for(request).file(request.object_path, request.rights, follow=False)
         if not decision.allowed and request.rights == RESOLVE_UNIX and self._members.has_address(request.object_path):
-            return Decision(True, NO_RIGHTS, (), "the other side is inside the sandbox", NO_RIGHTS, None)
+            return Decision(True, NO_RIGHTS, (), "the other end is inside the sandbox", NO_RIGHTS, None)
         return decision
 
     def _decider_for(self, request: AccessRequest) -> Decider | LayersDecider:

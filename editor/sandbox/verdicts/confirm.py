@@ -113,12 +113,12 @@ def confirm(denied: Sequence[Row], reader: AuditReader, root: int) -> Confirmati
         notices.append("Some of the kernel's audit records were lost: not every denial could be confirmed.")
     elif not all(found.confirmed) and not complete:
         # A domain lives on in what its processes left behind, such as a connection that nobody accepted.
-        notices.append("Not every denial could be confirmed: the kernel has not told yet how many there were.")
+        notices.append("Not every denial could be confirmed: the kernel has not reported yet how many there were.")
     unconfirmed = sum(not confirmed for confirmed in found.confirmed) if complete else 0
     if unconfirmed:
-        notices.append(f"The kernel's audit does not know of {unconfirmed} of the denials that are listed.")
+        notices.append(f"The kernel's audit did not record {unconfirmed} of the listed denials.")
     for denial in found.unmatched:
         where = denial.process or denial.path if denial.port is None else f"port {denial.port}"
         rights = ", ".join(sorted(denial.blockers))
-        notices.append(f"The kernel's audit tells of a denial that is not listed: {rights} on {where}.")
+        notices.append(f"The kernel's audit recorded a denial that is not listed: {rights} on {where}.")
     return Confirmation(answers, tuple(notices))

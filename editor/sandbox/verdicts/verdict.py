@@ -41,16 +41,16 @@ _LANDLOCK_ERRORS = {
 }
 
 _OTHER = (
-    "neither the policy nor file permissions explain this:"
-    " a mount option, another security module or a nested sandbox may"
+    "neither the policy nor file permissions explain it:"
+    " perhaps a mount option, another security module or a nested sandbox"
 )
 _PERMISSIONS = "file permissions refuse it"
-_SEARCH = "a directory on the way may not be searched: file permissions refuse it"
+_SEARCH = "file permissions refuse to search a directory on the way"
 _DIFFERENT_MOUNTS = "the two directories are on different mounts"
 _OTHER_USER = "the process belongs to another user, or is protected"
-_NO_CAPABILITY = "changing mounts needs the capability CAP_SYS_ADMIN, which the program does not have"
+_NO_CAPABILITY = "changing mounts requires CAP_SYS_ADMIN, which the program does not have"
 _PROCESS_INTERNALS = (
-    "what is inside of other processes is no right of Landlock: a sandboxed program may look only inside its own domain"
+    "Landlock has no right for inspecting other processes: a sandboxed program may only do so inside its own domain"
 )
 
 # Files that show the inside of a process. (In another pid namespace, the numbers mean other processes.)
@@ -126,7 +126,7 @@ class Judge:
         passed = self._passed(outcome, request, decision)
         if request.group is None or decision.allowed:
             return (passed,)
-        reason = f"members outside the sandbox did not get it: {decision.reason}"
+        reason = f"members outside the sandbox did not receive it: {decision.reason}"
         return (passed, self._row(outcome, request, "denied", reason, decision))
 
     def _passed(self, outcome: _Outcome, request: AccessRequest, decision: Decision) -> Access:
@@ -139,15 +139,15 @@ class Judge:
         if decision.allowed:
             return self._row(outcome, request, "allowed", decision.reason, decision)
         if attempt.kind == "scope" or request.rights == RESOLVE_UNIX:
-            reason = "the other side is inside the sandbox"
+            reason = "the other end is inside the sandbox"
         elif attempt.kind == "carried":
-            reason = "the descriptor was opened outside the sandbox, and keeps what it could do"
+            reason = "the descriptor was opened outside the sandbox, and keeps its rights"
         else:
-            reason = f"the kernel allowed it, although by the policy {decision.reason}"
+            reason = f"the kernel allowed it, although under the policy {decision.reason}"
             reason += f": {attempt.reason}" if attempt.reason else ""
             on = request.object_path or (request.port if request.port is not None else "an address without a port")
             self._notice(
-                f"The kernel allowed {attempt.syscall} on {on}, although by the policy {decision.reason}"
+                f"The kernel allowed {attempt.syscall} on {on}, although under the policy {decision.reason}"
                 + (f": {attempt.reason}." if attempt.reason else ".")
             )
         return self._row(outcome, request, "allowed", reason, decision._replace(decided_by=()))
@@ -304,7 +304,7 @@ class Judge:
             ):
                 reason = _OTHER_USER
             elif attempt.kind == "trace" and self._decider.enforces:
-                reason = "inside the run every process is traced already, by this test"
+                reason = "every process of the run is already traced by this test"
             elif attempt.kind in ("open", "exec", "directory"):
                 reason = _OTHER
         elif error == errno.EXDEV and attempt.refer is not None:

@@ -483,10 +483,10 @@ def test_program_that_serves_a_filesystem_is_not_waited_for(tmp_path: Path) -> N
     finally:
         subprocess.run(["umount", "-l", str(point)], check=False, capture_output=True)
     assert done.out.split() == ["opened", "opened", "2"]
-    assert [notice for notice in done.notices if f"below {point} is not looked at" in notice]
+    assert [notice for notice in done.notices if f"below {point} are not examined" in notice]
     rows = {row.path: row for row in done.report.accesses if row.path and row.path.startswith(f"{point}/")}
     assert [(path.rpartition("/")[2], row.verdict, row.errno) for path, row in rows.items()] == [
         ("file", "uncontrolled", None),
         ("none", "failed", "ENOENT"),
     ]
-    assert "serves this filesystem" in rows[f"{point}/file"].reason
+    assert "serve this filesystem" in rows[f"{point}/file"].reason

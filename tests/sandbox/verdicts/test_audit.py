@@ -249,7 +249,7 @@ def test_in_another_network_namespace_it_is_said_why_nothing_is_confirmed(tmp_pa
         told = [note for note in report["notes"] if "confirmed" in note]
         assert (
             told
-            == ["Denials are not confirmed: the kernel tells its audit in the first network namespace only."][
+            == ["Denials are not confirmed: the kernel sends audit records to the initial network namespace only."][
                 : int(denied)
             ]
         )
