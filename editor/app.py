@@ -10,6 +10,7 @@ from textual.binding import Binding, BindingType
 from textual.screen import Screen
 
 from editor.screens.main import MainScreen
+from editor.screens.questions import Choice, Question
 from editor.workspace.opening import Opening
 
 if TYPE_CHECKING:
@@ -95,14 +96,14 @@ class PaddockApp(App[None]):
     async def _may_close(self, screen: MainScreen) -> bool:
         if not screen.unsaved:
             return True
-        from editor.screens.dialogs import Ask, Choice  # noqa: PLC0415 - not needed for the first screen
+        from editor.screens.dialogs import Ask  # noqa: PLC0415 - not needed for the first screen
 
-        choices = [
+        choices = (
             Choice("save", "Save", "s", "primary"),
             Choice("discard", "Discard", "d", "error"),
             Choice("cancel", "Cancel", "c"),
-        ]
-        answer = await self.push_screen_wait(Ask("Unsaved edits", screen.unsaved, choices))
+        )
+        answer = await self.push_screen_wait(Ask(Question("Unsaved edits", screen.unsaved, choices)))
         if answer == "save":
             return await screen.save_all()
         return answer == "discard"

@@ -1,7 +1,6 @@
 """Small modal screens: a question with a few answers, and a single line to type."""
 
-from collections.abc import Sequence
-from typing import ClassVar, Literal, NamedTuple
+from typing import ClassVar
 
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
@@ -10,26 +9,12 @@ from textual.content import Content
 from textual.events import Key
 from textual.screen import ModalScreen
 from textual.widgets import Button, Input, Static
-from textual.widgets.button import ButtonVariant
 
-Severity = Literal["information", "warning", "error"]
-"""Of a notification."""
-
-
-class Choice(NamedTuple):
-    """One answer: what ``Ask`` returns for it, its label, and the single key that picks it."""
-
-    name: str
-    label: str
-    key: str
-    variant: ButtonVariant = "default"
+from editor.screens.questions import Question
 
 
 class Ask(ModalScreen[str | None]):
-    """A question. Dismissed with the chosen answer's name, or None for escape.
-
-    Title and text are shown as they are, never as markup.
-    """
+    """A question. Dismissed with the chosen answer's name, or None for escape."""
 
     DEFAULT_CSS = """
     Ask {
@@ -49,24 +34,23 @@ class Ask(ModalScreen[str | None]):
         Binding("right,down", "app.focus_next", show=False),
     ]
 
-    def __init__(self, title: str, text: str | Content, choices: Sequence[Choice]) -> None:
+    def __init__(self, question: Question) -> None:
         super().__init__()
-        self._title = title
-        self._text = text
-        self._choices = choices
+        self._question = question
 
     def compose(self) -> ComposeResult:
+        title, text, choices = self._question
         with Vertical(id="box") as box:
-            box.border_title = Content(self._title)
+            box.border_title = Content(title)
             with VerticalScroll(id="scroll", can_focus=False):
-                yield Static(Content(self._text) if isinstance(self._text, str) else self._text, id="text")
+                yield Static(Content(text) if isinstance(text, str) else text, id="text")
             with Horizontal(id="answers"):
-                for choice in self._choices:
+                for choice in choices:
                     label = Content.assemble(choice.label, " ", (f"[{choice.key}]", "dim"))
-                    yield Button(label, id=f"answer-{choice.name}", variant=choice.variant, compact=True)
+                    yield Button(label, id=f"answer-{choice.name}", variant=choice.emphasis, compact=True)
 
     def on_key(self, event: Key) -> None:
-        for choice in self._choices:
+        for choice in self._question.choices:
             if event.key == choice.key:
                 event.stop()
                 self.dismiss(choice.name)

@@ -14,7 +14,8 @@ from textual.widgets import Button, Input, RadioButton, RadioSet, Static
 
 from editor.escape import printable
 from editor.exchange import ABOUT, Exported, Loss
-from editor.screens.dialogs import Ask, Choice
+from editor.screens.dialogs import Ask
+from editor.screens.questions import Choice, Question
 from editor.workspace.saving import AlreadyThere, SaveError, SymlinkedPolicy, write_new
 from editor.workspace.workspace import Workspace
 
@@ -144,12 +145,12 @@ class ExportScreen(ModalScreen[str | None]):
                 )
             except AlreadyThere as there:
                 choices = [Choice("overwrite", "Overwrite it", "o", "warning"), Choice("cancel", "Cancel", "c")]
-                if await self.app.push_screen_wait(Ask("Already there", str(there), choices)) != "overwrite":
+                if await self.app.push_screen_wait(Ask(Question("Already there", str(there), choices))) != "overwrite":
                     return
                 overwrite = True
             except SymlinkedPolicy as link:
                 choices = [Choice("write", "Write the target", "w", "warning"), Choice("cancel", "Cancel", "c")]
-                if await self.app.push_screen_wait(Ask("Symbolic link", str(link), choices)) != "write":
+                if await self.app.push_screen_wait(Ask(Question("Symbolic link", str(link), choices))) != "write":
                     return
                 follow = True
             except SaveError as error:

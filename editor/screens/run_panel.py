@@ -1,7 +1,6 @@
 """The lower half of the main screen: a command, its output, and what it was denied and allowed."""
 
 import os
-import shlex
 import signal
 import time
 from collections.abc import Mapping
@@ -33,21 +32,6 @@ _NEITHER: Final[tuple[Verdict, ...]] = ("failed", "uncontrolled")
 _NO_COUNTS: Final[dict[Verdict, int]] = {"denied": 0, "allowed": 0, "failed": 0, "uncontrolled": 0}
 # A terminal for a command is never said to be smaller (rows, columns), however small its pane is.
 _LEAST_TERMINAL = (8, 40)
-
-
-class CommandError(ValueError):
-    """The command bar's text is no command. The message is a sentence."""
-
-
-def split_command(text: str) -> tuple[str, ...]:
-    """The words of a command as a shell would split them; nothing is expanded. Raises CommandError."""
-    try:
-        words = tuple(shlex.split(text))
-    except ValueError as error:
-        raise CommandError(f"This command cannot be split into words: {error}.") from error
-    if not words:
-        raise CommandError("Type a command first.")
-    return words
 
 
 def outcome(exit_code: int) -> str:

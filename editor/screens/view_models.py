@@ -27,12 +27,15 @@ from editor.landlock.rights import (
 )
 from editor.policy.model import Location, PathRule, PortRule, RuleRef
 from editor.sandbox.verdicts.report import Access
+from editor.workspace.composition import Composition
 from editor.workspace.notifying import Changes
+from editor.workspace.samples import SampleDraft
 from editor.workspace.workspace import Workspace
 from widgets.access_rows import AccessRow
 from widgets.handled_panel import HandledRow
 from widgets.ports_panel import PortRow
 from widgets.rights_panel import RightState, Source
+from widgets.status_line import Status
 from widgets.tree_model import RowKind, TreeRow
 
 _KERNELS = {version.number: version.kernel for version in ABI_VERSIONS}
@@ -230,6 +233,46 @@ def _absent_row(laid: _Laid, path: str) -> TreeRow:
     label = printable(os.path.relpath(path, parent))
     note = " ".join(["does not exist", *dict.fromkeys(filter(None, (template_of(each.ref) for each in rule.refs)))])
     return TreeRow(path, label, "missing", None, tuple(in_order(rule.rights)), (), "", note, False)
+
+
+def nearest_row(typed: str, draft: Workspace | None) -> tuple[str, str]:
+    """The path that was typed, and as much of it as has a row in the tree."""
+    path = shown = os.path.abspath(os.path.expanduser(typed))
+    while not os.path.lexists(shown) and not (draft and draft.rule_at(shown)):
+        shown = os.path.dirname(shown)
+    return path, shown
+
+
+def new_file_notice(file: str, sample: SampleDraft | None) -> str:
+    """Say that ``file`` is new, and how it starts."""
+    path = printable(file)
+    if sample is None:
+        return f"{path} is new: everything is handled, nothing granted. Saving creates it."
+    taken = f"\n{printable(sample.taken)} exists already, hence the name." if sample.taken else ""
+    return f"{path} is new: it starts as the sample policy {sample.name}. Saving creates it.{taken}"
+
+
+def status_of(draft: Workspace, composition: Composition, running: str) -> Status:
+    """How ``draft``, the one that edits go to, and the other files stand; ``running`` is what is going on."""
+    files = composition.workspaces
+    problem = next(filter(None, (_problem_of(each, draft) for each in (draft, *files))), "")
+    abi = f"ABI {draft.abi}" if draft.kernel.abi else "no Landlock"
+    if draft.abi < draft.kernel.effective_abi:
+        abi += " (simulated)"
+    name = printable(draft.path) + (" (new)" if draft.is_new else "")
+    if len(files) > 1:
+        others = ", others unsaved" if any(each is not draft for each in composition.unsaved) else ""
+        name += f" ({files.index(draft) + 1} of {len(files)} files{others})"
+    return Status(name, draft.dirty, problem, abi, running)
+
+
+def _problem_of(file: Workspace, current: Workspace) -> str:
+    """What is wrong with one of the files."""
+    if file.conflict is None:
+        return printable(str(file.problem or ""))
+    if file is current:
+        return "changed on disk: ctrl+s decides"
+    return f"{printable(file.path)} changed on disk: f chooses it, ctrl+s decides"
 
 
 def rules_here(workspace: Workspace, path: str) -> tuple[Grant, ...]:

@@ -76,13 +76,13 @@ async def opened(pilot: AppPilot, cursor: str | None = None) -> Workspace:
     """Wait until the policy is read and the tree stands; put the cursor on ``cursor``."""
     await until(pilot, lambda: any(isinstance(screen, MainScreen) for screen in pilot.app.screen_stack))
     screen = main_screen(pilot)
-    await until(pilot, lambda: screen._workspace is not None and screen.complete)
+    await until(pilot, lambda: screen.is_complete)
     tree = tree_of(pilot)
     await until(pilot, lambda: tree.cursor_path is not None and not tree.is_reading)
     await until(pilot, lambda: not any(worker.group == "reveal" for worker in screen.workers))
     if cursor is not None:
         assert await tree.reveal(cursor), f"no row for {cursor}"
-        await until(pilot, lambda: tree.cursor_path == cursor and screen._subject == cursor)
+        await until(pilot, lambda: tree.cursor_path == cursor and screen.subject == cursor)
     return screen.workspace
 
 

@@ -88,7 +88,7 @@ async def test_changing_goes_to_the_file_of_the_rule_and_adding_to_the_chosen_on
         assert not second.edited
         tree = tree_of(pilot)
         assert await tree.reveal(data)
-        await until(pilot, lambda: main_screen(pilot)._subject == data)
+        await until(pilot, lambda: main_screen(pilot).subject == data)
         await pilot.press("space", "u", "space")
         await until(pilot, lambda: second.own_rights(data) == {"read_file", "read_dir", "execute"})
         await until(pilot, lambda: status(pilot) == "policies/second.toml (2 of 2 files, others unsaved)")
@@ -160,7 +160,7 @@ async def test_leaving_saves_all_of_them(place: Path, files: tuple[str, str]) ->
         await pilot.press("home", "enter")
         await until(pilot, lambda: status(pilot).startswith("policies/first.toml"))
         assert await tree_of(pilot).reveal(str(place / "empty"))
-        await until(pilot, lambda: main_screen(pilot)._subject == str(place / "empty"))
+        await until(pilot, lambda: main_screen(pilot).subject == str(place / "empty"))
         await pilot.press("1", "space")
         await until(pilot, lambda: first.dirty)
         assert main_screen(pilot).unsaved == "policies/first.toml and policies/second.toml have unsaved edits."

@@ -10,9 +10,9 @@ import pytest
 from textual.widgets import Static
 
 import editor
-from editor.screens import main
-from editor.screens.conflict import DiffScreen
+from editor.screens.controllers import busy
 from editor.screens.dialogs import Ask
+from editor.screens.difference import DiffScreen
 from tests.screens.driving import POLICY, WIDE, AppPilot, app_for, granted, main_screen, opened, told, tree_of, until
 from widgets.policy_text import PolicyText
 from widgets.policy_tree import PolicyTree
@@ -35,7 +35,7 @@ def cursor_row_has(tree: PolicyTree, given: tuple[str, ...]) -> bool:
 
 
 async def test_a_long_file_is_said_to_be_read(policy: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(main, "_PATIENCE_S", 0.001)
+    monkeypatch.setattr(busy, "_PATIENCE_S", 0.001)
     rules = "".join(f'\n[[path_beneath]]\nallowed_access = ["read_file"]\nparent = ["/usr/{n}"]\n' for n in range(5000))
     async with app_for(policy).run_test(size=WIDE) as pilot:
         workspace = await opened(pilot)

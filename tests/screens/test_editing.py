@@ -10,8 +10,8 @@ from textual.widgets import Input, Tabs
 from editor.app import PaddockApp
 from editor.landlock.rights import rights_of
 from editor.screens.dialogs import Ask, AskLine
-from editor.screens.main import PANELS
 from editor.screens.port_text import PortTextError, parse_port
+from editor.screens.side_panel import PANELS
 from editor.workspace.samples import sample_draft, sample_path
 from editor.workspace.workspace import Workspace
 from tests.screens.driving import (
@@ -353,7 +353,7 @@ async def test_a_missing_file_is_a_new_draft(place: Path) -> None:
     path = place / "new.toml"
     async with app_for(path).run_test(size=WIDE) as pilot:
         workspace = await opened(pilot)
-        assert told(pilot, "is new")
+        await until(pilot, lambda: told(pilot, "is new"))
         assert not path.exists()
         await pilot.press("ctrl+s")
         await until(pilot, path.exists)

@@ -1,4 +1,4 @@
-"""The file changed on disk under unsaved edits: see both, merge them rule by rule, keep mine, or take theirs."""
+"""The draft and its file on disk, as one difference."""
 
 import difflib
 from collections.abc import Iterable
@@ -11,51 +11,11 @@ from textual.content import Content
 from textual.screen import ModalScreen
 from textual.widgets import Footer, Static
 
-from editor.editing.merge import Collision, describe_side
 from editor.escape import printable
-from editor.screens.dialogs import Ask, Choice
 from editor.workspace.disk import Conflict
 
 # Lines of a difference that are shown; two unrelated files of 25,000 lines would only be scrolled past.
 _MOST_LINES = 4_000
-
-KEEP_MINE = Choice("mine", "Keep mine", "m", "warning")
-TAKE_THEIRS = Choice("theirs", "Take theirs", "t", "primary")
-SEE_BOTH = Choice("both", "See both", "d")
-MERGE = Choice("merge", "Merge", "g", "success")
-
-
-def conflict_dialog(path: str, conflict: Conflict, collisions: tuple[Collision, ...] | None) -> Ask:
-    """Ask what to do. ``collisions`` is what a merge would have to ask, None where the two cannot be merged.
-
-    Answers: "mine", "theirs", "both", "merge", or None for later.
-    """
-    shown = printable(path)
-    text = f"{shown} was changed on disk while you have unsaved edits.\n\nNothing is lost until you decide."
-    choices = [SEE_BOTH, KEEP_MINE]
-    if collisions is not None:
-        choices.insert(1, MERGE)
-        if collisions:
-            number = f"{len(collisions)} rules" if len(collisions) > 1 else "one rule"
-            text += f" Both changed {number}, which merging asks about."
-        else:
-            text += " The two changed different rules, so they can be merged."
-    if conflict.problem is None:
-        choices.append(TAKE_THEIRS)
-        text += " After taking theirs, undo brings yours back."
-    else:
-        text += f"\n\nWhat is on disk does not parse, so it cannot be taken: {printable(str(conflict.problem))}"
-    return Ask("Changed on disk", text, choices)
-
-
-def collision_dialog(collision: Collision, number: int, total: int) -> Ask:
-    """Ask which side of one collision stands, the ``number``th of ``total``. Answers: "mine", "theirs", or None."""
-    sides = (("Before", collision.base), ("Theirs", collision.theirs), ("Mine", collision.mine))
-    parts: list[str | tuple[str, str]] = [f"Both changed {collision.unit}.\n"]
-    for name, value in sides:
-        parts += ["\n", (f"{name:8}", "dim"), describe_side(value)]
-    choices = [Choice("mine", "Mine", "m"), Choice("theirs", "Theirs", "t")]
-    return Ask(f"Merge: {number} of {total}", Content.assemble(*parts), choices)
 
 
 def difference(mine: str, theirs: str) -> Iterable[str]:

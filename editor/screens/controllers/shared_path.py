@@ -2,12 +2,12 @@
 
 from editor.editing.shared_paths import SharedPath
 from editor.escape import printable
-from editor.screens.dialogs import Ask, Choice
+from editor.screens.questions import Choice, Question
 
 _MOST_PATHS = 8
 
 
-def sharing_dialog(shared: SharedPath) -> Ask:
+def shared_path_question(shared: SharedPath) -> Question:
     """Ask what an edit is meant for. Answers: "all", "split", or None for neither."""
     entry = shared.entries[0]
     paths = [printable(path) for path in entry.paths]
@@ -20,9 +20,9 @@ def sharing_dialog(shared: SharedPath) -> Ask:
         f"same rights on {len(paths)} paths:\n{listed}\n\nTo split this path off, they are written out where it is to "
         "have less than the others; where it is to have more, it gets a rule of its own."
     )
-    choices = [
+    choices = (
         Choice("all", f"Change all {len(paths)} paths", "a", "primary"),
         Choice("split", "Split this path off", "s"),
         Choice("cancel", "Cancel", "c"),
-    ]
-    return Ask("One path of several", text, choices)
+    )
+    return Question("One path of several", text, choices)

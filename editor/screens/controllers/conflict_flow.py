@@ -1,0 +1,127 @@
+"""A conflict between the draft and its file on disk, from the first question to the end of it."""
+
+import asyncio
+from typing import Protocol
+
+from textual.content import Content
+
+from editor.editing.merge import Collision, MergeError, Side, Unit, describe_side
+from editor.escape import printable
+from editor.screens.controllers.view import View
+from editor.screens.questions import Choice, Question
+from editor.workspace.disk import Conflict
+from editor.workspace.saving import SaveError
+from editor.workspace.workspace import Workspace
+
+_KEEP_MINE = Choice("mine", "Keep mine", "m", "warning")
+_TAKE_THEIRS = Choice("theirs", "Take theirs", "t", "primary")
+_SEE_BOTH = Choice("both", "See both", "d")
+_MERGE = Choice("merge", "Merge", "g", "success")
+
+
+class ConflictView(View, Protocol):
+    """What a conflict needs of the screen."""
+
+    async def show_difference(self, path: str, mine: str, conflict: Conflict) -> str | None:
+        """Show both texts: "mine", "theirs", "copy-mine" or "copy-theirs" (keep that side beside the file), or None."""
+
+
+async def settle(view: ConflictView, workspace: Workspace) -> bool:
+    """Ask until the conflict of ``workspace`` is decided; False where the person decides later."""
+    while (conflict := workspace.conflict) is not None:
+        collisions = await asyncio.to_thread(_collisions, workspace)
+        answer = await view.ask(_conflict_question(workspace.path, conflict, collisions))
+        if answer == "both":
+            mine = workspace.document.text
+            answer = await view.show_difference(workspace.path, mine, conflict)
+            if answer in ("copy-mine", "copy-theirs"):
+                await _copy_aside(view, workspace, mine if answer == "copy-mine" else conflict.theirs)
+                continue
+            if answer is None:
+                continue
+        if answer is None:
+            return False
+        choices: dict[Unit, Side] | None = {}
+        if answer == "merge":
+            choices = await _choose(view, collisions or ())
+        # It changed again while the question stood, or there was no answer to all of them.
+        if workspace.conflict is not conflict or choices is None:
+            continue
+        if answer == "mine":
+            await asyncio.to_thread(workspace.keep_mine)
+            view.show_message("Kept yours. Saving replaces what is on disk.")
+        elif answer == "theirs":
+            await asyncio.to_thread(workspace.take_theirs)
+            view.show_message("Took the file on disk. Undo brings yours back.")
+        else:
+            await _merge(view, workspace, choices)
+    return True
+
+
+def _collisions(workspace: Workspace) -> tuple[Collision, ...] | None:
+    try:
+        return workspace.collisions()
+    except MergeError:
+        return None
+
+
+def _conflict_question(path: str, conflict: Conflict, collisions: tuple[Collision, ...] | None) -> Question:
+    """Ask what to do. ``collisions`` is what a merge would have to ask, None where the two cannot be merged.
+
+    Answers: "mine", "theirs", "both", "merge", or None for later.
+    """
+    shown = printable(path)
+    text = f"{shown} was changed on disk while you have unsaved edits.\n\nNothing is lost until you decide."
+    choices = [_SEE_BOTH, _KEEP_MINE]
+    if collisions is not None:
+        choices.insert(1, _MERGE)
+        if collisions:
+            number = f"{len(collisions)} rules" if len(collisions) > 1 else "one rule"
+            text += f" Both changed {number}, which merging asks about."
+        else:
+            text += " The two changed different rules, so they can be merged."
+    if conflict.problem is None:
+        choices.append(_TAKE_THEIRS)
+        text += " After taking theirs, undo brings yours back."
+    else:
+        text += f"\n\nWhat is on disk does not parse, so it cannot be taken: {printable(str(conflict.problem))}"
+    return Question("Changed on disk", text, choices)
+
+
+async def _choose(view: View, collisions: tuple[Collision, ...]) -> dict[Unit, Side] | None:
+    """Ask about each of ``collisions``: which side stands; None where one was not answered."""
+    choices: dict[Unit, Side] = {}
+    for number, collision in enumerate(collisions, 1):
+        answer = await view.ask(_collision_question(collision, number, len(collisions)))
+        if answer is None:
+            return None
+        choices[collision.unit] = "mine" if answer == "mine" else "theirs"
+    return choices
+
+
+def _collision_question(collision: Collision, number: int, total: int) -> Question:
+    """Ask which side of one collision stands, the ``number``th of ``total``. Answers: "mine", "theirs", or None."""
+    sides = (("Before", collision.base), ("Theirs", collision.theirs), ("Mine", collision.mine))
+    parts: list[str | tuple[str, str]] = [f"Both changed {collision.unit}.\n"]
+    for name, value in sides:
+        parts += ["\n", (f"{name:8}", "dim"), describe_side(value)]
+    choices = (Choice("mine", "Mine", "m"), Choice("theirs", "Theirs", "t"))
+    return Question(f"Merge: {number} of {total}", Content.assemble(*parts), choices)
+
+
+async def _merge(view: View, workspace: Workspace, choices: dict[Unit, Side]) -> None:
+    try:
+        await asyncio.to_thread(workspace.merge, choices)
+    except MergeError as error:
+        view.show_message(str(error), "error")
+    else:
+        view.show_message("Merged. Saving writes it, undo brings yours back.")
+
+
+async def _copy_aside(view: View, workspace: Workspace, text: str) -> None:
+    try:
+        copy = await asyncio.to_thread(workspace.keep_copy, text)
+    except SaveError as error:
+        view.show_message(str(error), "error")
+    else:
+        view.show_message(f"Copied to {printable(copy)}")

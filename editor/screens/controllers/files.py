@@ -1,0 +1,40 @@
+"""The files that are open as one policy, and the one of them that edits go to."""
+
+from collections.abc import Iterable
+from typing import TYPE_CHECKING
+
+from editor.escape import printable
+
+if TYPE_CHECKING:
+    from editor.workspace.composition import Composition
+    from editor.workspace.workspace import Workspace
+
+
+class OpenFiles:
+    """All open files, one at least. Edits go to ``current``."""
+
+    def __init__(self, composition: "Composition") -> None:
+        self.composition = composition
+        """The drafts of all files."""
+        self.current: Workspace = composition.workspaces[0]
+        """The draft that edits go to."""
+
+    def choose(self, files: Iterable[str]) -> bool:
+        """Let edits go to the first open one of ``files``, unless they go to one of them; whether that is another."""
+        drafts = [draft for file in files if (draft := self.composition.of(file)) is not None]
+        if not drafts or self.current in drafts:
+            return False
+        self.current = drafts[0]
+        return True
+
+    @property
+    def unsaved(self) -> str:
+        """What would be lost by leaving, as a sentence; empty where nothing would."""
+        unsaved = self.composition.unsaved
+        gone = [printable(each.path) for each in unsaved if each.gone]
+        edited = [printable(each.path) for each in unsaved if not each.gone]
+        sentences = [f"{' and '.join(gone)} {'is' if len(gone) == 1 else 'are'} gone from disk."] if gone else []
+        sentences += (
+            [f"{' and '.join(edited)} {'has' if len(edited) == 1 else 'have'} unsaved edits."] if edited else []
+        )
+        return " ".join(sentences)

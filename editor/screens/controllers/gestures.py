@@ -1,0 +1,167 @@
+"""What the keys of the tree and of the panels change: each gesture becomes an edit of the file that it belongs to.
+
+What is imported late is not needed before the first gesture.
+"""
+
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, Literal, Protocol
+
+from editor.escape import printable
+from editor.landlock.rights import NO_RIGHTS, right_of
+from editor.screens.controllers.edits import Edits
+from editor.screens.controllers.files import OpenFiles
+from editor.screens.controllers.view import View
+from editor.screens.questions import Choice, Question
+
+if TYPE_CHECKING:
+    from editor.editing.shared_paths import EditScope
+    from editor.workspace.state import Applied
+    from editor.workspace.workspace import Workspace
+
+
+class GesturesView(View, Protocol):
+    """What gestures need of the screen."""
+
+    async def reveal(self, path: str) -> None:
+        """Put the tree's cursor on ``path``."""
+
+    def show_line(self, line: int) -> None:
+        """Show one line of the text."""
+
+
+class Gestures:
+    """The steps and switches of a person, as edits."""
+
+    def __init__(self, files: OpenFiles, edits: Edits, view: GesturesView) -> None:
+        self._files = files
+        self._edits = edits
+        self._view = view
+
+    # The tree, and the rights of one path
+
+    async def step(self, path: str, direction: Literal[1, -1]) -> None:
+        """Move the rule on ``path`` one level on or back."""
+        from editor.screens.view_models import rules_here
+
+        draft = self._files.current
+        # A step on in the only file needs no look at what is there: with thousands of rules, that would be felt.
+        here = rules_here(draft, path) if direction < 0 or draft.composed else ()
+        if direction < 0 and not here:
+            await self._offer_rule_above(path, None)
+            return
+        await self._edits.apply_job(
+            lambda draft, reading: draft.step(path, direction, reading),
+            [grant.ref.file for grant in here],
+            hint=lambda: self._inherited_hint(path),
+        )
+
+    def _inherited_hint(self, path: str) -> str:
+        """From where ``path`` inherits rights though no rule names it, for the report of an edit."""
+        from editor.screens.view_models import rules_here
+
+        above = () if rules_here(self._files.current, path) else self._files.current.decider.inherited(path)
+        paths = dict.fromkeys(printable(grant.path) for grant in above)
+        return f"Still inherited from {', '.join(paths)}" if paths else ""
+
+    async def toggle_right(self, path: str, name: str) -> None:
+        """Grant one right on ``path``, or remove it where a rule on that very path grants it."""
+        from editor.editing.edits import GrantPath, SetPathRights
+        from editor.screens.view_models import right_states, rules_here
+
+        draft = self._files.current
+        state = next(state for state in right_states(draft, path) if state.name == name)
+        here = rules_here(draft, path)
+        right = frozenset({name})
+        giving = [grant for grant in here if name in grant.rights]
+
+        def remove(draft: "Workspace", reading: "EditScope | None") -> "Applied":
+            own = dict.fromkeys(grant.path for grant in giving if grant.ref.file == draft.path)
+            less = [SetPathRights(each, draft.own_rights(each) - right) for each in own]
+            return draft.apply(*less, reading=reading)
+
+        def grant(draft: "Workspace", reading: "EditScope | None") -> "Applied":
+            rule = draft.own_rule_at(path)
+            return draft.apply(GrantPath(rule.path if rule is not None else path, right), reading=reading)
+
+        if state.state == "here":
+            await self._edits.apply_job(remove, [each.ref.file for each in giving])
+        elif state.state == "inherited":
+            await self._offer_rule_above(path, name)
+        elif not state.applicable:
+            self._view.show_message(f"{name} cannot be granted on {printable(path)}: {state.why}.", "warning")
+        else:
+            await self._edits.apply_job(grant, [each.ref.file for each in here])
+
+    async def _offer_rule_above(self, path: str, name: str | None) -> None:
+        """Say that what is only inherited cannot be removed here, and offer to go to the rule."""
+        draft = self._files.current
+        above = (grant for grant in draft.decider.inherited(path) if not grant.here)
+        grants = [grant for grant in above if name is None or name in grant.rights]
+        if not grants:
+            self._view.show_message(f"No rule grants anything on {printable(path)}.", "warning")
+            return
+        grant = grants[0]
+        what = name or "What is granted here"
+        of = f" of {printable(grant.ref.file)}" if draft.composed else ""
+        text = (
+            f"{what} comes from the rule on {printable(grant.path)}, line {grant.ref.line}{of}, and reaches everything "
+            f"below it.\n\nNo edit of {printable(path)} can take it away: a rule only ever adds."
+        )
+        choices = (Choice("go", "Go to the rule", "g", "primary"), Choice("stay", "Stay here", "s"))
+        if await self._view.ask(Question("Inherited", text, choices)) == "go":
+            await self.show_rule(grant.path, grant.ref.line, grant.ref.file)
+
+    async def show_rule(self, path: str, line: int, file: str) -> None:
+        """Show the rule on ``path`` in the text, and the row that it stands for in the tree."""
+        await self._view.reveal(self._files.current.resolved.absolute(path))
+        await self._edits.choose((file,))
+        self._view.show_line(line)
+
+    # Ports, handled rights, scopes
+
+    async def add_port(self, text: str) -> None:
+        """Grant what was typed: a port and the rights on it."""
+        from editor.screens.port_text import PortTextError, parse_port
+
+        try:
+            edit = parse_port(text)
+        except PortTextError as error:
+            self._view.show_message(str(error), "error")
+        else:
+            await self._edits.apply(edit)
+
+    async def remove_port(self, port: int) -> None:
+        """Remove the rules of one file for ``port``."""
+        from editor.editing.edits import SetPortRights
+
+        await self._edits.apply(SetPortRights(port, NO_RIGHTS), files=self._files_of_port(port, None))
+
+    async def toggle_port(self, port: int, name: str) -> None:
+        """Grant one right on ``port``, or remove it."""
+        from editor.editing.edits import SetPortRights
+
+        def toggle(draft: "Workspace", _: object) -> "Applied":
+            return draft.apply(SetPortRights(port, draft.own_port_rights(port) ^ frozenset({name})))
+
+        await self._edits.apply_job(toggle, self._files_of_port(port, name))
+
+    def _files_of_port(self, port: int, right: str | None) -> Iterable[str]:
+        """The files with rules for ``port``, or with those that give ``right`` where there are any."""
+        refs = [ref for each in self._files.current.resolved.ports if each.port == port for ref in each.refs]
+        return [each.ref.file for each in refs if right in each.rights] or [each.ref.file for each in refs]
+
+    async def toggle_handled(self, name: str) -> None:
+        """Handle a right or scope, or no longer."""
+        from editor.editing.edits import SetHandled, SetScope
+
+        # What is handled by some files only is handled once the others do it, too.
+        files = [(each.path, each.policy) for each in self._files.composition.workspaces]
+        lacking = [path for path, own in files if name not in own.handled_fs | own.handled_net | own.scoped]
+
+        def toggle(draft: "Workspace", _: object) -> "Applied":
+            resolved = draft.resolved
+            on_now = name in resolved.handled_fs | resolved.handled_net | resolved.scoped
+            scope = right_of(name).kind == "scope"
+            return draft.apply(SetScope(name, not on_now) if scope else SetHandled(name, not on_now))
+
+        await self._edits.apply_job(toggle, lacking if len(lacking) < len(files) else ())

@@ -1,0 +1,32 @@
+"""All controllers of an open policy."""
+
+from typing import NamedTuple, Protocol
+
+from editor.screens.controllers.dialogs import Dialogs, DialogsView
+from editor.screens.controllers.disk import Disk, DiskView
+from editor.screens.controllers.edits import Edits, EditsView
+from editor.screens.controllers.files import OpenFiles
+from editor.screens.controllers.gestures import Gestures, GesturesView
+from editor.screens.controllers.runs import Runs, RunsView
+
+
+class OpenedView(EditsView, GesturesView, DiskView, DialogsView, RunsView, Protocol):
+    """All that controllers need of the screen."""
+
+
+class Controllers(NamedTuple):
+    """What messages go to once the policy is open."""
+
+    files: OpenFiles
+    edits: Edits
+    gestures: Gestures
+    disk: Disk
+    dialogs: Dialogs
+    runs: Runs
+
+    @classmethod
+    def of(cls, files: OpenFiles, view: OpenedView, abi: int | None) -> "Controllers":
+        """The controllers of ``files``; ``abi`` is the simulated one."""
+        edits = Edits(files, view)
+        gestures, disk = Gestures(files, edits, view), Disk(files, view)
+        return cls(files, edits, gestures, disk, Dialogs(files, edits, view), Runs(files, edits, view, abi))
