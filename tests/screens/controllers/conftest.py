@@ -1,0 +1,100 @@
+"""A screen without a terminal: it answers questions as it was told to, and keeps what it was asked to show."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from editor.editing.merge import Side
+from editor.evaluation.resolve import ResolvedPolicy
+from editor.sandbox.verdicts.report import Access
+from editor.screens.controllers.files import OpenFiles
+from editor.screens.controllers.opening import BrokenFile
+from editor.screens.questions import Question, Severity
+from editor.workspace.composition import Composition
+from editor.workspace.disk import Conflict
+
+
+class Runner:
+    """The run panel: keeps what it was asked to run, and runs nothing."""
+
+    terminal = False
+
+    def __init__(self) -> None:
+        self.command = "true"
+        self.running = False
+        self.accesses: tuple[Access, ...] = ()
+        self.started: list[tuple[tuple[str, ...], ResolvedPolicy]] = []
+
+    def start(self, command: tuple[str, ...], resolved: ResolvedPolicy, abi: int | None) -> None:  # noqa: ARG002
+        self.started.append((command, resolved))
+        self.running = True
+
+    def stop(self) -> bool:
+        was, self.running = self.running, False
+        return was
+
+    def grant_highlighted(self) -> bool:
+        return False
+
+
+class PlainView:
+    """All that controllers ask of a screen. ``answers`` are given in their order, then None."""
+
+    def __init__(self) -> None:
+        self.answers: list[str | None] = []
+        self.questions: list[Question] = []
+        self.messages: list[str] = []
+        self.busy: list[str] = []
+        self.shown: list[object] = []
+        self.broken: list[BrokenFile] = []
+        self.when_broken: Callable[[], None] = lambda: None
+        self.run_panel = Runner()
+
+    async def ask(self, question: Question) -> str | None:
+        self.questions.append(question)
+        return self.answers.pop(0) if self.answers else None
+
+    async def show_difference(self, path: str, mine: str, conflict: Conflict) -> Side | None:  # noqa: ARG002
+        self.shown.append("difference")
+        return None
+
+    def show_message(self, text: str, severity: Severity = "information", timeout: float = 6) -> None:  # noqa: ARG002
+        self.messages.append(text)
+
+    def show_busy(self, text: str) -> None:
+        self.busy.append(text)
+
+    def show_chosen_file(self) -> None:
+        self.shown.append("chosen file")
+
+    async def painted(self) -> None:
+        pass
+
+    async def reveal(self, path: str) -> None:
+        self.shown.append(path)
+
+    def show_line(self, line: int) -> None:
+        self.shown.append(line)
+
+    def show_panel(self, name: str) -> None:
+        self.shown.append(name)
+
+    def show_run_started(self) -> None:
+        self.shown.append("run started")
+
+    async def show_broken(self, file: BrokenFile) -> None:
+        self.broken.append(file)
+        self.when_broken()
+
+
+@pytest.fixture
+def view() -> PlainView:
+    """The screen."""
+    return PlainView()
+
+
+@pytest.fixture
+def files(policy: Path) -> OpenFiles:
+    """The policy, opened alone."""
+    return OpenFiles(Composition.open([str(policy)]))
