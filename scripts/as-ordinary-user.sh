@@ -1,11 +1,11 @@
 #!/bin/sh
-# Runs pytest as an ordinary user, from a copy of the tree that this user owns. To be started as root.
+# Runs pytest as an ordinary user, in a copy of the tree that this user owns. Must be run as root.
 # Usage: scripts/as-ordinary-user.sh [PYTEST ARGUMENT]...
-# A copy, since the tree may stand where only root can go, and tests write caches beside themselves.
+# It needs a copy because the tree may be where only root can go, and tests write caches next to themselves.
 set -eu
 cd "$(dirname "$0")/.."
 tree=$PWD
-user=65534 # nobody: every Debian has it, and it owns nothing
+user=65534 # nobody: exists on every Debian, and owns no files
 
 scratch=$(mktemp -d /tmp/paddock-user-XXXXXX)
 trap 'rm -rf "$scratch"' EXIT
@@ -14,7 +14,7 @@ copy=$scratch/paddock
 mkdir "$copy" "$scratch/home"
 tar -C "$tree" --exclude=./.git --exclude='./.*_cache' --exclude=./.hypothesis --exclude=__pycache__ -cf - . |
     tar -C "$copy" -xf -
-# The virtual environment goes along; what in it names the tree is changed to name the copy.
+# The virtual environment is copied too; paths in it are changed to point into the copy.
 grep -rlIF "$tree/" "$copy"/.venv/bin "$copy"/.venv/lib/python*/site-packages/*.pth 2>/dev/null |
     xargs -r sed -i "s|$tree/|$copy/|g"
 for file in "$copy"/.venv/lib/python*/site-packages/*.pth; do

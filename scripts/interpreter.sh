@@ -1,6 +1,6 @@
 #!/bin/sh
-# Prints the Python that the virtual environment is made from: 3.11 or later, able to make one.
-# The system's own comes first: one in somebody's home directory could not be run by the other users of the tests.
+# Prints the Python to create the virtual environment with: 3.11 or later, with the venv module.
+# The system's own comes first: the ordinary user of the tests could not run one in somebody's home directory.
 set -eu
 
 for python in /usr/bin/python3 "$(command -v python3 || true)"; do

@@ -1,7 +1,7 @@
 #!/bin/sh
-# Installs the Debian packages that a goal needs and this machine lacks.
+# Installs the Debian packages that a make target needs and this machine lacks.
 # Usage: scripts/packages.sh run|test|kernels|screenshots
-# Checks for the thing itself, not for the package, so that another distribution, or another origin of a program, will do.
+# Checks for the program or file itself, not for the package, so that other distributions and installations work too.
 set -eu
 export LC_ALL=C
 
@@ -25,20 +25,20 @@ case $goal in
     test)
         want ca-certificates test -e /etc/ssl/certs/ca-certificates.crt
         want curl have curl                       # sample policy: downloader
-        want gcc have gcc                         # sample policy: C compile
-        want git have git                         # sample policy: git in a work tree
+        want gcc have gcc                         # sample policy: c-compile
+        want git have git                         # sample policy: git-work-tree
         want libc6-dev test -e /usr/include/stdio.h
-        want make have make                       # sample policy: no-network build
+        want make have make                       # sample policy: no-network-build
         want netbase test -e /etc/services        # ports by name
-        want openssh-client have ssh-keygen       # sample policy: SSH key generator
-        want openssl have openssl                 # makes the certificate of the test's own https server
-        want patch have patch                     # one of the programs whose denials are compared with audit
-        want procps have ps                       # tests look for processes left over
-        want strace have strace                   # benchmark: what tracing costs with it
+        want openssh-client have ssh-keygen       # sample policy: ssh-keygen
+        want openssl have openssl                 # creates the certificate of the test's https server
+        want patch have patch                     # one of the programs whose denials are compared with the audit log
+        want procps have ps                       # tests look for leftover processes
+        want strace have strace                   # the baseline for the cost of tracing
         want tmux have tmux                       # drives the real program in a real terminal
-        want util-linux have setpriv              # repeats the tests as an ordinary user
-        want util-linux have unshare              # sample policies: a network of their own
-        # Programs that are held against the kernel's audit and strace (tests/proof).
+        want util-linux have setpriv              # runs the tests again as an ordinary user
+        want util-linux have unshare              # sample policies: a separate network
+        # Programs compared with the kernel's audit and strace (tests/proof).
         want bzip2 have bzip2
         want cpio have cpio
         want gpg have gpg
@@ -48,8 +48,8 @@ case $goal in
         want nginx have nginx
         want nodejs have node
         want perl have perl
-        want postgresql has_initdb                # of all these the largest, some 50 MB
-        want redis-tools have redis-check-rdb     # is redis-server by another name, without the service
+        want postgresql has_initdb                # the largest of these, about 50 MB
+        want redis-tools have redis-check-rdb     # the redis-server binary under another name, without the service
         want rsync have rsync
         want sqlite3 have sqlite3
         want unzip have unzip
@@ -68,7 +68,7 @@ case $goal in
         want librsvg2-bin have rsvg-convert       # SVG to PNG
         ;;
     *)
-        echo "scripts/packages.sh: unknown goal: $goal" >&2
+        echo "scripts/packages.sh: unknown target: $goal" >&2
         exit 2
         ;;
 esac
@@ -79,7 +79,7 @@ if [ "$(id -u)" != 0 ]; then
     as_root="sudo -n"
 fi
 if ! have apt-get >/dev/null || { [ -n "$as_root" ] && ! sudo -n true 2>/dev/null; }; then
-    echo "Paddock needs these Debian packages (or their like) for \"make $goal\":$missing" >&2
+    echo "Paddock needs these Debian packages (or equivalents) for \"make $goal\":$missing" >&2
     echo "Install them as root: apt-get install --no-install-recommends$missing" >&2
     exit 1
 fi
@@ -89,7 +89,7 @@ install() {
     $as_root env DEBIAN_FRONTEND=noninteractive apt-get install -y -q --no-install-recommends $missing
 }
 
-# Servers are installed for their programs alone: Debian would start them at once, and at each boot.
+# Only the programs are needed, but Debian would start the servers now and at every boot.
 started_by=/usr/sbin/policy-rc.d
 if ! [ -e "$started_by" ]; then
     trap '$as_root rm -f "$started_by"' EXIT
@@ -98,12 +98,12 @@ if ! [ -e "$started_by" ]; then
 fi
 
 echo "Installing Debian packages:$missing"
-install >/dev/null 2>&1 || {  # fails on a machine whose package lists are missing or old
+install >/dev/null 2>&1 || {  # fails if the package lists are missing or outdated
     $as_root apt-get update -q
     install
 }
 for service in nginx postgresql; do
     case "$missing " in
-        *" $service "*) $as_root systemctl disable "$service" >/dev/null 2>&1 || true ;; # fails where there is no systemd
+        *" $service "*) $as_root systemctl disable "$service" >/dev/null 2>&1 || true ;; # fails without systemd
     esac
 done

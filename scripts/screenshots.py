@@ -1,7 +1,7 @@
-"""Draws screenshots/: the real program on a small fixed tree, as SVG and as PNG, in dark and light colours.
+"""Draw screenshots/: the real program on a small fixed tree, as SVG and PNG, in dark and light colours.
 
-Run by ``make screenshots``. The same tree, keys and size give the same pictures on the same system; what a run touches
-depends on the C library. Needs Landlock for the run, rsvg-convert for the PNGs.
+Run by ``make screenshots``. The same tree, keys and size give the same pictures on the same system; what a run accesses
+depends on the C library. Needs Landlock for the run and rsvg-convert for the PNGs.
 """
 
 import asyncio
@@ -21,11 +21,11 @@ from textual.pilot import Pilot
 from editor.app import PaddockApp
 
 _SIZE = (126, 38)
-_PATIENCE_S = 20.0
+_TIMEOUT_S = 20.0
 _ZOOM = "1.0"
-# In pictures, so not the work of mktemp.
+# Visible in the pictures, so not a mktemp name.
 _DEMO = "/tmp/gallery"
-# Whoever draws may have left edits of another gallery unsaved: they must not be offered.
+# A state directory of its own, so that unsaved edits of an earlier run are not offered.
 _STATE = "/tmp/gallery-state"
 _TARGET = os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))), "screenshots")
 
@@ -103,16 +103,16 @@ def _make_demo() -> None:
 
 
 def _shown(app: App[Any]) -> str:
-    """The words on the screen, as far as they have one style."""
+    """Return the text on the screen; a word in several styles is split."""
     return html.unescape(app.export_screenshot()).replace("\xa0", " ")
 
 
 async def _until(pilot: Pilot[None], text: str) -> None:
     """Wait until ``text`` is on the screen. Raises TimeoutError."""
-    until = time.monotonic() + _PATIENCE_S
+    until = time.monotonic() + _TIMEOUT_S
     while text not in _shown(pilot.app):
         if time.monotonic() > until:
-            raise TimeoutError(f"never on the screen: {text}")
+            raise TimeoutError(f"not on the screen in time: {text}")
         await pilot.pause(0.2)
 
 
@@ -135,7 +135,7 @@ async def _rights(pilot: Pilot[None]) -> None:
 
 
 async def _run(pilot: Pilot[None]) -> None:
-    os.mkdir(os.path.join(_DEMO, "uploads"))  # else a note that it is missing stands before or behind the first output
+    os.mkdir(os.path.join(_DEMO, "uploads"))  # else a note that it is missing appears before or after the first output
     await pilot.press("r")
     await _until(pilot, "denied")
     await pilot.pause(1.0)
@@ -151,7 +151,7 @@ async def _conflict(pilot: Pilot[None]) -> None:
 
 
 class Picture(NamedTuple):
-    """A picture: its file's name, and what is done before it is taken."""
+    """A picture: the name of its file, and what to do before it is taken."""
 
     name: str
     scene: Callable[[Pilot[None]], Awaitable[None]]
@@ -161,20 +161,20 @@ PICTURES = (Picture("tree", _tree), Picture("rights", _rights), Picture("run", _
 
 
 def _clean(svg: str) -> str:
-    """The same picture without fonts from the web, and without what differs each time: its own name, the duration."""
+    """Remove web fonts from a picture, and what differs each time: its identifier and the duration."""
     svg = re.sub(r"@font-face\s*\{.*?\}", "", svg, flags=re.DOTALL)
     svg = re.sub(r"<!-- Generated with .*? -->\s*", "", svg)
     svg = svg.replace("font-family: Fira Code, monospace", "font-family: 'DejaVu Sans Mono', monospace")
-    # The grid is 12.2 wide, as Fira Code at 20px; DejaVu Sans Mono is 1233/2048 of its size wide.
+    # The grid is 12.2 wide, for Fira Code at 20px; the width of DejaVu Sans Mono is 1233/2048 of its size.
     svg = svg.replace("font-size: 20px", "font-size: 20.264px")
-    svg = svg.replace("<svg ", '<svg xml:space="preserve" ', 1)  # rsvg-convert drops leading spaces else
+    svg = svg.replace("<svg ", '<svg xml:space="preserve" ', 1)  # otherwise rsvg-convert drops leading spaces
     svg = svg.replace("font-family: arial", "font-family: 'DejaVu Sans', sans-serif")
     svg = re.sub(r"terminal-\d+", "terminal", svg)
     return re.sub(r"\d+\.\d\d(?=(&#160;|\s)s,)", "0.10", svg)
 
 
 async def _take(picture: Picture, theme: str, suffix: str) -> str:
-    """Play the scene in a program of its own; the file that was written."""
+    """Play the scene in a new program, and return the file written."""
     _make_demo()
     os.chdir(_DEMO)
     app = PaddockApp("gallery.toml", root=_DEMO)

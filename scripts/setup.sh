@@ -1,7 +1,7 @@
 #!/bin/sh
-# Makes the virtual environment .venv for a goal, or does nothing where it is up to date.
+# Creates the virtual environment .venv for a make target, or does nothing if it is up to date.
 # Usage: scripts/setup.sh run|test|screenshots
-# Package indexes and proxies come from pip's own settings (environment, pip.conf).
+# Package indexes and proxies are taken from pip's own settings (environment, pip.conf).
 set -eu
 cd "$(dirname "$0")/.."
 
@@ -9,7 +9,7 @@ goal=${1:?usage: scripts/setup.sh run|test|screenshots}
 scripts/packages.sh "$goal"
 python=$(scripts/interpreter.sh)
 
-# The stamp says what .venv was made from. A moved tree counts as new: scripts in .venv name it.
+# The stamp records what .venv was made from. A moved tree counts as new: scripts in .venv contain its path.
 content=$(sha256sum <pyproject.toml)
 made_from="$content $PWD $("$python" -c 'import sys; print(sys.executable, sys.version)' | tr '\n' ' ')"
 stamp=.venv/made-from
@@ -26,7 +26,7 @@ echo "Setting up .venv with $python"
 if ! fresh "$stamp"; then
     rm -rf .venv
     "$python" -m venv .venv
-    .venv/bin/python -m pip install --quiet --upgrade "pip>=25.1" # the first with --group
+    .venv/bin/python -m pip install --quiet --upgrade "pip>=25.1" # the first version with --group
     .venv/bin/python -m pip install --quiet --editable .
     printf '%s\n' "$made_from" >"$stamp"
 fi

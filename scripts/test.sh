@@ -1,6 +1,6 @@
 #!/bin/sh
-# Every check of the project; "make test" sets up first and calls this.
-# Run as root, the tests are run twice: as root (only root may ask the kernel's audit), then as an ordinary user.
+# Runs all checks and tests; "make test" sets up first and then calls this.
+# As root, the tests run twice: as root (only root can read the kernel's audit), then as an ordinary user.
 set -eu
 cd "$(dirname "$0")/.."
 bin=.venv/bin

@@ -1,4 +1,4 @@
-"""``make bench``: measures, prints a table with the goals, and exits with status 1 where one is missed."""
+"""Run all benchmarks, print a table with the goals, and exit with status 1 if one is missed (``make bench``)."""
 
 import subprocess
 import sys
@@ -8,7 +8,7 @@ from tests.benchmarks.report import table
 
 
 def main() -> int:
-    """Measure everything, one after the other."""
+    """Run all benchmarks one after the other."""
     rows = [
         first_screen.measure(),
         *start.measure(),

@@ -1,4 +1,4 @@
-"""The least Textual program that shows a directory: what Paddock's first screen is measured against."""
+"""A minimal Textual program that shows a directory: the baseline for Paddock's first screen."""
 
 import sys
 
@@ -7,10 +7,10 @@ from textual.widgets import DirectoryTree, Footer, Header
 
 
 class Bare(App[None]):
-    """A header, a directory tree, a footer."""
+    """A header, a directory tree and a footer."""
 
     def compose(self) -> ComposeResult:
-        """The three widgets."""
+        """Yield the three widgets."""
         yield Header()
         yield DirectoryTree(sys.argv[1])
         yield Footer()

@@ -1,4 +1,4 @@
-"""How many questions a second the draft answers, once it has been asked them before."""
+"""How many decisions per second a warm decider makes."""
 
 import json
 import tempfile
@@ -11,12 +11,12 @@ from editor.policy.parse import parse_policy
 from tests.benchmarks.report import Row
 
 _RULES = 1_000
-_QUESTIONS = 200_000  # in at most a second
+_DECISIONS = 200_000  # in at most one second
 _ROUNDS = 5
 
 
 def measure() -> Row:
-    """Processor time of 200,000 questions about the files of 1,000 rules, the best of some rounds."""
+    """Measure the processor time of 200,000 decisions on the files of 1,000 rules, the best of several rounds."""
     rights = frozenset({"read_file"})
     with tempfile.TemporaryDirectory() as name:
         files = [str(Path(name, str(number))) for number in range(_RULES)]
@@ -28,8 +28,8 @@ def measure() -> Row:
         seconds = []
         for _ in range(_ROUNDS):
             began = time.process_time()
-            for _ in range(_QUESTIONS // _RULES):
+            for _ in range(_DECISIONS // _RULES):
                 for file in files:
                     decider.file(file, rights)
             seconds.append(time.process_time() - began)
-    return Row(f"decide {_QUESTIONS:,} times", "a second", 1.0, min(seconds), 1.0)
+    return Row(f"decide {_DECISIONS:,} times", "a second", 1.0, min(seconds), 1.0)

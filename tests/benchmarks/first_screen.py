@@ -1,4 +1,4 @@
-"""How long a terminal program takes to its first full screen, in a pseudo-terminal of its own."""
+"""How long a terminal program takes to show its first complete screen, in a pseudo-terminal."""
 
 import contextlib
 import fcntl
@@ -18,20 +18,20 @@ from tests.benchmarks.report import Row, alternate, environment
 _ROWS, _COLUMNS = 40, 120
 _GOAL = 1.5
 _ROUNDS = 11
-_PATIENCE_S = 30.0
+_TIMEOUT_S = 30.0
 
-# The name of the last entry of the directory shown: the tree is painted when it is there. Both programs read the
-# directory in a worker, after an empty frame that nobody can use.
+# The last entry of the directory: the tree is complete when it is on the screen. Both programs read the directory in a
+# worker, after a first frame that is still empty.
 _LAST_ENTRY = "zz_last_entry"
-# What the footers show.
+# Text in the footers.
 _BARE_FOOTER = "palette"
 _FOOTER = "Export"
 
 
 def seconds_to_screen(command: Sequence[str], *marks: str) -> float:
-    """Seconds from fork to the output that completes ``marks``, all of which must have been written.
+    """Return the seconds from fork until the program has written all ``marks``.
 
-    Raises RuntimeError where the program ends before, or takes longer than half a minute.
+    Raises RuntimeError if it exits before, or takes longer than half a minute.
     """
     wanted = {mark.encode() for mark in marks}
     started = time.perf_counter()
@@ -41,12 +41,12 @@ def seconds_to_screen(command: Sequence[str], *marks: str) -> float:
     try:
         fcntl.ioctl(terminal, termios.TIOCSWINSZ, struct.pack("HHHH", _ROWS, _COLUMNS, 0, 0))
         seen = b""
-        while time.perf_counter() - started < _PATIENCE_S:
+        while time.perf_counter() - started < _TIMEOUT_S:
             if not select.select([terminal], [], [], 1.0)[0]:
                 continue
             try:
                 data = os.read(terminal, 65536)
-            except OSError:  # EIO: the program has ended
+            except OSError:  # EIO: the program has exited
                 break
             seen += data
             if all(mark in seen for mark in wanted):
@@ -60,7 +60,7 @@ def seconds_to_screen(command: Sequence[str], *marks: str) -> float:
 
 
 def measure() -> Row:
-    """The first screen of Paddock on a small policy against that of the bare Textual program, on one directory."""
+    """Measure Paddock's first screen on a small policy against the bare Textual program, on the same directory."""
     with tempfile.TemporaryDirectory() as directory:
         for name in ("aa", "bb", "cc"):
             os.mkdir(os.path.join(directory, name))

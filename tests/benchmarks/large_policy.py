@@ -1,4 +1,4 @@
-"""A policy of 5,000 rules on files that exist: how long opening it takes, and one edit of it."""
+"""How long opening a policy of 5,000 rules on existing files takes, and one edit in it."""
 
 import os
 import tempfile
@@ -10,13 +10,13 @@ from editor.workspace.workspace import Workspace
 from tests.benchmarks.report import Row
 
 RULES = 5_000
-# So that a policy that a program wrote can be looked at without waiting.
+# The longest acceptable wait for opening a generated policy.
 _OPEN_S = 1.5
 _ROUNDS = 7
 
 
 def large_policy(directory: Path) -> Path:
-    """A policy of RULES rules in ``directory``, each on a file of its own in one of 50 directories."""
+    """Create a policy of RULES rules in ``directory``, each on its own file in one of 50 directories."""
     lines = ["abi = 6", "", "[[ruleset]]", 'handled_access_fs = ["abi.all"]']
     for number in range(RULES):
         file = directory / f"{number % 50}" / "data" / f"{number}"
@@ -29,7 +29,7 @@ def large_policy(directory: Path) -> Path:
 
 
 def measure() -> list[Row]:
-    """Processor time, the best of some rounds: what else the machine does is not counted."""
+    """Measure processor time, which excludes other programs, the best of several rounds."""
     with tempfile.TemporaryDirectory() as name:
         path = large_policy(Path(name))
         opening, editing = [], []
@@ -41,7 +41,7 @@ def measure() -> list[Row]:
             editing.append(time.process_time() - opened)
             opening.append(opened - start)
     return [
-        Row(f"open {RULES} rules", "what one waits for", _OPEN_S, min(opening), 1.0),
-        # An edit derives anew only what it changed.
+        Row(f"open {RULES} rules", "acceptable wait", _OPEN_S, min(opening), 1.0),
+        # An edit derives again only what it changed.
         Row("edit one of them", "opening it", min(opening), min(editing), 0.15),
     ]

@@ -1,6 +1,6 @@
-"""A policy of 5,000 rules on the screen: how long a key takes to its paint, and whether anything holds the screen.
+"""A policy of 5,000 rules on the screen: how long a key takes to be painted, and whether anything blocks the screen.
 
-A paint is measured to the bytes for the terminal; the screen is held as long as a task beside it waits for its turn.
+A paint is measured up to the bytes for the terminal. The screen is blocked while another task waits for its turn.
 """
 
 import asyncio
@@ -23,12 +23,12 @@ from tests.benchmarks.large_policy import RULES, large_policy
 from tests.benchmarks.report import Row
 from tests.screens.driving import DEADLINE_S, AppPilot, main_screen, opened, until
 
-# What follows a key within this seems to follow at once, and what holds the screen no longer is not seen.
-_AT_ONCE_S = 0.05
-# So long may a file take that a program wrote.
+# A response within this time feels instant, and blocking the screen for less is not noticed.
+_INSTANT_S = 0.05
+# The longest acceptable wait for a generated file.
 _RELOAD_S = 1.5
 _ROUNDS = 15
-# Then the screen is at rest: a notification came, the disk was looked at.
+# After this the screen is at rest: notifications are shown, the disk is checked.
 _REST_S = 0.5
 _BEAT_S = 0.002
 _SIZE = (140, 45)
@@ -36,7 +36,7 @@ _ESCAPES = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")
 
 
 class _Watched(PaddockApp):
-    """The program, and when it painted something. Without a terminal, nothing else would make the bytes for one."""
+    """Paddock, watching its paints; without a terminal, the bytes for one have to be rendered here."""
 
     wanted: re.Pattern[str] | None = None
     painted: asyncio.Future[float]
@@ -50,22 +50,22 @@ class _Watched(PaddockApp):
                 self.painted.set_result(time.perf_counter())
 
     def press(self, key: str) -> None:
-        """As if the terminal had sent ``key``."""
+        """Send ``key`` as the terminal would."""
         event = events.Key(key, " " if key == "space" else None)
         event.set_sender(self)
         assert self._driver is not None
         self._driver.send_message(event)
 
     async def seconds_to(self, key: str, wanted: str) -> float:
-        """Seconds from ``key`` to the paint that holds ``wanted``, a regular expression."""
+        """Return the seconds from ``key`` to the paint that matches ``wanted``, a regular expression."""
         self.wanted, self.painted = re.compile(wanted), asyncio.get_running_loop().create_future()
         start = time.perf_counter()
         self.press(key)
         return await asyncio.wait_for(self.painted, DEADLINE_S) - start
 
 
-async def _held(pilot: AppPilot, action: Callable[[], None], done: Callable[[], object]) -> tuple[float, float]:
-    """The longest time that another task waited for its turn during ``action`` and after it, and that to ``done``."""
+async def _blocked(pilot: AppPilot, action: Callable[[], None], done: Callable[[], object]) -> tuple[float, float]:
+    """Return the longest time another task was blocked during and after ``action``, and the time until ``done``."""
     longest = 0.0
 
     async def beat() -> None:
@@ -86,7 +86,7 @@ async def _held(pilot: AppPilot, action: Callable[[], None], done: Callable[[], 
 
 
 async def _edits(app: _Watched, pilot: AppPilot, file: str) -> list[Row]:
-    """Keys on the row of ``file`` in the tree, and on its rights."""
+    """Press keys on the row of ``file`` in the tree, and on its rights."""
     workspace = main_screen(pilot).workspace
     keys = cycle(["space", "backspace"])  # the next level of rights, and the one before
     badges = {"space": "r--x", "backspace": "r---"}
@@ -102,7 +102,7 @@ async def _edits(app: _Watched, pilot: AppPilot, file: str) -> list[Row]:
         def edited(before: object = before) -> bool:
             return workspace.document is not before
 
-        held.append((await _held(pilot, lambda: app.press(next(keys)), edited))[0])
+        held.append((await _blocked(pilot, lambda: app.press(next(keys)), edited))[0])
     main_screen(pilot).action_show("rights")
     await asyncio.sleep(_REST_S)
     for _ in range(_ROUNDS):
@@ -110,11 +110,11 @@ async def _edits(app: _Watched, pilot: AppPilot, file: str) -> list[Row]:
         mark = r"\[ \]" if rule is not None and "execute" in rule.rights else r"\[x\]"
         rights.append(await app.seconds_to("enter", rf"{mark} execute"))
         await asyncio.sleep(_REST_S)
-    return [_row("key to paint, tree", steps), _row("key to paint, right", rights), _row("screen held, edit", held)]
+    return [_row("key to paint, tree", steps), _row("key to paint, right", rights), _row("screen blocked, edit", held)]
 
 
 async def _reloads(pilot: AppPilot, path: Path) -> list[Row]:
-    """Changes of the file on disk, of its last line and of all its rules."""
+    """Change the file on disk: its last line, and all its rules."""
     workspace = main_screen(pilot).workspace
     while workspace.can_undo:
         workspace.undo()
@@ -123,27 +123,27 @@ async def _reloads(pilot: AppPilot, path: Path) -> list[Row]:
     little, much, delays = [], [], []
     for number in range(_ROUNDS):
         for changed in (f"{text}# {number}\n", f"{whole}# {number}\n"):
-            beside = path.with_suffix(".new")
-            beside.write_text(changed)
+            new_file = path.with_suffix(".new")
+            new_file.write_text(changed)
 
-            def replace(beside: Path = beside) -> None:
-                os.replace(beside, path)
+            def replace(new_file: Path = new_file) -> None:
+                os.replace(new_file, path)
 
             def followed(changed: str = changed) -> bool:
                 return workspace.document.text == changed
 
-            held, seconds = await _held(pilot, replace, followed)
-            # From the one to the other: every rule changes.
+            held, seconds = await _blocked(pilot, replace, followed)
+            # Each of these changes every rule.
             much.append(held)
             delays.append(seconds)
-        beside.write_text(changed + "# more\n")
-        little.append((await _held(pilot, replace, lambda: workspace.document.text.endswith("# more\n")))[0])
-    wait = Row("file change to draft", "what one waits for", _RELOAD_S, statistics.median(delays), 1.0)
-    return [_row("screen held, small change", little), _row("screen held, all rules", much), wait]
+        new_file.write_text(changed + "# more\n")
+        little.append((await _blocked(pilot, replace, lambda: workspace.document.text.endswith("# more\n")))[0])
+    wait = Row("file change to draft", "acceptable wait", _RELOAD_S, statistics.median(delays), 1.0)
+    return [_row("screen blocked, small", little), _row("screen blocked, all rules", much), wait]
 
 
 def _row(what: str, times: list[float]) -> Row:
-    return Row(what, f"at once, {RULES} rules", _AT_ONCE_S, statistics.median(times), 1.0)
+    return Row(what, f"instant, {RULES} rules", _INSTANT_S, statistics.median(times), 1.0)
 
 
 async def _measure(directory: Path) -> list[Row]:
@@ -157,7 +157,7 @@ async def _measure(directory: Path) -> list[Row]:
 
 
 def measure() -> list[Row]:
-    """Medians of wall-clock time: what else the machine does counts."""
+    """Measure medians of wall-clock time, which include other programs."""
     before = os.environ.get("XDG_STATE_HOME")
     with tempfile.TemporaryDirectory() as name:
         os.environ["XDG_STATE_HOME"] = os.path.join(name, "state")

@@ -1,4 +1,4 @@
-"""Rows of the benchmark table, and fair timing of two things against each other."""
+"""Rows of the benchmark table, and fair timing of one program against another."""
 
 import os
 import statistics
@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 
 class Row(NamedTuple):
-    """One measurement: medians in seconds of Paddock and of what it is measured against; ``goal`` is the ratio."""
+    """One measurement in seconds, Paddock's and that of the baseline; ``goal`` is the largest acceptable ratio."""
 
     what: str
     against: str
@@ -17,12 +17,12 @@ class Row(NamedTuple):
 
     @property
     def ratio(self) -> float:
-        """How many times as long Paddock takes."""
+        """Paddock's time divided by the baseline's."""
         return self.measured_s / self.baseline_s
 
 
 def alternate(baseline: Callable[[], float], measured: Callable[[], float], rounds: int) -> tuple[float, float]:
-    """The medians of both, called in turn so that a busy machine slows both; the first call of each is not counted."""
+    """Return the medians of both, called alternately so that a busy machine slows both; first calls do not count."""
     baseline()
     measured()
     pairs = [(baseline(), measured()) for _ in range(rounds)]
@@ -30,15 +30,15 @@ def alternate(baseline: Callable[[], float], measured: Callable[[], float], roun
 
 
 def environment(**extra: str) -> dict[str, str]:
-    """The environment of a program that is measured, with ``extra`` variables.
+    """Return the environment for a measured program, with ``extra`` variables.
 
-    An installed program is compiled once: a setting that forbids it would measure the compiler.
+    An installed program is compiled only once; a setting that prevents it would measure the compiler.
     """
     return {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"} | extra
 
 
 def table(rows: Iterable[Row]) -> str:
-    """The rows as text."""
+    """Format the rows as text."""
     lines = [f"{'':24} {'against':24} {'baseline':>10} {'paddock':>10} {'ratio':>7} {'goal':>7}"]
     for row in rows:
         verdict = "met" if row.ratio <= row.goal else "MISSED"

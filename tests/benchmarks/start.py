@@ -1,4 +1,4 @@
-"""What ``paddock run`` and ``paddock test`` cost in front of a program, against starting Python for nothing."""
+"""What ``paddock run`` and ``paddock test`` add to a program, against starting Python to do nothing."""
 
 import os
 import subprocess
@@ -21,7 +21,7 @@ def _seconds(command: Sequence[str]) -> float:
 
 
 def measure() -> list[Row]:
-    """Both verbs on /bin/true under a sample policy against ``python -c pass`` with the same interpreter."""
+    """Measure both verbs on /bin/true under a sample policy against ``python -c pass`` with the same interpreter."""
     paddock = os.path.join(os.path.dirname(sys.executable), "paddock")
     rows = []
     for verb, more_s, goal, against in (

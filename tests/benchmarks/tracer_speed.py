@@ -1,8 +1,8 @@
-"""What tracing costs, against strace(1) following the same calls, and against nothing.
+"""What tracing costs, against strace(1) following the same calls, and against no tracing.
 
-``python -m tests.benchmarks.tracer_speed [NAME...]`` prints a table and exits with status 1 where a goal is missed.
-Figures depend on how long the machine takes to wake an idle processor: compare only within one table, on a machine that
-does nothing else.
+``python -m tests.benchmarks.tracer_speed [NAME...]`` prints a table and exits with status 1 if a goal is missed.
+Results depend on how long the machine takes to wake an idle processor: compare them only within one table, on an idle
+machine.
 """
 
 import json
@@ -79,7 +79,7 @@ def _bare(command: Sequence[str], cwd: str) -> Callable[[], float]:
 
 def _strace(command: Sequence[str], cwd: str) -> Callable[[], float]:
     calls = decode.traced_calls(frozenset()) & set(syscalls.numbers(syscalls.machine().native)) - {"prctl", "clone"}
-    # strace knows no newer calls than itself: those are left to Paddock alone.
+    # strace does not know calls newer than itself: only Paddock traces those.
     known = ",".join(f"?{name}" for name in sorted(calls))
     log = os.path.join(cwd, "strace.log")
     return _bare(["strace", "-f", "--seccomp-bpf", "-o", log, "-e", f"trace={known}", *command], cwd)
@@ -99,7 +99,7 @@ def _paddock(command: Sequence[str], cwd: str) -> Callable[[], float]:
 
 
 def _project(top: str) -> list[str]:
-    """A C project of many small files; the command builds it from scratch."""
+    """Create a C project of many small files and return the command that builds it from scratch."""
     for number in range(_SOURCES):
         with open(os.path.join(top, f"part{number}.c"), "w", encoding="ascii") as file:
             file.write(f"#include <stdio.h>\n#include <stdlib.h>\n#include <string.h>\nint part{number}(int x) {{\n")
@@ -111,7 +111,7 @@ def _project(top: str) -> list[str]:
 
 
 def measure(wanted: Sequence[str] = ()) -> list[Row]:
-    """All rows, or those whose names begin as in ``wanted``."""
+    """Measure all rows, or those whose names begin with one of ``wanted``."""
     python = [sys.executable, "-I", "-S", "-c"]
     with tempfile.TemporaryDirectory() as top:
         build = _project(top)
@@ -133,7 +133,7 @@ def measure(wanted: Sequence[str] = ()) -> list[Row]:
 
 
 def main(arguments: Sequence[str]) -> int:
-    """Measure and print."""
+    """Measure and print the table."""
     missing = [name for name in ("strace", "make", "gcc") if shutil.which(name) is None]
     if missing:
         print(f"needs {', '.join(missing)}", file=sys.stderr)

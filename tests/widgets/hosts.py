@@ -1,4 +1,4 @@
-"""An app around one widget, with every message that it posts."""
+"""An app with a single widget, recording every message."""
 
 import asyncio
 import gc
@@ -17,7 +17,7 @@ _TICK_S = 0.002
 W = TypeVar("W", bound=Widget)
 M = TypeVar("M", bound=Message)
 
-# Names that must never do anything but be shown.
+# Text that must only ever be shown literally.
 HOSTILE = (
     "[red]x[/]",
     "[@click=app.bell]x[/]",
@@ -37,51 +37,51 @@ HOSTILE = (
 
 
 class Host(App[None]):
-    """One widget that fills the screen."""
+    """An app with one widget that fills the screen."""
 
     def __init__(self, widget: Widget) -> None:
         super().__init__()
         self._widget = widget
 
     def compose(self) -> ComposeResult:
-        """The widget."""
+        """Yield the widget."""
         yield self._widget
 
 
 class Shown(NamedTuple, Generic[W]):
-    """A widget on a screen, the pilot, and what was posted."""
+    """A widget on a screen, its pilot, and the messages posted."""
 
     widget: W
     pilot: Pilot[None]
     messages: list[Message]
 
     def posted(self, kind: type[M]) -> list[M]:
-        """The messages of one kind, in order."""
+        """Return the messages of one class, in order."""
         return [message for message in self.messages if isinstance(message, kind)]
 
     def lines(self, widget: Widget | None = None) -> list[str]:
-        """The screen's text, or that of one widget, a string a line, without blanks at the end."""
+        """Return the lines of the screen, or of one widget, without trailing blanks."""
         shown = self.widget.app.screen if widget is None else widget
         x, y, width, height = shown.region
         strips = self.widget.app.screen._compositor.render_strips()
         return [strip.crop(x, x + width).text.rstrip() for strip in strips[y : y + height]]
 
     def screen(self) -> str:
-        """The screen's text."""
+        """Return the text of the screen."""
         return "\n".join(self.lines())
 
-    async def until(self, holds: Callable[[], bool], seconds: float = 10.0) -> None:
-        """Wait until ``holds``."""
+    async def until(self, condition: Callable[[], bool], seconds: float = 10.0) -> None:
+        """Wait until ``condition`` is true."""
         end = time.monotonic() + seconds
-        while not holds():
-            assert time.monotonic() < end, f"it never came to hold; the screen:\n{self.screen()}"
+        while not condition():
+            assert time.monotonic() < end, f"timed out; the screen:\n{self.screen()}"
             await self.pilot.pause(0.01)
         await self.pilot.pause()
 
 
 @asynccontextmanager
 async def shown(widget: W, width: int = 80, height: int = 24, theme: str = "textual-dark") -> AsyncIterator[Shown[W]]:
-    """Run an app around ``widget``, which has the focus."""
+    """Run an app with ``widget``, which has the focus."""
     messages: list[Message] = []
 
     def hook(message: Message) -> None:
@@ -98,10 +98,10 @@ async def shown(widget: W, width: int = 80, height: int = 24, theme: str = "text
 
 @asynccontextmanager
 async def longest_gap() -> AsyncIterator[Callable[[], float]]:
-    """How long the event loop was held at most without a turn for anything else, while the block ran.
+    """Measure the longest time that the event loop was blocked while the block ran.
 
-    In seconds of this thread's processor time: what other programs on the machine take does not count, nor do garbage
-    collections of what the test runner holds.
+    In seconds of this thread's processor time, so that other programs do not count; garbage collection of the test
+    runner's objects does not count either.
     """
     gc.collect()
     gc.freeze()

@@ -22,11 +22,11 @@ def row(key: str, **changes: object) -> AccessRow:
         "denied",
         None,
     )
-    return usual._replace(**changes)  # type: ignore[arg-type]  # the tests name fields
+    return usual._replace(**changes)  # type: ignore[arg-type]  # the tests pass field names
 
 
 async def filled(table: Shown[AccessTable], *rows: AccessRow) -> None:
-    """Put ``rows`` in and wait until they are drawn."""
+    """Add ``rows`` and wait until they are drawn."""
     for each in rows:
         table.widget.put(each)
     await table.pilot.pause(0.15)
@@ -45,12 +45,12 @@ async def test_rows_detail_and_update_in_place() -> None:
         assert "No rule grants make_reg on /tmp." in table.screen()
         assert "rule policy.toml:3  /usr" in table.screen()
         await filled(table, row("b", times=123_456), row("a", times=7))
-        assert [line.split()[0] for line in table.lines()[1:4]] == ["7", "123k", "1"], "first appearance is the order"
+        assert [line.split()[0] for line in table.lines()[1:4]] == ["7", "123k", "1"], "the order stays"
         assert "7 times" in table.screen()
 
 
 @pytest.mark.parametrize(("width", "marks"), [(40, ["1f", "2u", "3"]), (110, ["1", "2", "3"])])
-async def test_where_no_column_tells_the_verdict_a_letter_does(width: int, marks: list[str]) -> None:
+async def test_narrow_table_marks_the_verdict_with_a_letter(width: int, marks: list[str]) -> None:
     async with shown(AccessTable(grants=False), width=width) as table:
         failed, free = row("a", verdict="failed", errno="ENOENT"), row("b", verdict="uncontrolled", errno="", times=2)
         await filled(table, failed, free, row("c", verdict="allowed", errno="", times=3))
@@ -75,7 +75,7 @@ async def test_keys_and_messages() -> None:
         assert table.posted(AccessTable.AccessHighlighted)[-1].row.key == "z"
 
 
-async def test_nothing_to_grant_in_a_table_of_allowed_accesses() -> None:
+async def test_grant_key_is_disabled_in_a_table_of_allowed_accesses() -> None:
     async with shown(AccessTable(grants=False)) as table:
         await filled(table, row("a", verdict="allowed", errno=""))
         await table.pilot.press("g")
@@ -83,14 +83,14 @@ async def test_nothing_to_grant_in_a_table_of_allowed_accesses() -> None:
 
 
 @pytest.mark.parametrize("width", [30, 40, 60, 80, 120, 200])
-async def test_columns_share_any_width(width: int) -> None:
+async def test_columns_fit_any_width(width: int) -> None:
     async with shown(AccessTable(), width=width, height=30) as table:
         path = "/a/very/long/path/that/goes/on/and/on/and/never/fits/anywhere/at/all/" + "deep/" * 12 + "final-name"
         await filled(table, row("a", subject=path), row("b", subject="port 443", process="curl"))
         first, second = table.lines()[1:3]
         if width < 200:
             assert "…" in first
-        assert "name" in first, "the end of a path tells it from others"
+        assert "name" in first, "the end of a path is kept"
         assert first.index("/") == second.index("port 443")
         assert ("EACCES" in second) is (width >= 60)
         assert ("curl" in second) is (width >= 80)
@@ -99,7 +99,7 @@ async def test_columns_share_any_width(width: int) -> None:
         assert "final-name" in detail or width < 60, "the detail has the whole path"
 
 
-async def test_no_detail_where_there_is_no_room() -> None:
+async def test_detail_is_hidden_if_there_is_no_room() -> None:
     async with shown(AccessTable(), height=6) as table:
         await filled(table, *(row(str(each)) for each in range(20)))
         assert all("make_reg" in line for line in table.lines()[1:6])
@@ -118,7 +118,7 @@ async def test_ten_thousand_rows_in_bursts() -> None:
                 await table.pilot.pause(0.001)
             await table.pilot.pause(0.2)
         assert table.widget.row_count == 10_000
-        # 50 ms is the goal; a machine that is busy is slower for all.
+        # The goal is 50 ms; a busy machine is slower.
         assert gap() < 0.1
         async with longest_gap() as gap:
             await table.pilot.press("end", "pageup", "home", "pagedown")
@@ -127,7 +127,7 @@ async def test_ten_thousand_rows_in_bursts() -> None:
         assert table.widget.highlighted == row("9999")
 
 
-async def test_hostile_text_is_only_shown() -> None:
+async def test_hostile_text_is_shown_literally() -> None:
     async with shown(AccessTable(), width=120, height=30) as table:
         await filled(
             table,

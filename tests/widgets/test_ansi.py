@@ -1,4 +1,4 @@
-"""Output decoding: colours kept, everything else that a terminal would obey dropped, whatever the bytes."""
+"""Decoding output: colours are kept, all other control sequences dropped, for any bytes."""
 
 import itertools
 import unicodedata
@@ -14,7 +14,7 @@ from widgets.output_line import Line
 
 
 def decode(*chunks: bytes) -> list[Line]:
-    """The lines that one stream makes of ``chunks``."""
+    """Decode ``chunks`` of one stream into lines."""
     lines = [Line()]
     decoder = Decoder()
     for chunk in chunks:
@@ -24,7 +24,7 @@ def decode(*chunks: bytes) -> list[Line]:
 
 
 def text(*chunks: bytes) -> str:
-    """The text of all lines."""
+    """Decode ``chunks`` and return the text of all lines."""
     return "\n".join(line.text for line in decode(*chunks))
 
 
@@ -66,9 +66,9 @@ def text(*chunks: bytes) -> str:
         (b"\x1b\x1b[0mtext", "text"),
     ],
 )
-def test_what_is_seen(written: bytes, seen: str) -> None:
+def test_decoded_text(written: bytes, seen: str) -> None:
     assert text(written) == seen
-    assert text(*(bytes([byte]) for byte in written)) == seen, "split anywhere, it is the same"
+    assert text(*(bytes([byte]) for byte in written)) == seen, "the same when split after every byte"
 
 
 @pytest.mark.parametrize(
@@ -98,12 +98,12 @@ def test_styles_survive_overwriting() -> None:
     assert line.runs[1][1] is None
 
 
-def test_long_lines_go_on_in_the_next() -> None:
+def test_long_lines_continue_on_the_next() -> None:
     lines = decode(b"x" * (MAX_LINE_CHARACTERS + 5))
     assert [line.length for line in lines] == [MAX_LINE_CHARACTERS, 5]
 
 
-def test_string_without_end_does_not_swallow_everything() -> None:
+def test_unterminated_string_does_not_swallow_everything() -> None:
     assert text(b"\x1bP" + b"x" * (2 << 20) + b"\nseen").endswith("\nseen")
 
 
@@ -133,7 +133,7 @@ def test_any_bytes_give_printable_lines(chunks: list[bytes]) -> None:
         for char in line.text:
             assert unicodedata.category(char) not in {"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"}, ascii(char)
     joined = b"".join(chunks)
-    assert [line.text for line in decode(joined)] == [line.text for line in lines], "where it is split does not matter"
+    assert [line.text for line in decode(joined)] == [line.text for line in lines], "the same however it is split"
 
 
 @settings(deadline=None)

@@ -1,10 +1,10 @@
-"""Fitting text into cells."""
+"""Fitting text into terminal cells."""
 
 from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.widgets.hosts import HOSTILE
-from widgets.cells import elide_end, elide_middle, fit, fit_right, visible, width_of
+from widgets.cells import elide_end, elide_middle, fit, fit_end, fit_right, visible, width_of
 
 texts = st.one_of(st.text(max_size=60), st.sampled_from(HOSTILE)).map(visible)
 
@@ -33,6 +33,7 @@ def test_elided_text_fits(text: str, cells: int) -> None:
 def test_fitted_text_fills_its_column(text: str, cells: int) -> None:
     assert width_of(fit(text, cells)) == cells
     assert width_of(fit_right(text, cells)) == cells
+    assert width_of(fit_end(text, cells)) == cells
 
 
 def test_the_end_of_a_path_is_kept() -> None:

@@ -1,4 +1,4 @@
-"""A note takes as many lines as it needs, whatever it said before and wherever it was meanwhile."""
+"""A note is as high as its text, whatever it showed before and even if it was hidden meanwhile."""
 
 from textual.app import App, ComposeResult
 from textual.content import Content
@@ -14,7 +14,7 @@ class _Host(App[None]):
     CSS = "Note { height: auto; } #below { height: 1; }"
 
     def compose(self) -> ComposeResult:
-        """A note with something below it."""
+        """Yield a note with a widget below it."""
         yield Note()
         yield Static("below", id="below")
 
@@ -23,7 +23,7 @@ def _lines(app: App[None]) -> list[str]:
     return [strip.text.rstrip() for strip in app.screen._compositor.render_strips()]
 
 
-async def test_it_is_as_high_as_what_it_says() -> None:
+async def test_height_follows_the_text() -> None:
     app = _Host()
     async with app.run_test(size=(30, 8)) as pilot:
         note = app.query_one(Note)
@@ -37,7 +37,7 @@ async def test_it_is_as_high_as_what_it_says() -> None:
 
                 def as_wanted(wanted: list[str] = wanted) -> bool:
                     lines = _lines(app)
-                    # Nothing at all is one empty line.
+                    # An empty note is one empty line.
                     return [line for line in lines[: lines.index("below")] if line] == wanted
 
                 await until(pilot, as_wanted)

@@ -1,4 +1,4 @@
-"""The output pane: wrapping, following the end, bounds, and floods."""
+"""The output pane: wrapping, following the end, limits, and floods."""
 
 import time
 
@@ -28,7 +28,7 @@ async def test_output_is_shown_in_its_colours() -> None:
         assert segments[0].style.color != segments[1].style.color  # type: ignore[union-attr]  # it has one as well
 
 
-async def test_sequences_split_over_calls_and_streams_of_their_own() -> None:
+async def test_sequences_may_be_split_over_calls_and_interleaved_with_other_streams() -> None:
     async with shown(OutputPane()) as pane:
         await fed(pane, b"\x1b[3")
         await fed(pane, b"\xe4\xbd", "stderr")
@@ -37,7 +37,7 @@ async def test_sequences_split_over_calls_and_streams_of_their_own() -> None:
         assert pane.widget.text == "red\u4f60"
 
 
-async def test_long_lines_are_wrapped_and_again_at_another_width() -> None:
+async def test_long_lines_are_wrapped_again_at_another_width() -> None:
     async with shown(OutputPane(), width=41) as pane:
         await fed(pane, b"x" * 100 + b"\nend\n")
         assert pane.lines()[:4] == ["x" * 40, "x" * 40, "x" * 20, "end"]
@@ -48,7 +48,7 @@ async def test_long_lines_are_wrapped_and_again_at_another_width() -> None:
         assert pane.lines()[3:5] == ["\u4f60" * 30, "\u4f60"]
 
 
-async def test_the_end_is_followed_until_a_person_scrolls_up() -> None:
+async def test_end_is_followed_until_the_user_scrolls_up() -> None:
     async with shown(OutputPane(), height=10) as pane:
         await fed(pane, b"".join(b"line %d\n" % each for each in range(50)))
         assert texts(pane)[-1] == "line 49"
@@ -57,7 +57,7 @@ async def test_the_end_is_followed_until_a_person_scrolls_up() -> None:
         await pane.pilot.pause(0.3)
         before = texts(pane)
         await fed(pane, b"more\n" * 20)
-        assert texts(pane) == before, "what is being read stays"
+        assert texts(pane) == before, "the lines being read stay"
         await pane.pilot.press("end")
         await pane.pilot.pause()
         assert pane.widget.is_following
@@ -65,7 +65,7 @@ async def test_the_end_is_followed_until_a_person_scrolls_up() -> None:
         assert texts(pane)[-1] == "last"
 
 
-async def test_what_is_kept_is_bounded_and_the_place_is_kept() -> None:
+async def test_output_is_bounded_and_the_scroll_position_stays() -> None:
     async with shown(OutputPane(), height=10) as pane:
         await fed(pane, b"".join(b"line %d\n" % each for each in range(MAX_LINES + 500)))
         lines = pane.widget.text.split("\n")
@@ -84,7 +84,7 @@ async def test_what_is_kept_is_bounded_and_the_place_is_kept() -> None:
         assert len(pane.widget.text) <= MAX_CHARACTERS + MAX_LINES
 
 
-async def test_a_flood_is_taken_in_without_holding_the_screen() -> None:
+async def test_flood_does_not_block_the_screen() -> None:
     async with shown(OutputPane()) as pane:
         flood = b"".join(b"\x1b[3%dmline %d of a flood that never ends\n" % (each % 8, each) for each in range(200_000))
         begun = time.monotonic()
@@ -93,7 +93,7 @@ async def test_a_flood_is_taken_in_without_holding_the_screen() -> None:
                 pane.widget.feed(flood[start : start + (1 << 16)])
             await pane.until(lambda: not pane.widget.is_busy, 60)
         assert time.monotonic() - begun < 30
-        # 50 ms is the goal; a machine that is busy is slower for all.
+        # The goal is 50 ms; a busy machine is slower.
         assert gap() < 0.1
         assert "bytes skipped" not in pane.widget.text, "the note is older than what is kept"
         assert "line 199999" in pane.widget.text
@@ -104,7 +104,7 @@ async def test_a_flood_is_taken_in_without_holding_the_screen() -> None:
         assert pane.widget.text.rstrip("\n").endswith("exit 0")
 
 
-async def test_notes_stand_on_lines_of_their_own() -> None:
+async def test_notes_get_their_own_lines() -> None:
     async with shown(OutputPane()) as pane:
         pane.widget.note("$ make [red]x[/] \x1b[31m")
         await fed(pane, b"no newline at the end")
@@ -131,7 +131,7 @@ async def test_output_before_mounting_and_while_hidden_is_kept() -> None:
         assert texts(pane)[-1] == "hidden"
 
 
-async def test_hostile_text_is_only_shown() -> None:
+async def test_hostile_text_is_shown_literally() -> None:
     async with shown(OutputPane()) as pane:
         for text in HOSTILE:
             await fed(pane, text.encode("utf-8", "surrogateescape") + b"\n")

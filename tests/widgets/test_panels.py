@@ -37,7 +37,7 @@ async def test_rights_are_shown_with_their_meaning() -> None:
 
 
 @pytest.mark.parametrize("width", [20, 36, 80])
-async def test_every_right_takes_one_row(width: int) -> None:
+async def test_every_right_fits_one_row(width: int) -> None:
     async with shown(RightsPanel(), width=width) as panel:
         panel.widget.show("/usr/bin", "directory", STATES)
         await panel.pilot.pause()
@@ -68,7 +68,7 @@ async def test_rights_keys_and_messages() -> None:
         assert len(panel.posted(RightsPanel.RightToggled)) == 2
 
 
-async def test_rights_show_hostile_text_as_it_is() -> None:
+async def test_rights_show_hostile_text_literally() -> None:
     for text in HOSTILE:
         async with shown(RightsPanel(), width=60) as panel:
             source = Source(text, text, 1)
@@ -102,7 +102,7 @@ async def test_handled_rights_in_groups() -> None:
         assert "granted on line 4" in panel.screen()
         await panel.pilot.press("space", "down", "enter", "down", "space", "down", "down", "space")
         toggled = [each.name for each in panel.posted(HandledPanel.HandledToggled)]
-        assert toggled == ["execute", "refer", "bind_tcp", "signal"], "headings are stepped over"
+        assert toggled == ["execute", "refer", "bind_tcp", "signal"], "headings are skipped"
         panel.widget.show((*ROWS[:4], ROWS[4]._replace(handled=False)))
         await panel.pilot.pause()
         assert "[ ] signal" in panel.screen()
@@ -129,13 +129,15 @@ async def test_ports_toggle_add_and_remove() -> None:
         assert lines[2].split() == ["53", "[", "]", "[x]", "[", "]", "[x]", "domain", "12"]
         await panel.pilot.press("space", "down", "right", "enter", "right", "right", "space", "right", "space")
         toggled = [(each.port, each.right) for each in panel.posted(PortsPanel.PortToggled)]
-        assert toggled == [(53, "bind_tcp"), (443, "connect_tcp"), (443, "connect_send_udp")], "a service is no right"
+        assert toggled == [(53, "bind_tcp"), (443, "connect_tcp"), (443, "connect_send_udp")], (
+            "the service cannot be toggled"
+        )
         await panel.pilot.press("delete")
         assert [each.port for each in panel.posted(PortsPanel.PortRemoved)] == [443]
         await panel.pilot.press("a", *"  http a ", "enter")
         assert [each.text for each in panel.posted(PortsPanel.PortAdded)] == ["http a"]
         await panel.pilot.press("enter", *"x", "backspace", "delete", "space", "enter")
-        assert len(panel.posted(PortsPanel.PortAdded)) == 1, "blanks are no port"
+        assert len(panel.posted(PortsPanel.PortAdded)) == 1, "a blank text is not submitted"
         assert len(panel.posted(PortsPanel.PortRemoved)) == 1, "keys are text while typing"
         await panel.pilot.press("escape", "up", "backspace")
         assert panel.posted(PortsPanel.PortRemoved)[-1].port == 53
@@ -160,7 +162,7 @@ async def test_ports_keep_the_cursor_on_its_port() -> None:
         assert not panel.posted(PortsPanel.PortRemoved)
 
 
-async def test_a_right_without_a_column_is_told_beside_the_table() -> None:
+async def test_right_without_a_column_is_named_in_the_detail() -> None:
     async with shown(PortsPanel()) as panel:
         panel.widget.show((PORTS[0]._replace(rights=("connect_tcp", "net.0x10")),))
         await panel.pilot.press("right")
@@ -171,12 +173,10 @@ async def test_ports_fit_beside_a_tree_in_80_columns() -> None:
     async with shown(PortsPanel(), width=40) as panel:
         panel.widget.show(PORTS)
         await panel.pilot.pause()
-        assert panel.lines()[2].split()[:7] == ["53", "[", "]", "[x]", "[", "]", "[x]"], (
-            "all four rights are to be seen"
-        )
+        assert panel.lines()[2].split()[:7] == ["53", "[", "]", "[x]", "[", "]", "[x]"], "all four rights are visible"
 
 
-async def test_ports_show_hostile_text_as_it_is() -> None:
+async def test_ports_show_hostile_text_literally() -> None:
     async with shown(PortsPanel(), width=120, height=40) as panel:
         panel.widget.show([PortRow(number, text[:40], (), (text[:40],)) for number, text in enumerate(HOSTILE)])
         await panel.pilot.pause()
@@ -197,7 +197,7 @@ async def test_commands_and_their_history() -> None:
             seen.append(bar.widget.value)
         assert seen == ["make", "ls -l", "old one", "old one", "ls -l", "make", "half", "half"]
         await bar.pilot.press("up", "up", "enter")
-        assert bar.widget.history == ("old one", "make", "ls -l"), "run again, it is the newest, once"
+        assert bar.widget.history == ("old one", "make", "ls -l"), "a repeated command moves to the end"
         await bar.pilot.press("ctrl+u", "space", "enter")
         assert len(bar.posted(CommandBar.CommandSubmitted)) == 3
 
@@ -209,7 +209,7 @@ async def test_status_line(theme: str) -> None:
         await line.pilot.pause()
         text = line.lines()[0]
         assert text.startswith(" policy.toml  * unsaved  ABI 7 of 7  line 3, column 5")
-        assert "…" in text, "a long problem gives way at its end"
+        assert "…" in text, "a long problem is cut at the end"
         line.widget.show(Status("[red]x[/]", False, "", "ABI 7", "running make"))
         await line.pilot.pause()
         assert line.lines()[0] == " [red]x[/]  ABI 7  running make"

@@ -22,7 +22,7 @@ dotted.key = true
 
 
 def kinds(line: str, language: Language = "toml") -> list[tuple[str, str]]:
-    """The pieces of a line that have a kind."""
+    """Return the pieces of a line that have a kind."""
     return [(text, kind) for text, kind in highlight(line, language, "") if kind]
 
 
@@ -73,7 +73,7 @@ def test_json_values_are_found(value: dict[str, object]) -> None:
     assert [json.loads(text) for text, kind in pieces if kind == "string"] == wanted
 
 
-def test_strings_of_several_lines() -> None:
+def test_multi_line_strings() -> None:
     text = 'a = """one\n# two = 2\nthree""" # c\nb = \'\'\'x\ny\'\'\'\n# """ not a string\nc = 1\n'
     tomllib.loads(text)
     assert long_strings(text) == {1: '"""', 2: '"""', 4: "'''"}
@@ -98,7 +98,7 @@ async def test_numbers_text_and_marks() -> None:
         assert "▸" not in text.screen()
 
 
-async def test_it_follows_marks_edits_and_goto() -> None:
+async def test_screen_follows_marks_edits_and_goto() -> None:
     lines = [f"key_{number} = {number}" for number in range(1, 501)]
     async with shown(PolicyText(), height=10) as text:
         text.widget.show("\n".join(lines))
@@ -114,19 +114,19 @@ async def test_it_follows_marks_edits_and_goto() -> None:
         changed[399] = "key_400 = 0"
         text.widget.show("\n".join(changed), "toml", [100, 101])
         await text.pilot.pause()
-        assert "key_400 = 0" in text.screen(), "the screen goes to what changed"
+        assert "key_400 = 0" in text.screen(), "the screen scrolls to the change"
         before = text.lines()
         changed[400] = "key_401 = 0"
         text.widget.show("\n".join(changed), "toml", [100, 101])
         await text.pilot.pause()
-        assert text.lines()[0] == before[0], "it stays where the change is to be seen already"
+        assert text.lines()[0] == before[0], "the screen stays if the change is visible"
         text.widget.show("", "toml")
         await text.pilot.pause()
         assert text.screen().strip() == ""
         text.widget.goto(5)
 
 
-async def test_hidden_it_rests_and_follows_once_it_is_shown() -> None:
+async def test_hidden_text_scrolls_once_it_is_shown() -> None:
     lines = [f"key_{number} = {number}" for number in range(1, 501)]
     async with shown(PolicyText(), height=10) as text:
         text.widget.display = False
@@ -139,18 +139,18 @@ async def test_hidden_it_rests_and_follows_once_it_is_shown() -> None:
             turns += 1
             follow(line)
 
-        text.widget._follow = counted  # type: ignore[method-assign] # the widget's own, only counted
+        text.widget._follow = counted  # type: ignore[method-assign] # calls through, only counted
         text.widget.show("\n".join(lines), "toml", [300])
         for _ in range(20):
             await text.pilot.pause()
-        assert turns == 1, "it asks again and again whether it is to be seen"
+        assert turns == 1, "it must not poll until it is visible"
         text.widget.display = True
         await text.pilot.pause()
         await text.pilot.pause()
         assert "300▸ key_300 = 300" in text.screen()
 
 
-async def test_it_is_as_wide_as_its_longest_line_whatever_was_shown_before() -> None:
+async def test_width_is_that_of_the_longest_line_whatever_was_shown_before() -> None:
     texts = [
         "",
         "a",
@@ -185,7 +185,7 @@ async def test_long_lines_scroll_sideways_under_the_numbers() -> None:
         assert first.endswith('end"]')
 
 
-async def test_twenty_thousand_lines_do_not_hold_the_screen() -> None:
+async def test_twenty_thousand_lines_do_not_block_the_screen() -> None:
     rule = '[[path_beneath]]\nallowed_access = ["abi.read_execute"]\nparent = [\n  "/usr/lib/%d",\n]\n'
     long = "abi = 7\n" + "".join(rule % number for number in range(5000))
     async with shown(PolicyText()) as text:
@@ -196,11 +196,11 @@ async def test_twenty_thousand_lines_do_not_hold_the_screen() -> None:
             text.widget.show(long.replace("/usr/lib/4321", "/usr/share"), "toml", [20_000])
             await text.pilot.pause()
         assert "/usr/share" in text.screen()
-        # 50 ms is the goal; a machine that is busy is slower for all.
+        # The goal is 50 ms; a busy machine is slower.
         assert gap() < 0.1
 
 
-async def test_hostile_text_is_only_shown() -> None:
+async def test_hostile_text_is_shown_literally() -> None:
     async with shown(PolicyText(), height=40) as text:
         text.widget.show("\n".join(each.replace("\n", " ") for each in HOSTILE) + "\r\ntab\tbed\r\n")
         await text.pilot.pause()

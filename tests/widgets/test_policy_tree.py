@@ -1,4 +1,4 @@
-"""The tree over real directories: keys, messages, lazy reading, what changes beneath it, and names of any kind."""
+"""The tree on real directories: keys, messages, lazy reading, changes on disk, and names of any kind."""
 
 import os
 import threading
@@ -16,7 +16,7 @@ READ = ("read_file", "read_dir")
 
 
 class Disk:
-    """A source over real directories. ``given`` are rights by path; they reach what is below."""
+    """A source of real directories. ``given`` maps paths to rights, which apply to everything below."""
 
     def __init__(self) -> None:
         self.given: dict[str, tuple[str, ...]] = {}
@@ -25,7 +25,7 @@ class Disk:
         self.read: list[str] = []
 
     def row(self, path: str) -> TreeRow:
-        """One row as the disk has it now."""
+        """Return the current row of a path."""
         above = [each for each in self.given if path.startswith(each.rstrip("/") + "/")]
         is_link = os.path.islink(path)
         kind = "link" if is_link else "dir" if os.path.isdir(path) else "file" if os.path.lexists(path) else "missing"
@@ -42,7 +42,7 @@ class Disk:
         )
 
     def children(self, path: str) -> list[TreeRow]:
-        """All rows below a directory."""
+        """Return all rows below a directory."""
         self.read.append(path)
         self.gate(path)
         rows = [self.row(os.path.join(path, name)) for name in sorted(os.listdir(path))]
@@ -51,7 +51,7 @@ class Disk:
 
 @pytest.fixture
 def disk(tmp_path: Path) -> Iterator[tuple[Disk, str]]:
-    """Two directories, one within the other, files, and links."""
+    """Create nested directories, files and links."""
     inner = tmp_path / "alpha" / "beta"
     inner.mkdir(parents=True)
     (inner / "deep.txt").touch()
@@ -71,7 +71,7 @@ async def opened(tree: Shown[PolicyTree], disk: Disk, root: str) -> None:
 
 
 def row_of(tree: Shown[PolicyTree], name: str) -> str:
-    """The line of the screen that shows ``name``."""
+    """Return the line of the screen that shows ``name``."""
     found = [line for line in tree.lines() if name in line]
     assert len(found) == 1, tree.screen()
     return found[0]
@@ -89,7 +89,7 @@ async def test_rows_show_names_links_and_rights(disk: tuple[Disk, str]) -> None:
         assert "link -> alpha" in row_of(tree, "link ->")
         assert "nowhere -> not/there  leads nowhere" in row_of(tree, "nowhere")
         assert "gone  missing" in row_of(tree, "gone")
-        assert source.read == [root], "only what is open is read"
+        assert source.read == [root], "only open directories are read"
         await tree.widget.reveal(f"{root}/alpha/beta/deep.txt")
         await tree.pilot.pause()
         deep = row_of(tree, "deep.txt")
@@ -98,7 +98,7 @@ async def test_rows_show_names_links_and_rights(disk: tuple[Disk, str]) -> None:
         assert f"from {root}/alpha" in deep or "…" in deep
 
 
-async def test_arrows_open_close_and_walk(disk: tuple[Disk, str]) -> None:
+async def test_arrow_keys_open_close_and_move(disk: tuple[Disk, str]) -> None:
     source, root = disk
     async with shown(PolicyTree()) as tree:
         await opened(tree, source, root)
@@ -110,7 +110,7 @@ async def test_arrows_open_close_and_walk(disk: tuple[Disk, str]) -> None:
         await tree.pilot.press("right")
         assert tree.widget.cursor_path == f"{root}/alpha/beta"
         await tree.pilot.press("left")
-        assert tree.widget.cursor_path == f"{root}/alpha", "left on a closed row goes to the one that holds it"
+        assert tree.widget.cursor_path == f"{root}/alpha", "left on a closed row goes to its parent"
         await tree.pilot.press("left")
         assert tree.widget.line_count == 6
         await tree.pilot.press("enter")
@@ -121,7 +121,7 @@ async def test_arrows_open_close_and_walk(disk: tuple[Disk, str]) -> None:
         assert tree.widget.cursor_path == f"{root}/zeta.txt"
         await tree.pilot.press("home")
         assert tree.widget.cursor_path == root
-        assert source.read == [root, f"{root}/alpha"], "what was read is kept when closed"
+        assert source.read == [root, f"{root}/alpha"], "a closed directory is not read again"
 
 
 async def test_messages(disk: tuple[Disk, str]) -> None:
@@ -147,7 +147,7 @@ async def test_clicks(disk: tuple[Disk, str]) -> None:
         await tree.until(lambda: tree.widget.line_count == 8)
 
 
-async def test_refresh_shows_new_rights_and_keeps_the_place(disk: tuple[Disk, str]) -> None:
+async def test_refresh_shows_new_rights_and_keeps_the_cursor(disk: tuple[Disk, str]) -> None:
     source, root = disk
     async with shown(PolicyTree()) as tree:
         await opened(tree, source, root)
@@ -159,10 +159,10 @@ async def test_refresh_shows_new_rights_and_keeps_the_place(disk: tuple[Disk, st
         assert row_of(tree, "▾ alpha").endswith("* r--------")
         assert row_of(tree, "▸ beta").endswith("  r--------")
         assert tree.widget.cursor_path == f"{root}/alpha/beta"
-        assert source.read == read, "no directory is read again for it"
+        assert source.read == read, "a refresh reads no directory"
 
 
-async def test_rows_off_the_screen_are_refreshed_when_they_are_seen(tmp_path: Path) -> None:
+async def test_rows_off_the_screen_are_refreshed_when_scrolled_to(tmp_path: Path) -> None:
     for number in range(100):
         (tmp_path / f"{number:03}").touch()
     source, root = Disk(), str(tmp_path)
@@ -180,7 +180,7 @@ async def test_rows_off_the_screen_are_refreshed_when_they_are_seen(tmp_path: Pa
         assert tree.widget.cursor_row.inherited == ()
 
 
-async def test_reload_shows_what_came_and_went(disk: tuple[Disk, str]) -> None:
+async def test_reload_shows_added_and_removed_entries(disk: tuple[Disk, str]) -> None:
     source, root = disk
     async with shown(PolicyTree()) as tree:
         await opened(tree, source, root)
@@ -194,7 +194,7 @@ async def test_reload_shows_what_came_and_went(disk: tuple[Disk, str]) -> None:
         assert "aaa" in tree.screen()
         assert "zeta" not in tree.screen()
         assert "missing" in row_of(tree, "gone")
-        assert tree.widget.cursor_path == f"{root}/alpha/beta/deep.txt", "the cursor stays on its path, below what came"
+        assert tree.widget.cursor_path == f"{root}/alpha/beta/deep.txt", "the cursor stays on its path"
         os.unlink(f"{root}/alpha/beta/deep.txt")
         tree.widget.reload(f"{root}/alpha/beta")
         await tree.widget.wait_until_read()
@@ -203,7 +203,7 @@ async def test_reload_shows_what_came_and_went(disk: tuple[Disk, str]) -> None:
         assert tree.widget.cursor >= 0
 
 
-async def test_closing_and_loading_keep_lines_consistent(disk: tuple[Disk, str]) -> None:
+async def test_closing_and_reloading_keep_lines_consistent(disk: tuple[Disk, str]) -> None:
     source, root = disk
     async with shown(PolicyTree()) as tree:
         await opened(tree, source, root)
@@ -219,17 +219,17 @@ async def test_closing_and_loading_keep_lines_consistent(disk: tuple[Disk, str])
         assert names[1:5] == ["alpha", "beta", "deep.txt", "near.txt"]
 
 
-async def test_slow_directory_says_so_and_can_be_closed(disk: tuple[Disk, str]) -> None:
+async def test_slow_directory_shows_a_message_and_can_be_closed(disk: tuple[Disk, str]) -> None:
     source, root = disk
     go_on = threading.Event()
     async with shown(PolicyTree()) as tree:
         await opened(tree, source, root)
         source.gate = lambda path: None if path == root else (go_on.wait(20), None)[1]
         await tree.pilot.press("down", "right")
-        assert "reading" not in tree.screen(), "what is quick must not flicker"
+        assert "reading" not in tree.screen(), "a fast read must not flicker"
         await tree.until(lambda: "reading …" in tree.screen())
         await tree.pilot.press("down", "down", "up")
-        assert tree.widget.cursor_path is None, "a line that only says something is no path"
+        assert tree.widget.cursor_path is None, "a message line has no path"
         await tree.pilot.press("left", "left")
         assert "reading" not in tree.screen()
         go_on.set()
@@ -237,7 +237,7 @@ async def test_slow_directory_says_so_and_can_be_closed(disk: tuple[Disk, str]) 
         await tree.until(lambda: "near.txt" in tree.screen())
 
 
-async def test_hanging_directory_does_not_hold_the_end(disk: tuple[Disk, str]) -> None:
+async def test_hanging_directory_does_not_block_the_exit(disk: tuple[Disk, str]) -> None:
     source, root = disk
     go_on = threading.Event()
     try:
@@ -251,7 +251,7 @@ async def test_hanging_directory_does_not_hold_the_end(disk: tuple[Disk, str]) -
         go_on.set()
 
 
-async def test_unreadable_directory_says_why(disk: tuple[Disk, str]) -> None:
+async def test_unreadable_directory_shows_the_reason(disk: tuple[Disk, str]) -> None:
     source, root = disk
 
     def refuse(path: str) -> None:
@@ -265,7 +265,7 @@ async def test_unreadable_directory_says_why(disk: tuple[Disk, str]) -> None:
         await tree.until(lambda: "cannot be read: Permission denied" in tree.screen())
 
 
-async def test_fault_of_the_source_is_not_hidden(disk: tuple[Disk, str]) -> None:
+async def test_error_in_the_source_is_not_hidden(disk: tuple[Disk, str]) -> None:
     source, root = disk
 
     def break_down(path: str) -> None:
@@ -278,7 +278,7 @@ async def test_fault_of_the_source_is_not_hidden(disk: tuple[Disk, str]) -> None
             await tree.pilot.pause(0.5)
 
 
-async def test_reveal_says_whether_it_is_there(disk: tuple[Disk, str]) -> None:
+async def test_reveal_returns_whether_the_path_was_found(disk: tuple[Disk, str]) -> None:
     source, root = disk
     async with shown(PolicyTree()) as tree:
         await opened(tree, source, root)
@@ -290,7 +290,7 @@ async def test_reveal_says_whether_it_is_there(disk: tuple[Disk, str]) -> None:
 
 
 @pytest.mark.parametrize("width", [20, 40, 80, 200])
-async def test_hostile_names_are_only_shown(width: int) -> None:
+async def test_hostile_names_are_shown_literally(width: int) -> None:
     rows = [
         TreeRow(f"/{number}", name, "link", name, READ, ("execute",), name, name, False)
         for number, name in enumerate(HOSTILE)
@@ -312,7 +312,7 @@ async def test_hostile_names_are_only_shown(width: int) -> None:
         assert sum(line.endswith("* r--x-----") for line in tree.lines()) == len(HOSTILE), "rights stay in their column"
 
 
-async def test_a_hundred_thousand_entries_do_not_hold_the_screen() -> None:
+async def test_a_hundred_thousand_entries_do_not_block_the_screen() -> None:
     count = 100_000
 
     class Many(Disk):
@@ -326,7 +326,7 @@ async def test_a_hundred_thousand_entries_do_not_hold_the_screen() -> None:
         async with longest_gap() as gap:
             await opened(tree, Many(), "/")
         assert tree.widget.line_count == count + 1
-        # 50 ms is the goal; a machine that is busy is slower for all.
+        # The goal is 50 ms; a busy machine is slower.
         assert gap() < 0.1
         async with longest_gap() as gap:
             await tree.pilot.press("end", "up", "home", "pagedown", "enter", "home", "enter", "enter")
@@ -336,6 +336,6 @@ async def test_a_hundred_thousand_entries_do_not_hold_the_screen() -> None:
 
 def test_letters() -> None:
     assert rights_letters((), "dir") == "-" * len(LEGEND)
-    assert rights_letters(("read_file",), "dir")[0] == "R", "a part of its group"
-    assert rights_letters(("read_file",), "file")[0] == "r", "all that a file can hold of it"
+    assert rights_letters(("read_file",), "dir")[0] == "R", "part of its group"
+    assert rights_letters(("read_file",), "file")[0] == "r", "everything in the group that applies to a file"
     assert rights_letters(("make_reg", "refer", "truncate"), "dir") == "--t-C-m--"

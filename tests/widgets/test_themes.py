@@ -1,4 +1,4 @@
-"""Every widget in every theme: styles resolve, and what matters is told from its background."""
+"""Every widget in every theme: styles resolve, and text stands out from its background."""
 
 from rich.style import Style
 from textual.app import App, ComposeResult
@@ -18,36 +18,36 @@ from widgets.rights_panel import RightsPanel
 from widgets.status_line import Status, StatusLine
 from widgets.tree_model import TreeRow
 
-# Contrast as WCAG counts it, for the two plain themes: 3 tells things apart; the light theme's own colour for warnings
-# has 2.7 on a focused widget. Other themes choose for themselves: there it only must not vanish.
-_LEAST_CONTRAST = {"textual-dark": 3.0, "textual-light": 2.6}
-_NOT_VANISHED = 1.5
-# The dashes of rights not granted, and line numbers, are meant to step back.
-_MEANT_TO_STEP_BACK = frozenset("-0123456789")
+# WCAG contrast for the two default themes: 3 is readable; the light theme's warning colour has 2.7 on a focused widget.
+# Other themes choose their own colours: there, text must only be visible.
+_MIN_CONTRAST = {"textual-dark": 3.0, "textual-light": 2.6}
+_VISIBLE = 1.5
+# The dashes for rights not granted, and line numbers, are meant to be dim.
+_MEANT_TO_BE_DIM = frozenset("-0123456789")
 
 
 class Root:
-    """One directory with a file of every kind of rights."""
+    """A source of one directory with three files: given, inherited and missing."""
 
     def row(self, path: str) -> TreeRow:
-        """A row by its path."""
+        """Return the row of a path."""
         given = ("read_file", "make_reg") if path == "/b" else ()
         inherited = ("execute",) if path != "/" else ()
         kind = "missing" if path == "/c" else "dir" if path == "/" else "file"
         return TreeRow(path, path, kind, None, given, inherited, "/", "", path == "/")  # type: ignore[arg-type]  # a kind
 
     def children(self, path: str) -> list[TreeRow]:  # noqa: ARG002
-        """Three files."""
+        """Return three files."""
         return [self.row(each) for each in ("/a", "/b", "/c")]
 
 
 class Everything(App[None]):
-    """All widgets below each other."""
+    """An app with all widgets below each other."""
 
     CSS = "PolicyTree, RightsPanel, HandledPanel, PortsPanel, PolicyText, AccessTable, OutputPane { height: 10; }"
 
     def compose(self) -> ComposeResult:
-        """All of them."""
+        """Yield all widgets."""
         yield StatusLine()
         yield PolicyTree()
         yield RightsPanel()
@@ -59,7 +59,7 @@ class Everything(App[None]):
         yield CommandBar()
 
     def on_mount(self) -> None:
-        """Give each something to show."""
+        """Fill every widget."""
         self.query_one(StatusLine).show(Status("policy.toml", True, "line 3: a problem", "ABI 7", "running"))
         self.query_one(PolicyTree).set_source(Root(), "/")
         self.query_one(RightsPanel).show("/usr", "directory", STATES)
@@ -71,9 +71,9 @@ class Everything(App[None]):
 
 
 def contrast(style: Style) -> float:
-    """How well the text of a style is told from what is behind it, as WCAG counts it."""
+    """Return the WCAG contrast between the text and the background of a style."""
     if style.color is None or style.bgcolor is None or style.color.triplet is None or style.bgcolor.triplet is None:
-        return 21.0  # the terminal's own colours: nobody knows here what they look like
+        return 21.0  # the terminal's own colours, unknown here
 
     def luminance(color: Color) -> float:
         parts = [each / 12.92 if each <= 0.03928 else ((each + 0.055) / 1.055) ** 2.4 for each in color.normalized]
@@ -94,7 +94,7 @@ async def test_every_theme() -> None:
             for widget in app.query("PolicyTree, PolicyText, OutputPane, AccessTable LineList"):
                 for strip in widget.render_lines(widget.size.region):
                     for text, style, _ in strip:
-                        if style is None or not text.strip() or set(text.strip()) <= _MEANT_TO_STEP_BACK:
+                        if style is None or not text.strip() or set(text.strip()) <= _MEANT_TO_BE_DIM:
                             continue
-                        least = _LEAST_CONTRAST.get(theme, _NOT_VANISHED)
-                        assert contrast(style) >= least, (theme, text, str(style))
+                        minimum = _MIN_CONTRAST.get(theme, _VISIBLE)
+                        assert contrast(style) >= minimum, (theme, text, str(style))
