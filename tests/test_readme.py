@@ -1,4 +1,4 @@
-"""What README.md says, held against the program: keys, verbs, keys of the JSON, files that it shows."""
+"""README.md matches the program: keys, verbs, JSON keys, and the files that it links to."""
 
 import os
 import re
@@ -14,7 +14,7 @@ with open(os.path.join(TREE, "README.md"), encoding="utf-8") as _file:
 
 
 def keys_table() -> str:
-    """The rows of the README's table of keys, as the help screen has them."""
+    """Return the rows of the README's table of keys, made from the help screen."""
     rows = []
     for title, keys in SECTIONS:
         for position, key in enumerate(keys):
@@ -23,27 +23,27 @@ def keys_table() -> str:
     return "".join(rows)
 
 
-def test_the_table_of_keys_is_that_of_the_help_screen() -> None:
-    assert keys_table() in README, f"README.md should hold:\n{keys_table()}"
+def test_table_of_keys_matches_the_help_screen() -> None:
+    assert keys_table() in README, f"README.md should contain:\n{keys_table()}"
 
 
-def test_every_verb_that_is_named_exists_and_no_other_does() -> None:
+def test_every_verb_is_documented_and_exists() -> None:
     done = subprocess.run([sys.executable, "-m", "editor", "--help"], capture_output=True, text=True, check=True)
     listed = done.stdout.split("verbs:\n", 1)[1].split("\n\n", 1)[0]
     verbs = set(re.findall(r"^  (\w+)", listed, re.MULTILINE))
     assert verbs == set(re.findall(r"^\| `paddock (\w+)", README, re.MULTILINE)) | {"edit"}
 
 
-def test_the_keys_of_an_access_are_all_explained() -> None:
+def test_every_key_of_an_access_is_documented() -> None:
     access = Access(
         "allowed", frozenset(), frozenset(), None, None, None, "", None, "", 0, 1, old_path="/before"
     ).to_json()
-    table = README.split("| key | holds |", 1)[1].split("\n\n", 1)[0]
+    table = README.split("| key | contains |", 1)[1].split("\n\n", 1)[0]
     named = {name for row in table.splitlines()[2:] for name in re.findall(r"`(\w+)`", row.split("|")[1])}
     assert named == set(access)
 
 
-def test_files_that_are_shown_exist() -> None:
+def test_linked_files_exist() -> None:
     linked = [target for target in re.findall(r"\]\(([^)]+)\)", README) if "://" not in target]
     assert len(linked) > 5
     assert [target for target in linked if not os.path.exists(os.path.join(TREE, target))] == []
