@@ -1,8 +1,8 @@
-"""What the kernel will say: allowed or denied, by which rule, and why.
+"""Predict the kernel's decisions: allowed or denied, by which rule, and why.
 
-This follows security/landlock/fs.c, net.c and task.c of Linux 6.12 to 6.18 for one layer, over paths instead of
-dentries. Nothing here asks the kernel about Landlock: the walk over paths is in ``path_walk``, moving between
-directories in ``refer``, the sentences in ``reasons``.
+This follows security/landlock/fs.c, net.c and task.c of Linux 6.12 to 6.18 for one layer, on paths instead of dentries,
+without calling Landlock. Paths are resolved in ``path_walk``, moves between directories are checked in ``refer``, and
+decisions explained in ``reasons``.
 """
 
 import os
@@ -19,26 +19,26 @@ from editor.evaluation.resolve import Identity, ResolvedPath, ResolvedPolicy
 from editor.evaluation.rule_index import RuleIndex
 from editor.landlock.rights import FILE_RIGHTS, NO_RIGHTS, RightSet, kind_of, rights_of
 
-# Decisions kept before the memory is emptied: some hundred bytes each, so some ten megabytes.
+# Decisions cached before the cache is emptied: a few hundred bytes each, so about ten megabytes.
 _MAX_CACHED = 1 << 16
 
-_NOWHERE: Identity = (-1, -1)  # of what cannot be seen, so that no rule is on it
+_NOWHERE: Identity = (-1, -1)  # of an object that cannot be examined, so that no rule is on it
 _ALL_FS: RightSet = rights_of("fs")
 
 
 class Decider:
-    """Answers questions about one resolved policy as Landlock version ``abi`` enforces it.
+    """Decides accesses under one resolved policy as Landlock version ``abi`` enforces it.
 
-    What was found on the filesystem is remembered. Who knows that something was created, removed or renamed calls
-    ``forget`` with its path, after a mount without. Not for use by several threads at the same time.
+    What is found on the filesystem is cached: after a file was created, removed or renamed, call ``forget`` with its
+    path; after a mount, call it without. Not safe for use by several threads at once.
 
-    ``root`` is a prefix through which another view of the filesystem is seen, such as /proc/PID/root of a process in a
-    mount namespace of its own (with /.. behind it where the process is in a chroot): paths asked about are then paths
-    of that view, while the rules stay on the objects that they were resolved to. ``beyond`` are rights without a name
-    that count as known at ``abi``; ``errata`` is the mask of what is fixed in the kernel (``kernel.query_errata``).
+    ``root`` is a prefix that leads to another view of the filesystem, such as /proc/PID/root of a process in its own
+    mount namespace (followed by /.. if the process is in a chroot). Paths are then paths in that view, while rules
+    stay on the objects that they were resolved to. ``beyond`` are rights without a name that count as known at
+    ``abi``; ``errata`` is the mask of errata fixed in the kernel (``kernel.query_errata``).
 
-    ``near`` is a decider of this policy or of one much like it: what they have in common is shared. It may be in use in
-    another thread meanwhile.
+    ``near`` is a decider of the same or a similar policy, with which common parts are shared. Another thread may be
+    using it.
     """
 
     def __init__(
@@ -56,7 +56,7 @@ class Decider:
         self._errata = errata
         known = rights_of("fs", abi) | beyond
         handled = resolved.handled_fs & known
-        # Any ruleset that handles any filesystem right denies refer, also where it does not handle it.
+        # A ruleset that handles any filesystem right denies refer, even if it does not handle it.
         self._handled: RightSet = handled | REFER if handled else NO_RIGHTS
         self._handled_net: RightSet = resolved.handled_net & (rights_of("net", abi) | beyond)
         self._scoped: RightSet = resolved.scoped & (rights_of("scope", abi) | beyond)
@@ -69,32 +69,32 @@ class Decider:
 
     @property
     def handled(self) -> RightSet:
-        """The filesystem rights that are denied unless a rule grants them: refer is among them if any is."""
+        """The filesystem rights that are denied unless a rule grants them; if there are any, refer is one of them."""
         return self._handled
 
     @cached_property
     def inodes(self) -> frozenset[int]:
-        """The inode numbers of the objects that rules are on, whatever device they are on."""
+        """The inode numbers of the objects with rules, on any device."""
         return frozenset(inode for _, inode in self._rules.objects)
 
     @property
     def targets(self) -> Mapping[str, ResolvedPath]:
-        """The places that rules' paths lead to, without symbolic links, each with the first of those paths."""
+        """The real paths of the objects with rules, each with the first path of the policy that leads there."""
         return self._rules.targets
 
     def apply_implicit_refer(self) -> None:
-        """Another layer of the domain handles filesystem rights: then this one denies refer even if it handles none.
+        """Deny refer even if this layer handles no filesystem right, since another layer of the domain does.
 
-        As ``landlock_get_fs_access_mask`` in security/landlock/ruleset.h has it; no rule can grant it.
+        Source: ``landlock_get_fs_access_mask`` in security/landlock/ruleset.h. No rule of this layer can grant it.
         """
         if not self._handled and (self._handled_net or self._scoped):
             self._handled = REFER
             self.forget()
 
     def forget(self, path: str | None = None) -> None:
-        """Look again at ``path``, absolute and without symbolic links, and at what is below it.
+        """Drop ``path``, absolute and without symbolic links, and everything below it from the cache.
 
-        None: at everything, mounts included.
+        Without a path, drop everything, including mounts.
         """
         if path is None:
             self._decisions.clear()
@@ -106,18 +106,19 @@ class Decider:
 
     def _find(self, path: str, *, follow: bool) -> Found:
         if self._walk.is_full:
-            self.forget()  # decisions too: only of what is remembered is it known which of them go with a path
+            self.forget()  # decisions too: forget(path) relies on the walk's cache to know whether there are any
         return self._walk.find(path, follow=follow)
 
     # Files
 
     def file(self, path: str, rights: RightSet, *, follow: bool = True) -> Decision:
-        """Would ``rights`` be granted on the object ``path``?
+        """Decide ``rights`` on the object ``path``.
 
         For ``make_*``, ``remove_*`` and ``refer`` the object is the directory in which that happens. A relative path
         starts at the policy's base. Symbolic links are followed, the last one only with ``follow``. For a path that
-        does not exist, the deepest existing directory decides. ``resolve_unix`` restricts only sockets that were made
-        outside of the sandbox: the answer is about such a one. Raises ValueError for what is not a filesystem right.
+        does not exist, its deepest existing directory decides. ``resolve_unix`` restricts only sockets created outside
+        the sandbox; the decision is for such a socket. Raises ValueError if ``rights`` has other than filesystem
+        rights.
         """
         cached = self._decisions.get(path)
         if cached is not None and (decision := cached.get((rights, follow))) is not None:
@@ -125,20 +126,20 @@ class Decider:
         if not rights <= _ALL_FS and (wrong := [name for name in sorted(rights) if kind_of(name) != "fs"]):
             raise ValueError(f"not filesystem rights: {', '.join(wrong)}")
         decision = self._decide(path, rights, follow=follow)
-        if not path.startswith("/proc/"):  # what stands there changes with every process
+        if not path.startswith("/proc/"):  # changes with every process
             if len(self._decisions) >= _MAX_CACHED:
                 self._decisions.clear()
             self._decisions.setdefault(path, {})[rights, follow] = decision
         return decision
 
     def rights_on(self, path: str, *, follow: bool = True) -> RightSet:
-        """The filesystem rights that the policy grants on the object ``path``, by all rules that reach it."""
+        """Return the filesystem rights that the policy grants on the object ``path``, by all rules that apply to it."""
         return self._find(path, follow=follow).place.rights
 
     def inherited(self, path: str, *, follow: bool = True) -> tuple[Grant, ...]:
-        """All rules that reach ``path``, nearest first, with what each grants (also rights newer than the ABI).
+        """Return all rules that apply to ``path``, nearest first, with their rights (even those newer than the ABI).
 
-        For a path that does not exist: those that reach the deepest directory of it that does.
+        For a path that does not exist: those that apply to its deepest existing directory.
         """
         found = self._find(path, follow=follow)
         return tuple(
@@ -165,14 +166,14 @@ class Decider:
     # Renames and links
 
     def rename(self, old: str, new: str, *, flags: int = 0) -> Decision:
-        """Would rename(2) of ``old`` to ``new`` be allowed, with the ``flags`` of renameat2(2)?
+        """Decide rename(2) of ``old`` to ``new``, with the ``flags`` of renameat2(2).
 
-        Both are looked at now. An ``old`` that does not exist counts as a regular file.
+        Both are examined now. An ``old`` that does not exist counts as a regular file.
         """
         return self._refer_paths(old, new, removes=True, flags=flags)
 
     def link(self, old: str, new: str, *, follow: bool = False) -> Decision:
-        """Would link(2) of ``old`` as ``new`` be allowed (with ``follow``: AT_SYMLINK_FOLLOW)?"""
+        """Decide link(2) of ``old`` as ``new``; ``follow`` is AT_SYMLINK_FOLLOW."""
         if follow:
             place = self._find(old, follow=True)
             old = old if place.missing else place.place.path
@@ -195,12 +196,12 @@ class Decider:
         removes: bool = True,
         flags: int = 0,
     ) -> Decision:
-        """Would ``moved``, an entry of ``old_dir``, be allowed into ``new_dir``?
+        """Decide moving ``moved``, an entry of ``old_dir``, to ``new_dir``.
 
-        ``removes`` tells a rename, with the ``flags`` of renameat2(2), from a link; ``replaced`` is the entry that the
-        new name has already. Two names in one directory need only the make and remove rights. Between directories both
-        need ``refer``, and the file must not gain rights by the move. ``errno`` is EACCES where a make or remove right
-        is missing, else EXDEV.
+        It is a rename if ``removes``, with the ``flags`` of renameat2(2), else a link; ``replaced`` is the entry that
+        has the new name already. Within one directory only make and remove rights are needed. Between directories,
+        both need ``refer``, and the file must not gain rights by the move. ``errno`` is EACCES if a make or remove
+        right is missing, else EXDEV.
         """
         source = self._find(old_dir, follow=True).place
         target = self._find(new_dir, follow=True).place
@@ -235,13 +236,13 @@ class Decider:
         return Decision(False, missing, refs, reason, uncontrolled, errno, target.path, lacking)
 
     def _child_denied(self, entry: Entry) -> RightSet:
-        """The rights that rules on the entry itself do not give it, as far as they matter for its type."""
+        """Return the rights that rules on the entry itself do not grant it, as far as they apply to its type."""
         ruled = self._rules.objects.get(entry.identity)
         denied = self._handled if ruled is None else self._handled - ruled.rights
         return denied if stat.S_ISDIR(entry.mode) else denied & FILE_RIGHTS
 
     def _uncovered(self, path: str) -> Entry | None:
-        """The entry at ``path`` as a rename meets it: what a mount covers there, which no rule names by this path."""
+        """Return the entry at ``path`` as a rename sees it: what a mount covers there, to which no rule applies."""
         entry = Entry.at(path)
         directory, _, name = path.rpartition("/")
         if entry is None:
@@ -252,10 +253,10 @@ class Decider:
     # Ports and scopes
 
     def port(self, port: int | None, right: str) -> Decision:
-        """Would ``right`` (``bind_tcp``, ``connect_tcp``, ...) be granted on ``port``? Port 0 of a bind is a port here.
+        """Decide ``right`` (``bind_tcp``, ``connect_tcp``, ...) on ``port``. Port 0 of a bind counts as a port.
 
-        None stands for an address that tells no port, which no rule can grant. Raises ValueError for what is not a
-        network right.
+        None is for an address without a port, which no rule can grant. Raises ValueError if ``right`` is not a network
+        right.
         """
         if kind_of(right) != "net":
             raise ValueError(f"not a network right: {right}")
@@ -265,9 +266,9 @@ class Decider:
         return decide_port(port, right, self._ports.get(port) if port is not None else None)
 
     def scope(self, name: str) -> Decision:
-        """Would the policy let a program reach outside its domain by ``name`` (``abstract_unix_socket``, ``signal``)?
+        """Decide reaching outside the domain by the scope ``name`` (``abstract_unix_socket``, ``signal``).
 
-        Raises ValueError for what is not a scope.
+        Raises ValueError if ``name`` is not a scope.
         """
         if kind_of(name) != "scope":
             raise ValueError(f"not a scope: {name}")

@@ -1,4 +1,4 @@
-"""What the decider is asked about and what it answers: values alone."""
+"""Values that a decider takes and returns."""
 
 import os
 from typing import NamedTuple
@@ -9,16 +9,16 @@ from editor.policy.model import RuleRef
 
 
 class Decision(NamedTuple):
-    """The answer to one question.
+    """Whether an access is allowed, and why.
 
-    ``missing`` are the rights that no rule grants. ``decided_by`` of an allowance are the rules that gave each right,
-    of a denial the nearest rules that reach the object but lack a right (possibly none). ``reason`` is one sentence,
-    printable, empty for a plain allowance. ``uncontrolled`` are the rights that are not restricted: not handled, or
-    newer than the ABI. ``errno`` is the name of the error that a program gets, None where it gets none from Landlock.
-    ``object`` is what the rights were checked on, without symbolic links: for a path that does not exist the deepest
-    directory that does. ``lacking`` says on which object each missing right is missing, so that a grant can be made
-    there: one entry for most questions, up to two for a rename or link. ``layer`` is the number of the policy that
-    denies where several are on top of each other, 0 otherwise.
+    ``missing`` are the rights that no rule grants. ``decided_by`` are the rules that granted each right, or for a
+    denial the nearest rules that apply to the object but lack a right (possibly none). ``reason`` is one printable
+    sentence, empty if there is nothing to explain. ``uncontrolled`` are the rights that are not restricted: not
+    handled, or newer than the ABI. ``errno`` is the name of the error that Landlock returns to the program, None if
+    none. ``object`` is what the rights were checked on, without symbolic links: for a path that does not exist, its
+    deepest existing directory. ``lacking`` pairs objects with the rights missing on them, so that a grant can be made
+    there: usually one pair, up to two for a rename or link. ``layer`` is the number of the denying policy if several
+    are stacked, else 0.
     """
 
     allowed: bool
@@ -33,8 +33,10 @@ class Decision(NamedTuple):
 
 
 class Grant(NamedTuple):
-    """One rule that reaches an object: the rule's path as written, what it grants there, where it stands in the file,
-    and whether it is a rule on the object itself."""
+    """One rule that applies to an object: its path as written, the rights it grants there, and its location.
+
+    ``here``: the rule is on the object itself.
+    """
 
     path: str
     rights: RightSet
@@ -43,7 +45,7 @@ class Grant(NamedTuple):
 
 
 class Entry(NamedTuple):
-    """A directory entry that is to be renamed, linked or replaced: its ``st_mode``, (st_dev, st_ino), ``st_rdev``."""
+    """A directory entry to be renamed, linked or replaced: its ``st_mode``, (st_dev, st_ino) and ``st_rdev``."""
 
     mode: int
     identity: Identity
@@ -51,7 +53,7 @@ class Entry(NamedTuple):
 
     @classmethod
     def at(cls, path: str) -> "Entry | None":
-        """The entry at ``path`` now, a symbolic link itself, or None where there is none or it cannot be seen."""
+        """Return the entry at ``path``, not following a symbolic link; None if it is missing or cannot be examined."""
         try:
             return cls.of(os.lstat(path))
         except (OSError, ValueError):
@@ -59,5 +61,5 @@ class Entry(NamedTuple):
 
     @classmethod
     def of(cls, status: os.stat_result) -> "Entry":
-        """The entry that stat(2) tells of."""
+        """Return the entry that ``status`` describes."""
         return cls(status.st_mode, (status.st_dev, status.st_ino), status.st_rdev)

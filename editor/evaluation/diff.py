@@ -1,8 +1,7 @@
-"""What one policy allows on this machine and another does not: a comparison of meanings, not of texts.
+"""Compare what two policies allow on this machine, not their texts.
 
-What is compared is what a program may do: a right that is not handled is allowed everywhere. Between two rules nothing
-changes on the way down, so looking at / and at what rules lead to is looking everywhere. A path that does not exist is
-compared as it would be if it did.
+A right that is not handled counts as allowed everywhere. Rights only change at paths that have rules, so comparing /
+and those paths covers the whole filesystem. Paths that do not exist are compared as if they did.
 """
 
 import itertools
@@ -22,9 +21,9 @@ Kind = Literal["path", "port", "scope"]
 class Difference(NamedTuple):
     """Rights that one policy allows on ``subject`` (a path and all beneath it, a port, a scope) and the other does not.
 
-    For ports ``subject`` is the number, or ``*`` for all that no rule of either names. ``exists`` is about paths.
-    ``rules`` are what allows it; none: it is not restricted. ``excepted`` are paths beneath where none of it holds,
-    with all that is beneath them, unless another difference says so.
+    For ports ``subject`` is the number, or ``*`` for all that no rule of either names. ``exists`` is for paths only.
+    ``rules`` grant the rights; none if they are not restricted. ``excepted`` are paths beneath ``subject`` to which the
+    difference does not apply, nor to anything beneath them unless another difference does.
     """
 
     kind: Kind
@@ -35,7 +34,7 @@ class Difference(NamedTuple):
     excepted: tuple[str, ...] = ()
 
     def to_json(self) -> dict[str, Any]:
-        """An element of ``only_a`` or ``only_b`` in ``paddock diff --format json``."""
+        """Return an element of ``only_a`` or ``only_b`` in ``paddock diff --format json``."""
         return {
             "kind": self.kind,
             "subject": self.subject,
@@ -59,7 +58,7 @@ class Comparison(NamedTuple):
 
 
 def compare(a: ResolvedPolicy, b: ResolvedPolicy, abi: int = LATEST_ABI) -> Comparison:
-    """Compare two policies as Landlock version ``abi`` enforces them; the newest known stands for later ones too."""
+    """Compare two policies as Landlock version ``abi`` enforces them; the newest known counts for later ones too."""
     known = _Known(rights_of("fs", abi), rights_of("net", abi), rights_of("scope", abi))
     if abi == LATEST_ABI:
         known = _Known(
@@ -73,7 +72,7 @@ def compare(a: ResolvedPolicy, b: ResolvedPolicy, abi: int = LATEST_ABI) -> Comp
 
 
 class _Known(NamedTuple):
-    """The rights that are compared."""
+    """The rights to compare."""
 
     fs: RightSet
     net: RightSet
@@ -81,7 +80,7 @@ class _Known(NamedTuple):
 
 
 class _Side:
-    """One policy, and what it allows at any point."""
+    """One policy and what it allows at any path."""
 
     def __init__(self, resolved: ResolvedPolicy, abi: int, known: _Known) -> None:
         self.resolved = resolved
@@ -104,14 +103,14 @@ class _Side:
                 self.points.add(spelled)
 
     def allowed(self, point: str) -> RightSet:
-        """The filesystem rights at ``point``: given by rules there or above it, or not restricted."""
+        """Return the filesystem rights at ``point``: granted by rules there or above it, or not restricted."""
         rights = self.free | self.decider.rights_on(point)
         for given, _ in self._missing_at(point):
             rights |= given
         return rights & self.known
 
     def _missing_at(self, point: str) -> Iterator[tuple[RightSet, tuple[RuleRef, ...]]]:
-        """What rules on paths that do not exist would give at ``point``, from there up."""
+        """Yield what rules on paths that do not exist would grant at ``point``, from there up."""
         path = point
         while self.missing:
             if (found := self.missing.get(path)) is not None:
@@ -121,7 +120,7 @@ class _Side:
             path = os.path.dirname(path)
 
     def rules(self, point: str, rights: RightSet) -> tuple[RuleRef, ...]:
-        """The rules that give any of ``rights`` at ``point``, nearest first."""
+        """Return the rules that grant any of ``rights`` at ``point``, nearest first."""
         refs: dict[RuleRef, None] = {}
         for given, found in self._missing_at(point):
             if given & rights:
@@ -137,7 +136,7 @@ class _Side:
 
 
 def _only(allowing: _Side, other: _Side, points: list[str]) -> Iterator[Difference]:
-    """What ``allowing`` allows and ``other`` does not."""
+    """Yield what ``allowing`` allows and ``other`` does not."""
     extra: dict[str, RightSet] = {}
     shapes: dict[str, RightSet] = {}
     above: dict[str, str | None] = {}
@@ -151,10 +150,9 @@ def _only(allowing: _Side, other: _Side, points: list[str]) -> Iterator[Differen
         new = extra[point] - (extra[parent] if parent is not None else NO_RIGHTS)
         if not new:
             continue
-        # In this order, what is beneath a point follows it at once.
         lacking: dict[str, list[str]] = {right: [] for right in new}
         for below in itertools.islice(points, at + 1, None):
-            # In this order, what is beneath a point follows it at once.
+            # Points are sorted so that what is beneath one follows it directly.
             if not is_beneath(below, point):
                 break
             for right in (new & shapes[below]) - extra[below]:
@@ -179,7 +177,7 @@ def _only(allowing: _Side, other: _Side, points: list[str]) -> Iterator[Differen
 
 
 def _nearest(point: str, known: dict[str, RightSet]) -> str | None:
-    """The nearest place above ``point`` that is compared as well."""
+    """Return the nearest directory above ``point`` that is compared too."""
     path = point
     while path != "/":
         path = os.path.dirname(path)

@@ -1,8 +1,7 @@
-"""Policies on top of each other: what a program may do that was put under several, one after the other.
+"""Decide accesses under several stacked policies.
 
-Each is a domain inside the one before it, and the kernel asks them all: allowed is what every layer allows. Of a denial
-the kernel's audit names the youngest layer that denies (``get_denied_layer`` in security/landlock/audit.c); so does
-this.
+Each policy is a domain nested in the one before, and an access must be allowed by every layer. For a denial the
+kernel's audit names the youngest layer that denies (``get_denied_layer`` in security/landlock/audit.c); so does this.
 """
 
 import os
@@ -18,9 +17,9 @@ MAX_LAYERS = 16  # LANDLOCK_MAX_NUM_LAYERS in security/landlock/limits.h
 
 
 class LayersDecider:
-    """Answers as ``Decider`` does, for several layers; ``policies`` from the oldest to the youngest, two or more.
+    """Decides like ``Decider``, for two or more layers; ``policies`` are ordered from oldest to youngest.
 
-    ``Decision.layer`` counts from 1, the oldest. Raises ValueError for more layers than the kernel takes.
+    ``Decision.layer`` counts from 1, the oldest. Raises ValueError for more than MAX_LAYERS.
     """
 
     def __init__(self, policies: Sequence[ResolvedPolicy], abi: int, *, root: str = "", errata: int = 0) -> None:
@@ -33,20 +32,20 @@ class LayersDecider:
         self._names = tuple(printable(os.path.basename(policy.file)) for policy in policies)
 
     def forget(self, path: str | None = None) -> None:
-        """As ``Decider.forget``."""
+        """Like ``Decider.forget``."""
         for layer in self._layers:
             layer.forget(path)
 
     def file(self, path: str, rights: RightSet, *, follow: bool = True) -> Decision:
-        """As ``Decider.file``."""
+        """Like ``Decider.file``."""
         return self._joined(lambda layer: layer.file(path, rights, follow=follow))
 
     def port(self, port: int | None, right: str) -> Decision:
-        """As ``Decider.port``."""
+        """Like ``Decider.port``."""
         return self._joined(lambda layer: layer.port(port, right))
 
     def scope(self, name: str) -> Decision:
-        """As ``Decider.scope``."""
+        """Like ``Decider.scope``."""
         return self._joined(lambda layer: layer.scope(name))
 
     def refer(
@@ -59,7 +58,7 @@ class LayersDecider:
         removes: bool = True,
         flags: int = 0,
     ) -> Decision:
-        """As ``Decider.refer``. A make or remove right that any layer lacks makes it EACCES (``is_eacces``)."""
+        """Like ``Decider.refer``. If any layer lacks a make or remove right, the error is EACCES (``is_eacces``)."""
         return self._joined(lambda layer: layer.refer(old_dir, new_dir, moved, replaced, removes=removes, flags=flags))
 
     def _joined(self, ask: Callable[[Decider], Decision]) -> Decision:
@@ -79,19 +78,19 @@ class LayersDecider:
     def _allowed(self, answers: Sequence[Decision]) -> Decision:
         refs = tuple(dict.fromkeys(ref for answer in answers for ref in answer.decided_by))
         free: RightSet = frozenset.intersection(*(answer.uncontrolled for answer in answers))
-        # Why a right is free is said only where it is free in every layer.
+        # Explain why a right is uncontrolled only if it is so in every layer.
         reason = answers[-1].reason if all(answer.reason for answer in answers) else ""
         return answers[-1]._replace(decided_by=refs, missing=NO_RIGHTS, uncontrolled=free, reason=reason)
 
 
-# Other views that are kept at the same time: each is a run's process in a mount namespace of its own.
+# Views cached at a time; each is that of a process in its own mount namespace.
 _MAX_VIEWS = 32
 
 
 class Deciders:
-    """The policies of one run, from the oldest layer to the youngest, asked in every view that its processes have.
+    """The deciders of one run: one for each view of the filesystem that its processes have.
 
-    ``errata`` is the mask of what is fixed in the kernel.
+    ``policies`` are its layers, oldest first. ``errata`` is the mask of errata fixed in the kernel.
     """
 
     def __init__(self, policies: Sequence[ResolvedPolicy], abi: int, errata: int) -> None:
@@ -110,15 +109,15 @@ class Deciders:
         return LayersDecider(self._policies, self._abi, root=root, errata=self._errata)
 
     def youngest(self, handles: Callable[[ResolvedPolicy], RightSet]) -> int:
-        """The number of the youngest layer that ``handles`` anything, 0 where there is one policy only."""
+        """Return the number of the youngest layer for which ``handles`` is not empty; 0 if there is only one policy."""
         if len(self._policies) == 1:
             return 0
         return max((number for number, policy in enumerate(self._policies, 1) if handles(policy)), default=0)
 
     def for_object(self, path: str, seen: str) -> Decider | LayersDecider:
-        """Who answers for the object ``path`` that is looked at as ``seen``: the same, or below another root.
+        """Return the decider for the object ``path``, which the tracer sees as ``seen``, possibly below another root.
 
-        Raises OSError where that view is gone.
+        Raises OSError if that view no longer exists.
         """
         if seen == path or not seen.endswith(path):
             return self.here
@@ -131,7 +130,7 @@ class Deciders:
         return view
 
     def forget(self, path: str | None = None) -> None:
-        """As ``Decider.forget``, in every view."""
+        """Like ``Decider.forget``, in every view."""
         self.here.forget(path)
         if path is None:
             self._views.clear()

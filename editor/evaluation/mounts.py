@@ -1,4 +1,4 @@
-"""Where filesystems are mounted, as /proc/PID/mountinfo tells (proc_pid_mountinfo(5))."""
+"""Read where filesystems are mounted from /proc/PID/mountinfo (proc_pid_mountinfo(5))."""
 
 import os
 import re
@@ -6,12 +6,12 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 _ESCAPE = re.compile(rb"\\([0-7]{3})")
-# Their mounts show a part of the filesystem by nature: a subvolume, a network namespace.
+# Their mounts normally show part of the filesystem: a subvolume, a network namespace.
 _PARTS_BY_NATURE = frozenset({"btrfs", "nsfs", "cgroup", "cgroup2"})
 
 
 class Mount(NamedTuple):
-    """One mount: where it is, which directory of its filesystem it shows, the filesystem's type, and its options."""
+    """One mount: its mount point, the directory of its filesystem that it shows, the filesystem's type and options."""
 
     point: str
     root: str
@@ -20,11 +20,11 @@ class Mount(NamedTuple):
 
     @property
     def is_bind(self) -> bool:
-        """Whether it shows a directory that is elsewhere too: a bind mount."""
+        """Whether it is a bind mount: it shows a directory that exists elsewhere too."""
         return self.root != "/" and self.kind not in _PARTS_BY_NATURE
 
     def layers(self) -> tuple[str, ...]:
-        """The directories that an overlay is made of; nothing for other filesystems."""
+        """Return the directories of an overlay; none for other filesystems."""
         if self.kind != "overlay":
             return ()
         found = []
@@ -36,9 +36,9 @@ class Mount(NamedTuple):
 
 
 def read_mounts(process: str = "self") -> tuple[Mount, ...]:
-    """All mounts as ``process`` (a number, or ``self``) sees them, later ones above earlier ones.
+    """Return all mounts that ``process`` (a number, or ``self``) sees, later ones on top of earlier ones.
 
-    Nothing where they cannot be read.
+    Empty if they cannot be read.
     """
     try:
         with open(f"/proc/{process}/mountinfo", "rb") as file:
@@ -55,12 +55,12 @@ def read_mounts(process: str = "self") -> tuple[Mount, ...]:
 
 
 def mount_points(prefix: str = "") -> frozenset[str]:
-    """Where something is mounted, as this process sees it, or the process that ``prefix``, /proc/PID/root, is of.
+    """Return all mount points that this process sees, or the process of ``prefix``, /proc/PID/root.
 
-    Nothing where /proc is not there.
+    Empty if they cannot be read.
     """
     process = prefix.split("/")[2] if prefix else "self"
-    # The process tells paths from its own root on, which in a chroot is not where ``prefix`` leads.
+    # Paths are relative to the root of that process, which in a chroot is not where ``prefix`` leads.
     root = ""
     if ".." in prefix:
         try:
@@ -71,7 +71,7 @@ def mount_points(prefix: str = "") -> frozenset[str]:
 
 
 def mount_of(path: str, mounts: Sequence[Mount]) -> Mount | None:
-    """The mount on which ``path``, absolute and without symbolic links, is."""
+    """Return the mount that ``path``, absolute and without symbolic links, is on."""
     found: Mount | None = None
     for mount in mounts:
         if is_beneath(path, mount.point) and (found is None or len(mount.point) >= len(found.point)):

@@ -1,4 +1,4 @@
-"""Walking paths as the kernel does: to the object, with the rules that reach it on the way up to the root.
+"""Resolve paths as the kernel does, collecting the rules that apply on the way up to the root.
 
 Files are only examined with lstat(2) and readlink(2), so an object that the caller may not examine counts as missing.
 """
@@ -17,12 +17,12 @@ from editor.policy.model import RuleRef
 # The kernel's MAXSYMLINKS: one more is ELOOP.
 MAX_LINKS = 40
 
-# Directories kept before the memory is emptied: some hundred bytes each.
-_MAX_REMEMBERED = 1 << 16
+# Directories cached before the cache is emptied: a few hundred bytes each.
+_MAX_CACHED = 1 << 16
 
 
 class Place:
-    """An existing object on its way up to the root, with the rights that reach it."""
+    """An existing object, linked to the directories above it, with the rights granted there."""
 
     __slots__ = ("below", "identity", "is_dir", "nearest", "parent", "path", "rights", "ruled")
 
@@ -34,13 +34,13 @@ class Place:
         self.identity = identity
         self.ruled = ruled
         self.is_dir = is_dir
-        self.below: set[str] = set()  # the paths of directories and symbolic links in it that are remembered
+        self.below: set[str] = set()  # cached paths of directories and symbolic links in it
         above = parent.rights if parent is not None else NO_RIGHTS
         self.rights: RightSet = above if ruled is None else above | ruled.rights
         self.nearest: Place | None = self if ruled is not None else (parent.nearest if parent is not None else None)
 
     def ruled_places(self) -> Iterator[tuple["Place", RuledObject]]:
-        """The places from here up that rules are on, nearest first."""
+        """Yield the places from here up that have rules, nearest first."""
         place = self.nearest
         while place is not None:
             if place.ruled is not None:
@@ -48,13 +48,13 @@ class Place:
             place = place.parent.nearest if place.parent is not None else None
 
     def nearest_refs(self) -> tuple[RuleRef, ...]:
-        """The rules on the nearest object that has any."""
+        """Return the rules on the nearest object that has any."""
         for _, ruled in self.ruled_places():
             return tuple(dict.fromkeys(grant.ref for _, grant in ruled.refs))
         return ()
 
     def granting_refs(self, rights: RightSet) -> tuple[RuleRef, ...]:
-        """The rules that grant ``rights`` here: for each right all rules of the nearest object that grants it."""
+        """Return the rules that grant ``rights`` here: for each right, those on the nearest object that grants it."""
         refs: dict[RuleRef, None] = {}
         for _, ruled in self.ruled_places():
             given = rights & ruled.rights
@@ -66,7 +66,7 @@ class Place:
         return tuple(refs)
 
     def rights_up_to(self, last: "Place") -> RightSet:
-        """What the rules from here up to ``last`` grant together."""
+        """Return the union of the rights that rules from here up to ``last`` grant."""
         rights = NO_RIGHTS
         current: Place | None = self
         while current is not None:
@@ -79,9 +79,9 @@ class Place:
 
 
 class Found(NamedTuple):
-    """Where a path leads. ``missing``: nowhere, and ``place`` is the deepest directory of it that exists.
+    """Where a path leads. If ``missing``, nowhere, and ``place`` is its deepest existing directory.
 
-    ``unchecked``: to an object that the kernel does not check at all, such as a pipe.
+    If ``unchecked``, to an object that the kernel never checks, such as a pipe.
     """
 
     place: Place
@@ -90,10 +90,10 @@ class Found(NamedTuple):
 
 
 class PathWalk:
-    """Finds objects by their paths, and remembers what it found.
+    """Finds objects by path and caches what it finds.
 
-    ``base`` is the directory in which relative paths start, ``prefix`` the view of the filesystem as for ``Decider``,
-    ``objects`` are those that rules are on.
+    ``base`` is the directory that relative paths start from, ``prefix`` the view of the filesystem (``root`` of
+    ``Decider``), ``objects`` are those with rules.
     """
 
     def __init__(self, base: str, prefix: str, objects: Mapping[Identity, RuledObject]) -> None:
@@ -104,11 +104,11 @@ class PathWalk:
 
     @property
     def is_full(self) -> bool:
-        """Whether so much is remembered that it should be forgotten before the next walk."""
-        return len(self._places) >= _MAX_REMEMBERED
+        """Whether the cache should be emptied before the next walk."""
+        return len(self._places) >= _MAX_CACHED
 
     def forget_all(self) -> None:
-        """Examine everything again when it is asked for, mounts included."""
+        """Empty the cache, including mounts."""
         self._mounts: frozenset[str] | None = None
         self._places: dict[str, Place] = {}
         self._links: dict[str, str] = {}
@@ -118,7 +118,7 @@ class PathWalk:
         self._places["/"] = self._root
 
     def forget(self, path: str) -> bool:
-        """Examine ``path`` and what is below it again when it is asked for; whether it was a directory in memory."""
+        """Drop ``path`` and everything below it from the cache; return whether it was a cached directory."""
         self._links.pop(path, None)
         place = self._places.get(path)
         if place is None or place.parent is None:
@@ -134,7 +134,7 @@ class PathWalk:
         return True
 
     def find(self, path: str, *, follow: bool) -> Found:
-        """Where ``path`` leads, walking as the kernel does: component by component, through symbolic links."""
+        """Resolve ``path`` as the kernel does: component by component, through symbolic links."""
         path = os.path.join(self._base, path)
         names: list[str] = []
         place = self._places.get(path)
@@ -189,13 +189,13 @@ class PathWalk:
         identity = (status.st_dev, status.st_ino)
         is_dir = stat.S_ISDIR(status.st_mode)
         place = Place(path, parent, identity, self._objects.get(identity), is_dir=is_dir)
-        if is_dir and not path.startswith("/proc/"):  # what is there changes with every process
+        if is_dir and not path.startswith("/proc/"):  # changes with every process
             self._places[path] = place
             parent.below.add(path)
         return place
 
     def _process_link(self, link: str, target: str, *, last: bool) -> Found | None:
-        """What a link below /proc leads to, where its text does not tell: None for an ordinary link.
+        """Resolve a magic link below /proc; None for an ordinary link.
 
         Such a link (``fd/3``, ``exe``, ``ns/net``) leads to the object itself. Pipes, sockets and other objects of
         filesystems that cannot be mounted have no path and are never checked (``is_nouser_or_private``).
@@ -212,13 +212,13 @@ class PathWalk:
         identity = (status.st_dev, status.st_ino)
         if found.place.identity == identity and not found.missing:
             return found
-        # The file was removed or replaced meanwhile: it is checked as what stood in that directory.
+        # The file was removed or replaced since: it is checked as an entry of that directory.
         parent = found.place if found.missing or found.place.parent is None else found.place.parent
         is_dir = stat.S_ISDIR(status.st_mode)
         return Found(Place(target, parent, identity, self._objects.get(identity), is_dir=is_dir))
 
     def mount_of(self, place: Place) -> Place:
-        """The root of the mount on which ``place`` is."""
+        """Return the root of the mount that ``place`` is on."""
         while place.parent is not None and not self.is_mount_point(place.path):
             place = place.parent
         return place

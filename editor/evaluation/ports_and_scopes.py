@@ -1,4 +1,4 @@
-"""Decisions on what has no path: ports, and the scopes, which have no rules."""
+"""Decide accesses without a path: on ports, and by scope."""
 
 from collections.abc import Iterable
 
@@ -9,7 +9,10 @@ from editor.landlock.rights import NO_RIGHTS
 
 
 def decide_port(port: int | None, right: str, rule: ResolvedPort | None) -> Decision:
-    """Decide ``right``, which is handled, on ``port``; ``rule`` is what the policy grants there."""
+    """Decide ``right``, which is handled, on ``port``; ``rule`` is what the policy grants on it.
+
+    Without a port number, as in an address of another family, no rule can apply.
+    """
     wanted = frozenset({right})
     if port is None:
         return Decision(False, wanted, (), "no rule can cover an address without a port", NO_RIGHTS, "EACCES")
@@ -24,7 +27,7 @@ def decide_port(port: int | None, right: str, rule: ResolvedPort | None) -> Deci
 
 
 def decide_scope(name: str, rulesets: Iterable[GrantRef]) -> Decision:
-    """Decide on reaching outside the domain by ``name``, which one of ``rulesets`` keeps inside."""
+    """Deny reaching outside the domain by the scope ``name``, which is among those of ``rulesets``."""
     refs = tuple(each.ref for each in rulesets if name in each.rights)
     reason = f"the policy keeps {name} inside the sandbox"
     return Decision(False, frozenset({name}), refs, reason, NO_RIGHTS, "EPERM")

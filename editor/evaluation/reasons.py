@@ -1,4 +1,4 @@
-"""The sentences that explain a decision: what is not restricted, and why something is denied."""
+"""Explain decisions in sentences: why rights are not restricted, and why they are denied."""
 
 import os
 from collections.abc import Iterable, Mapping
@@ -16,7 +16,7 @@ UNCHECKED = "Landlock does not check objects of this kind, such as pipes and soc
 
 
 class Reasons:
-    """Explains what ``resolved`` means at Landlock version ``abi``; ``targets`` are the places that rules are on."""
+    """Explains decisions on ``resolved`` at Landlock version ``abi``; ``targets`` are the places with rules."""
 
     def __init__(self, resolved: ResolvedPolicy, abi: int, targets: Mapping[str, ResolvedPath]) -> None:
         self._resolved = resolved
@@ -25,7 +25,7 @@ class Reasons:
 
     @cached_property
     def _absent(self) -> list[tuple[str, ResolvedPath]]:
-        """The paths that lead nowhere, as they are asked for."""
+        """Paths of the policy that lead nowhere, absolute, with their entries."""
         absolute = self._resolved.absolute
         return [
             (os.path.normpath(absolute(each.path)), each)
@@ -34,7 +34,7 @@ class Reasons:
         ]
 
     def why_uncontrolled(self, rights: RightSet) -> str:
-        """Why ``rights`` are not restricted; nothing for no rights."""
+        """Return why ``rights`` are not restricted; empty for no rights."""
         new = [name for name in in_order(rights) if right_of(name).abi > self._abi]
         old = [name for name in in_order(rights) if name not in new]
         parts = []
@@ -45,9 +45,9 @@ class Reasons:
         return ", and ".join(parts)
 
     def why_denied(self, place: Place, missing: RightSet, asked: str) -> str:
-        """Why ``missing`` are denied on ``place``, naming the nearest rule that could have helped.
+        """Return why ``missing`` are denied on ``place``, naming the nearest rule that could have granted them.
 
-        ``asked`` is the path as it was asked about.
+        ``asked`` is the path as the caller gave it.
         """
         spelled = os.path.normpath(self._resolved.absolute(asked))
         for path, rule in self._absent:
@@ -58,14 +58,14 @@ class Reasons:
             replaced = self._targets.get(above.path)
             if replaced is not None and replaced.identity != above.identity and replaced.rights & missing:
                 where = f"{printable(replaced.path)} ({line(replaced.refs[0].ref)})"
-                return f"the rule on {where} belongs to what stood there before, not to what stands there now"
+                return f"the rule on {where} belongs to a file that has been replaced since"
             above = above.parent
         if place.nearest is None or place.nearest.ruled is None:
             return f"no rule covers {printable(place.path)}"
         return _lacks(place.nearest.ruled, missing)
 
     def why_not_moved(self, denial: ReferDenial) -> str:
-        """Why an entry may not move between two directories."""
+        """Return why an entry may not move between two directories."""
         source, target = denial.source, denial.target
         missing1, missing2 = denial.missing
         if denial.lacks_entry_right:
@@ -78,20 +78,20 @@ class Reasons:
             return f"refer is not granted on {' nor on '.join(where)}"
         gained1, gained2 = denial.gained
         gained, giver, taker = (gained1, target, source) if gained1 else (gained2, source, target)
-        reason = f"by the move the file would gain {listed(gained)}"
+        reason = f"the move would give the file {listed(gained)}"
         if gained <= taker.rights:
-            # Given on both sides, but only by a rule on /, which the comparison has not seen on this mount.
-            return reason + ": on this mount the kernel does not count the rule on / for that"
+            # Granted on both sides, but only by a rule on /, which the comparison has not reached on this mount.
+            return reason + ": on this mount the kernel compares before it reaches the rule on /"
         return reason + f", which {printable(giver.path)} grants and {printable(taker.path)} does not"
 
 
 def line(ref: RuleRef) -> str:
-    """The file and line of ``ref``, without directories."""
+    """Return the name of the file of ``ref``, and the line."""
     return f"{printable(os.path.basename(ref.file))}:{ref.line}"
 
 
 def listed(rights: Iterable[str]) -> str:
-    """``rights`` in the kernel's order, separated by commas; "nothing" for none."""
+    """Join ``rights`` with commas in the kernel's order; "nothing" for none."""
     return ", ".join(in_order(rights)) or "nothing"
 
 

@@ -1,4 +1,4 @@
-"""Renaming and linking between directories: the rights it needs, and the comparison by which no file gains any.
+"""Rename and link between directories: the rights needed, and the check that the file gains none.
 
 This follows ``current_check_refer_path`` and ``is_access_to_paths_allowed`` in security/landlock/fs.c.
 """
@@ -14,7 +14,7 @@ from editor.landlock.rights import NO_RIGHTS, RightSet
 RENAME_EXCHANGE = 2
 _RENAME_WHITEOUT = 4
 
-# Erratum 4, in the mask that the kernel tells: security/landlock/errata/abi-1.h.
+# Erratum 4, as a bit of the mask that the kernel reports: security/landlock/errata/abi-1.h.
 WHITEOUTS_ARE_FILES = 1 << 3
 
 REFER: RightSet = frozenset({"refer"})
@@ -30,10 +30,10 @@ _MAKE_RIGHTS = {
 
 
 def make_right(mode: int, device: int = 0, errata: int = 0) -> str:
-    """The right that creating a file of type ``mode`` (as in ``st_mode``) needs on its directory.
+    """Return the right needed on a directory to create a file of type ``mode`` (as in ``st_mode``) in it.
 
-    ``device`` is its number where it is a device. With number 0 it is a whiteout, with which overlayfs marks a name as
-    removed and which anybody may make: a file like others in a kernel with the ``errata`` fixed that say so.
+    ``device`` is the number of a device file. Number 0 is a whiteout, with which overlayfs marks a name as removed and
+    which anyone may create: a kernel whose ``errata`` include that fix treats it as a regular file.
     """
     if errata & WHITEOUTS_ARE_FILES and stat.S_ISCHR(mode) and not device:
         return "make_reg"
@@ -41,17 +41,16 @@ def make_right(mode: int, device: int = 0, errata: int = 0) -> str:
 
 
 def remove_right(mode: int) -> str:
-    """The right that removing a file of type ``mode`` needs on its directory."""
+    """Return the right needed on a directory to remove a file of type ``mode`` from it."""
     return "remove_dir" if stat.S_ISDIR(mode) else "remove_file"
 
 
 def refer_rights(
     moved: Entry, replaced: Entry | None, *, removes: bool, flags: int, same_directory: bool, errata: int = 0
 ) -> tuple[RightSet, RightSet]:
-    """What a rename (``removes``) or link needs on the source directory and on the target directory.
+    """Return the rights that a rename (``removes``) or link needs on the source and on the target directory.
 
-    ``flags`` are those of renameat2(2), ``errata`` the mask of what is fixed in the kernel. Source:
-    ``current_check_refer_path`` in security/landlock/fs.c.
+    ``flags`` are those of renameat2(2), ``errata`` is the mask of errata fixed in the kernel.
     """
     source = set[str]()
     target = {make_right(moved.mode, moved.device, errata)}
@@ -69,10 +68,10 @@ def refer_rights(
 
 
 class ReferDenial(NamedTuple):
-    """Why an entry may not move; for each pair the source comes first, then the target.
+    """Why an entry may not move; pairs are source, then target.
 
-    ``missing`` are the rights that the directories lack, ``gained`` those that the two entries would gain.
-    ``lacks_entry_right``: a make or remove right is missing, so that the error is EACCES and not EXDEV.
+    ``missing`` are the rights not granted on the directories, ``gained`` those that the entries would gain by the move.
+    If ``lacks_entry_right``, a make or remove right is missing, so that the error is EACCES, not EXDEV.
     """
 
     source: Place
@@ -89,10 +88,10 @@ def refer_denial(
     children_denied: tuple[RightSet, RightSet],
     handled: RightSet,
 ) -> ReferDenial | None:
-    """What keeps an entry of the first of two ``directories`` on one ``mount`` from moving to the second, if anything.
+    """Return why an entry may not move between two ``directories`` of one ``mount``; None if it may.
 
-    ``wanted`` are the rights needed on each, ``children_denied`` what rules on the moved entry itself do not give it
-    and, for an exchange, on the other one.
+    ``wanted`` are the rights needed on each directory, ``children_denied`` the rights that rules on the moved entry
+    itself (and for an exchange, on the other entry) do not grant it.
     """
     source, target = directories
     denied1, denied2, gained = _walk(directories, mount, wanted, children_denied, handled)
@@ -109,10 +108,10 @@ def _walk(
     children_denied: tuple[RightSet, RightSet],
     handled: RightSet,
 ) -> tuple[RightSet, RightSet, tuple[RightSet, RightSet] | None]:
-    """``is_access_to_paths_allowed``, step by step.
+    """Follow ``is_access_to_paths_allowed`` step by step.
 
-    Gives what stays denied on the source and on the target, and what the two entries would gain at the last comparison;
-    None instead of that where both directories permit everything.
+    Return what stays denied on source and target, and what the two entries would gain at the last comparison; None
+    instead if both directories permit everything.
     """
     source, target = directories
     denied1 = handled - source.rights_up_to(mount)
@@ -125,9 +124,9 @@ def _walk(
     comparing = True
     place: Place | None = mount
     while place is not None:
-        # The file may move once it gains nothing by it; from there on only the wanted rights count. The kernel
-        # compares before it adds a directory's own rule: a rule on the real root comes too late for a file on
-        # another mount, and so it does here.
+        # The file may move once it gains nothing by it; from then on only the wanted rights matter. The kernel
+        # compares before it adds a directory's own rule, so a rule on the real root comes too late for a file on
+        # another mount. Do the same here.
         if comparing:
             gained1 = (denied1 & child1) - denied2
             gained2 = (denied2 & child2) - denied1

@@ -1,4 +1,4 @@
-"""What a policy means on this machine: variables expanded, equal paths united, every path identified by its inode."""
+"""Resolve a policy on this machine: expand variables, combine equal paths, identify each path by its inode."""
 
 import os
 import stat
@@ -17,7 +17,7 @@ Identity = tuple[int, int]
 
 
 class GrantRef(NamedTuple):
-    """One place in the policy file, and the rights that stand there."""
+    """One location in the policy file, and the rights that it grants."""
 
     ref: RuleRef
     rights: RightSet
@@ -26,10 +26,10 @@ class GrantRef(NamedTuple):
 class ResolvedPath(NamedTuple):
     """One path of the policy with the union of the rights of all rules that name it.
 
-    ``path`` is as written, variables expanded (the first spelling where several mean the same, see ``path_key``);
-    ``templates`` are the strings of the file that led to it. ``target`` is the path without symbolic links,
-    ``identity`` is (st_dev, st_ino) of what the path led to, ``is_dir`` whether that is a directory: all three are None
-    where the path does not exist or cannot be reached.
+    ``path`` is as written, with variables expanded (the first of several equal spellings, see ``path_key``);
+    ``templates`` are the strings of the file that it comes from. ``target`` is the path without symbolic links,
+    ``identity`` the (st_dev, st_ino) of the object it leads to, ``is_dir`` whether that is a directory: all three are
+    None if the path does not exist or cannot be reached.
     """
 
     path: str
@@ -50,7 +50,7 @@ class ResolvedPort(NamedTuple):
 
 
 class ResolvedPolicy(NamedTuple):
-    """A policy on this machine. Paths and ports are in the order of their first appearance in the file.
+    """A policy on this machine. Paths and ports are in order of first appearance in the file.
 
     ``base`` is the absolute directory that relative paths start from. ``rulesets`` are the ``[[ruleset]]`` tables, each
     with the rights and scopes it handles.
@@ -67,15 +67,15 @@ class ResolvedPolicy(NamedTuple):
     rulesets: tuple[GrantRef, ...] = ()
 
     def absolute(self, path: str) -> str:
-        """``path`` as the kernel will be asked for it; the empty path stays empty, since it names nothing."""
+        """Return ``path`` as passed to the kernel: absolute; the empty path stays empty, since it names nothing."""
         if not path:
             return path
         whole = os.path.join(self.base, path)
-        # POSIX lets two leading slashes mean something else, and os.path keeps them; to Linux they are one.
+        # POSIX allows two leading slashes a special meaning, so os.path keeps them; Linux treats them as one.
         return "/" + whole.lstrip("/") if whole.startswith("//") else whole
 
     def ruleset(self) -> "RulesetSpec":
-        """What to ask the kernel for, with absolute paths; nothing is dropped yet."""
+        """Return the ruleset to build, with absolute paths; nothing is dropped yet."""
         from editor.landlock.ruleset import PathGrant, PortGrant, RulesetSpec  # noqa: PLC0415 only a run needs it
 
         return RulesetSpec(
@@ -87,7 +87,7 @@ class ResolvedPolicy(NamedTuple):
         )
 
     def canonical(self) -> dict[str, Any]:
-        """The JSON object of ``paddock export --to resolved``: what the policy means, whatever this machine has."""
+        """Return the JSON object of ``paddock export --to resolved``, which does not depend on this machine."""
         return {
             "handled_access_fs": sorted(self.handled_fs),
             "handled_access_net": sorted(self.handled_net),
@@ -98,22 +98,22 @@ class ResolvedPolicy(NamedTuple):
 
 
 def path_ref(parent: ParentPath) -> RuleRef:
-    """The place that a verdict by ``parent``'s rule points to."""
+    """Return the reference for verdicts decided by ``parent``'s rule."""
     return RuleRef(parent.location.file, parent.location.line, f'path_beneath "{parent.template}"')
 
 
 def _identify(path: str, directories: dict[str, str]) -> tuple[str | None, Identity | None, bool | None]:
-    """Where ``path`` leads. ``directories`` holds the real paths of those met before: rules mostly share some."""
+    """Return target, identity and is_dir of ``path``. ``directories`` caches the real paths of directories."""
     try:
         status = os.stat(path)
         target = _real_path(path, directories)
-    except (OSError, ValueError):  # ValueError: a NUL in the path, which names nothing
+    except (OSError, ValueError):  # ValueError: a NUL in the path
         return None, None, None
     return target, (status.st_dev, status.st_ino), stat.S_ISDIR(status.st_mode)
 
 
 def _real_path(path: str, directories: dict[str, str]) -> str:
-    """As os.path.realpath, for an absolute path that exists."""
+    """Like os.path.realpath, for an absolute path that exists."""
     directory, name = os.path.split(path)
     if name in ("", ".", ".."):
         return os.path.realpath(path)
@@ -125,9 +125,9 @@ def _real_path(path: str, directories: dict[str, str]) -> str:
 
 
 class Resolution(NamedTuple):
-    """A resolved policy, with what the next one after an edit can take over from it.
+    """A resolved policy, with what ``resolve_again`` can reuse after an edit.
 
-    ``named`` are the keys (see ``path_key``) of the paths that each rule names, ``entries`` what each key became.
+    ``named`` are the keys (see ``path_key``) of the paths that each rule names, ``entries`` the result for each key.
     """
 
     policy: Policy
@@ -137,7 +137,7 @@ class Resolution(NamedTuple):
 
 
 class _Gathered:
-    """The rules that name one path, while they are being collected."""
+    """The rules that name one path, being collected."""
 
     __slots__ = ("path", "refs", "templates")
 
@@ -148,7 +148,7 @@ class _Gathered:
 
 
 class _Gatherer:
-    """Collects what rules say of paths, and looks at those."""
+    """Collects the rules of each path, and identifies the paths."""
 
     def __init__(self, policy: Policy, base: str) -> None:
         self.base = base
@@ -159,13 +159,13 @@ class _Gatherer:
         self.gathered: dict[str, _Gathered] = {}
 
     def keys(self, rule: PathRule) -> tuple[str, ...]:
-        """The keys of the paths that ``rule`` names, in order."""
-        if not rule.rights:  # a group that is empty at this ABI: the reference implementation drops the rule
+        """Return the keys of the paths that ``rule`` names, in order."""
+        if not rule.rights:  # a group that is empty at this ABI: landlockconfig drops the rule
             return ()
         return tuple([path_key(path) for parent in rule.parents for path in expand(parent.template, self.variables)])
 
     def gather(self, rule: PathRule, keys: tuple[str, ...], only: Container[str] | None = None) -> None:
-        """Collect what ``rule``, which names the paths ``keys``, says of all of them, or of those in ``only``."""
+        """Collect ``rule`` for the paths ``keys`` that it names, or for those of them in ``only``."""
         known = iter(keys)
         for parent in rule.parents if keys else ():
             template = parent.template
@@ -183,7 +183,7 @@ class _Gatherer:
                     entry.templates.append(template)
 
     def entry(self, key: str, before: ResolvedPath | None = None) -> ResolvedPath | None:
-        """What was collected of ``key``; looked at now, unless ``before`` says the same. None where nothing was."""
+        """Return the result for ``key``, or None. The path is identified now, unless ``before`` has the same."""
         found = self.gathered.get(key)
         if found is None:
             return None
@@ -194,22 +194,22 @@ class _Gatherer:
                 return before
             return ResolvedPath(found.path, rights, refs, templates, before.target, before.identity, before.is_dir)
         where = os.path.join(self.base, found.path)
-        looked = _identify(where, self.directories) if found.path else (None, None, None)
-        return ResolvedPath(found.path, rights, refs, templates, *looked)
+        identified = _identify(where, self.directories) if found.path else (None, None, None)
+        return ResolvedPath(found.path, rights, refs, templates, *identified)
 
 
 def resolve(policy: Policy, *, base: str | None = None) -> ResolvedPolicy:
-    """``policy`` on this machine, each path looked at once (symbolic links followed).
+    """Resolve ``policy`` on this machine, examining each path once (following symbolic links).
 
-    ``base`` is the directory that relative paths start from, by default the working directory. A path that does not
-    exist stays, without identity. Raises TemplateError where a path's variables cannot be expanded, which
-    ``parse_policy`` has already excluded for a policy that it read.
+    ``base`` is the directory that relative paths start from, by default the working directory. Paths that do not exist
+    are kept, without identity. Raises TemplateError if a path's variables cannot be expanded, which cannot happen for
+    a policy from ``parse_policy``.
     """
     return resolution_of(policy, base=base).resolved
 
 
 def resolution_of(policy: Policy, *, base: str | None = None) -> Resolution:
-    """As ``resolve``, with what ``resolve_again`` takes over."""
+    """Like ``resolve``, with what ``resolve_again`` needs."""
     directory = os.path.abspath(base if base is not None else os.getcwd())
     gatherer = _Gatherer(policy, directory)
     named = tuple([gatherer.keys(rule) for rule in policy.path_rules])
@@ -220,9 +220,9 @@ def resolution_of(policy: Policy, *, base: str | None = None) -> Resolution:
 
 
 def resolve_again(before: Resolution, policy: Policy) -> Resolution:
-    """As ``resolution_of`` for a policy that has much in common with that of ``before``.
+    """Like ``resolution_of``, for a policy that has much in common with that of ``before``.
 
-    Only paths on which an edit changed something are looked at; of all others it is taken over what they led to then.
+    Only paths affected by an edit are examined again; the others keep what they led to before.
     """
     old = before.policy
     gatherer = _Gatherer(policy, before.resolved.base)
@@ -232,7 +232,7 @@ def resolve_again(before: Resolution, policy: Policy) -> Resolution:
     head, tail = _common_ends(rules_before, rules)
     same_length = len(rules) == len(rules_before)
     named = list(before.named[:head])
-    # The keys of paths of which some rule does not say what it said, or does not say it where it said it.
+    # The keys of paths named by a rule that changed or moved.
     changed: set[str] = set()
     for number in range(head, len(rules_before) - tail):
         if not same_length or rules[number] is not rules_before[number]:
@@ -257,7 +257,7 @@ def resolve_again(before: Resolution, policy: Policy) -> Resolution:
             entries[key] = entry
         else:
             entries.pop(key, None)
-    # In the order of their first appearance.
+    # In order of first appearance.
     paths = map(entries.__getitem__, dict.fromkeys(chain.from_iterable(named)))
     same_ports = policy.port_rules == old.port_rules
     ports = before.resolved.ports if same_ports else _ports(policy)
@@ -265,9 +265,9 @@ def resolve_again(before: Resolution, policy: Policy) -> Resolution:
 
 
 def _move(entries: dict[str, ResolvedPath], rule: PathRule, keys: tuple[str, ...]) -> bool:
-    """Put the place of ``rule``, which says what it said elsewhere, into the entry of the only path that it names.
+    """Update the location of ``rule``, which only moved, in the entry of the one path that it names.
 
-    False where it names several, or others name that as well.
+    Return False if it names several paths, or other rules name the path too.
     """
     if len(keys) != 1 or len(rule.parents) != 1 or len(entries[keys[0]].refs) != 1:
         return False
@@ -278,23 +278,23 @@ def _move(entries: dict[str, ResolvedPath], rule: PathRule, keys: tuple[str, ...
 
 
 def _common_ends(before: tuple[PathRule, ...], after: tuple[PathRule, ...]) -> tuple[int, int]:
-    """How many rules both begin with, and how many others both end with that say the same, possibly elsewhere."""
+    """Return how many rules both start with, and how many equal rules both end with, possibly moved."""
     shorter = min(len(before), len(after))
     pairs = enumerate(zip(before, after, strict=False))
     head = next((at for at, (was, rule) in pairs if was is not rule), shorter)
     pairs = enumerate(islice(zip(reversed(before), reversed(after), strict=False), shorter - head))
-    tail = next((at for at, (was, rule) in pairs if was is not rule and not _say_the_same(was, rule)), shorter - head)
+    tail = next((at for at, (was, rule) in pairs if was is not rule and not _are_equal(was, rule)), shorter - head)
     return head, tail
 
 
-def _say_the_same(one: PathRule, other: PathRule) -> bool:
+def _are_equal(one: PathRule, other: PathRule) -> bool:
     if one.rights != other.rights or len(one.parents) != len(other.parents):
         return False
     return all(a.template == b.template for a, b in zip(one.parents, other.parents, strict=True))
 
 
 def is_stable(resolved: ResolvedPolicy) -> bool:
-    """Whether every path leads to the object that it led to when it was looked at."""
+    """Whether every path still leads to the object that it led to when it was resolved."""
     for each in resolved.paths:
         identity = None
         if each.path:

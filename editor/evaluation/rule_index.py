@@ -1,4 +1,4 @@
-"""The rules of a policy by the iobjects that they are on."""
+"""The rules of a policy, indexed by the inodes that they are on."""
 
 from itertools import chain
 from typing import NamedTuple
@@ -10,14 +10,14 @@ _ALL_FS: RightSet = rights_of("fs")
 
 
 class RuledObject:
-    """All rules on one inode: several paths of a policy may lead to it."""
+    """All rules on one inode; several paths of a policy may lead to it."""
 
     __slots__ = ("_refs", "dropped", "paths", "rights")
 
     def __init__(self) -> None:
         self.paths: list[ResolvedPath] = []
-        self.rights: RightSet = NO_RIGHTS  # what the kernel gets: without what is dropped or the ABI does not know
-        self.dropped: RightSet = NO_RIGHTS  # what the object cannot hold
+        self.rights: RightSet = NO_RIGHTS  # as passed to the kernel: neither dropped nor unknown to the ABI
+        self.dropped: RightSet = NO_RIGHTS  # what a rule on this object cannot have
         self._refs: tuple[tuple[ResolvedPath, GrantRef], ...] | None = None
 
     def add(self, path: ResolvedPath, known: RightSet) -> None:
@@ -28,14 +28,14 @@ class RuledObject:
 
     @property
     def usable(self) -> RightSet:
-        """The rights that the object can hold."""
+        """The rights that a rule on the object can have."""
         return _ALL_FS - self.dropped
 
     @property
     def refs(self) -> tuple[tuple[ResolvedPath, GrantRef], ...]:
-        """The rules with their paths; their rights already without what the object cannot hold.
+        """The rules with their paths, without rights that the object cannot have.
 
-        Made when they are asked for: of thousands of objects, few are.
+        Computed on demand: of thousands of objects, few are asked about.
         """
         if self._refs is None:
             self._refs = tuple(
@@ -45,9 +45,9 @@ class RuledObject:
 
 
 class RuleIndex(NamedTuple):
-    """The rules of ``paths`` by the iobjects that they are on (``objects``); ``targets``: the first path to each place.
+    """The rules of ``paths`` by inode (``objects``), and the first path that leads to each place (``targets``).
 
-    ``known`` are the rights that count.
+    ``known`` are the rights that are used.
     """
 
     paths: tuple[ResolvedPath, ...]
@@ -57,7 +57,7 @@ class RuleIndex(NamedTuple):
 
     @classmethod
     def of(cls, paths: tuple[ResolvedPath, ...], known: RightSet) -> "RuleIndex":
-        """All rules of ``paths``."""
+        """Index all ``paths``."""
         rules = cls(paths, known, {}, {})
         for each in paths:
             if each.identity is not None and each.target is not None:
@@ -66,7 +66,7 @@ class RuleIndex(NamedTuple):
         return rules
 
     def after(self, paths: tuple[ResolvedPath, ...], known: RightSet) -> "RuleIndex":
-        """As ``of``, for paths most of which are the same."""
+        """Like ``of``, for ``paths`` that are mostly the same as here."""
         if paths is self.paths and known == self.known:
             return self
         if len(paths) == len(self.paths):

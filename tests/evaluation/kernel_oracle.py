@@ -1,12 +1,12 @@
-"""Run as a program: compare `decide` with the kernel on random trees, policies and operations.
+"""Run as a program: compare `Decider` with the kernel on random trees, policies and operations.
 
 Usage: kernel_oracle.py SEED COUNT. Prints one JSON object: how many operations were compared, how many of them the
-kernel denied, and every disagreement. A process of its own, because it changes its mounts (as root) and forks children
-that restrict themselves for good.
+kernel denied, and every disagreement. It is a separate process because it changes its mounts (as root) and forks
+children that restrict themselves permanently.
 
-Each round makes one random tree many times over, writes one random policy for all copies, and tries random operations,
-without Landlock on the first half of the copies and with it on the second half: those that change the tree on a copy of
-their own, all others on one copy.
+Each round creates many copies of one random tree, writes one random policy for all of them, and tries random
+operations, without Landlock on the first half of the copies and with it on the second half. Each operation that changes
+the tree gets its own copy; all others share one.
 """
 
 import contextlib
@@ -36,8 +36,8 @@ from editor.policy.parse import parse_policy
 
 CHANGES = 12  # operations of a round that change their copy of the tree
 COPIES = CHANGES + 1
-MEMORY = "/dev/shm"  # a tmpfs, where making hundreds of files costs little; the rest is made where TMPDIR says
-MOUNTED = 0.25  # of the rounds, as root: mounting costs more than all the rest
+MEMORY = "/dev/shm"  # a tmpfs, where creating hundreds of files is cheap; everything else goes to TMPDIR
+MOUNTED = 0.25  # of the rounds, as root: mounting costs more than everything else
 ROOT = os.geteuid() == 0
 _libc = ctypes.CDLL(None, use_errno=True)
 _CLONE_NEWNS, _MS_BIND, _MS_REC, _MS_PRIVATE, _MNT_DETACH = 0x20000, 0x1000, 0x4000, 1 << 18, 2
@@ -46,7 +46,7 @@ _AT_FDCWD = -100
 
 
 class Operation(NamedTuple):
-    """One thing to try: its kind, the paths relative to the copy of the tree, and a number (flags, mode or port)."""
+    """One operation: its kind, its paths relative to the copy of the tree, and a number (flags, mode or port)."""
 
     kind: str
     path: str = ""
@@ -68,7 +68,7 @@ def _mount(source: str, target: str, kind: str | None, flags: int) -> None:
 
 
 class Tree(NamedTuple):
-    """How to make a tree: steps (kind, path, argument) in order; and what is in it by kind."""
+    """How to create a tree: steps (kind, path, argument) in order; and its content by kind."""
 
     steps: tuple[tuple[str, str, str], ...]
     directories: tuple[str, ...]
@@ -118,18 +118,18 @@ def random_tree(rng: random.Random, *, mounts: bool) -> Tree:
 
 
 def make_tree(root: str, tree: Tree, server: "Server") -> None:
-    """Make ``tree`` below the existing directory ``root``; ``server`` listens on its sockets."""
+    """Create ``tree`` below the existing directory ``root``; ``server`` listens on its sockets."""
     for kind, name, argument in tree.steps:
         path = os.path.join(root, name)
         source = os.path.join(root, argument)
         if kind == "directory":
             os.mkdir(path)
         elif kind == "file":
-            # Executable but of no known format: an allowed execve(2) ends with ENOEXEC, needing no other file.
+            # Executable but of unknown format: an allowed execve(2) fails with ENOEXEC and needs no other file.
             with open(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o755), "wb") as file:
                 file.write(b"\0\0\0\0 not a program")
         elif kind == "symlink":
-            # Relative only downwards: moved by a rename, a link upwards could leave this copy.
+            # Relative links only lead down: after a rename, a link upwards could leave this copy.
             relative = os.path.relpath(source, os.path.dirname(path))
             os.symlink(source if relative.startswith("..") else relative, path)
         elif kind == "link":
@@ -143,7 +143,7 @@ def make_tree(root: str, tree: Tree, server: "Server") -> None:
         elif kind == "whiteout":
             os.mknod(path, 0o600 | stat.S_IFCHR)
         else:
-            # What an earlier mount hid is not there any more: then there is nothing to mount.
+            # An earlier mount may have hidden it: then there is nothing to mount.
             with contextlib.suppress(FileNotFoundError, NotADirectoryError):
                 if kind == "tmpfs":
                     _mount("none", path, "tmpfs", 0)
@@ -157,10 +157,10 @@ def make_tree(root: str, tree: Tree, server: "Server") -> None:
 def random_policy(
     rng: random.Random, tree: Tree, base: str, ports: tuple[int, ...], operations: list["Operation"]
 ) -> str:
-    """The text of a policy whose rules lie on the tree, above it, and on paths that do not exist.
+    """Return the text of a policy with rules on the tree, above it, and on paths that do not exist.
 
-    Half of them lie where one of the operations happens, and two of five policies grant most of everything at the top,
-    so that one missing right decides.
+    Half of the rules are where one of the operations happens, and two of five policies grant most rights at the top, so
+    that one missing right decides.
     """
     spots = [
         path for each in operations for path in (each.path, each.other) if path and each.kind in ("rename", "link")
@@ -168,7 +168,7 @@ def random_policy(
     spots += [os.path.dirname(path) for path in spots]
     fs_names = [right.name for right in FS_RIGHTS]
     net_names = [right.name for right in NET_RIGHTS]
-    # Trees and rights that nearly suffice decide more than uniform noise: most rules get most rights.
+    # Rights that nearly suffice test more than uniform noise, so most rules get most rights.
     density = rng.choice([0.2, 0.5, 0.8, 0.95])
 
     def some(names: list[str], chance: float) -> list[str]:
@@ -181,7 +181,7 @@ def random_policy(
     if rng.random() < 0.5:
         lines.append(f"scoped = {json.dumps(some([scope.name for scope in SCOPES], 0.5))}")
     if rng.random() < 0.4:
-        # Not everything: where both directories permit all that is handled, the kernel compares nothing.
+        # Not all: if both directories permit everything handled, the kernel compares nothing.
         given = [name for name in fs_names if name == "refer" or rng.random() < 0.9]
         lines += ["[[path_beneath]]", f"allowed_access = {json.dumps(given)}", f'parent = ["{base}/${{copy}}/tree"]']
     for _ in range(rng.randint(0, 6)):
@@ -235,12 +235,12 @@ _CHANGING = frozenset({"rename", "link", "mknod", "mkdir", "unlink", "rmdir", "s
 
 
 def _changes(operation: Operation) -> bool:
-    """Whether it makes or removes names; what a file holds matters to no other operation."""
+    """Whether it creates or removes names; the content of files matters to no other operation."""
     return operation.kind in _CHANGING or (operation.kind == "open" and bool(operation.number & os.O_CREAT))
 
 
 def random_operations(rng: random.Random, tree: Tree, ports: tuple[int, ...]) -> list[tuple[Operation, int]]:
-    """The operations of a round, each with the number of the copy on which it is tried."""
+    """Return the operations of a round, each with the number of the copy to try it on."""
     found: list[tuple[Operation, int]] = []
     changing = 0
     while changing < CHANGES:
@@ -254,7 +254,7 @@ def random_operations(rng: random.Random, tree: Tree, ports: tuple[int, ...]) ->
 
 
 def random_operation(rng: random.Random, tree: Tree, ports: tuple[int, ...]) -> Operation:
-    """Something to try on the tree, mostly on what is there."""
+    """Return an operation on the tree, mostly on existing files."""
 
     def existing() -> str:
         return rng.choice([*tree.files, *tree.files, *tree.directories, *tree.others])
@@ -269,7 +269,7 @@ def random_operation(rng: random.Random, tree: Tree, ports: tuple[int, ...]) -> 
             head, _, tail = path.rpartition("/")
             return f"{head}//./{tail}"
         if style < 0.2 and tree.directories[1:]:
-            # ".." of a symbolic link is the parent of what it leads to.
+            # ".." after a symbolic link is the parent of its target.
             detour = rng.choice([*tree.directories[1:], *tree.others])
             return f"{detour}/../{rng.choice([path, os.path.basename(path)])}"
         return path
@@ -301,7 +301,7 @@ def random_operation(rng: random.Random, tree: Tree, ports: tuple[int, ...]) -> 
 
 
 def attempt(operation: Operation, root: str, server: "Server") -> str | None:
-    """Try ``operation`` on the tree at ``root``: the name of the error, or None."""
+    """Try ``operation`` on the tree at ``root``; return the name of the error, or None."""
     path = os.path.join(root, operation.path)
     try:
         _attempt(operation, path, os.path.join(root, operation.other), server)
@@ -395,7 +395,7 @@ def _attempt_opened(kind: str, path: str) -> None:
 
 
 def _in_directory(path: str, use: Callable[[str], None]) -> None:
-    # An address holds 108 bytes only, so the socket is reached through a descriptor of its directory.
+    # An address has 108 bytes, so reach the socket through a descriptor of its directory.
     directory = os.open(os.path.dirname(path), os.O_PATH)
     try:
         use(f"/proc/self/fd/{directory}/{os.path.basename(path)}")
@@ -407,7 +407,7 @@ def _execute(path: str) -> None:
     child = os.fork()
     if child == 0:
         try:
-            os.execv(path, [path])  # noqa: S606 - running it is the question
+            os.execv(path, [path])  # noqa: S606 - running it is the test
         except OSError as error:
             os._exit(error.errno or 255)
     code = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
@@ -419,7 +419,7 @@ def _execute(path: str) -> None:
 
 
 def predict(operation: Operation, root: str, decider: Decider) -> Decision | None:
-    """What `decide` says about ``operation``: its first denial, else an allowance; None for what is never checked."""
+    """Return the decision on ``operation``: the first denial, else an allowance; None if it is never checked."""
     path = os.path.join(root, operation.path)
     other = os.path.join(root, operation.other)
     directory = os.path.dirname(path.rstrip("/"))
@@ -463,7 +463,7 @@ def predict(operation: Operation, root: str, decider: Decider) -> Decision | Non
         case "bind_tcp" | "connect_tcp" | "bind_udp":
             return decider.port(operation.number, operation.kind)
         case "connect_udp" | "send_udp":
-            # The socket is bound to a free port as well.
+            # The socket is also bound to a free port.
             sent = decider.port(operation.number, "connect_send_udp")
             return decider.port(0, "bind_udp") if sent.allowed else sent
         case "abstract":
@@ -508,7 +508,7 @@ def _predict_open(flags: int, path: str, decider: Decider) -> Decision | None:
 
 
 class Server:
-    """What the operations connect and signal to: this process, outside of every domain."""
+    """What the operations connect and signal to: this process, outside every domain."""
 
     def __init__(self) -> None:
         self.pid = os.getpid()
@@ -531,14 +531,14 @@ class Server:
         self.ports: tuple[int, ...] = (self._tcp.getsockname()[1], *free)
 
     def listen(self, path: str) -> None:
-        """Make the socket ``path`` and take connections there, until the queues are drained."""
+        """Create the socket ``path`` and accept connections there until the queues are drained."""
         each = socket.socket(socket.AF_UNIX)
         self._listening.append(each)
         _in_directory(path, each.bind)
         each.listen(64)
 
     def drain(self) -> None:
-        """Accept what has connected, so that the queues stay short, and leave the sockets of the trees."""
+        """Accept pending connections to keep the queues short, and close the sockets of the trees."""
         while self._listening:
             self._listening.pop().close()
         for each in (self._unix, self._tcp):
@@ -548,7 +548,7 @@ class Server:
 
 
 def restricted(spec: RulesetSpec, abi: int, operations: list[tuple[Operation, str]], server: Server) -> list[Any]:
-    """The results of ``operations`` in a child process under ``spec``."""
+    """Return the results of ``operations`` in a child process under ``spec``."""
     reading, writing = os.pipe()
     child = os.fork()
     if child == 0:
@@ -571,7 +571,7 @@ def restricted(spec: RulesetSpec, abi: int, operations: list[tuple[Operation, st
 
 @contextlib.contextmanager
 def workspace(rng: random.Random, *, mounts: bool) -> Iterator[str]:
-    """A directory for one round: with ``mounts`` a mount of its own, unmounted with all below it afterwards."""
+    """A directory for one round; with ``mounts``, a mount that is unmounted afterwards with everything below."""
     memory = os.access(MEMORY, os.W_OK | os.X_OK) and rng.random() < 0.97
     base = os.path.realpath(tempfile.mkdtemp(prefix="paddock-oracle-", dir=MEMORY if memory else None))
     if mounts:
@@ -588,13 +588,13 @@ def workspace(rng: random.Random, *, mounts: bool) -> Iterator[str]:
 
 
 def agrees(kind: str, control: str | None, kernel: str | None, decision: Decision | None) -> bool:
-    """Whether the kernel's answer is the predicted one.
+    """Whether the kernel's result is the predicted one.
 
-    Where the operation works without Landlock, exactly the predicted error or success must come. Where it fails
-    without, the same error must come, or the predicted denial if the kernel asks Landlock first.
+    If the operation works without Landlock, the result must be exactly the predicted error or success. If it fails
+    without, it must fail with the same error, or the predicted denial if the kernel checks Landlock first.
     """
     if kind in ("rename", "link") and control in ("EBUSY", "EPERM"):
-        # The root of a mount never moves, and a directory is never linked. Landlock is asked first, about the parent
+        # The root of a mount cannot move, and a directory cannot be linked. Landlock is checked first, on the parent
         # in the filesystem that is mounted there, which has no path.
         return kernel in (control, "EACCES", "EXDEV")
     predicted = decision.errno if decision is not None else None
@@ -604,13 +604,13 @@ def agrees(kind: str, control: str | None, kernel: str | None, decision: Decisio
 
 
 def run_round(rng: random.Random, server: Server, kernel_abi: int, tally: Counter[str]) -> list[dict[str, Any]]:
-    """One tree, one policy, its operations: counts by kind and outcome into ``tally``, gives the disagreements."""
+    """Run one tree, policy and its operations; count outcomes in ``tally`` and return the disagreements."""
     mounts = ROOT and rng.random() < MOUNTED
     tree = random_tree(rng, mounts=mounts)
     abi = rng.choice([*[kernel_abi] * kernel_abi, 1, *range(1, kernel_abi)])
     disagreements = []
     with workspace(rng, mounts=mounts) as base:
-        # Two levels, so that ".." of a copy's root is not shared by the copies.
+        # Two levels, so that copies do not share the ".." of their roots.
         roots = [f"{base}/{index:02}/tree" for index in range(2 * COPIES)]
         for root in roots:
             os.makedirs(root)
@@ -618,7 +618,7 @@ def run_round(rng: random.Random, server: Server, kernel_abi: int, tally: Counte
         drawn = random_operations(rng, tree, server.ports)
         operations = [operation for operation, _ in drawn]
         text = random_policy(rng, tree, base, server.ports, operations)
-        # First, because rules lie on these copies too: what they lead to must not change after it was resolved.
+        # First, because there are rules on these copies too, whose objects must not change after resolving.
         controls = [attempt(operation, roots[copy], server) for operation, copy in drawn]
         resolved = resolve(parse_policy(text, "random.toml", "toml"))
         decider = Decider(resolved, abi, errata=query_errata())
@@ -647,7 +647,7 @@ def run_round(rng: random.Random, server: Server, kernel_abi: int, tally: Counte
 
 
 def check_rights(decider: Decider, decisions: list[Decision | None]) -> None:
-    """A decision must be consistent in itself, whatever the kernel says."""
+    """Check that a decision is consistent in itself."""
     known: RightSet = rights_of("fs", decider.abi) | rights_of("net", decider.abi) | rights_of("scope", decider.abi)
     for decision in decisions:
         if decision is None:
@@ -660,7 +660,7 @@ def check_rights(decider: Decider, decisions: list[Decision | None]) -> None:
 
 
 def main() -> None:
-    """Run rounds until COUNT operations that work without Landlock were compared."""
+    """Run rounds until COUNT operations that work without Landlock have been compared."""
     seed, count = int(sys.argv[1]), int(sys.argv[2])
     rng = random.Random(seed)  # noqa: S311 - reproducible cases, no secret
     if ROOT:

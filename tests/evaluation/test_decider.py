@@ -1,4 +1,4 @@
-"""Decisions in words: who decided, why not, what is not controlled. That they are right is for the kernel to say."""
+"""Explanations of decisions: which rule decided, why not, what is uncontrolled. The kernel tests check correctness."""
 
 import os
 import stat
@@ -16,7 +16,7 @@ from editor.policy.parse import parse_policy
 
 
 def decider(text: str, base: Path, abi: int = 11) -> Decider:
-    """A decider for ``text`` (TOML), relative paths starting at ``base``."""
+    """Return a decider for ``text`` (TOML), with relative paths starting at ``base``."""
     return Decider(resolve(parse_policy(text, "/somewhere/policy.toml", "toml"), base=str(base)), abi)
 
 
@@ -30,7 +30,7 @@ def ref(line: int, path: str) -> RuleRef:
 
 @pytest.fixture
 def tree(tmp_path: Path) -> Path:
-    """a/b/file, a/link -> b, c, and a file beside them; without symbolic links on the way."""
+    """A tree of a/b/file, a/link -> b, c and file, at a path without symbolic links."""
     root = Path(os.path.realpath(tmp_path))
     (root / "a/b").mkdir(parents=True)
     (root / "a/b/file").touch()
@@ -75,18 +75,18 @@ def test_denial_without_a_rule(tree: Path) -> None:
     assert (decision.reason, decision.object) == (f"no rule covers {tree}/c", f"{tree}/c")
 
 
-def test_a_rule_on_a_file_cannot_hold_everything(tree: Path) -> None:
+def test_rule_on_a_file_cannot_grant_every_right(tree: Path) -> None:
     decision = decider(NESTED, tree).file("a/b/file", right("make_reg"))
     assert decision.reason == "a/b/file (policy.toml:9) is not a directory, so its rule cannot grant make_reg"
 
 
-def test_a_missing_rule_path_is_the_reason(tree: Path) -> None:
+def test_missing_rule_path_is_the_reason(tree: Path) -> None:
     text = '[[path_beneath]]\nallowed_access = ["read_file"]\nparent = ["gone", "c"]\n'
     decision = decider(text, tree).file("gone/x", right("read_file"))
     assert decision.reason == "the rule's path gone (policy.toml:3) does not exist"
 
 
-def test_a_rule_stays_with_the_inode(tree: Path) -> None:
+def test_rule_stays_on_the_inode(tree: Path) -> None:
     text = '[[path_beneath]]\nallowed_access = ["read_file"]\nparent = ["c"]\n'
     policy = decider(text, tree)
     assert policy.file("c/x", right("read_file")).allowed
@@ -96,7 +96,7 @@ def test_a_rule_stays_with_the_inode(tree: Path) -> None:
     assert policy.file("d/x", right("read_file")).allowed
     decision = policy.file("c/x", right("read_file"))
     assert not decision.allowed
-    assert "belongs to what stood there before" in decision.reason
+    assert "belongs to a file that has been replaced" in decision.reason
 
 
 def test_hard_links_share_a_rule(tree: Path) -> None:
@@ -112,7 +112,7 @@ def test_uncontrolled_rights(tree: Path) -> None:
     assert decision.reason == "the policy does not restrict remove_file, and Landlock ABI 2 does not know truncate"
 
 
-def test_refer_is_denied_though_nobody_handles_it(tree: Path) -> None:
+def test_refer_is_denied_even_if_not_handled(tree: Path) -> None:
     policy = decider('[[ruleset]]\nhandled_access_fs = ["execute"]\n', tree)
     decision = policy.rename("file", "c/file")
     assert (decision.allowed, decision.errno, sorted(decision.missing)) == (False, "EXDEV", ["refer"])
@@ -135,19 +135,17 @@ parent = ["c"]
 """
 
 
-def test_a_move_may_not_gain_rights(tree: Path) -> None:
+def test_move_may_not_gain_rights(tree: Path) -> None:
     decision = decider(REFER, tree).rename("a/b/file", "c/file")
     assert (decision.allowed, decision.errno, sorted(decision.missing)) == (False, "EXDEV", ["execute"])
     assert decision.lacking == ((f"{tree}/a/b", right("execute")),)
-    assert decision.reason == (
-        f"by the move the file would gain execute, which {tree}/c grants and {tree}/a/b does not"
-    )
+    assert decision.reason == (f"the move would give the file execute, which {tree}/c grants and {tree}/a/b does not")
     # What is lacking is enough: granted there, the move is allowed.
     granted = REFER + '[[path_beneath]]\nallowed_access = ["execute"]\nparent = ["a/b"]\n'
     assert decider(granted, tree).rename("a/b/file", "c/file").allowed
 
 
-def test_a_missing_make_or_remove_right_wins_over_refer(tree: Path) -> None:
+def test_missing_make_or_remove_right_takes_precedence_over_refer(tree: Path) -> None:
     decision = decider(REFER, tree).rename("c/file", "a/file")
     assert decision.errno == "EACCES"
     assert decision.reason.startswith(f"source directory {tree}/c: c (policy.toml:8) grants")
@@ -172,7 +170,7 @@ def test_rights_of_renames() -> None:
 
 
 def test_rights_of_whiteouts() -> None:
-    """Overlayfs marks a removed name with the character device 0:0, which is a file where erratum 4 is fixed."""
+    """Overlayfs marks a removed name with the character device 0:0, a regular file if erratum 4 is fixed."""
     assert make_right(stat.S_IFCHR | 0o600, 0x103, WHITEOUTS_ARE_FILES) == "make_char"
     assert make_right(stat.S_IFCHR | 0o600, 0, WHITEOUTS_ARE_FILES) == "make_reg"
     assert make_right(stat.S_IFCHR | 0o600, 0, 0b0111) == "make_char"
@@ -183,7 +181,7 @@ def test_rights_of_whiteouts() -> None:
         assert (source, target) == (right("remove_dir", "refer", *left_behind), right("make_dir", "refer"))
 
 
-def test_pipes_are_not_checked_and_removed_files_are(tree: Path) -> None:
+def test_pipes_are_unchecked_but_removed_files_are_checked(tree: Path) -> None:
     policy = decider(NESTED, tree)
     reading, writing = os.pipe()
     try:
@@ -256,7 +254,7 @@ def test_scopes(tree: Path) -> None:
     assert decider(text, tree, abi=5).scope("signal").reason == "Landlock ABI 5 does not know signal"
 
 
-def test_questions_of_the_wrong_kind(tree: Path) -> None:
+def test_rights_of_the_wrong_kind(tree: Path) -> None:
     policy = decider(NESTED, tree)
     with pytest.raises(ValueError, match="not filesystem rights: bind_tcp"):
         policy.file("/", right("bind_tcp"))
@@ -266,7 +264,7 @@ def test_questions_of_the_wrong_kind(tree: Path) -> None:
         policy.scope("execute")
 
 
-def test_what_was_found_is_remembered_until_forgotten(tree: Path) -> None:
+def test_findings_are_cached_until_forgotten(tree: Path) -> None:
     policy = decider(NESTED, tree)
     assert policy.file("a/link", right("write_file")).allowed
     (tree / "a/link").unlink()
@@ -276,7 +274,7 @@ def test_what_was_found_is_remembered_until_forgotten(tree: Path) -> None:
     assert not policy.file("a/link", right("write_file")).allowed
 
 
-def test_what_a_thousand_rules_say_is_remembered(tmp_path: Path) -> None:
+def test_decisions_on_a_thousand_rules_are_cached(tmp_path: Path) -> None:
     names = [f"d{index}" for index in range(1000)]
     for name in names:
         (tmp_path / name).mkdir()
@@ -289,7 +287,7 @@ def test_what_a_thousand_rules_say_is_remembered(tmp_path: Path) -> None:
     assert all(policy.file(path, wanted) is policy.file(path, wanted) for path in paths)
 
 
-def test_every_right_is_answered_at_every_abi(tree: Path) -> None:
+def test_every_right_is_decided_at_every_abi(tree: Path) -> None:
     for abi in range(1, 12):
         policy = decider('[[path_beneath]]\nallowed_access = ["read_file"]\nparent = ["a"]\n', tree, abi)
         for name in rights_of("fs"):
@@ -297,7 +295,7 @@ def test_every_right_is_answered_at_every_abi(tree: Path) -> None:
             assert decision.allowed == (name not in ("read_file", "refer")), (abi, name)
 
 
-def test_forgetting_many_directories_costs_only_what_is_below_them(tmp_path: Path) -> None:
+def test_forgetting_costs_only_what_is_below(tmp_path: Path) -> None:
     root = Path(os.path.realpath(tmp_path))
     policy = decider(NESTED, root)
     paths = [f"{root}/d{index}/e" for index in range(2000)]

@@ -1,8 +1,7 @@
-"""`decide` against the kernel itself, on random trees, policies and operations.
+"""Compare `Decider` with the kernel itself, on random trees, policies and operations.
 
 PADDOCK_ORACLE_CASES sets how many operations are compared (10,000 take some 20 seconds), PADDOCK_ORACLE_SEED repeats a
-run; the seed stands in pytest's summary. As an ordinary user everything runs but mounts and device files, which need
-root.
+run; pytest's summary shows the seed. An ordinary user can run everything but mounts and device files, which need root.
 """
 
 import json
@@ -21,7 +20,7 @@ from tests.cli.harness import REPOSITORY
 CASES = int(os.environ.get("PADDOCK_ORACLE_CASES", "10000" if os.environ.get("CI") else "2000"))
 
 
-def test_decide_predicts_what_the_kernel_does(record_property: Callable[[str, object], None]) -> None:
+def test_decider_predicts_the_kernel(record_property: Callable[[str, object], None]) -> None:
     seed = int(os.environ.get("PADDOCK_ORACLE_SEED", "0")) or secrets.randbelow(2**31)
     command = [sys.executable, "-m", "tests.evaluation.kernel_oracle", str(seed), str(CASES)]
     done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=60 + CASES / 20)
@@ -62,8 +61,8 @@ except OSError as error:
 
 
 @pytest.mark.root
-def test_a_rename_is_asked_for_what_a_mount_covers(tmp_path: Path) -> None:
-    """The mounted directory has the right that the move would bring, and it is not what would be moved."""
+def test_rename_is_checked_on_what_a_mount_covers(tmp_path: Path) -> None:
+    """The mounted directory has the right that would be gained, but it is not what would be moved."""
     for name in ("covered", "target"):
         (tmp_path / name).mkdir()
     script = 'mount --bind "$1/target" "$1/covered" && exec "$2" -c "$3" "$1"'

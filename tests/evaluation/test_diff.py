@@ -1,4 +1,4 @@
-"""Differences of policies against asking about every place and every right one by one; checks that never fail."""
+"""Comparisons of policies, checked by deciding every path and right one by one; lint and fixes never fail."""
 
 import itertools
 import os
@@ -63,7 +63,7 @@ def resolved(text: str, tree: str) -> ResolvedPolicy:
 
 
 def said(comparison: Comparison, place: str, right: str, *, of_a: bool) -> bool:
-    """Whether the comparison says that only the one policy allows ``right`` on ``place``: the nearest word counts."""
+    """Whether the comparison reports ``right`` on ``place`` as allowed by one policy only; the nearest entry counts."""
     nearest, answer = "", False
     for each in comparison.only_a if of_a else comparison.only_b:
         if each.kind == "path" and right in each.rights:
@@ -79,7 +79,7 @@ EVERYWHERE = settings(suppress_health_check=[HealthCheck.function_scoped_fixture
 
 @EVERYWHERE
 @given(texts(), texts())
-def test_every_place_and_right(tree: str, one: str, other: str) -> None:
+def test_every_path_and_right(tree: str, one: str, other: str) -> None:
     a, b = resolved(one, tree), resolved(other, tree)
     comparison = compare(a, b)
     back = compare(b, a)

@@ -1,4 +1,4 @@
-"""What a policy means on this machine: united spellings, identities, the canonical form."""
+"""Resolving a policy on this machine: combined spellings, identities, the canonical form."""
 
 import os
 from pathlib import Path, PurePosixPath
@@ -15,7 +15,7 @@ from editor.policy.parse import parse_policy
 
 
 def resolved(text: str, base: str | None = None) -> ResolvedPolicy:
-    """``text`` (TOML), read and resolved."""
+    """Parse and resolve ``text`` (TOML)."""
     return resolve(parse_policy(text, "policy.toml", "toml"), base=base)
 
 
@@ -32,7 +32,7 @@ def test_two_leading_slashes_are_one(tmp_path: Path) -> None:
     assert not [each for each in lint(parse_policy(text, "p.toml", "toml"), resolved) if each.id == "symlink"]
 
 
-def test_spellings_of_one_path_are_united_and_the_first_is_shown() -> None:
+def test_spellings_of_one_path_are_combined_and_the_first_is_shown() -> None:
     result = resolved(
         """
         [[path_beneath]]
@@ -64,7 +64,7 @@ def test_path_key(path: str, key: str) -> None:
 
 
 @given(st.text(st.sampled_from("/.a"), max_size=8))
-def test_path_key_never_joins_what_posix_tells_apart(path: str) -> None:
+def test_path_key_never_equates_different_posix_paths(path: str) -> None:
     # pathlib drops a leading "." too, and keeps two leading slashes: apart from these it compares the same.
     assert PurePosixPath("x/" + path_key("x/" + path)) == PurePosixPath("x/x/" + path)
     assert path_key(path_key(path)) == path_key(path)
@@ -105,7 +105,7 @@ def test_ruleset_names_absolute_paths_and_drops_nothing(tmp_path: Path) -> None:
     assert (sorted(spec.handled_net), sorted(spec.scoped)) == (["bind_udp"], ["signal"])
 
 
-def test_a_variable_with_an_empty_literal_names_no_path(tmp_path: Path) -> None:
+def test_empty_literal_names_no_path(tmp_path: Path) -> None:
     text = """
         [[variable]]
         name = "v"
@@ -157,7 +157,7 @@ _NAMES = ["a", "b", "file", "to_a", "up", "loop", "absolute", "to_file", "nowher
 
 @pytest.fixture(scope="module")
 def linked(tmp_path_factory: pytest.TempPathFactory) -> str:
-    """A tree with symbolic links of every kind, in which any of ``_NAMES`` may follow another."""
+    """A tree with symbolic links of every kind, in which ``_NAMES`` can follow each other in any order."""
     top = tmp_path_factory.mktemp("linked")
     for directory in (top, top / "a", top / "a" / "b", top / "b"):
         directory.mkdir(exist_ok=True)
@@ -170,7 +170,7 @@ def linked(tmp_path_factory: pytest.TempPathFactory) -> str:
 
 
 @given(paths=st.lists(st.lists(st.sampled_from(_NAMES), max_size=5), min_size=1, max_size=6))
-def test_targets_are_the_real_paths_whatever_links_lead_there(linked: str, paths: list[list[str]]) -> None:
+def test_targets_are_real_paths_through_any_links(linked: str, paths: list[list[str]]) -> None:
     texts = ["/".join([linked, *names]) for names in paths]
     rules = "".join(f'[[path_beneath]]\nallowed_access = ["read_file"]\nparent = ["{text}"]\n' for text in texts)
     for each in resolved(rules).paths:

@@ -1,4 +1,4 @@
-"""What is derived again after an edit is what deriving all of it gives, on a filesystem with links of every kind."""
+"""Resolving again after an edit gives the same as from scratch, on a filesystem with links of every kind."""
 
 import os
 from collections.abc import Iterator
@@ -22,7 +22,7 @@ RIGHTS = frozenset({"read_file", "write_file", "make_reg"})
 
 @pytest.fixture(scope="module")
 def place(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """A directory where relative paths of the policies lead to the same objects by several names."""
+    """A directory in which several relative paths of the policies lead to the same objects."""
     base = tmp_path_factory.mktemp("base")
     for name in ("x", "one", "two"):
         (base / name).mkdir()
@@ -57,7 +57,7 @@ def policies(draw: st.DrawFn) -> Policy:
 
 
 def told(decider: Decider, place: str) -> list[object]:
-    """All that the decider says of the objects there."""
+    """Return everything that the decider reports about the objects there."""
     paths = [os.path.normpath(os.path.join(place, name)) for name in [*NAMES, "two/new"]]
     return [
         decider.handled,
@@ -78,7 +78,7 @@ def check(before: ResolvedPolicy, after: ResolvedPolicy, near: Decider, place: s
 @settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.lists(policies(), min_size=2, max_size=4))
 def test_one_policy_after_another(place: str, steps: list[Policy]) -> None:
-    """However little they have in common."""
+    """They may have little in common."""
     resolution = resolution_of(steps[0], base=place)
     decider = Decider(resolution.resolved, 7)
     for policy in steps[1:]:
@@ -107,7 +107,7 @@ def test_one_edit_after_another(place: str, source: tuple[str, str], data: st.Da
         resolution = after
 
 
-def test_only_what_is_said_anew_is_looked_at(tmp_path: Path) -> None:
+def test_only_changed_paths_are_examined(tmp_path: Path) -> None:
     text = '[[path_beneath]]\nallowed_access = ["read_file"]\nparent = ["a", "b"]\n'
     more = '\n[[path_beneath]]\nallowed_access = ["execute"]\nparent = ["b", "c"]\n'
     before = resolution_of(parse_policy(text, "f", "toml"), base=str(tmp_path))
@@ -118,7 +118,7 @@ def test_only_what_is_said_anew_is_looked_at(tmp_path: Path) -> None:
     assert resolve_again(after, parse_policy("\n\n" + text + more, "f", "toml")).resolved.paths[0].identity is None
 
 
-def test_a_policy_for_another_abi_shares_nothing(tmp_path: Path) -> None:
+def test_policy_for_another_abi_shares_nothing(tmp_path: Path) -> None:
     (tmp_path / "a").mkdir()
     text = '[[path_beneath]]\nallowed_access = ["read_file", "refer"]\nparent = ["a"]\n'
     resolved = resolve(parse_policy(text, "f", "toml"), base=str(tmp_path))
