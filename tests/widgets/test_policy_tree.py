@@ -9,7 +9,6 @@ import pytest
 
 from tests.widgets.hosts import HOSTILE, Shown, longest_gap, shown
 from widgets.policy_tree import PolicyTree
-from widgets.rights_letters import LEGEND, rights_letters
 from widgets.tree_model import TreeRow
 
 READ = ("read_file", "read_dir")
@@ -332,10 +331,3 @@ async def test_a_hundred_thousand_entries_do_not_block_the_screen() -> None:
             await tree.pilot.press("end", "up", "home", "pagedown", "enter", "home", "enter", "enter")
         assert gap() < 0.1
         assert tree.widget.line_count == count + 1
-
-
-def test_letters() -> None:
-    assert rights_letters((), "dir") == "-" * len(LEGEND)
-    assert rights_letters(("read_file",), "dir")[0] == "R", "part of its group"
-    assert rights_letters(("read_file",), "file")[0] == "r", "everything in the group that applies to a file"
-    assert rights_letters(("make_reg", "refer", "truncate"), "dir") == "--t-C-m--"
