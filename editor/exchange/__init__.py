@@ -1,6 +1,6 @@
-"""One module a foreign format: how a policy is written in it, and what it cannot say.
+"""Other formats for policies, one module each: how to write a policy in it, and what it cannot express.
 
-A format's module has one function, ``export``, and is imported when that format is asked for.
+The module of a format has one function, ``export``, and is imported when the format is first used.
 """
 
 from collections.abc import Callable, Mapping
@@ -13,24 +13,24 @@ from editor.policy.tree import Format
 
 
 class Source(NamedTuple):
-    """The text that a policy was read from, so that a format can keep what the policy does not hold: comments."""
+    """The text that a policy was read from, for what the policy does not contain: comments."""
 
     text: str
     format: Format
 
 
 class Loss(NamedTuple):
-    """Something of a policy that an exported text does not say, as a whole sentence.
+    """Something that an exported text does not express, as a sentence.
 
-    ``widens`` tells that who reads the text permits more than the policy does.
+    ``widens`` tells whether the text therefore allows more than the policy.
     """
 
-    what: str
+    message: str
     widens: bool
 
 
 class Exported(NamedTuple):
-    """A policy in another form, and what was lost on the way."""
+    """A policy in another format, and what was lost."""
 
     text: str
     lost: tuple[Loss, ...]
@@ -40,17 +40,17 @@ Exporter = Callable[[Policy, Source | None], Exported]
 
 
 class FormatInfo(NamedTuple):
-    """What a person is told of a format: ``suffix`` is the usual end of a file's name."""
+    """How a format is shown: its title, and ``suffix``, the usual end of a file name."""
 
     title: str
     suffix: str
 
 
-ABOUT: Mapping[str, FormatInfo] = MappingProxyType(
+FORMAT_INFO: Mapping[str, FormatInfo] = MappingProxyType(
     {
         "landlock-toml": FormatInfo("Landlock Config, TOML", ".toml"),
         "landlock-json": FormatInfo("Landlock Config, JSON", ".json"),
-        "resolved": FormatInfo("what the policy means, canonical JSON", ".resolved.json"),
+        "resolved": FormatInfo("the meaning of the policy, canonical JSON", ".resolved.json"),
     }
 )
 
@@ -64,12 +64,12 @@ def _exporter(name: str) -> Exporter:
     return export
 
 
-FORMATS: Mapping[str, Exporter] = MappingProxyType({name: _exporter(name) for name in ABOUT})
+FORMATS: Mapping[str, Exporter] = MappingProxyType({name: _exporter(name) for name in FORMAT_INFO})
 
 
 def export_as(name: str, policy: Policy, source: Source | None = None) -> Exported:
-    """``policy`` in the format ``name``, one of FORMATS. ``source`` is the text it was read from, where there is one.
+    """Return ``policy`` in the format ``name``, a key of FORMATS. ``source`` is the text it was read from, if any.
 
-    Raises KeyError for a format that does not exist.
+    Raises KeyError for an unknown format.
     """
     return FORMATS[name](policy, source)

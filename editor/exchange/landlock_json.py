@@ -1,25 +1,22 @@
-"""Landlock Config in JSON: the same as in TOML with camel case keys, and without comments."""
+"""Landlock Config in JSON: as in TOML, but with camel case keys and without comments."""
 
 from collections.abc import Iterable
 
 from editor.exchange import Exported, Loss, Source
-from editor.exchange.spelling import count_comments, quoted, right, unknown_elsewhere
+from editor.exchange.spelling import count_comments, quoted, right_element, unknown_to_reference
 from editor.policy.model import Policy
 
-_WIDTH = 100  # of a line before a list is written one value a line
+_WIDTH = 100  # a list that makes a longer line is written one element a line
 
 
 def export(policy: Policy, source: Source | None = None) -> Exported:
-    """``policy`` as JSON, variables and groups as they are written; comments of ``source`` are lost."""
+    """Return ``policy`` as JSON, variables and groups as written; comments of ``source`` are lost."""
     if source is not None and source.format == "json":
-        return Exported(source.text, unknown_elsewhere(policy))
-    lost = list(unknown_elsewhere(policy))
+        return Exported(source.text, unknown_to_reference(policy))
+    lost = list(unknown_to_reference(policy))
     comments = count_comments(source) if source is not None else 0
     if comments:
-        one = comments == 1
-        lost.append(
-            Loss(f"{comments} comment{'' if one else 's'}: JSON has no place for {'it' if one else 'them'}.", False)
-        )
+        lost.append(Loss(f"{comments} comment{' is' if comments == 1 else 's are'} lost: JSON has no comments.", False))
     return Exported(_written(policy), tuple(lost))
 
 
@@ -67,7 +64,7 @@ def _written(policy: Policy) -> str:
 
 
 def _section(key: str, tables: Iterable[tuple[str, ...]]) -> list[str]:
-    """``key`` with its list of objects, as one member of the whole; nothing where there is no object."""
+    """Return ``key`` with its list of objects as one member; nothing if there is no object."""
     objects = []
     for members in tables:
         lines = ",\n".join(f"      {member}" for member in members if member)
@@ -80,11 +77,11 @@ def _string(text: str) -> str:
 
 
 def _right(written: str) -> str:
-    return right(written, wide=False)
+    return right_element(written, wide=False)
 
 
 def _list(key: str, elements: Iterable[str]) -> str:
-    """``"key": [...]``, nothing where there is no element: the format knows no empty list."""
+    """Return ``"key": [...]``, empty if there is no element, since the format forbids empty lists."""
     texts = list(elements)
     if not texts:
         return ""

@@ -1,18 +1,18 @@
-"""Landlock Config in TOML. A policy that was read from TOML is exported as the text itself, comments and all."""
+"""Landlock Config in TOML. A policy that was read from TOML is exported as that very text, comments included."""
 
 from collections.abc import Iterable
 
 from editor.exchange import Exported, Source
-from editor.exchange.spelling import quoted, right, unknown_elsewhere
+from editor.exchange.spelling import quoted, right_element, unknown_to_reference
 from editor.policy.model import Policy
 
-_WIDTH = 100  # of a line before a list is written one value a line
+_WIDTH = 100  # a list that makes a longer line is written one element a line
 
 
 def export(policy: Policy, source: Source | None = None) -> Exported:
-    """``policy`` as TOML, variables and groups as they are written."""
+    """Return ``policy`` as TOML, variables and groups as written."""
     text = source.text if source is not None and source.format == "toml" else _written(policy)
-    return Exported(text, unknown_elsewhere(policy))
+    return Exported(text, unknown_to_reference(policy))
 
 
 def _written(policy: Policy) -> str:
@@ -44,7 +44,7 @@ def _string(text: str) -> str:
 
 
 def _right(written: str) -> str:
-    return right(written, wide=True)
+    return right_element(written, wide=True)
 
 
 def _table(name: str, members: Iterable[str]) -> str:
@@ -52,7 +52,7 @@ def _table(name: str, members: Iterable[str]) -> str:
 
 
 def _list(key: str, elements: Iterable[str]) -> str:
-    """``key = [...]``, nothing where there is no element: the format knows no empty list."""
+    """Return ``key = [...]``, empty if there is no element, since the format forbids empty lists."""
     texts = list(elements)
     if not texts:
         return ""

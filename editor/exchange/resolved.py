@@ -1,4 +1,4 @@
-"""What a policy means, as canonical JSON: groups and variables expanded, nothing dropped for this machine."""
+"""The meaning of a policy as canonical JSON: groups and variables expanded, nothing dropped for this machine."""
 
 import json
 
@@ -8,6 +8,6 @@ from editor.policy.model import Policy
 
 
 def export(policy: Policy, source: Source | None = None) -> Exported:
-    """The canonical JSON of ``policy``. It is not a form that a policy is written in, so nothing counts as lost."""
+    """Return the canonical JSON of ``policy``. No policy is written in this format, so nothing counts as lost."""
     del source
     return Exported(json.dumps(resolve(policy).canonical(), indent=2) + "\n", ())

@@ -1,4 +1,4 @@
-"""What the Landlock Config formats have in common: strings, and what other readers of them do not know."""
+"""What both Landlock Config formats share: strings, comments, and the rights that the reference lacks."""
 
 import unicodedata
 
@@ -12,15 +12,14 @@ from editor.policy.tree import Node
 _REFERENCE_LACKS = frozenset(name for name, right in RIGHTS.items() if right.abi > REFERENCE_ABI)
 
 _SHORT = {"\b": "\\b", "\t": "\\t", "\n": "\\n", "\f": "\\f", "\r": "\\r", '"': '\\"', "\\": "\\\\"}
-# As in editor.escape: characters that move the cursor, hide or reorder what a reader sees.
+# As in editor.escape: characters that move the cursor, or hide or reorder text.
 _UNSAFE = frozenset({"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"})
 
 
 def quoted(text: str, *, wide: bool) -> str:
-    """``text`` as a string that TOML and JSON both read; what could deceive an eye is escaped.
+    """Return ``text`` as a string for TOML and JSON, with misleading characters escaped.
 
-    ``wide``: characters above U+FFFF that need an escape are written as TOML's ``\\UXXXXXXXX``, otherwise as JSON's
-    pair of surrogates.
+    ``wide`` writes escapes above U+FFFF as TOML's ``\\UXXXXXXXX`` instead of JSON's pair of surrogates.
     """
     if text.isascii() and text.isprintable() and '"' not in text and "\\" not in text:
         return f'"{text}"'
@@ -40,16 +39,16 @@ def _escaped(character: str, *, wide: bool) -> str:
     return f"\\u{0xD800 + ((code - 0x10000) >> 10):04x}\\u{0xDC00 + (code & 0x3FF):04x}"
 
 
-def right(written: str, *, wide: bool) -> str:
-    """An element of a list of rights in TOML (``wide``) or JSON: a name in quotes, or a number."""
+def right_element(written: str, *, wide: bool) -> str:
+    """Return an element of a list of rights in TOML (``wide``) or JSON: a quoted name, or a number."""
     mask = mask_of(written)
     if mask is None:
         return quoted(written, wide=wide)
     return hex(mask) if wide else str(mask)
 
 
-def unknown_elsewhere(policy: Policy) -> tuple[Loss, ...]:
-    """What the reference implementation will not make of ``policy``: nothing of this is cut out of the text."""
+def unknown_to_reference(policy: Policy) -> tuple[Loss, ...]:
+    """Return what the reference implementation lacks of ``policy``; the text keeps all of it."""
     losses = []
     written = {name for table in policy.rulesets for name in (*table.handled_access_fs, *table.handled_access_net)}
     written |= {name for rule in policy.path_rules for name in rule.allowed_access}
@@ -58,12 +57,12 @@ def unknown_elsewhere(policy: Policy) -> tuple[Loss, ...]:
         losses.append(
             Loss(
                 f"{listed(newer)}: written by kernel name; landlockconfig does not know "
-                f"{'this name' if len(newer) == 1 else 'these names'} yet and refuses the file.",
+                f"{'this name' if len(newer) == 1 else 'these names'} yet and rejects the file.",
                 False,
             )
         )
     if bits := unnamed(policy.handled_fs | policy.handled_net | policy.scoped):
-        sentence = f"{listed(bits)}: written as a number; landlockconfig takes names alone and refuses it."
+        sentence = f"{listed(bits)}: written as a number; landlockconfig accepts names only and rejects the file."
         losses.append(Loss(sentence, False))
     everything = policy.handled_fs | policy.handled_net
     through_groups = everything & _REFERENCE_LACKS - newer
@@ -71,7 +70,7 @@ def unknown_elsewhere(policy: Policy) -> tuple[Loss, ...]:
         losses.append(
             Loss(
                 f"{listed(through_groups)}: part of a group at abi = {policy.abi}; a launcher that "
-                "knows fewer rights leaves that unrestricted, as on an older kernel.",
+                "knows fewer rights does not restrict it, as on an older kernel.",
                 False,
             )
         )
@@ -79,7 +78,7 @@ def unknown_elsewhere(policy: Policy) -> tuple[Loss, ...]:
 
 
 def count_comments(source: Source) -> int:
-    """How many comments a TOML text has."""
+    """Return how many comments a TOML text has."""
     if source.format != "toml" or "#" not in source.text:
         return 0
     quoted_spans: list[tuple[int, int]] = []

@@ -13,20 +13,20 @@ from textual.screen import ModalScreen
 from textual.widgets import Button, Input, RadioButton, RadioSet, Static
 
 from editor.escape import printable
-from editor.exchange import ABOUT, Exported, Loss
+from editor.exchange import FORMAT_INFO, Exported, Loss
 from editor.screens.dialogs import Ask
 from editor.screens.questions import Choice, Question
 from editor.workspace.saving import AlreadyThere, SaveError, SymlinkedPolicy, write_new
 from editor.workspace.workspace import Workspace
 
-_FORMATS = tuple(ABOUT)
+_FORMATS = tuple(FORMAT_INFO)
 
 
 def suggested_path(policy_path: str, name: str) -> str:
     """A file beside the policy for an export of it, never the policy itself."""
     stem = os.path.splitext(policy_path)[0]
-    path = stem + ABOUT[name].suffix
-    return path if path != policy_path else f"{stem}.export{ABOUT[name].suffix}"
+    path = stem + FORMAT_INFO[name].suffix
+    return path if path != policy_path else f"{stem}.export{FORMAT_INFO[name].suffix}"
 
 
 class ExportScreen(ModalScreen[str | None]):
@@ -66,7 +66,7 @@ class ExportScreen(ModalScreen[str | None]):
             yield Static(Content("Format"), classes="label")
             with RadioSet(id="formats", compact=True):
                 for name in _FORMATS:
-                    label = Content.assemble((name, "bold"), f"  {ABOUT[name].title}")
+                    label = Content.assemble((name, "bold"), f"  {FORMAT_INFO[name].title}")
                     yield RadioButton(label, value=name == self._format, id=f"format-{name}", compact=True)
             yield Static(Content("What it cannot say"), classes="label")
             with VerticalScroll(id="losses", can_focus=False):
@@ -173,5 +173,5 @@ def _losses(lost: tuple[Loss, ...]) -> Content:
         if parts:
             parts.append(("\n", ""))
         mark = ("widens  ", "bold $text-error") if loss.widens else ("lost  ", "bold $text-warning")
-        parts += [mark, (printable(loss.what), "")]
+        parts += [mark, (printable(loss.message), "")]
     return Content.assemble(*parts)

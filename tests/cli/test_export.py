@@ -1,4 +1,4 @@
-"""``paddock export``: streams, files, losses."""
+"""``paddock export``: its streams, files and losses."""
 
 import json
 import os
@@ -14,11 +14,11 @@ def policy(tmp_path: Path) -> str:
     return write(tmp_path / "policy.toml", "# why\n" + POLICY)
 
 
-def test_the_text_goes_to_standard_output_and_losses_to_standard_error(policy: str) -> None:
+def test_text_on_standard_output_and_losses_on_standard_error(policy: str) -> None:
     done = paddock("export", policy, "--to", "landlock-json")
     assert done.returncode == 0
     assert json.loads(done.stdout)["netPort"] == [{"allowedAccess": ["connect_tcp"], "port": [443]}]
-    assert done.stderr == "paddock export: 1 comment: JSON has no place for it.\n"
+    assert done.stderr == "paddock export: 1 comment is lost: JSON has no comments.\n"
     done = paddock("export", policy, "--to", "landlock-toml")
     assert (done.returncode, done.stdout, done.stderr) == (0, "# why\n" + POLICY, "")
 
@@ -43,7 +43,7 @@ def test_resolved(tmp_path: Path) -> None:
     }
 
 
-def test_a_file_is_written_and_never_replaced_unasked(policy: str, tmp_path: Path) -> None:
+def test_existing_file_is_replaced_only_with_force(policy: str, tmp_path: Path) -> None:
     target = tmp_path / "out.json"
     done = paddock("export", policy, "--to", "landlock-json", "-o", str(target))
     assert (done.returncode, done.stdout) == (0, "")
@@ -52,19 +52,19 @@ def test_a_file_is_written_and_never_replaced_unasked(policy: str, tmp_path: Pat
     write(target, "mine")
     done = paddock("export", policy, "--to", "landlock-json", "-o", str(target))
     assert (done.returncode, target.read_text()) == (2, "mine")
-    assert "out.json already exists. --force replaces it." in done.stderr
+    assert "out.json already exists. Use --force to replace it." in done.stderr
     assert paddock("export", policy, "--to", "landlock-json", "-o", str(target), "--force").returncode == 0
     assert target.read_text() == first
     assert sorted(os.listdir(tmp_path)) == ["out.json", "policy.toml"]
 
 
-def test_a_place_where_nothing_can_be_written(policy: str) -> None:
+def test_directory_that_does_not_exist(policy: str) -> None:
     done = paddock("export", policy, "--to", "landlock-json", "-o", "/no/such/directory/out.json")
     assert (done.returncode, done.stdout) == (2, "")
     assert "No such file or directory" in done.stderr
 
 
-def test_rights_that_the_reference_does_not_know_are_kept_and_named(tmp_path: Path) -> None:
+def test_rights_unknown_to_the_reference_are_kept_and_reported(tmp_path: Path) -> None:
     text = (
         'abi = 10\n[[net_port]]\nallowed_access = ["bind_udp"]\nport = [53]\n'
         '[[ruleset]]\nhandled_access_fs = ["abi.all"]\n'

@@ -1,4 +1,4 @@
-"""Export says what the policy says: in each form, for any policy, and names what it cannot say."""
+"""Exports: every format keeps the meaning of any policy, and reports what it cannot express."""
 
 import json
 import os
@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from editor.editing.meaning import meaning_of
 from editor.evaluation.resolve import resolve
-from editor.exchange import ABOUT, FORMATS, Source, export_as
+from editor.exchange import FORMAT_INFO, FORMATS, Source, export_as
 from editor.landlock.rights import FS_RIGHTS, NET_RIGHTS, SCOPES
 from editor.policy.model import Policy
 from editor.policy.parse import parse_policy
@@ -26,7 +26,7 @@ with open(os.path.join(os.path.dirname(__file__), "landlock_config.schema.json")
 NEWER = {"resolve_unix", "bind_udp", "connect_send_udp"}
 TARGETS: Mapping[str, Format] = {"landlock-toml": "toml", "landlock-json": "json"}
 
-# What quoting, escaping and terminals trip over comes more often than by chance.
+# Characters that are hard on quoting, escaping and terminals, more often than by chance.
 _TEXT = st.text(
     st.one_of(
         st.sampled_from("\"'\\/ \n\t\r\b\f\x00\x1b\x7f\u0085\u2028\u202e\ufeff\U000e0001\U0010ffff€𝄞"),
@@ -73,7 +73,7 @@ def policy_of(configuration: dict[str, Any]) -> Policy:
 
 
 def written(policy: Policy) -> tuple[Any, ...]:
-    """All that a file says, without where it says it."""
+    """Return the content of a policy file, without the places in it."""
     return (
         policy.abi,
         [(each.name, each.literals) for each in policy.variables],
@@ -85,18 +85,18 @@ def written(policy: Policy) -> tuple[Any, ...]:
 
 @given(CONFIGURATIONS)
 @settings(max_examples=150, deadline=None)
-def test_what_is_exported_reads_as_the_same_policy(configuration: dict[str, Any]) -> None:
+def test_export_parses_as_the_same_policy(configuration: dict[str, Any]) -> None:
     policy = policy_of(configuration)
     for name, format in TARGETS.items():
         again = parse_policy(export_as(name, policy).text, f"f.{format}", format)
-        assert written(again) == written(policy)  # variables and groups as they were
+        assert written(again) == written(policy)  # variables and groups as written
         assert meaning_of(again) == meaning_of(policy)
         assert resolve(again).canonical() == resolve(policy).canonical()
 
 
 @given(CONFIGURATIONS)
 @settings(max_examples=100, deadline=None)
-def test_the_standard_parsers_read_it_too_and_it_is_safe_to_show(configuration: dict[str, Any]) -> None:
+def test_export_is_standard_and_safe_to_show(configuration: dict[str, Any]) -> None:
     policy = policy_of(configuration)
     texts = {name: export_as(name, policy).text for name in TARGETS}
     assert json.loads(texts["landlock-json"]) == configuration
@@ -107,22 +107,26 @@ def test_the_standard_parsers_read_it_too_and_it_is_safe_to_show(configuration: 
 
 @given(CONFIGURATIONS)
 @settings(max_examples=100, deadline=None)
-def test_json_is_valid_but_for_rights_newer_than_the_schema(configuration: dict[str, Any]) -> None:
+def test_json_matches_the_schema_except_for_newer_rights(configuration: dict[str, Any]) -> None:
     exported = export_as("landlock-json", policy_of(configuration))
     validator = jsonschema.Draft202012Validator(SCHEMA)
     unknown = {error.instance for error in validator.iter_errors(json.loads(exported.text))}
     numbers = {each for each in unknown if isinstance(each, int)}
     assert unknown - numbers <= NEWER
-    # Each of them is named, and nothing that is known is.
+    # Each of them is reported, and no known right is.
     named = {
-        name for loss in exported.lost if "written by kernel name" in loss.what for name in NEWER if name in loss.what
+        name
+        for loss in exported.lost
+        if "written by kernel name" in loss.message
+        for name in NEWER
+        if name in loss.message
     }
     assert named == unknown - numbers
-    assert any("written as a number" in loss.what for loss in exported.lost) == bool(numbers)
+    assert any("written as a number" in loss.message for loss in exported.lost) == bool(numbers)
     assert not any(loss.widens for loss in exported.lost)
 
 
-def test_the_schema_can_fail() -> None:
+def test_schema_rejects_invalid_policies() -> None:
     validator = jsonschema.Draft202012Validator(SCHEMA)
     wrongs: tuple[dict[str, Any], ...] = (
         {},
@@ -153,7 +157,7 @@ port = [80]
 # last"""
 
 
-def test_a_text_stays_as_it_is_in_its_own_format() -> None:
+def test_text_is_unchanged_in_its_own_format() -> None:
     policy = parse_policy(TOML, "f.toml", "toml")
     exported = export_as("landlock-toml", policy, Source(TOML, "toml"))
     assert (exported.text, exported.lost) == (TOML, ())
@@ -162,30 +166,30 @@ def test_a_text_stays_as_it_is_in_its_own_format() -> None:
     assert (exported.text, exported.lost) == (text, ())
 
 
-def test_comments_are_counted_as_lost_in_json() -> None:
+def test_comments_are_reported_as_lost_in_json() -> None:
     policy = parse_policy(TOML, "f.toml", "toml")
     exported = export_as("landlock-json", policy, Source(TOML, "toml"))
-    assert [loss.what for loss in exported.lost] == ["5 comments: JSON has no place for them."]
+    assert [loss.message for loss in exported.lost] == ["5 comments are lost: JSON has no comments."]
     assert export_as("landlock-json", policy).lost == ()
     assert meaning_of(parse_policy(exported.text, "f", "json")) == meaning_of(policy)
 
 
-def test_a_group_that_means_more_than_the_reference_knows() -> None:
+def test_group_with_rights_unknown_to_the_reference() -> None:
     for abi, lost in ((8, []), (9, ["resolve_unix"]), (10, ["resolve_unix, bind_udp, connect_send_udp"])):
         tables = [{"handledAccessFs": ["abi.all"], "handledAccessNet": ["abi.all"]}]
         exported = export_as("landlock-json", policy_of({"abi": abi, "ruleset": tables}))
-        assert [loss.what.partition(":")[0] for loss in exported.lost] == lost
+        assert [loss.message.partition(":")[0] for loss in exported.lost] == lost
 
 
-def test_a_variable_without_literals() -> None:
+def test_variable_without_literals() -> None:
     policy = policy_of({"variable": [{"name": "x"}]})
     for name, format in TARGETS.items():
         assert written(parse_policy(export_as(name, policy).text, "f", format)) == written(policy)
 
 
 @pytest.mark.parametrize("name", list(FORMATS))
-def test_every_format_is_told_about(name: str) -> None:
-    assert ABOUT[name].title and ABOUT[name].suffix.startswith(".")
+def test_every_format_is_described(name: str) -> None:
+    assert FORMAT_INFO[name].title and FORMAT_INFO[name].suffix.startswith(".")
     assert FORMATS[name](parse_policy(TOML, "f.toml", "toml"), None).text.endswith("\n")
 
 
