@@ -1,4 +1,4 @@
-"""The report of a run under a policy, as lines for people and as JSON."""
+"""The report of a run under a policy, as lines of text and as JSON."""
 
 import shlex
 from collections.abc import Sequence
@@ -13,20 +13,19 @@ from editor.sandbox.verdicts.report import Access, Report, Verdict
 from editor.suggest.grant import CannotGrant, describe, grant
 
 _MAX_SUGGESTIONS = 10
-# Of rows that are not denials: what a person still reads.
-_MAX_ROWS = 100
+_MAX_ROWS = 100  # for each verdict but denied, which is never cut
 _MAX_ABSENT = 3
 
 _HEADINGS: tuple[tuple[Verdict, str], ...] = (
     ("uncontrolled", "Not restricted"),
     ("allowed", "Allowed"),
-    ("failed", "Failed for another reason than the policy"),
+    ("failed", "Failed for a reason other than the policy"),
     ("denied", "Denied"),
 )
 
 
 def report_lines(report: Report, policies: Sequence[Policy], console: Console) -> list[str]:
-    """Everything that a run touched; what was denied, and what to do about it, comes last.
+    """Return all that a run accessed, as lines; denials and how to allow them come last.
 
     ``policies`` are the layers that it ran under, the oldest first.
     """
@@ -38,7 +37,7 @@ def report_lines(report: Report, policies: Sequence[Policy], console: Console) -
             continue
         expected = " (expected: nothing was enforced)" if report.mode == "observe" and verdict == "denied" else ""
         lines.append(console.paint(f"{heading}: {counts[verdict]}{expected}", verdict))
-        # Programs look for many files that are not there (locales, libraries): names that explain nothing.
+        # Programs look for many files that do not exist (locales, libraries): listing them would explain nothing.
         absent = [access for access in rows if verdict == "failed" and access.errno == "ENOENT"]
         if len(absent) > _MAX_ABSENT:
             rows = [access for access in rows if access.errno != "ENOENT"]
@@ -57,14 +56,14 @@ def report_lines(report: Report, policies: Sequence[Policy], console: Console) -
     files = ", ".join(printable(name) for name in (report.policy, *report.layers))
     lines.append(f"{console.paint(command, 'bold')} under {files}, {abi}, {report.duration_s:.2f} s")
     verdicts = [f"{counts[verdict]} {verdict}" for verdict, _ in reversed(_HEADINGS) if counts[verdict]]
-    lines.append(f"exit status {report.exit_code}; {', '.join(verdicts) or 'nothing touched that Landlock knows'}")
+    lines.append(f"exit status {report.exit_code}; {', '.join(verdicts) or 'no access that Landlock knows'}")
     for number, policy in enumerate(policies, 1):
         lines += _suggestions(report, policy, number if len(policies) > 1 else 0)
     return lines
 
 
 def _rows(accesses: Sequence[Access]) -> list[str]:
-    """One line for all accesses that differ only in process, call or spelling."""
+    """Return one line for all accesses that differ only in process, system call or spelling."""
     groups: dict[tuple[object, ...], list[Access]] = {}
     for access in accesses:
         key = (access.rights, access.object_path or access.path, access.port, access.errno, access.decided_by,
@@ -91,7 +90,7 @@ def _rows(accesses: Sequence[Access]) -> list[str]:
 
 
 def _asked(access: Access) -> str:
-    """The name that the program used; of a rename or link within a directory both."""
+    """Return the path that the program used, or both paths of a rename or link within a directory."""
     path = printable(access.path or "")
     return path if access.old_path is None else f"{printable(access.old_path)} -> {path}"
 
@@ -103,7 +102,7 @@ def _subject(access: Access) -> str:
 
 
 def _suggestions(report: Report, policy: Policy, layer: int) -> list[str]:
-    """What to change in ``policy``, which is the layer of that number, for what it denied."""
+    """Return how to allow what ``policy`` denied; ``layer`` is its number, 0 if it is the only one."""
     sentences: dict[str, None] = {}
     denied = [access for access in report.accesses if access.verdict == "denied" and access.layer == layer]
     if not denied:
@@ -111,11 +110,11 @@ def _suggestions(report: Report, policy: Policy, layer: int) -> list[str]:
     resolved = resolve(policy)
     for access in denied:
         try:
-            edits = grant(access, resolved, together=report.accesses)
+            edits = grant(access, resolved, rows=report.accesses)
         except CannotGrant as error:
             sentences[f"{_subject(access)}: {error}"] = None
             continue
-        sentences.update(dict.fromkeys(describe(edit, access, together=report.accesses) for edit in edits))
+        sentences.update(dict.fromkeys(describe(edit, access, rows=report.accesses) for edit in edits))
     shown = list(sentences)[:_MAX_SUGGESTIONS]
     more = len(sentences) - len(shown)
     return [
@@ -127,7 +126,7 @@ def _suggestions(report: Report, policy: Policy, layer: int) -> list[str]:
 
 
 def report_json(report: Report) -> dict[str, object]:
-    """The object that ``paddock test --format json`` prints."""
+    """Return the object that ``paddock test --format json`` prints."""
     return {
         "policy": report.policy,
         **({"layers": list(report.layers)} if report.layers else {}),

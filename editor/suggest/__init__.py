@@ -1,1 +1,1 @@
-"""From what a run was denied to the edits that would allow it."""
+"""Suggestions: the edits that would allow what a run was denied."""

@@ -1,6 +1,4 @@
-"""Grants: what real commands are denied under a real policy is allowed once the edits are made and the command is run
-again, and no more is granted than that took.
-"""
+"""Grants: what a real command is denied under a real policy is allowed once the edits are applied, and no more."""
 
 import os
 import pty
@@ -38,12 +36,12 @@ allowed_access = ["read_file", "write_file"]
 parent = ["/dev/null", "/proc/filesystems"]
 """
 ENVIRONMENT = {"PATH": "/usr/bin:/bin", "LC_ALL": "C.UTF-8"}
-_MOST_ROUNDS = 4
+_MAX_ROUNDS = 4
 
 
 @pytest.fixture
 def place(tmp_path: Path) -> Iterator[str]:
-    """A directory of files to work on; ``furnish`` makes it anew before each run."""
+    """Return a directory of files to work on; ``furnish`` creates it again before each run."""
     path = tmp_path / "place"
     furnish(os.fspath(path))
     yield os.fspath(path)
@@ -77,7 +75,7 @@ def denials(report: Report) -> list[Access]:
 
 
 class Granted(NamedTuple):
-    """What it took until nothing was denied any more."""
+    """The edits until nothing was denied, and the run that shows it."""
 
     edits: list[Edit]
     sentences: list[str]
@@ -86,11 +84,11 @@ class Granted(NamedTuple):
 
 
 def grant_until_nothing_is_denied(policy: PolicyDocument, command: tuple[str, ...], place: str) -> Granted:
-    """Run, grant every denial, run again. Each denial must be gone in the run after its grant."""
+    """Run and grant every denial until there is none. Each denial must be gone in the run after its grant."""
     edits: list[Edit] = []
     sentences: list[str] = []
     granted: set[tuple[object, ...]] = set()
-    for _ in range(_MOST_ROUNDS):
+    for _ in range(_MAX_ROUNDS):
         furnish(place)
         report = run(policy, command, place)
         denied = denials(report)
@@ -100,12 +98,12 @@ def grant_until_nothing_is_denied(policy: PolicyDocument, command: tuple[str, ..
             return Granted(edits, sentences, policy, report)
         for row in denied:
             granted |= {(row.object_path, row.port, right) for right in row.missing}
-            for edit in grant(row, resolve(policy.policy, base=place), together=report.accesses):
+            for edit in grant(row, resolve(policy.policy, base=place), rows=report.accesses):
                 policy = policy.apply(edit)
                 if edit not in edits:
                     edits.append(edit)
-                sentences.append(describe(edit, row, together=report.accesses))
-    raise AssertionError(f"still denied after {_MOST_ROUNDS} runs: {denied}")
+                sentences.append(describe(edit, row, rows=report.accesses))
+    raise AssertionError(f"still denied after {_MAX_ROUNDS} runs: {denied}")
 
 
 def sh(script: str) -> tuple[str, ...]:
@@ -163,7 +161,7 @@ CASES: dict[str, tuple[tuple[str, ...], Callable[[str], list[Edit]]]] = {
 
 @pytest.mark.program("/usr/bin/python3")
 @pytest.mark.parametrize("name", CASES)
-def test_a_denial_becomes_an_allowance(name: str, place: str) -> None:
+def test_grant_allows_what_was_denied(name: str, place: str) -> None:
     command, expected = CASES[name]
     furnish(place)
     assert run(document(), command, place).exit_code != 0
@@ -172,8 +170,8 @@ def test_a_denial_becomes_an_allowance(name: str, place: str) -> None:
     assert done.edits == expected(place)
 
 
-def test_a_move_that_would_gain_rights(place: str) -> None:
-    """refer alone is not enough: the file must not gain by the move what its old place does not give."""
+def test_move_that_would_gain_rights(place: str) -> None:
+    """refer alone is not enough: the file must not gain rights by the move."""
     text = f"""{BASE}
 [[path_beneath]]
 allowed_access = ["refer", "remove_file", "make_reg"]
@@ -189,7 +187,7 @@ parent = ["{place}/two"]
     assert done.edits == [path(place, "one", "execute")]
 
 
-def test_an_abstract_socket(place: str) -> None:
+def test_abstract_socket(place: str) -> None:
     name = f"\0paddock-{os.getpid()}"
     with socket.socket(socket.AF_UNIX) as server:
         server.bind(name)
@@ -201,7 +199,7 @@ def test_an_abstract_socket(place: str) -> None:
     assert "This widens the policy" in done.sentences[0]
 
 
-def test_a_device(place: str) -> None:
+def test_device(place: str) -> None:
     if query_abi() < 5:
         pytest.skip("needs Landlock ABI 5")
     ours, theirs = pty.openpty()
@@ -217,15 +215,15 @@ def test_a_device(place: str) -> None:
     ]
 
 
-def test_names_that_no_run_makes_twice(place: str) -> None:
+def test_names_that_differ_in_every_run(place: str) -> None:
     script = "import tempfile; tempfile.NamedTemporaryFile(dir='one').write(b'x')"
     done = grant_until_nothing_is_denied(document(), python(script), place)
     assert done.report.exit_code == 0
     assert all(isinstance(edit, GrantPath) and edit.path == f"{place}/one" for edit in done.edits)
-    assert any("itself cannot be named by a lasting rule" in sentence for sentence in done.sentences)
+    assert any("itself would not last" in sentence for sentence in done.sentences)
 
 
-def test_a_name_that_a_policy_cannot_hold(place: str) -> None:
+def test_name_that_is_not_valid_in_a_policy(place: str) -> None:
     name = b"\xff\n"
     script = f"import os; open({name!r}, 'a')"
     policy = document().apply(GrantPath(place, frozenset({"make_reg"})))
@@ -235,7 +233,7 @@ def test_a_name_that_a_policy_cannot_hold(place: str) -> None:
 
 
 class TestSpelling:
-    """A grant joins the rule that is there, however that spells the place."""
+    """A grant extends an existing rule, however that spells the path."""
 
     def granted(self, rule: str, place: str) -> PolicyDocument:
         text = f"{BASE}\n{rule}\n"
@@ -257,7 +255,7 @@ class TestSpelling:
         after = self.granted(rule, place)
         assert after.text.endswith('allowed_access = ["write_file", "read_file"]\nparent = ["${place}/file"]\n')
 
-    def test_through_a_variable_of_several(self, place: str) -> None:
+    def test_through_a_variable_with_several_values(self, place: str) -> None:
         rule = (
             f'[[variable]]\nname = "place"\nliteral = ["{place}", "/other"]\n\n'
             '[[path_beneath]]\nallowed_access = ["write_file"]\nparent = ["${place}/file"]'
@@ -267,21 +265,23 @@ class TestSpelling:
         assert f'allowed_access = ["read_file"]\nparent = ["{place}/file"]\n' in after.text
 
 
-class TestWhatCannotBeGranted:
-    def refused(self, command: tuple[str, ...], place: str, verdict: str, name: str) -> str:
+class TestCannotGrant:
+    def reason(self, command: tuple[str, ...], place: str, verdict: str, name: str) -> str:
         report = run(document(), command, place)
         (row,) = (row for row in report.accesses if row.verdict == verdict and (row.path or "").endswith(name))
         with pytest.raises(CannotGrant) as caught:
-            grant(row, resolve(document().policy, base=place), together=report.accesses)
+            grant(row, resolve(document().policy, base=place), rows=report.accesses)
         return str(caught.value)
 
-    def test_what_failed_for_another_reason(self, place: str) -> None:
-        said = self.refused(sh("cat /etc/no-such-file"), place, "failed", "/no-such-file")
-        assert said == "The kernel refused this for another reason than the policy (ENOENT)."
+    def test_failed_for_another_reason(self, place: str) -> None:
+        said = self.reason(sh("cat /etc/no-such-file"), place, "failed", "/no-such-file")
+        assert said == "The kernel refused this for a reason other than the policy (ENOENT)."
 
-    def test_what_landlock_has_no_say_in(self, place: str) -> None:
-        said = self.refused(("chmod", "600", "file"), place, "uncontrolled", "/file")
-        assert said.startswith("This policy has no say in it, so there is nothing to grant: Landlock has no right for")
+    def test_not_controlled_by_landlock(self, place: str) -> None:
+        said = self.reason(("chmod", "600", "file"), place, "uncontrolled", "/file")
+        assert said.startswith(
+            "The policy does not control this, so there is nothing to grant: Landlock has no right for"
+        )
 
     @pytest.mark.root
     def test_mounts(self, place: str) -> None:
@@ -289,10 +289,10 @@ class TestWhatCannotBeGranted:
             "import ctypes\nlibc = ctypes.CDLL(None, use_errno=True)\n"
             "libc.mount(b'none', b'one', b'tmpfs', 0, None)\nassert ctypes.get_errno() == 1"
         )
-        said = self.refused(python(script), place, "denied", "/one")
-        assert said.startswith("No rule can permit this: a policy that handles any filesystem right denies")
+        said = self.reason(python(script), place, "denied", "/one")
+        assert said.startswith("No rule can allow this: a policy that handles any filesystem right denies")
 
-    def test_what_was_allowed(self, place: str) -> None:
+    def test_allowed(self, place: str) -> None:
         report = run(document(), ("true",), place)
         with pytest.raises(CannotGrant, match="there is nothing to grant"):
             grant(report.accesses[0], resolve(document().policy))

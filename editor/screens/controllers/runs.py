@@ -136,7 +136,7 @@ class Runs:
 
         def grant(draft: "Workspace", reading: "EditScope | None") -> "Applied":
             try:
-                edits = suggest.grant(access, draft.resolved, together=together)
+                edits = suggest.grant(access, draft.resolved, rows=together)
             except suggest.CannotGrant as error:
                 raise EditError(str(error)) from error
             return draft.apply(*edits, reading=reading)
