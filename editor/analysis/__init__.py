@@ -1,1 +1,1 @@
-"""What the verbs and the screen both ask about a policy, as values and JSON."""
+"""Questions about a policy that the verbs and the screen share, answered as values and JSON."""

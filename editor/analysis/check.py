@@ -1,4 +1,4 @@
-"""What ``paddock check`` finds in a policy, as values and JSON."""
+"""``paddock check``: the findings about a policy, as values and JSON."""
 
 from collections.abc import Sequence
 from types import MappingProxyType
@@ -14,9 +14,9 @@ from editor.policy.model import Policy
 
 
 class Problem(NamedTuple):
-    """One finding: a stable id, where (``line`` and ``column`` from 1, 0 for the whole file), a sentence, a hint.
+    """One finding: a stable id, its place (``line`` and ``column`` from 1, 0 for the whole file), a message, a hint.
 
-    ``fixable``: ``--fix`` mends it.
+    ``fixable`` tells whether ``--fix`` can fix it.
     """
 
     id: str
@@ -29,11 +29,11 @@ class Problem(NamedTuple):
     fixable: bool = False
 
 
-class Checked(NamedTuple):
-    """One policy (a file, or several together) and everything found in it. ``valid``: it can be read and parsed.
+class CheckResult(NamedTuple):
+    """The findings in one policy, of one file or several; ``valid`` tells whether it can be read and parsed.
 
-    ``notes`` are possibly intentional: they do not count. ``fixed`` is gone from the texts that ``rewritten`` has for
-    the caller to save; ``unmended`` says in sentences which files were left alone, and why.
+    ``notes`` are possibly intentional and do not count. ``fixed`` is what the texts in ``rewritten``, which the caller
+    saves, no longer have; ``unfixed`` has a sentence for each file that was left alone.
     """
 
     file: str
@@ -41,16 +41,16 @@ class Checked(NamedTuple):
     problems: tuple[Problem, ...]
     notes: tuple[Problem, ...] = ()
     fixed: tuple[Problem, ...] = ()
-    unmended: tuple[str, ...] = ()
+    unfixed: tuple[str, ...] = ()
     rewritten: tuple[Fixed, ...] = ()
 
     @property
     def status(self) -> int:
-        """The exit status that says this."""
+        """The exit status of ``paddock check`` for this policy."""
         return 2 if not self.valid else 1 if self.problems else 0
 
     def to_json(self) -> dict[str, Any]:
-        """One element of ``files`` in ``paddock check --format json``."""
+        """Return the element of ``files`` in ``paddock check --format json``."""
         return {
             "file": self.file,
             "status": ("clean", "findings", "invalid")[self.status],
@@ -60,11 +60,11 @@ class Checked(NamedTuple):
         }
 
 
-class Check(NamedTuple):
-    """What to check: files and directories that make one policy together, and for what.
+class CheckRequest(NamedTuple):
+    """What to check: the files and directories ``paths``, composed into one policy.
 
-    ``abi`` is the Landlock version that the policy is meant for, by default its own; findings of the kinds ``ignored``
-    are left out. With ``fix``, which takes no ``variables``, what can be fixed in each file on its own is.
+    ``abi`` is the Landlock version that the policy is written for, by default its own. Findings with an id in
+    ``ignored`` are dropped. ``fix`` fixes each file individually, and takes no ``variables``.
     """
 
     paths: tuple[str, ...]
@@ -74,57 +74,57 @@ class Check(NamedTuple):
     fix: bool = False
 
 
-def check(request: Check) -> Checked:
-    """Parse and lint one policy, which is read once; nothing is written."""
+def check(request: CheckRequest) -> CheckResult:
+    """Parse, lint and possibly fix one policy. It is read once and not written."""
     shown = " + ".join(request.paths)
     files = read_files(request.paths)
     policy, errors = combine(files, request.paths, request.variables)
     if policy is None:
-        return Checked(shown, False, tuple(map(_invalid, errors)))
+        return CheckResult(shown, False, tuple(map(_invalid, errors)))
     rewritten: tuple[Fixed, ...] = ()
-    unmended: tuple[str, ...] = ()
+    unfixed: tuple[str, ...] = ()
     if request.fix:
-        rewritten, unmended = _fix(files, request)
+        rewritten, unfixed = _fix(files, request)
         texts = {each.file: each.after for each in rewritten}
         files = tuple(each._replace(text=texts.get(each.file, each.text)) for each in files)
         policy, errors = combine(files, request.paths, request.variables)
     fixed = tuple(_problem(found) for each in rewritten for found in each.findings)
     if policy is None:
-        return Checked(shown, False, tuple(map(_invalid, errors)), (), fixed, unmended, rewritten)
+        return CheckResult(shown, False, tuple(map(_invalid, errors)), (), fixed, unfixed, rewritten)
     problems = [_problem(each) for each in _findings(policy, request)]
-    return Checked(
+    return CheckResult(
         shown,
         True,
         tuple(each for each in problems if each.severity != "note"),
         tuple(each for each in problems if each.severity == "note"),
         fixed,
-        unmended,
+        unfixed,
         rewritten,
     )
 
 
-def _fix(files: Sequence[FileText], request: Check) -> tuple[tuple[Fixed, ...], tuple[str, ...]]:
-    """Fix each file on its own: those that changed, and why nothing was tried in some."""
+def _fix(files: Sequence[FileText], request: CheckRequest) -> tuple[tuple[Fixed, ...], tuple[str, ...]]:
+    """Return the files that changed, each fixed individually, and why some were left alone."""
 
     def find(policy: Policy) -> tuple[Finding, ...]:
         found = _findings(policy, request)
-        # A variable that its own file does not use may be there for another one.
+        # A variable that this file does not use may be used by another one.
         return found if len(files) == 1 else tuple(each for each in found if each.id != "unused-variable")
 
     rewritten = []
-    unmended = []
+    unfixed = []
     for file in files:
         try:
             fixed = fix(file, find)
-        except PolicyError as error:  # what it uses is defined in another file
-            unmended.append(f"{error}: nothing was mended in this file, which means nothing by itself.")
+        except PolicyError as error:  # it uses what another file defines
+            unfixed.append(f"{error}: nothing was fixed in this file, which is not valid on its own.")
             continue
         if fixed.after != fixed.before:
             rewritten.append(fixed)
-    return tuple(rewritten), tuple(unmended)
+    return tuple(rewritten), tuple(unfixed)
 
 
-def _findings(policy: Policy, request: Check) -> tuple[Finding, ...]:
+def _findings(policy: Policy, request: CheckRequest) -> tuple[Finding, ...]:
     found = lint(policy, resolve(policy), target_abi=request.abi)
     return tuple(each for each in found if each.id not in request.ignored)
 

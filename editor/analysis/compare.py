@@ -1,4 +1,4 @@
-"""``paddock diff``: how two policies differ, as values and JSON."""
+"""``paddock diff``: what two policies allow beyond each other, as values and JSON."""
 
 from typing import Any, NamedTuple
 
@@ -7,7 +7,7 @@ from editor.evaluation.resolve import resolve
 from editor.policy.model import Policy
 
 
-class Compared(NamedTuple):
+class PolicyComparison(NamedTuple):
     """Two policies by name, the ABI they were compared for, and how they differ."""
 
     a: str
@@ -16,7 +16,7 @@ class Compared(NamedTuple):
     comparison: Comparison
 
     def to_json(self) -> dict[str, Any]:
-        """The object that ``paddock diff --format json`` prints."""
+        """Return the object that ``paddock diff --format json`` prints."""
         return {
             "a": self.a,
             "b": self.b,
@@ -27,6 +27,6 @@ class Compared(NamedTuple):
         }
 
 
-def compared(a: Policy, b: Policy, abi: int) -> Compared:
+def compare_policies(a: Policy, b: Policy, abi: int) -> PolicyComparison:
     """Compare two policies on this machine."""
-    return Compared(a.file, b.file, abi, compare(resolve(a), resolve(b), abi))
+    return PolicyComparison(a.file, b.file, abi, compare(resolve(a), resolve(b), abi))

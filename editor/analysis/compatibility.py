@@ -1,4 +1,4 @@
-"""What becomes of a policy on every version of Landlock, by kernel and by distribution release."""
+"""``paddock check --compat``: what each Landlock ABI, kernel and distribution release enforces of a policy."""
 
 from typing import Any, NamedTuple
 
@@ -9,7 +9,7 @@ from editor.policy.reference import REFERENCE_ABI
 
 
 class Release(NamedTuple):
-    """A distribution release, the kernel it came with, and the Landlock version of that; ``note`` is a sentence."""
+    """A distribution release, the kernel it shipped with and its Landlock ABI; ``note`` is a sentence."""
 
     name: str
     kernel: str
@@ -17,7 +17,7 @@ class Release(NamedTuple):
     note: str = ""
 
 
-# Kernels as released; updates, backports and hardware-enablement kernels may be newer: "paddock abi" asks the kernel.
+# Kernels as first released; updates, backports and hardware-enablement kernels may have a newer ABI.
 RELEASES: tuple[Release, ...] = (
     # github.com/landlock-lsm/rust-landlock/pull/41 (5.15: ABI 1, 6.1: ABI 2), github.com/jdx/aube/pull/350
     Release("Ubuntu 22.04", "5.15", 1),
@@ -27,7 +27,7 @@ RELEASES: tuple[Release, ...] = (
     # github.com/multikernel/sandlock/issues/17: 5.14.0-570.79.1.el9_6 answers ABI 5
     Release("RHEL 9.6", "5.14", 5),
     # my_landlock.h of xz 5.8.2: since 5.14.0-603.el9 the kernel answers ABI 6, without LANDLOCK_SCOPE_SIGNAL
-    Release("RHEL 9.7", "5.14", 6, "RHEL 9.7 kernels answered ABI 6 without the scope signal when that was noticed."),
+    Release("RHEL 9.7", "5.14", 6, "Some RHEL 9.7 kernels report ABI 6 but do not enforce the scope signal."),
     # Debian's package linux-image-amd64 in trixie
     Release("Debian 13", "6.12", 6),
     # gitlab.com/redhat/centos-stream/src/kernel/centos-stream-10 (tags), cki-project/kernel-ark merge request 3454
@@ -38,10 +38,9 @@ RELEASES: tuple[Release, ...] = (
 
 
 class Level(NamedTuple):
-    """What one Landlock version makes of a policy.
+    """What one Landlock ABI enforces of a policy.
 
-    ``enforced`` and ``unrestricted`` part what the policy handles; ``breaks`` are sentences about what does not work
-    there.
+    ``enforced`` and ``unrestricted`` together are what the policy handles; ``breaks`` are sentences about what fails.
     """
 
     version: AbiVersion
@@ -52,14 +51,14 @@ class Level(NamedTuple):
 
 
 class Compatibility(NamedTuple):
-    """The whole report on ``policy``: a level for each version, and what other readers of the file do not know."""
+    """The report on ``policy``: a level for each ABI, and a sentence for what other readers of the format reject."""
 
     policy: str
     levels: tuple[Level, ...]
     readers: tuple[str, ...]
 
     def to_json(self) -> dict[str, Any]:
-        """One element of ``files`` in ``paddock check --compat --format json``."""
+        """Return the element of ``files`` in ``paddock check --compat --format json``."""
         return {
             "file": self.policy,
             "levels": [
@@ -78,7 +77,7 @@ class Compatibility(NamedTuple):
 
 
 def compatibility(policy: Policy) -> Compatibility:
-    """What becomes of ``policy`` on ABI 1 to the newest known."""
+    """Return what every known Landlock ABI enforces of ``policy``."""
     return Compatibility(policy.file, tuple(_level(policy, version) for version in ABI_VERSIONS), _readers(policy))
 
 
@@ -88,21 +87,21 @@ def _level(policy: Policy, version: AbiVersion) -> Level:
     handled = policy.handled_fs | policy.handled_net | policy.scoped
     enforced = handled & known
     breaks = []
-    # Any filesystem restriction denies refer. From ABI 2 on a rule can permit it, before that nothing can.
+    # Any filesystem restriction denies refer. From ABI 2 on a rule can grant it, before that nothing can.
     denied: RightSet = frozenset({"refer"}) if policy.handled_fs & known else frozenset()
     lines = [rule.location.line for rule in policy.path_rules if "refer" in rule.rights]
     if abi < RIGHTS["refer"].abi and denied and lines:
         where = f"line {lines[0]}" + (f" and {len(lines) - 1} more" if len(lines) > 1 else "")
         breaks.append(f"Moving and linking files between directories is denied: refer ({where}) cannot be granted.")
     if not enforced:
-        breaks.append("Nothing of the policy can be enforced: paddock run does not start the command.")
+        breaks.append("No part of the policy can be enforced, so paddock run refuses to start the command.")
     releases = tuple(each for each in RELEASES if each.abi == abi)
     breaks += [each.note for each in releases if each.note and "signal" in policy.scoped]
     return Level(version, releases, enforced | (denied & handled), handled - known - denied, tuple(breaks))
 
 
 def _readers(policy: Policy) -> tuple[str, ...]:
-    """Who reads the format and does not know a right of the policy yet."""
+    """Return sentences about other readers of the format that lack a right of ``policy``."""
     named = {name for table in policy.rulesets for name in (*table.handled_access_fs, *table.handled_access_net)}
     named |= {name for rule in policy.path_rules for name in rule.allowed_access}
     named |= {name for port_rule in policy.port_rules for name in port_rule.allowed_access}
@@ -111,10 +110,12 @@ def _readers(policy: Policy) -> tuple[str, ...]:
     sentences = []
     if bits:
         names = listed(bits)
-        sentences.append(f"{names}: no ABI known to Paddock has it; the kernel is asked when it is to be enforced.")
-        sentences.append("landlockconfig (llconfig, Island) refuses this file: it takes rights by name only.")
+        sentences.append(
+            f"{names}: not in any ABI that Paddock knows; the kernel is asked when the policy is enforced."
+        )
+        sentences.append("landlockconfig (llconfig, Island) rejects this file: it accepts rights by name only.")
     if newer:
-        sentences.append(f"landlockconfig (llconfig, Island) refuses this file: it does not know {', '.join(newer)}.")
+        sentences.append(f"landlockconfig (llconfig, Island) rejects this file: it does not know {', '.join(newer)}.")
     grouped = [
         name
         for name in in_order((policy.handled_fs | policy.handled_net) - bits)
@@ -122,6 +123,6 @@ def _readers(policy: Policy) -> tuple[str, ...]:
     ]
     if grouped and policy.abi is not None and policy.abi > REFERENCE_ABI:
         sentences.append(
-            f"landlockconfig (llconfig, Island) leaves unrestricted what its groups do not hold: {', '.join(grouped)}."
+            f"landlockconfig (llconfig, Island) does not restrict what its groups lack: {', '.join(grouped)}."
         )
     return tuple(sentences)

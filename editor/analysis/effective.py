@@ -1,4 +1,4 @@
-"""``paddock explain --all``: everything that a policy gives on this machine, as a tree of the places with rules."""
+"""``paddock explain --all``: everything that a policy grants on this machine, as a tree of the paths with rules."""
 
 import os
 from collections.abc import Iterator
@@ -13,51 +13,51 @@ from editor.sandbox.verdicts.report import AbiUsed
 
 
 class Branch(NamedTuple):
-    """One place that rules name, ``depth`` such places below /.
+    """A path that rules name; ``depth`` counts the named paths above it.
 
-    ``given`` is what rules on just this place give, ``rights`` what holds there with all above it; ``spellings`` are
-    the paths as written. Where it does not ``exist``, nothing is given yet, and ``rights`` is what would hold.
+    ``granted`` is what rules on this very path grant, ``rights`` includes what it inherits; ``spellings`` are the paths
+    as written. If it does not exist, nothing is granted yet, and ``rights`` is what would be.
     """
 
     path: str
     depth: int
-    given: tuple[GrantRef, ...]
+    granted: tuple[GrantRef, ...]
     rights: RightSet
     spellings: tuple[str, ...]
     exists: bool
     is_dir: bool
 
 
-class Effective(NamedTuple):
-    """All that a policy gives. The sets of names are filesystem, network rights and scopes together.
+class EffectiveRights(NamedTuple):
+    """Everything that a policy grants. The sets combine filesystem rights, network rights and scopes.
 
-    ``free`` is not restricted anywhere, ``denied`` is restricted and given by no rule; ``unknown`` would be restricted,
-    but the ABI does not know it.
+    ``unrestricted`` is not restricted anywhere, ``always_denied`` is restricted and granted by no rule, ``unknown``
+    would be restricted if the ABI knew it.
     """
 
     policy: str
     abi: AbiUsed
-    free: RightSet
-    denied: RightSet
+    unrestricted: RightSet
+    always_denied: RightSet
     unknown: RightSet
     branches: tuple[Branch, ...]
     ports: tuple[ResolvedPort, ...]
     scoped: RightSet
 
     def to_json(self) -> dict[str, Any]:
-        """The object that ``paddock explain --all --format json`` prints."""
+        """Return the object that ``paddock explain --all --format json`` prints."""
         return {
             "policy": self.policy,
             "abi": self.abi._asdict(),
-            "not_restricted": in_order(self.free),
-            "always_denied": in_order(self.denied),
+            "not_restricted": in_order(self.unrestricted),
+            "always_denied": in_order(self.always_denied),
             "unknown": in_order(self.unknown),
             "paths": [
                 {
                     "path": branch.path,
                     "depth": branch.depth,
                     "rights": in_order(branch.rights),
-                    "given": [{"rights": in_order(each.rights), **each.ref._asdict()} for each in branch.given],
+                    "given": [{"rights": in_order(each.rights), **each.ref._asdict()} for each in branch.granted],
                     "spelled": list(branch.spellings),
                     "exists": branch.exists,
                     "directory": branch.is_dir,
@@ -76,8 +76,8 @@ class Effective(NamedTuple):
         }
 
 
-def effective(policy: Policy, abi: AbiUsed) -> Effective:
-    """What ``policy`` gives, as Landlock version ``abi.enforced`` enforces it."""
+def effective_rights(policy: Policy, abi: AbiUsed) -> EffectiveRights:
+    """Return what ``policy`` grants when Landlock ABI ``abi.enforced`` enforces it."""
     resolved = resolve(policy)
     decider = Decider(resolved, abi.enforced)
     known = {kind: rights_of(kind, abi.enforced) for kind in ("fs", "net", "scope")}
@@ -92,7 +92,7 @@ def effective(policy: Policy, abi: AbiUsed) -> Effective:
     branches = tuple(_branches(places, decider, known["fs"]))
     granted = frozenset[str]().union(*(branch.rights for branch in branches if branch.exists))
     granted = granted.union(*(port.rights for port in resolved.ports))
-    return Effective(
+    return EffectiveRights(
         policy.file,
         abi,
         (known["fs"] - decider.handled) | (known["net"] - net) | (known["scope"] - scoped),
@@ -106,18 +106,18 @@ def effective(policy: Policy, abi: AbiUsed) -> Effective:
 
 def _branches(places: dict[str, list[ResolvedPath]], decider: Decider, known: RightSet) -> Iterator[Branch]:
     above: list[str] = []
-    for where in sorted(places, key=lambda path: [] if path == "/" else path.split("/")):
-        while above and not is_beneath(where, above[-1]):
+    for place in sorted(places, key=lambda path: [] if path == "/" else path.split("/")):
+        while above and not is_beneath(place, above[-1]):
             above.pop()
-        paths = places[where]
-        exists = where == "/" or any(path.identity is not None for path in paths)
-        is_dir = where == "/" or any(path.is_dir for path in paths)
+        paths = places[place]
+        exists = place == "/" or any(path.identity is not None for path in paths)
+        is_dir = place == "/" or any(path.is_dir for path in paths)
         usable = known & FILE_RIGHTS if exists and not is_dir else known
-        given = tuple(
+        granted = tuple(
             GrantRef(each.ref, each.rights & usable) for path in paths for each in path.refs if each.rights & usable
         )
-        rights = decider.rights_on(where) & usable
+        rights = decider.rights_on(place) & usable
         if not exists:
-            rights = rights.union(*(each.rights for each in given))
-        yield Branch(where, len(above), given, rights, tuple(path.path for path in paths), exists, is_dir)
-        above.append(where)
+            rights = rights.union(*(each.rights for each in granted))
+        yield Branch(place, len(above), granted, rights, tuple(path.path for path in paths), exists, is_dir)
+        above.append(place)

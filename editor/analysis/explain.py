@@ -1,4 +1,4 @@
-"""Would a path, a port or a scope be allowed, by which rules, and what would change the answer."""
+"""``paddock explain``: is a path, port or scope allowed, by which rules, and what would change the answer."""
 
 import os
 import stat
@@ -33,19 +33,19 @@ from editor.suggest.grant import CannotGrant, describe, grant
 TargetKind = Literal["path", "port", "scope"]
 Answer = Literal["allowed", "denied", "uncontrolled"]
 
-# These are checked on the directory in which something is made, removed or moved.
-_OF_DIRECTORIES: RightSet = frozenset(
+# Rights checked on the directory in which something is made, removed or moved.
+_PARENT_RIGHTS: RightSet = frozenset(
     right.name for right in FS_RIGHTS if right.name.startswith(("make_", "remove_")) or right.name == "refer"
 )
 _CONNECTING = {"tcp": "connect_tcp", "udp": "connect_send_udp"}
 
 
 class TargetError(ValueError):
-    """What was asked about makes no sense. The message is a sentence."""
+    """A target that makes no sense. The message is a sentence."""
 
 
 class Target(NamedTuple):
-    """What is asked about, and the rights that are asked for. ``name`` is the path, or the scope."""
+    """What to explain: the target and the rights asked for. ``name`` is the path or the scope."""
 
     kind: TargetKind
     text: str
@@ -55,7 +55,7 @@ class Target(NamedTuple):
 
 
 class RightAnswer(NamedTuple):
-    """The answer for one right. ``reason`` is one sentence, empty for a plain allowance."""
+    """The answer for one right. ``reason`` is a sentence, empty if a rule simply allows it."""
 
     right: str
     answer: Answer
@@ -65,14 +65,14 @@ class RightAnswer(NamedTuple):
 
 
 class LevelGrant(NamedTuple):
-    """What one rule gives at a level of the hierarchy."""
+    """The rights that one rule grants at a level of the hierarchy."""
 
     rights: RightSet
     ref: RuleRef
 
 
 class Level(NamedTuple):
-    """One directory, or the object itself, on the way up to the root; ``mount`` is what is mounted just there."""
+    """The object or a directory above it, up to the root; ``mount`` is what is mounted right there."""
 
     path: str
     grants: tuple[LevelGrant, ...]
@@ -80,16 +80,16 @@ class Level(NamedTuple):
 
 
 class Link(NamedTuple):
-    """A symbolic link on the way to the object, absolute and without links before it, and its text."""
+    """A symbolic link followed on the way to the object: its absolute path, free of links, and its target."""
 
     path: str
     target: str
 
 
 class Explanation(NamedTuple):
-    """Everything that ``paddock explain`` says. ``object_path`` is what was checked, without symbolic links.
+    """The result of ``paddock explain``. ``object_path`` is the path that was checked, free of symbolic links.
 
-    ``notes`` and ``changes`` are sentences: what to know about the object, and what would change the answer.
+    ``notes`` and ``changes`` are sentences: facts about the object, and what would change the answer.
     """
 
     policy: str
@@ -104,11 +104,11 @@ class Explanation(NamedTuple):
 
     @property
     def allowed(self) -> bool:
-        """Whether nothing that was asked for is denied."""
+        """Whether no right asked for is denied."""
         return all(answer.answer != "denied" for answer in self.answers)
 
     def to_json(self) -> dict[str, Any]:
-        """The object that ``paddock explain --format json`` prints."""
+        """Return the object that ``paddock explain --format json`` prints."""
         return {
             "policy": self.policy,
             "target": self.target.text,
@@ -144,10 +144,10 @@ class Explanation(NamedTuple):
 
 
 def parse_target(text: str, rights: tuple[str, ...]) -> Target:
-    """What ``text`` (a path, ``tcp:443``, ``tcp:https``, ``udp:53``, ``scope:signal``) asks about.
+    """Return the target of ``text``: a path, ``tcp:443``, ``tcp:https``, ``udp:53`` or ``scope:signal``.
 
-    ``rights`` are the rights asked for; none means the one that is most likely meant. A file whose name looks like a
-    port is written with ``./`` before it. Raises TargetError.
+    ``rights`` are the rights asked for; without any, the most likely one is chosen. A file whose name looks like a port
+    is written with ``./`` in front. Raises TargetError.
     """
     scheme, colon, rest = text.partition(":")
     if colon and scheme == "scope":
@@ -159,7 +159,7 @@ def parse_target(text: str, rights: tuple[str, ...]) -> Target:
         _check(rights, known, text, "net")
         return Target("port", text, rights or (_CONNECTING[scheme],), port=_port(rest, scheme))
     if not text:
-        raise TargetError("An empty path names nothing.")
+        raise TargetError("The path is empty.")
     _check(rights, tuple(right.name for right in FS_RIGHTS), printable(text), "fs")
     if not rights:
         rights = ("read_dir",) if os.path.isdir(text) or text.endswith("/") else ("read_file",)
@@ -167,29 +167,29 @@ def parse_target(text: str, rights: tuple[str, ...]) -> Target:
 
 
 def _check(names: tuple[str, ...], known: tuple[str, ...], subject: str, kind: Kind) -> None:
-    """Refuse what is not among the ``known`` names and is no right of ``kind`` without a name either."""
+    """Raise TargetError for a name that is neither ``known`` nor an unnamed right of ``kind``."""
     for name in names:
         mask = mask_of(name)
         beyond = mask is not None and kind_of(name) == kind and not named_bits(kind, mask)
         if name not in known and not beyond:
-            raise TargetError(f"There is no '{printable(name)}' for {subject}. There are: {', '.join(known)}.")
+            raise TargetError(f"Unknown right '{printable(name)}' for {subject}. Choose from {', '.join(known)}.")
 
 
 def _port(text: str, protocol: str) -> int:
     if text.isascii() and text.isdigit():
         if int(text) <= 65535:
             return int(text)
-        raise TargetError(f"{text} is no port: ports are 0 to 65535.")
+        raise TargetError(f"{text} is not a port: ports are 0 to 65535.")
     import socket  # noqa: PLC0415 only for names
 
     try:
         return socket.getservbyname(text, protocol)
     except (OSError, UnicodeError) as error:
-        raise TargetError(f"There is no {protocol} service named '{printable(text)}' in /etc/services.") from error
+        raise TargetError(f"Unknown {protocol} service '{printable(text)}': /etc/services does not list it.") from error
 
 
 def explain(policy: Policy, target: Target, abi: AbiUsed) -> Explanation:
-    """The answer for ``target`` under ``policy``, as Landlock version ``abi.enforced`` gives it."""
+    """Return the answer for ``target`` under ``policy`` when Landlock ABI ``abi.enforced`` enforces it."""
     resolved = resolve(policy)
     decider = Decider(resolved, abi.enforced)
     answers = []
@@ -217,9 +217,9 @@ def explain(policy: Policy, target: Target, abi: AbiUsed) -> Explanation:
 
 
 def _checked_path(target: Target, right: str) -> str:
-    """The path on which ``right`` is checked: for what changes a directory not a file, but the directory it is in."""
+    """Return the path on which ``right`` is checked: the parent directory for making, removing and moving."""
     path = target.name
-    if right not in _OF_DIRECTORIES or os.path.isdir(path):
+    if right not in _PARENT_RIGHTS or os.path.isdir(path):
         return path
     return os.path.dirname(path.rstrip("/")) or ("/" if path.startswith("/") else ".")
 
@@ -233,10 +233,10 @@ def _decide(decider: Decider, target: Target, path: str, right: str) -> Decision
 
 
 def _levels(resolved: ResolvedPolicy, decider: Decider, object_path: str) -> tuple[Level, ...]:
-    """The object and every directory above it, each with what the rules on just that give."""
+    """Return the object and every directory above it, each with what rules on that very path grant."""
     identities = {path.path: path.identity for path in resolved.paths}
     grants = decider.inherited(object_path, follow=False)
-    mounts = {mount.point: mount for mount in read_mounts()}  # of several at one place the last is seen
+    mounts = {mount.point: mount for mount in read_mounts()}  # of several at one path, the last is visible
     levels = []
     path = object_path
     while True:
@@ -253,7 +253,7 @@ def _levels(resolved: ResolvedPolicy, decider: Decider, object_path: str) -> tup
 
 
 def _links(path: str) -> tuple[Link, ...]:
-    """The symbolic links that are followed on the way to ``path``, in that order."""
+    """Return the symbolic links followed on the way to ``path``, in order."""
     found: list[Link] = []
     names = os.path.join(os.getcwd(), path).split("/")[::-1]
     real = "/"
@@ -267,7 +267,7 @@ def _links(path: str) -> tuple[Link, ...]:
         here = os.path.join(real, name)
         try:
             text = os.readlink(here)
-        except (OSError, ValueError):  # no link, or nothing at all; ValueError: a NUL in the path
+        except (OSError, ValueError):  # not a link, or missing; ValueError: a NUL in the path
             real = here
             continue
         if len(found) == MAX_LINKS:
@@ -282,32 +282,32 @@ def _notes(target: Target, object_path: str) -> tuple[str, ...]:
     spelled = os.path.abspath(target.name)
     shown = printable(target.name)
     if not os.path.lexists(spelled):
-        return (f"{shown} does not exist: what decides is {printable(object_path)}.",)
+        return (f"{shown} does not exist, so {printable(object_path)} decides.",)
     try:
         status = os.stat(spelled)
     except OSError as error:
-        return (f"{shown} cannot be looked at ({error.strerror}): what decides is {printable(object_path)}.",)
+        return (f"{shown} cannot be examined ({error.strerror}), so {printable(object_path)} decides.",)
     notes = []
     real = os.path.realpath(spelled)
     if real != spelled:
-        notes.append(f"{shown} leads to {printable(real)}, and that is what counts.")
+        notes.append(f"{shown} resolves to {printable(real)}, which decides.")
     if set(target.rights) & {"execute"} and stat.S_ISREG(status.st_mode) and "read_file" not in target.rights:
-        notes.append("Executing needs execute and read_file, on the program and on the interpreter that it names.")
+        notes.append("Executing needs execute and read_file on the program and on its interpreter.")
     if object_path != real:
-        names = listed(_OF_DIRECTORIES & set(target.rights))
-        notes.append(f"{names} is checked on the directory, {printable(object_path)}.")
+        names = listed(_PARENT_RIGHTS & set(target.rights))
+        notes.append(f"{names} is checked on the directory {printable(object_path)}.")
     return tuple(notes)
 
 
 def _binding_notes(decider: Decider) -> tuple[str, ...]:
-    """What the kernel asks besides where a UDP socket connects or sends: see net.c in security/landlock."""
+    """Return what the kernel checks besides, for a UDP socket that connects or sends (security/landlock/net.c)."""
     if decider.port(0, "bind_udp").allowed:
         return ()
-    return ("A UDP socket that is not bound yet gets a free port by it, which needs bind_udp on port 0: not granted.",)
+    return ("This also binds an unbound UDP socket to a free port, which needs bind_udp on port 0: not granted.",)
 
 
 def _changes(resolved: ResolvedPolicy, target: Target, answer: RightAnswer, decision: Decision, abi: int) -> list[str]:
-    """What would change the answer for one right."""
+    """Return what would change the answer for one right, as sentences."""
     right = answer.right
     if answer.answer == "denied":
         return _grants(resolved, target, answer, decision)
@@ -315,7 +315,7 @@ def _changes(resolved: ResolvedPolicy, target: Target, answer: RightAnswer, deci
         since = right_of(right).abi
         if since > abi:
             if since == UNKNOWN_ABI:
-                return [f"Only a kernel later than Landlock ABI {LATEST_ABI} can restrict {right}."]
+                return [f"Only a kernel with an ABI newer than {LATEST_ABI} can restrict {right}."]
             return [f"A kernel with Landlock ABI {since} or later can restrict {right}."]
         if right in decision.uncontrolled and decision.object is None and target.kind == "path":
             return []
@@ -324,8 +324,8 @@ def _changes(resolved: ResolvedPolicy, target: Target, answer: RightAnswer, deci
     if target.kind == "scope":
         return []
     rules = " and ".join(place(ref) for ref in answer.decided_by)
-    further = "; rules further up may still grant it" if target.kind == "path" else ""
-    return [f"To deny {right}, take it out of {rules}{further}."]
+    further = "; a rule further up may still grant it" if target.kind == "path" else ""
+    return [f"To deny {right}, remove it from {rules}{further}."]
 
 
 def _grants(resolved: ResolvedPolicy, target: Target, answer: RightAnswer, decision: Decision) -> list[str]:
@@ -352,5 +352,5 @@ def _grants(resolved: ResolvedPolicy, target: Target, answer: RightAnswer, decis
 
 
 def place(ref: RuleRef) -> str:
-    """A rule's place as people and editors read it, ``file:line``, and what stands there."""
+    """Return where a rule is and what it is: ``file:line (rule)``."""
     return f"{printable(ref.file)}:{ref.line} ({printable(ref.rule)})"

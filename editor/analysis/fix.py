@@ -1,4 +1,4 @@
-"""``paddock check --fix``: fix in a policy's text what can be fixed without changing what it means on this machine."""
+"""``paddock check --fix``: fix findings in a policy's text without changing what it means on this machine."""
 
 from collections.abc import Callable
 from typing import NamedTuple
@@ -11,12 +11,12 @@ from editor.policy.compose import FileText
 from editor.policy.files import format_of
 from editor.policy.model import Policy
 
-# Taking one thing away can make another superfluous; this many rounds end any chain that people write.
+# One fix can make another entry redundant; no policy that people write needs more rounds.
 _ROUNDS = 10
 
 
 class Fixed(NamedTuple):
-    """A policy file's text before and after, and what was fixed; everything else stays to the byte."""
+    """A policy file's text before and after, and what was fixed; all other bytes are the same."""
 
     file: str
     before: str
@@ -35,7 +35,7 @@ def fix(file: FileText, find: Callable[[Policy], tuple[Finding, ...]]) -> Fixed:
         for edit in fixes(found):
             try:
                 document = document.apply(edit)
-            except EditError:  # such as the last thing in the file: it stays, and is reported again
+            except EditError:  # such as removing the last table: it stays, and is reported again
                 refused |= {each for each in found if edit in each.fix}
         if document.text == before:
             break

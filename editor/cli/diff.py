@@ -1,47 +1,51 @@
-"""``paddock diff``: what one policy allows and another does not, by meaning."""
+"""``paddock diff``: show what one policy allows and another does not."""
 
 import sys
 
-from editor.analysis.compare import Compared, compared
+from editor.analysis.compare import PolicyComparison, compare_policies
 from editor.cli.console import Console, columns, prepare_streams, print_json
 from editor.cli.options import FORMATS, abi_number, add_file_options, load_policy, new_parser, one_file_of, parse
 from editor.escape import printable
 from editor.evaluation.diff import Difference
 from editor.landlock.rights import LATEST_ABI, listed
 
-# Of the places beneath where a difference does not hold; --format json lists all.
+# How many exceptions to a difference are shown; --format json lists all.
 _MAX_EXCEPTIONS = 5
 
 
 def main(words: list[str]) -> int:
-    """Compare two policies; status 1 when they differ."""
+    """Compare two policies; status 1 if they differ."""
     parser = new_parser(
         "diff",
         "[--abi N] [--exit-code] [--format text|json] A B",
-        "What B allows here that A does not, and the other way round: by meaning, not by text. "
-        "Status 0: the same, 1: they differ, 2: error.",
+        "Show what B allows on this machine that A does not, and the reverse: by meaning, not by text. "
+        "Status 0: they allow the same, 1: they differ, 2: error.",
     )
     add_file_options(parser)
     parser.add_argument("--abi", type=abi_number, metavar="N", help="compare for this Landlock ABI")
-    parser.add_argument("--exit-code", action="store_true", help="as for git diff; the status tells in any case")
+    parser.add_argument(
+        "--exit-code", action="store_true", help="accepted as for git diff; the exit status is the same without it"
+    )
     parser.add_argument("--format", choices=FORMATS, default="text")
     options = parse(parser, words)
     a, b = one_file_of(options, parser, following=1)
     prepare_streams()
-    result = compared(load_policy(a, options), load_policy(b, options), min(options.abi or LATEST_ABI, LATEST_ABI))
+    result = compare_policies(
+        load_policy(a, options), load_policy(b, options), min(options.abi or LATEST_ABI, LATEST_ABI)
+    )
     if options.format == "json":
         print_json(result.to_json())
     else:
         console = Console(sys.stdout)
-        console.write(compared_lines(result, console))
+        console.write(comparison_lines(result, console))
     return 0 if result.comparison.same else 1
 
 
-def compared_lines(result: Compared, console: Console) -> list[str]:
-    """What each of the two allows beyond the other."""
+def comparison_lines(result: PolicyComparison, console: Console) -> list[str]:
+    """Return what each of the two allows beyond the other, as lines."""
     a, b = printable(result.a), printable(result.b)
     if result.comparison.same:
-        return [f"{a} and {b} allow the same here."]
+        return [f"{a} and {b} allow the same on this machine."]
     lines: list[str] = []
     for more, less, found in ((b, a, result.comparison.only_b), (a, b, result.comparison.only_a)):
         if not found:

@@ -1,10 +1,10 @@
-"""``paddock explain``: whether and by which rule a target is allowed, and with ``--all`` everything a policy gives."""
+"""``paddock explain``: say if a target is allowed and by which rule, or show everything that a policy grants."""
 
 import argparse
 import os
 import sys
 
-from editor.analysis.effective import Effective, effective
+from editor.analysis.effective import EffectiveRights, effective_rights
 from editor.analysis.explain import Explanation, Level, TargetError, explain, parse_target, place
 from editor.cli.console import Console, columns, prepare_streams, print_json
 from editor.cli.options import (
@@ -27,17 +27,19 @@ from editor.sandbox.verdicts.report import AbiUsed
 
 
 def main(words: list[str]) -> int:
-    """Answer for one target, or with ``--all`` for the whole policy; status 1 when denied."""
+    """Explain one target, or with ``--all`` the whole policy; status 1 if the target is denied."""
     parser = new_parser(
         "explain",
         "[--right R]... [--abi N] [--format text|json] FILE TARGET | --all FILE",
-        "Would TARGET be allowed, and by which rule? TARGET is a path, tcp:443, tcp:https, udp:53 or scope:signal. "
+        "Say if TARGET is allowed, and by which rule. TARGET is a path, tcp:443, tcp:https, udp:53 or scope:signal. "
         "Status 0: allowed, 1: denied, 2: error.",
     )
     add_file_options(parser)
-    parser.add_argument("--right", action="append", default=[], metavar="R", help="a right by its kernel name")
-    parser.add_argument("--all", action="store_true", help="everything that FILE gives, as a tree; status 0")
-    parser.add_argument("--abi", type=abi_number, metavar="N", help="answer for this Landlock ABI")
+    parser.add_argument(
+        "--right", action="append", default=[], metavar="R", help="a right to ask for, by its kernel name"
+    )
+    parser.add_argument("--all", action="store_true", help="show everything that FILE grants, as a tree; status 0")
+    parser.add_argument("--abi", type=abi_number, metavar="N", help="explain for this Landlock ABI")
     parser.add_argument("--format", choices=FORMATS, default="text")
     options = parse(parser, words)
     return _explain_all(options, parser) if options.all else _explain(options, parser)
@@ -62,11 +64,11 @@ def _explain(options: argparse.Namespace, parser: argparse.ArgumentParser) -> in
 
 def _explain_all(options: argparse.Namespace, parser: argparse.ArgumentParser) -> int:
     if options.right:
-        parser.error("--right asks about a TARGET, --all about everything")
+        parser.error("--right needs a TARGET, and --all takes none")
     (file,) = one_file_of(options, parser)
     prepare_streams()
     policy = load_policy(file, options)
-    found = effective(policy, _abi_to_explain(policy, options.abi))
+    found = effective_rights(policy, _abi_to_explain(policy, options.abi))
     if options.format == "json":
         print_json(found.to_json())
     else:
@@ -76,24 +78,24 @@ def _explain_all(options: argparse.Namespace, parser: argparse.ArgumentParser) -
 
 
 def _abi_to_explain(policy: Policy, asked: int | None) -> AbiUsed:
-    """Return the ABI to answer for: the one asked for, the kernel's, or without Landlock the policy's own."""
+    """Return the ABI to explain for: ``asked``, else the kernel's, else the policy's own."""
     state = probe()
     return AbiUsed(state.abi, min(asked or state.abi or policy.abi or LATEST_ABI, LATEST_ABI))
 
 
 def explanation_lines(explanation: Explanation, policy: Policy, console: Console) -> list[str]:
-    """The answer for ``policy``, the way up the hierarchy, and what would change it."""
+    """Return the answer, the rules on the way up to the root, and what would change the answer, as lines."""
     verdict = "allowed" if explanation.allowed else "denied"
     subject = printable(explanation.target.text)
     if all(answer.answer == "uncontrolled" for answer in explanation.answers):
-        verdict, said = "uncontrolled", "not restricted"
+        verdict, word = "uncontrolled", "not restricted"
     else:
-        said = verdict
+        word = verdict
     abi = f"Landlock ABI {explanation.abi.enforced}"
     if explanation.abi.kernel < explanation.abi.enforced:
         has = f"ABI {explanation.abi.kernel}" if explanation.abi.kernel else "no Landlock"
         abi += f", but this kernel has {has}"
-    lines = [f"{subject}: {console.paint(said, verdict)}  ({abi})", ""]
+    lines = [f"{subject}: {console.paint(word, verdict)}  ({abi})", ""]
     rows = []
     for answer in explanation.answers:
         why = [place(ref) for ref in answer.decided_by] if answer.answer == "allowed" else []
@@ -103,10 +105,10 @@ def explanation_lines(explanation: Explanation, policy: Policy, console: Console
     lines += columns(rows)
     lines += [f"  {note}" for note in explanation.notes]
     if explanation.links:
-        lines += ["", "Symbolic links on the way:"]
+        lines += ["", "Symbolic links followed:"]
         lines += columns([[printable(link.path), f"-> {printable(link.target)}"] for link in explanation.links])
     if explanation.levels:
-        lines += ["", "From the object up to the root:"]
+        lines += ["", "From the object to the root:"]
         rows = []
         for level in explanation.levels:
             path = printable(level.path) + _mounted(level)
@@ -115,29 +117,29 @@ def explanation_lines(explanation: Explanation, policy: Policy, console: Console
                 rows.append([path, "-", ""])
         lines += columns(rows)
     if explanation.changes:
-        lines += ["", f"What would change it ({edit_command(policy)}):"]
+        lines += ["", f"To change this ({edit_command(policy)}):"]
         lines += [f"  {sentence}" for sentence in explanation.changes]
     return lines
 
 
 def _mounted(level: Level) -> str:
-    """What is mounted at a level: rules belong to the directory that is seen there."""
+    """Return what is mounted at ``level``: a rule belongs to the directory that is visible there."""
     mount = level.mount
     if mount is None or level.path == "/":
         return ""
     return f"  [bind mount of {printable(mount.root)}]" if mount.is_bind else f"  [{printable(mount.kind)} mount]"
 
 
-def effective_lines(found: Effective, console: Console) -> list[str]:
-    """The tree and what holds beside it."""
+def effective_lines(found: EffectiveRights, console: Console) -> list[str]:
+    """Return the tree of paths, the ports and the scopes as lines."""
     lines = [console.paint(f"{printable(found.policy)}  (Landlock ABI {found.abi.enforced})", "bold")]
     facts = (
-        ("not restricted", found.free),
-        ("always denied", found.denied),
+        ("not restricted", found.unrestricted),
+        ("always denied", found.always_denied),
         (f"unknown to ABI {found.abi.enforced}", found.unknown),
     )
     lines += columns([[name, listed(rights)] for name, rights in facts if rights])
-    lines += ["", console.paint("Files: what rules give there, and what holds with all above", "bold")]
+    lines += ["", console.paint("Files: rights granted there, + rights inherited from above", "bold")]
     rows = []
     stack: list[str] = []
     for branch in found.branches:
@@ -147,22 +149,22 @@ def effective_lines(found: Effective, console: Console) -> list[str]:
             label = branch.path[len(stack[-1]) :]
         stack.append(branch.path)
         label = "  " * branch.depth + printable(label)
-        given = frozenset[str]().union(*(each.rights for each in branch.given))
+        granted = frozenset[str]().union(*(each.rights for each in branch.granted))
         if not branch.exists:
-            would = f"does not exist; would give {listed(given) or 'nothing'}"
-            rows.append([label, would, "", _places(branch.given)])
+            would = f"does not exist; would grant {listed(granted) or 'nothing'}"
+            rows.append([label, would, "", _places(branch.granted)])
             continue
-        beside = listed(branch.rights - given)
-        where = _places(branch.given)
+        inherited = listed(branch.rights - granted)
+        where = _places(branch.granted)
         if others := [printable(each) for each in branch.spellings if os.path.abspath(each) != branch.path]:
             where += f" (as {', '.join(others)})"
-        rows.append([label, listed(given) or "-", f"+ {beside}" if beside else "", where])
+        rows.append([label, listed(granted) or "-", f"+ {inherited}" if inherited else "", where])
     lines += columns(rows)
     if found.ports:
         lines += ["", console.paint("Ports", "bold")]
         lines += columns([[str(port.port), listed(port.rights) or "-", _places(port.refs)] for port in found.ports])
     if found.scoped:
-        lines += ["", console.paint("Kept inside the sandbox", "bold"), f"  {listed(found.scoped)}"]
+        lines += ["", console.paint("Scoped to the sandbox", "bold"), f"  {listed(found.scoped)}"]
     return lines
 
 

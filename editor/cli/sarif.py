@@ -1,4 +1,4 @@
-"""Findings in SARIF 2.1.0 (OASIS), the form that code hosts show beside the lines of a change."""
+"""Findings in SARIF 2.1.0 (OASIS), which code hosts show next to the lines of a change."""
 
 import os
 from collections.abc import Sequence
@@ -6,16 +6,16 @@ from typing import Any
 from urllib.parse import quote
 
 from editor import __version__
-from editor.analysis.check import Checked, Problem
+from editor.analysis.check import CheckResult, Problem
 from editor.analysis.lint.catalogue import LINTS, Lint
 from editor.policy.compose import VAR_OPTION
 
 _SCHEMA = "https://docs.oasis-open.org/sarif/sarif/v2.1.0/errata01/os/schemas/sarif-schema-2.1.0.json"
-_INVALID = Lint("error", "Not a valid policy", "No launcher takes a file that breaks the rules of the format.")
+_INVALID = Lint("error", "Not a valid policy", "Launchers refuse a file that breaks the rules of the format.")
 
 
-def sarif(checked: Sequence[Checked]) -> dict[str, Any]:
-    """The log of one run of ``paddock check``, notes included."""
+def sarif(results: Sequence[CheckResult]) -> dict[str, Any]:
+    """Return the log of one run of ``paddock check``, notes included."""
     kinds = {"invalid": _INVALID, **LINTS}
     rules = [
         {
@@ -36,7 +36,7 @@ def sarif(checked: Sequence[Checked]) -> dict[str, Any]:
                 "columnKind": "unicodeCodePoints",
                 "results": [
                     _result(problem, order.index(problem.id))
-                    for each in checked
+                    for each in results
                     for problem in (*each.problems, *each.notes)
                 ],
             }
@@ -59,6 +59,6 @@ def _result(problem: Problem, index: int) -> dict[str, Any]:
 
 
 def _uri(file: str) -> str:
-    """A relative path stays relative: hosts take it from the root of the repository."""
+    """Return ``file`` as a URI; a relative path stays relative, since hosts resolve it against the repository."""
     plain = quote(os.fsencode(os.path.normpath(file)))
     return f"file:///{plain.lstrip('/')}" if plain.startswith("/") else plain

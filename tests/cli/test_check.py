@@ -18,7 +18,7 @@ from editor.landlock.rights import in_order, rights_of
 from tests.cli.harness import POLICY as WIDE_POLICY
 from tests.cli.harness import json_of, paddock, write
 
-# Without a path that holds credentials.
+# No path in it has credentials.
 POLICY = WIDE_POLICY.replace('"/etc", ', '"/etc/hosts", ')
 
 
@@ -34,7 +34,7 @@ def test_clean(files: Path) -> None:
     done = paddock("check", "clean.toml", cwd=files)
     assert (done.returncode, done.stdout, done.stderr) == (
         0,
-        "clean.toml: no findings (2 notes, --notes shows them)\n",
+        "clean.toml: no findings (notes: 2; show them with --notes)\n",
         "",
     )
 
@@ -47,7 +47,7 @@ def test_findings(files: Path) -> None:
     )
 
 
-def test_everything_that_is_wrong_is_said_at_once(files: Path) -> None:
+def test_all_errors_are_reported_at_once(files: Path) -> None:
     done = paddock("check", "broken.toml", cwd=files)
     assert (done.returncode, done.stderr) == (2, "")
     first, line, caret, second, *_ = done.stdout.splitlines()
@@ -58,7 +58,7 @@ def test_everything_that_is_wrong_is_said_at_once(files: Path) -> None:
     assert second == "broken.toml:18:9: error: a port must be between 0 and 65535 [invalid]"
 
 
-def test_the_worst_file_decides(files: Path) -> None:
+def test_worst_file_decides_the_status(files: Path) -> None:
     assert paddock("check", "clean.toml", "missing.toml", cwd=files).returncode == 1
     assert paddock("check", "missing.toml", "broken.toml", "clean.toml", cwd=files).returncode == 2
 
@@ -90,13 +90,13 @@ def test_json(files: Path) -> None:
     assert said["files"][3]["findings"][0]["message"] == "cannot be read: No such file or directory"
 
 
-def test_the_abi_that_a_policy_is_meant_for(files: Path) -> None:
+def test_target_abi(files: Path) -> None:
     write(files / "new.toml", POLICY.replace('"connect_tcp"', '"connect_tcp", "connect_send_udp"'))
     done = paddock("check", "--abi", "11", "new.toml", cwd=files)
     assert done.returncode == 0 and done.stdout.startswith("new.toml: no findings")
     done = paddock("check", "--target-abi", "9", "new.toml", cwd=files)
     assert done.returncode == 1
-    assert "connect_send_udp came with ABI 10" in done.stdout
+    assert "connect_send_udp is new in ABI 10" in done.stdout
 
 
 @pytest.mark.parametrize(
@@ -114,13 +114,13 @@ def test_the_abi_that_a_policy_is_meant_for(files: Path) -> None:
         (b"x = " + b"[" * 5000, "p.toml:1:"),
     ],
 )
-def test_broken_policies_name_line_and_column(tmp_path: Path, content: bytes, said: str) -> None:
+def test_errors_name_line_and_column(tmp_path: Path, content: bytes, said: str) -> None:
     with open(tmp_path / "p.toml", "wb") as file:
         file.write(content)
     done = paddock("check", "p.toml", cwd=tmp_path)
     assert (done.returncode, done.stderr) == (2, "")
     assert done.stdout.startswith(said)
-    # What one verb refuses, no other takes, with the same place.
+    # Every verb rejects it, naming the same place.
     place = said.partition(" error")[0]
     for words in (("explain", "p.toml", "/"), ("export", "p.toml", "--to", "landlock-json")):
         other = paddock(*words, cwd=tmp_path)
@@ -133,14 +133,14 @@ def test_broken_policies_name_line_and_column(tmp_path: Path, content: bytes, sa
     assert not os.path.exists(tmp_path / "started")
 
 
-def test_what_is_no_file(tmp_path: Path) -> None:
+def test_not_a_file(tmp_path: Path) -> None:
     for path, reason in (("/dev", "no policy in this directory"), ("/no/such", "cannot be read: No such file")):
         done = paddock("check", path, cwd=tmp_path)
         assert done.returncode == 2 and done.stdout.startswith(f"{path}: error: {reason}")
     assert "larger than" in paddock("check", "/dev/zero").stdout
 
 
-def test_notes_are_said_when_asked_for(files: Path) -> None:
+def test_notes_are_shown_on_request(files: Path) -> None:
     done = paddock("check", "--notes", "clean.toml", cwd=files)
     lines = done.stdout.splitlines()
     assert (done.returncode, len(lines)) == (0, 3)
@@ -154,7 +154,7 @@ def test_findings_can_be_ignored(files: Path) -> None:
     done = paddock("check", "--ignore", "missing-path", "missing.toml", cwd=files)
     assert done.returncode == 0
     done = paddock("check", "--ignore", "no-such-id", "missing.toml", cwd=files)
-    assert done.returncode == 2 and "there is no finding no-such-id; there are: bind-mount, " in done.stderr
+    assert done.returncode == 2 and "unknown finding no-such-id; choose from bind-mount, " in done.stderr
 
 
 FIXABLE = """\
@@ -178,7 +178,7 @@ def test_fix(files: Path) -> None:
         file.write(FIXABLE)
     os.chmod(files / "f.toml", 0o640)
     before = paddock("check", "f.toml", cwd=files)
-    assert before.returncode == 1 and before.stdout.endswith("f.toml: --fix mends 3 of 4\n")
+    assert before.returncode == 1 and before.stdout.endswith("f.toml: --fix can fix 3 of 4 findings\n")
     done = paddock("check", "--fix", "f.toml", cwd=files)
     assert done.returncode == 1  # what is left: rights that nothing restricts
     lines = done.stdout.splitlines()
@@ -199,7 +199,7 @@ def test_fix(files: Path) -> None:
         assert file.read() == text
 
 
-def test_fix_changes_nothing_of_what_it_cannot_mend(files: Path) -> None:
+def test_fix_leaves_other_files_alone(files: Path) -> None:
     with open(files / "missing.toml", "rb") as file:
         before = file.read()
     assert paddock("check", "--fix", "missing.toml", "broken.toml", cwd=files).returncode == 2
@@ -209,15 +209,18 @@ def test_fix_changes_nothing_of_what_it_cannot_mend(files: Path) -> None:
     write(files / "f.toml", FIXABLE)
     done = paddock("check", "--fix", "link.toml", cwd=files)
     assert done.returncode == 2 and "is a symbolic link" in done.stderr
-    # The other files are mended all the same.
+    # The other files are fixed nevertheless.
     done = paddock("check", "--fix", "link.toml", "f.toml", cwd=files)
     assert done.returncode == 2 and done.stdout.count(": fixed: ") == 3
     for words in (("--with", "f.toml"), ("--var", "a=b"), ("--compat",)):
         done = paddock("check", "--fix", "missing.toml", *words, cwd=files)
-        assert done.returncode == 2 and "--fix mends each file by itself: it goes without --with" in done.stderr
+        assert (
+            done.returncode == 2
+            and "--fix works on each file individually: it cannot be combined with --with" in done.stderr
+        )
 
 
-def test_fix_mends_every_file(files: Path) -> None:
+def test_fix_works_on_every_file(files: Path) -> None:
     names = ["one.toml", "two.toml", "d/three.toml", "d/four.json"]
     os.mkdir(files / "d")
     for name in names[:3]:
@@ -227,14 +230,14 @@ def test_fix_mends_every_file(files: Path) -> None:
     done = paddock("check", "--fix", "one.toml", "two.toml", "d", cwd=files)
     assert done.stderr == ""
     fixed = [line.partition(":")[0] for line in done.stdout.splitlines() if ": fixed: " in line]
-    # In the directory the variable stays: the other file could use it.
+    # In the directory the variable stays, since the other file could use it.
     assert fixed == ["one.toml"] * 3 + ["two.toml"] * 3 + ["d/four.json"] + ["d/three.toml"] * 2
     with open(files / "d/four.json", encoding="utf-8") as file:
         assert json.load(file)["pathBeneath"][0]["parent"] == ["/usr"]
     assert "fixed" not in paddock("check", "--fix", "one.toml", "two.toml", "d", cwd=files).stdout
 
 
-def test_fix_leaves_what_means_nothing_by_itself(files: Path) -> None:
+def test_fix_leaves_a_file_that_is_not_valid_on_its_own(files: Path) -> None:
     os.mkdir(files / "d")
     rule = '[[path_beneath]]\nallowed_access = ["read_file"]\nparent = ["/usr", "/usr"{}]\n'
     write(files / "d/a.toml", '[[variable]]\nname = "x"\nliteral = ["/etc"]\n' + rule.format(""))
@@ -242,7 +245,7 @@ def test_fix_leaves_what_means_nothing_by_itself(files: Path) -> None:
     done = paddock("check", "--fix", "d", cwd=files)
     assert done.returncode == 1
     assert "the variable 'x' is not defined" in done.stderr and done.stderr.count("\n") == 1
-    assert "nothing was mended in this file" in done.stderr
+    assert "nothing was fixed in this file" in done.stderr
     with open(files / "d/a.toml", encoding="utf-8") as file:
         assert file.read() == '[[variable]]\nname = "x"\nliteral = ["/etc"]\n' + rule.format("").replace(', "/usr"', "")
     with open(files / "d/b.toml", encoding="utf-8") as file:
@@ -250,14 +253,14 @@ def test_fix_leaves_what_means_nothing_by_itself(files: Path) -> None:
 
 
 def schema(name: str) -> dict[str, Any]:
-    """One of the schemas beside this file."""
+    """Load a schema from this directory."""
     with open(os.path.join(os.path.dirname(__file__), name), encoding="utf-8") as file:
         found: dict[str, Any] = json.load(file)
     return found
 
 
 def official_sarif() -> tuple[dict[str, Any], ...]:
-    """The standard's own schema, for who has a copy of it."""
+    """Return the standard's own schema if there is a copy."""
     path = os.environ.get("PADDOCK_SARIF_SCHEMA")
     if not path:
         return ()
@@ -268,7 +271,7 @@ def official_sarif() -> tuple[dict[str, Any], ...]:
 ODD = 'name with : # % \u00e9 \u202e"\n.toml'
 
 
-def test_what_is_printed_is_valid_by_its_schema(files: Path) -> None:
+def test_output_matches_its_schema(files: Path) -> None:
     for name, text in (
         (ODD, POLICY.replace('"/usr"', '"/usr", "/no/such/place\\u202e"')),
         ("fixable.toml", FIXABLE),
@@ -291,21 +294,21 @@ def test_what_is_printed_is_valid_by_its_schema(files: Path) -> None:
             assert len(said["files"] if format == "json" else said["runs"][0]["results"]) >= 1
 
 
-def test_the_sarif_schema_is_no_laxer_than_the_standard(files: Path) -> None:
-    """Logs damaged in one place each: what the standard's own schema refuses, ours does too."""
+def test_sarif_schema_is_no_laxer_than_the_standard(files: Path) -> None:
+    """Damage a log in one place at a time: our schema rejects whatever the standard's own does."""
     log = json_of(paddock("check", "--format", "sarif", "missing.toml", "gone.toml", cwd=files))
     ours = jsonschema.Draft202012Validator(schema("sarif.schema.json"))
     theirs = [jsonschema.Draft4Validator(each) for each in official_sarif()]
-    refused = 0
+    rejected = 0
     for damaged in _damaged(log):
-        refused += not ours.is_valid(damaged)
+        rejected += not ours.is_valid(damaged)
         for judge in theirs:
             assert judge.is_valid(damaged) or not ours.is_valid(damaged), damaged
-    assert refused > 100
+    assert rejected > 100
 
 
 def _damaged(value: Any) -> Iterator[Any]:
-    """Copies of a JSON value with one part taken out, put in, or made another."""
+    """Yield copies of a JSON value with one part removed, added or changed."""
     yield from (None, 0, -2, "", "other", [], {})
     if isinstance(value, dict):
         yield value | {"unheard": 1}
@@ -339,7 +342,7 @@ def test_sarif(files: Path) -> None:
     assert results[-1]["locations"] == [{"physicalLocation": {"artifactLocation": {"uri": "gone.toml"}}}]
 
 
-def test_compatibility_with_every_abi(files: Path) -> None:
+def test_compat_lists_every_abi(files: Path) -> None:
     text = POLICY.replace('["read_file", "write_file"]', '["read_file", "write_file", "refer", "make_reg"]')
     write(files / "p.toml", text.replace("abi = 6", "abi = 10"))
     done = paddock("check", "--compat", "--format", "json", "p.toml", cwd=files)
@@ -355,35 +358,35 @@ def test_compatibility_with_every_abi(files: Path) -> None:
     assert ["refer (line" in "".join(level["breaks"]) for level in report["levels"]] == [True] + [False] * 10
     names = {each["name"]: level["abi"] for level in report["levels"] for each in level["releases"]}
     assert (names["Debian 12"], names["Debian 13"], names["Ubuntu 24.04"]) == (2, 6, 4)
-    assert "leaves unrestricted" in report["readers"][0]
+    assert "does not restrict" in report["readers"][0]
     shown = paddock("check", "--compat", "p.toml", cwd=files).stdout
     assert "Debian 12 (6.1)" in shown and "breaks: Moving and linking files between directories is denied" in shown
     assert paddock("check", "--compat", "broken.toml", cwd=files).returncode == 2
 
 
-def test_compatibility_of_a_right_without_a_name(files: Path) -> None:
+def test_compat_of_an_unnamed_right(files: Path) -> None:
     write(files / "p.toml", POLICY.replace('scoped = ["abi.all"]', 'scoped = ["abi.all", 0x80]'))
     (report,) = json_of(paddock("check", "--compat", "--format", "json", "p.toml", cwd=files))["files"]
     assert all(level["unrestricted"][-1] == "scope.0x80" for level in report["levels"])
     assert report["readers"] == [
-        "scope.0x80: no ABI known to Paddock has it; the kernel is asked when it is to be enforced.",
-        "landlockconfig (llconfig, Island) refuses this file: it takes rights by name only.",
+        "scope.0x80: not in any ABI that Paddock knows; the kernel is asked when the policy is enforced.",
+        "landlockconfig (llconfig, Island) rejects this file: it accepts rights by name only.",
     ]
     done = paddock("check", "--target-abi", "11", "p.toml", cwd=files)
-    assert done.returncode == 1 and "scope.0x80: no Landlock ABI up to 11 has it" in done.stdout
+    assert done.returncode == 1 and "scope.0x80: not in any Landlock ABI up to 11" in done.stdout
 
 
-def test_a_policy_that_an_old_kernel_cannot_enforce_at_all(files: Path) -> None:
+def test_policy_that_an_old_kernel_cannot_enforce(files: Path) -> None:
     write(files / "net.toml", '[[net_port]]\nallowed_access = ["bind_tcp"]\nport = [80]\n')
     (report,) = json_of(paddock("check", "--compat", "--format", "json", "net.toml", cwd=files))["files"]
     assert [bool(level["breaks"]) for level in report["levels"]] == [True] * 3 + [False] * 8
-    # The claim is the kernel's: at such an ABI nothing starts.
+    # The kernel agrees: at such an ABI nothing starts.
     done = paddock("run", "--abi", "3", "net.toml", "--", "true", cwd=files)
     assert done.returncode == 125 and "nothing of this policy can be enforced" in done.stderr
     assert paddock("run", "--abi", "4", "net.toml", "--", "true", cwd=files).returncode == 0
 
 
-def test_the_place_of_an_error_is_shown(tmp_path: Path) -> None:
+def test_faulty_line_is_shown(tmp_path: Path) -> None:
     for text, shown in (
         ("abi = 6\r\n\t\u4e2dx = 1\r\n", ["     2 |  \u4e2dx = 1", "       |  ^"]),
         ('[[ruleset]]\nscoped = ["signal", "a\u202eb"]\n',
@@ -399,13 +402,13 @@ def test_the_place_of_an_error_is_shown(tmp_path: Path) -> None:
     assert line[mark.index("^")] == "1" and line[9:].startswith("...") and line.endswith("...")
     write(tmp_path / "p.toml", "y = 1 # " + "z" * 5000)
     assert all(len(line) < 150 for line in paddock("check", "p.toml", cwd=tmp_path).stdout.splitlines())
-    # A file that is gone, or is not text, has no such line.
+    # A missing or empty file has no such line.
     write(tmp_path / "p.json", "")
     assert paddock("check", "p.json", "gone.toml", cwd=tmp_path).returncode == 2
 
 
 CLAIMS = {
-    # Each finding: what the policy lacks, the program, and what it finds out.
+    # For each finding: a policy, a program that fails under it, and its error.
     "write-without-truncate": (
         '[[ruleset]]\nhandled_access_fs = ["truncate"]\n'
         '[[path_beneath]]\nallowed_access = ["write_file"]\nparent = ["a"]\n',
@@ -432,7 +435,7 @@ CLAIMS = {
 
 
 @pytest.mark.parametrize("id_", CLAIMS)
-def test_the_kernel_does_what_a_finding_says(tmp_path: Path, id_: str) -> None:
+def test_kernel_confirms_the_finding(tmp_path: Path, id_: str) -> None:
     policy, program, error = CLAIMS[id_]
     system = '[[path_beneath]]\nallowed_access = ["execute", "read_file"]\nparent = ["/usr", "/lib", "/bin", "/etc"]\n'
     everything = ", ".join(f'"{part}"' for part in dict.fromkeys([sys.prefix, sys.base_prefix]))
@@ -448,7 +451,7 @@ def test_the_kernel_does_what_a_finding_says(tmp_path: Path, id_: str) -> None:
     command = (sys.executable, "-c", f"import os, sys\ntry:\n    {program}\nexcept OSError as error:\n    {tell}")
     done = paddock("run", "--quiet", "p.toml", "--", *command, cwd=tmp_path)
     assert done.returncode == 1 and error in done.stderr, done.stderr
-    # Without the policy it works, and what is left behind is as the finding says.
+    # Without the policy it works, and the finding is right about what is left behind.
     assert os.path.exists(tmp_path / "a" / "new") == (id_ == "make-without-write")
     if id_ == "make-without-write":
         os.unlink(tmp_path / "a" / "new")

@@ -1,4 +1,4 @@
-"""Policies of several files, and variables from the command line, in every verb; the kernel judges."""
+"""Every verb with policies of several files and variables from the command line, verified by the kernel."""
 
 import os
 from pathlib import Path
@@ -36,7 +36,7 @@ def place(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def test_run_under_a_directory_with_a_variable(place: Path) -> None:
+def test_run_with_a_directory_and_a_variable(place: Path) -> None:
     command = ("--", "sh", "-c", "echo x > a/made && echo x > b/made")
     done = paddock("run", "policy", "--var", "work=a", *command, cwd=place)
     assert done.returncode != 0 and "cannot create b/made" in done.stderr
@@ -48,7 +48,7 @@ def test_run_under_a_directory_with_a_variable(place: Path) -> None:
     assert (done.returncode, done.stderr) == (0, "")
 
 
-def test_run_warns_with_the_file_that_the_rule_is_in(place: Path) -> None:
+def test_run_warning_names_the_file_of_the_rule(place: Path) -> None:
     done = paddock("run", "policy", "--var", "work=gone", "--", "true", cwd=place)
     assert done.returncode == 0
     assert done.stderr == (
@@ -57,7 +57,7 @@ def test_run_warns_with_the_file_that_the_rule_is_in(place: Path) -> None:
 
 
 @pytest.mark.parametrize("verb", ["run", "test"])
-def test_nothing_starts_where_something_is_missing(place: Path, verb: str) -> None:
+def test_nothing_starts_if_something_is_missing(place: Path, verb: str) -> None:
     done = paddock(verb, "policy", "--", "touch", "a/started", cwd=place)
     assert done.returncode == 125 and "the variable 'work' is not defined" in done.stderr
     done = paddock(verb, "policy", "--var", "work", "--", "touch", "a/started", cwd=place)
@@ -86,7 +86,7 @@ def test_explain_and_check_and_export(place: Path) -> None:
     assert "policy/20-work.toml:7:11: warning: gone does not exist" in done.stdout
     done = paddock("export", "policy", "--var", "work=a", "--to", "resolved", cwd=place)
     resolved = json_of(done)
-    # The signal scope is handled by one file only, and the lower abi does not know what the higher one adds.
+    # Only one file handles the signal scope, and the lower abi lacks what the higher one adds.
     assert (resolved["scoped"], set(resolved["path_beneath"])) == (
         [], {"/usr", "/lib", "/lib64", "/bin", "/etc", "/proc", "a"}
     )  # fmt: skip
@@ -95,10 +95,10 @@ def test_explain_and_check_and_export(place: Path) -> None:
     assert json_of(paddock("export", "whole.toml", "--to", "resolved", cwd=place)) == resolved
 
 
-def test_the_command_that_opens_what_was_composed(place: Path) -> None:
+def test_edit_command_names_files_and_variables(place: Path) -> None:
     files = ("policy/10-system.toml", "--with", "policy/20-work.toml", "--var", "work=a b")
     opens = "paddock edit policy/10-system.toml policy/20-work.toml --var 'work=a b'"
-    assert f"What would change it ({opens}):" in paddock("explain", *files, "/root", cwd=place).stdout
+    assert f"To change this ({opens}):" in paddock("explain", *files, "/root", cwd=place).stdout
     secret = write(place / "secret", "")
     done = paddock("test", *files, "--", "cat", secret, cwd=place)
     assert f"To allow what was denied ({opens}):" in done.stderr
@@ -127,16 +127,16 @@ def test_hostile_names(place: Path) -> None:
     assert done.returncode == 2 and "not valid UTF-8" in done.stderr
 
 
-def test_what_is_wrong_with_a_given_variable_stands_in_no_file(tmp_path: Path) -> None:
+def test_finding_about_a_given_variable_has_no_file(tmp_path: Path) -> None:
     write(tmp_path / "p.toml", '[[path_beneath]]\nallowed_access = ["read_file"]\nparent = ["/usr"]\n')
     done = paddock("check", "p.toml", "--var", "x=1", cwd=tmp_path)
-    assert "--var: warning: The variable 'x' is not used by any path. [unused-variable]" in done.stdout
+    assert "--var: warning: No path uses the variable 'x'. [unused-variable]" in done.stdout
     log = json_of(paddock("check", "--format", "sarif", "p.toml", "--var", "x=1", cwd=tmp_path))
     places = {each["ruleId"]: each["locations"] for each in log["runs"][0]["results"]}
     assert places["unused-variable"] == [] and places["unhandled-right"]
 
 
-def test_what_is_said_of_all_files_together_stands_in_the_first(tmp_path: Path) -> None:
+def test_finding_about_all_files_is_placed_in_the_first(tmp_path: Path) -> None:
     for name in ("a", "b"):
         rules = f'[[path_beneath]]\nallowed_access = ["read_file"]\nparent = ["/usr/{name}"]\n'
         write(tmp_path / f"{name}.toml", f"abi = 3\n[[ruleset]]\nhandled_access_fs = ['abi.all']\n{rules}")

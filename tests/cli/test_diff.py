@@ -1,4 +1,4 @@
-"""``paddock diff``: meanings compared, with the kernel as judge of what is claimed."""
+"""``paddock diff`` compares meanings, verified by the kernel."""
 
 import os
 from pathlib import Path
@@ -32,7 +32,7 @@ def rule(rights: str, *parents: str) -> str:
 
 
 def differences(place: Path, a: str, b: str, *options: str) -> tuple[int, list[list[object]], list[list[object]]]:
-    """Exit status, and for what only A and only B allows: subject below the place, rights, exceptions."""
+    """Return the exit status, and what only A and only B allows: subject relative to ``place``, rights, exceptions."""
     write(place / "a.toml", a)
     write(place / "b.toml", b)
     done = paddock("diff", "a.toml", "b.toml", "--format", "json", *options, cwd=place)
@@ -49,11 +49,13 @@ def differences(place: Path, a: str, b: str, *options: str) -> tuple[int, list[l
     return done.returncode, only_a, only_b
 
 
-def test_the_same_in_other_words(place: Path) -> None:
+def test_same_meaning_in_other_words(place: Path) -> None:
     a = 'abi = 1\n[[ruleset]]\nhandled_access_fs = ["read_file"]\n' + rule('"read_file"', "x", "x/y", "x/w/")
     b = '[[variable]]\nname = "v"\nliteral = ["x"]\n' + rule('"read_file"', "${v}/../x")
     assert differences(place, a, b) == (0, [], [])
-    assert paddock("diff", "a.toml", "b.toml", cwd=place).stdout == "a.toml and b.toml allow the same here.\n"
+    assert (
+        paddock("diff", "a.toml", "b.toml", cwd=place).stdout == "a.toml and b.toml allow the same on this machine.\n"
+    )
 
 
 def test_what_each_allows_beyond_the_other(place: Path) -> None:
@@ -68,14 +70,14 @@ def test_what_each_allows_beyond_the_other(place: Path) -> None:
     assert done.stdout.endswith("a.toml allows nothing that b.toml does not.\n")
 
 
-def test_what_is_not_restricted_is_allowed_everywhere(place: Path) -> None:
+def test_unrestricted_rights_are_allowed_everywhere(place: Path) -> None:
     a = rule('"read_file", "write_file"', "x")
     b = rule('"read_file"', "x")
     _, only_a, only_b = differences(place, a, b)
     assert (only_a, only_b) == ([], [["/", ["write_file"], ["x"]]])
 
 
-def test_refer_is_denied_as_soon_as_anything_is(place: Path) -> None:
+def test_refer_is_denied_by_any_filesystem_restriction(place: Path) -> None:
     a = '[[ruleset]]\nscoped = ["signal"]\n'
     b = rule('"read_file"', "/")
     _, only_a, only_b = differences(place, a, b)
@@ -90,11 +92,11 @@ def test_ports_and_scopes(place: Path) -> None:
     _, only_a, only_b = differences(place, a, b)
     assert only_a == [["*", ["connect_tcp"], []], ["81", ["bind_tcp"], []], ["signal", ["signal"], []]]
     assert only_b == [["443", ["bind_tcp"], []]]
-    # An old kernel knows no such thing.
+    # An old kernel restricts none of this.
     assert differences(place, a, b, "--abi", "3")[0] == 0
 
 
-def test_statuses(place: Path) -> None:
+def test_exit_statuses(place: Path) -> None:
     write(place / "a.toml", rule('"read_file"', "x"))
     assert paddock("diff", "a.toml", "gone.toml", cwd=place).returncode == 2
     done = paddock("diff", "a.toml", cwd=place)
@@ -102,8 +104,8 @@ def test_statuses(place: Path) -> None:
     assert paddock("diff", "a.toml", ".", cwd=place).returncode == 0
 
 
-def test_the_kernel_agrees(place: Path) -> None:
-    """Every file: what is said of it, and what cat gets under each policy."""
+def test_kernel_agrees(place: Path) -> None:
+    """Compare the differences with what cat can read under each policy."""
     a = SYSTEM + rule('"read_file"', "x/y") + rule('"read_dir"', "x")
     b = SYSTEM + rule('"read_file"', "x/f", "x/y/z", "x/w")
     _, only_a, only_b = differences(place, a, b)
@@ -117,13 +119,13 @@ def test_the_kernel_agrees(place: Path) -> None:
             assert (done.returncode == 0) == allowed, (name, policy, done.stderr)
 
 
-def test_the_status_tells_in_any_case(place: Path) -> None:
+def test_exit_code_option_does_not_change_the_status(place: Path) -> None:
     a, b = rule('"read_file"', "x"), rule('"read_dir"', "x")
     assert differences(place, a, b, "--exit-code")[0] == differences(place, a, b)[0] == 1
     assert differences(place, a, a, "--exit-code")[0] == 0
 
 
-def test_many_rules_are_compared(place: Path) -> None:
+def test_many_rules(place: Path) -> None:
     a = "".join(rule('"read_file"', f"gone/{number}", f"x/{number}") for number in range(2000))
     status, only_a, only_b = differences(place, a, rule('"read_file"', "x"))
     assert (status, len(only_a)) == (1, 2000)
@@ -132,7 +134,7 @@ def test_many_rules_are_compared(place: Path) -> None:
     assert " and 1995 more" in paddock("diff", "a.toml", "b.toml", cwd=place).stdout
 
 
-def test_many_rules_take_no_more_than_their_number(place: Path) -> None:
+def test_time_grows_linearly_with_rules(place: Path) -> None:
     def compared(size: int) -> None:
         a = "".join(rule('"read_file"', f"gone/{number}", f"x/{number}") for number in range(size))
         texts = a, rule('"read_file"', "x")

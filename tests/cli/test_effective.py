@@ -1,4 +1,4 @@
-"""``paddock explain --all``, and mounts and links on the way: held against the kernel's own answers."""
+"""``paddock explain --all``, and links and mounts on the way to a target, compared with the kernel."""
 
 import os
 from pathlib import Path
@@ -42,7 +42,7 @@ def place(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def test_all_that_a_policy_gives(place: Path) -> None:
+def test_everything_that_a_policy_grants(place: Path) -> None:
     done = paddock("explain", "--all", "p.toml", "--format", "json", cwd=place)
     assert (done.returncode, done.stderr) == (0, "")
     said = json_of(done)
@@ -57,7 +57,7 @@ def test_all_that_a_policy_gives(place: Path) -> None:
     below = {each["path"].removeprefix(f"{place}/"): each for each in branches if each["path"].startswith(f"{place}/")}
     assert {name: (each["depth"], each["rights"], each["exists"]) for name, each in below.items()} == {
         "gone/deep": (1, ["read_file", "make_reg"], False),
-        "other/file": (1, ["read_file"], True),  # through the link; a file holds no make_reg
+        "other/file": (1, ["read_file"], True),  # through the link; make_reg cannot be granted on a file
         "top": (1, ["read_file", "make_reg"], True),
         "top/in": (2, ["execute", "read_file", "make_reg"], True),
     }
@@ -69,11 +69,11 @@ def test_as_text(place: Path) -> None:
     done = paddock("explain", "--all", "p.toml", "--abi", "3", cwd=place)
     lines = done.stdout.splitlines()
     assert lines[0] == "p.toml  (Landlock ABI 3)"
-    # Not of that version: it is only told that it is not restricted.
+    # This ABI lacks it, so it is only listed as unknown.
     assert [line for line in lines if "connect_tcp" in line] == ["  unknown to ABI 3  bind_tcp, connect_tcp, signal"]
     (inner,) = [line for line in lines if line.strip().startswith("/in ")]
     assert inner.split() == ["/in", "execute", "+", "read_file,", "make_reg", "p.toml:16"]
-    assert any("does not exist; would give read_file, make_reg" in line for line in lines)
+    assert any("does not exist; would grant read_file, make_reg" in line for line in lines)
     assert any(line.endswith("(as top/in/link)") for line in lines)
 
 
@@ -83,7 +83,7 @@ def test_usage(place: Path) -> None:
     assert paddock("explain", "--all", "gone.toml", cwd=place).returncode == 2
 
 
-def test_the_kernel_gives_just_that(place: Path) -> None:
+def test_kernel_grants_exactly_that(place: Path) -> None:
     said = json_of(paddock("explain", "--all", "p.toml", "--format", "json", cwd=place))
     rights = {each["path"]: each["rights"] for each in said["paths"]}
     for name, readable in (("top/file", True), ("top/in/file", True), ("other/file", True), ("other/second", False)):
@@ -104,7 +104,7 @@ def test_links_on_the_way(place: Path) -> None:
     ]
     assert said["object"] == f"{place}/other/file"
     text = paddock("explain", "p.toml", "door/in/link", cwd=place).stdout
-    assert "Symbolic links on the way:" in text and f"{place}/door" in text and "-> top" in text
+    assert "Symbolic links followed:" in text and f"{place}/door" in text and "-> top" in text
     os.symlink("round", place / "round")
     done = paddock("explain", "p.toml", "round/x", "--format", "json", cwd=place)
     assert len(json_of(done)["links"]) == 40

@@ -1,4 +1,4 @@
-"""``paddock explain``: the answer, the rule with its line, the way up, what would change it."""
+"""``paddock explain``: the answer, the rule and its line, the hierarchy, and what would change the answer."""
 
 import os
 from pathlib import Path
@@ -58,7 +58,7 @@ def test_allowed_by_a_rule_on_a_line(policy: str) -> None:
     assert f'{policy}:{ETC_LINE} (path_beneath "/etc")' in done.stdout
 
 
-def test_denied_with_the_reason_and_what_would_change_it(policy: str) -> None:
+def test_denied_with_reason_and_change(policy: str) -> None:
     said = explained(policy, "data/file", "--right", "read_file", "--right", "truncate", status=1)
     assert verdicts(said) == [("read_file", "allowed", None), ("truncate", "denied", "EACCES")]
     assert "grants write_file but not truncate" in said["rights"][1]["reason"]
@@ -70,7 +70,7 @@ def test_denied_with_the_reason_and_what_would_change_it(policy: str) -> None:
     assert f"Grant truncate on {directory}/data/file." in done.stdout
 
 
-def test_the_way_up_tells_what_each_level_grants(policy: str) -> None:
+def test_hierarchy_lists_what_each_level_grants(policy: str) -> None:
     said = explained(policy, "data/file")
     directory = os.path.dirname(policy)
     levels = {level["path"]: [grant["rights"] for grant in level["grants"]] for level in said["hierarchy"]}
@@ -83,32 +83,32 @@ def test_the_way_up_tells_what_each_level_grants(policy: str) -> None:
     assert list(said["hierarchy"][0]["grants"][0]) == ["rights", "file", "line", "rule"]
 
 
-def test_a_link_counts_as_what_it_leads_to(policy: str) -> None:
+def test_link_is_resolved(policy: str) -> None:
     said = explained(policy, "link", "--right", "write_file")
     assert said["object"] == f"{os.path.dirname(policy)}/data/file"
-    assert said["notes"] == [f"link leads to {said['object']}, and that is what counts."]
+    assert said["notes"] == [f"link resolves to {said['object']}, which decides."]
 
 
 @pytest.mark.parametrize(
     ("target", "right"),
     [("data", "read_dir"), ("data/", "read_dir"), ("data/file", "read_file"), ("gone/", "read_dir")],
 )
-def test_the_right_that_is_most_likely_meant(policy: str, target: str, right: str) -> None:
+def test_default_right(policy: str, target: str, right: str) -> None:
     assert [each["right"] for each in explained(policy, target)["rights"]] == [right]
 
 
-def test_making_is_asked_of_the_directory(policy: str) -> None:
+def test_make_rights_are_checked_on_the_directory(policy: str) -> None:
     directory = os.path.dirname(policy)
     for target in ("data", "data/file", "data/new"):
         said = explained(policy, target, "--right", "make_reg", status=1)
         assert said["object"] == f"{directory}/data"
 
 
-def test_what_does_not_exist_is_decided_above(policy: str) -> None:
+def test_missing_path_is_decided_by_the_directory_above(policy: str) -> None:
     said = explained(policy, "data/a/b")
     directory = os.path.dirname(policy)
     assert said["object"] == f"{directory}/data"
-    assert said["notes"] == [f"data/a/b does not exist: what decides is {directory}/data."]
+    assert said["notes"] == [f"data/a/b does not exist, so {directory}/data decides."]
 
 
 def test_ports(policy: str) -> None:
@@ -122,7 +122,7 @@ def test_ports(policy: str) -> None:
     assert "grants connect_tcp but not bind_tcp" in said["rights"][0]["reason"]
 
 
-def test_what_is_not_restricted_is_allowed(policy: str) -> None:
+def test_unrestricted_right_is_allowed(policy: str) -> None:
     said = explained(policy, "udp:53")
     assert verdicts(said) == [("connect_send_udp", "uncontrolled", None)]
     said = explained(policy, "udp:53", "--abi", "10")
@@ -148,8 +148,8 @@ port = [{}]
 
 def test_what_would_deny_a_port(policy: str) -> None:
     done = paddock("explain", policy, "tcp:443")
-    assert "To deny connect_tcp, take it out of" in done.stdout and "further up" not in done.stdout
-    assert "rules further up may still grant it." in paddock("explain", policy, "/usr").stdout
+    assert "To deny connect_tcp, remove it from" in done.stdout and "further up" not in done.stdout
+    assert "a rule further up may still grant it." in paddock("explain", policy, "/usr").stdout
 
 
 def test_an_older_kernel(policy: str) -> None:
@@ -159,16 +159,16 @@ def test_an_older_kernel(policy: str) -> None:
     explained(policy, "/root/x", "--right", "truncate", "--abi", "3", status=1)
 
 
-def test_a_right_that_has_no_name_yet(tmp_path: Path) -> None:
+def test_unnamed_right(tmp_path: Path) -> None:
     text = '[[path_beneath]]\nallowed_access = ["read_file", 0x20000]\nparent = ["/usr"]\n'
     write(tmp_path / "p.toml", text)
     done = paddock("explain", "p.toml", "/usr", "--right", "fs.0x20000", "--abi", "11", cwd=tmp_path)
     assert done.returncode == 0
     assert "Landlock ABI 11 does not know fs.0x20000" in done.stdout
     assert "/usr  read_file, fs.0x20000  p.toml:3" in done.stdout
-    assert "Only a kernel later than Landlock ABI 11 can restrict fs.0x20000." in done.stdout
+    assert "Only a kernel with an ABI newer than 11 can restrict fs.0x20000." in done.stdout
     done = paddock("explain", "p.toml", "/usr", "--right", "fs.0x4", cwd=tmp_path)
-    assert done.returncode == 2 and "There is no 'fs.0x4' for /usr" in done.stderr
+    assert done.returncode == 2 and "Unknown right 'fs.0x4' for /usr" in done.stderr
     assert "unknown to ABI 11  fs.0x20000" in paddock("explain", "--all", "--abi", "11", "p.toml", cwd=tmp_path).stdout
 
 
@@ -182,21 +182,24 @@ def test_scopes(policy: str) -> None:
 @pytest.mark.parametrize(
     ("words", "said"),
     [
-        (("tcp:70000",), "70000 is no port"),
-        (("tcp:nosuchservice",), "There is no tcp service named 'nosuchservice'"),
-        (("tcp:443", "--right", "read_file"), "There is no 'read_file' for tcp:443. There are: bind_tcp, connect_tcp."),
-        (("/etc", "--right", "connect_tcp"), "There is no 'connect_tcp' for /etc."),
-        (("/etc", "--right", "READ"), "There is no 'READ' for /etc."),
-        (("scope:all",), "There is no 'all' for scope:. There are: abstract_unix_socket, signal."),
-        (("",), "An empty path names nothing."),
+        (("tcp:70000",), "70000 is not a port"),
+        (("tcp:nosuchservice",), "Unknown tcp service 'nosuchservice'"),
+        (
+            ("tcp:443", "--right", "read_file"),
+            "Unknown right 'read_file' for tcp:443. Choose from bind_tcp, connect_tcp.",
+        ),
+        (("/etc", "--right", "connect_tcp"), "Unknown right 'connect_tcp' for /etc."),
+        (("/etc", "--right", "READ"), "Unknown right 'READ' for /etc."),
+        (("scope:all",), "Unknown right 'all' for scope:. Choose from abstract_unix_socket, signal."),
+        (("",), "The path is empty."),
     ],
 )
-def test_questions_that_make_no_sense(policy: str, words: tuple[str, ...], said: str) -> None:
+def test_invalid_targets(policy: str, words: tuple[str, ...], said: str) -> None:
     done = paddock("explain", policy, *words)
     assert (done.returncode, done.stdout) == (2, "")
     assert said in done.stderr
 
 
-def test_a_file_that_is_named_like_a_port(policy: str) -> None:
+def test_file_named_like_a_port(policy: str) -> None:
     write(os.path.join(os.path.dirname(policy), "tcp:443"), "")
     assert explained(policy, "./tcp:443")["kind"] == "path"

@@ -10,7 +10,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from editor.analysis.compatibility import compatibility
-from editor.analysis.effective import effective
+from editor.analysis.effective import effective_rights
 from editor.analysis.lint.catalogue import LINTS
 from editor.analysis.lint.engine import fixes, lint
 from editor.editing.document import PolicyDocument
@@ -106,14 +106,14 @@ def test_checks_and_fixes_of_any_policy(tree: str, text: str, abi: int) -> None:
     found = lint(document.policy, before, target_abi=abi)
     assert {each.id for each in found} <= set(LINTS)
     assert len(compatibility(document.policy).levels) == LATEST_ABI
-    shown = effective(document.policy, AbiUsed(abi, abi))
+    shown = effective_rights(document.policy, AbiUsed(abi, abi))
     assert [branch.depth for branch in shown.branches][:1] == [0]
     for edit in fixes(found):
         try:
             document = document.apply(edit)
         except EditError as error:
             raise AssertionError((text, edit)) from error
-    # Whatever was mended, the policy allows the same here, and restricts the same.
+    # Whatever was fixed, the policy allows the same on this machine, and restricts the same.
     after = resolve(document.policy, base=tree)
     assert compare(before, after).same
     assert after.handled_fs == before.handled_fs

@@ -7,13 +7,13 @@ import re
 import tomllib
 from collections.abc import Callable, Iterator
 
-from editor.analysis.check import Check, check
+from editor.analysis.check import CheckRequest, check
 from editor.analysis.compatibility import compatibility
-from editor.analysis.effective import effective
+from editor.analysis.effective import effective_rights
 from editor.analysis.explain import TargetError, explain, parse_target
 from editor.analysis.lint.catalogue import LINTS
 from editor.analysis.lint.engine import fixes, lint
-from editor.cli.check import checked_lines, compatibility_lines
+from editor.cli.check import compatibility_lines, finding_lines
 from editor.cli.console import Console
 from editor.cli.explain import effective_lines, explanation_lines
 from editor.cli.sarif import sarif
@@ -218,8 +218,8 @@ def explaining(case: Case) -> None:
     for document in case.documents():
         policy, chance = document.policy, case.chance
         abi = AbiUsed(7, chance.randint(1, LATEST_ABI))
-        lines = effective_lines(effective(policy, abi), _SILENT)
-        json.dumps(effective(policy, abi).to_json())
+        lines = effective_lines(effective_rights(policy, abi), _SILENT)
+        json.dumps(effective_rights(policy, abi).to_json())
         named = [parent.template for rule in policy.path_rules for parent in rule.parents]
         for target in (chance.choice(_TARGETS), chance.choice(named or ["."])):
             rights = tuple(chance.sample([*FS, *NET, *SCOPED], chance.choice((0, 0, 1, 2))))
@@ -236,31 +236,31 @@ def explaining(case: Case) -> None:
 
 
 def linting(case: Case) -> None:
-    """Findings are of known kinds; what can be mended is, without a change of what is allowed here."""
+    """Findings are of known kinds, and fixing them does not change what is allowed on this machine."""
     for document in case.documents():
         before = resolve(document.policy)
         found = lint(document.policy, before, target_abi=case.chance.choice((None, 1, 6, 11)))
         assert {each.id for each in found} <= set(LINTS)
         case.seen.append(" ".join(sorted({f"{each.id}{len(each.fix)}" for each in found})))
-        mended = document
+        fixed = document
         for edit in fixes(found):
             try:
-                mended = mended.apply(edit)
+                fixed = fixed.apply(edit)
             except EditError as error:
-                case.seen.append(f"unmended {_shape(str(error))}")
-        after = resolve(mended.policy)
+                case.seen.append(f"unfixed {_shape(str(error))}")
+        after = resolve(fixed.policy)
         assert compare(before, after).same
         for sets in ("handled_fs", "handled_net", "scoped"):
             assert getattr(after, sets) == getattr(before, sets)
 
 
 def checking(case: Case) -> None:
-    """``paddock check --fix`` on a file: what is mended is a policy still, and what is not is as it was."""
+    """``paddock check --fix`` leaves a valid policy, and a text without fixes as it was."""
     for format in _FORMATS:
         name = f"checked.{format}"
         with open(name, "wb") as file:
             file.write(case.data)
-        checked = check(Check((name,), fix=True))
+        checked = check(CheckRequest((name,), fix=True))
         os.unlink(name)
         left = case.data
         for rewritten in checked.rewritten:
@@ -268,7 +268,7 @@ def checking(case: Case) -> None:
             left = rewritten.after.encode()
         assert checked.valid == (_document(left, format) is not None)
         assert bool(checked.fixed) == (left != case.data)
-        _check_printable(checked_lines([checked], _SILENT, notes=True))
+        _check_printable(finding_lines([checked], _SILENT, notes=True))
         json.dumps([checked.to_json(), sarif([checked])])
         case.seen.append(f"check {checked.status} {len(checked.fixed)}")
 

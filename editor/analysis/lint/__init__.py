@@ -1,1 +1,1 @@
-"""Findings about a valid policy that probably does not mean what it says."""
+"""Findings about a valid policy that probably does not do what its author intended."""

@@ -1,4 +1,4 @@
-"""Finds what a valid policy most likely does not mean, and puts the edits that fix it in order."""
+"""Run every check on a policy, and put the edits that fix its findings in order."""
 
 import sys
 from collections.abc import Iterable
@@ -12,18 +12,18 @@ from editor.policy.model import Policy
 
 
 def lint(policy: Policy, resolved: ResolvedPolicy, *, target_abi: int | None = None) -> tuple[Finding, ...]:
-    """The findings about ``policy`` in the order of their places; ``resolved`` must be the same policy on this machine.
+    """Return the findings about ``policy`` by place; ``resolved`` must be the same policy on this machine.
 
-    ``target_abi`` is the Landlock version the policy is meant for, by default the file's own ``abi``.
+    ``target_abi`` is the Landlock version that the policy is written for, by default the file's own ``abi``.
     """
     findings = (*lint_handled(policy, target_abi), *lint_rules(policy, resolved))
     return tuple(sorted(findings, key=lambda each: (each.location, each.id)))
 
 
 def fixes(findings: Iterable[Finding]) -> tuple[Edit, ...]:
-    """The edits that mend ``findings``, which must be of one policy, in an order in which they can be applied.
+    """Return the edits that fix ``findings``, all of one policy, in the order in which to apply them.
 
-    From the last rule to the first: taking one away then does not move those that are still to be changed.
+    They go from the last rule to the first, so that removing one does not renumber those still to be changed.
     """
 
     def place(edit: Edit) -> tuple[int, int]:

@@ -1,4 +1,4 @@
-"""Findings about what a policy handles and defines: rights, groups and variables. They hold on any machine."""
+"""Findings about what a policy handles and defines: rights, groups and variables. They are the same on any machine."""
 
 from collections.abc import Iterator
 
@@ -23,7 +23,7 @@ from editor.policy.variables import Reference, parse_template
 
 
 def lint_handled(policy: Policy, target_abi: int | None) -> Iterator[Finding]:
-    """Yield the findings, in no particular order; ``target_abi`` is the ABI that the policy is meant for."""
+    """Yield the findings in no particular order; ``target_abi`` is the ABI that the policy is written for."""
     yield from _nothing_restricted(policy)
     yield from _unhandled(policy, target_abi)
     yield from _never_granted(policy)
@@ -35,7 +35,7 @@ def lint_handled(policy: Policy, target_abi: int | None) -> Iterator[Finding]:
 
 
 def _start(policy: Policy) -> Location:
-    """The start of the policy; of several files together, that of the first."""
+    """Return the start of the policy, which is that of the first of several files."""
     places = [table.location for table in policy.rulesets] + [rule.location for rule in policy.path_rules]
     places += [rule.location for rule in policy.port_rules] + [variable.location for variable in policy.variables]
     return Location(places[0].file if places else policy.file, 1, 1)
@@ -48,7 +48,7 @@ def _nothing_restricted(policy: Policy) -> Iterator[Finding]:
 
 
 def _unhandled(policy: Policy, target_abi: int | None) -> Iterator[Finding]:
-    """Rights beside handled ones that nothing restricts; a note where somebody listed what to handle."""
+    """Find unhandled rights of a kind of which others are handled; a note if a ruleset lists what to handle."""
     sections: tuple[tuple[Kind, RightSet, str], ...] = (
         ("fs", policy.handled_fs, "on any file"),
         ("net", policy.handled_net, "for any port"),
@@ -64,7 +64,7 @@ def _unhandled(policy: Policy, target_abi: int | None) -> Iterator[Finding]:
         tables = [table for table in policy.rulesets if (table.handled_fs if kind == "fs" else table.handled_net)]
         rules = policy.path_rules if kind == "fs" else policy.port_rules
         location = tables[0].location if tables else rules[0].location
-        how = "handled neither by a ruleset nor through a rule" if not tables else "not handled"
+        how = "handled by no ruleset and no rule" if not tables else "not handled"
         message = f"{listed(free)}: {how}, so not restricted {where}."
         yield finding("unhandled-right", location, message, severity="note" if tables else None)
 
@@ -80,7 +80,7 @@ def _never_granted(policy: Policy) -> Iterator[Finding]:
 
 
 def _named(policy: Policy) -> Iterator[tuple[str, Location]]:
-    """Every name of a right or scope as written, groups included, with its table's place."""
+    """Yield every name of a right or scope as written, groups included, with the place of its table."""
     for table in policy.rulesets:
         for name in (*table.handled_access_fs, *table.handled_access_net, *table.scoped):
             yield name, table.location
@@ -91,38 +91,38 @@ def _named(policy: Policy) -> Iterator[tuple[str, Location]]:
 
 
 def _newer_rights(policy: Policy, target_abi: int | None) -> Iterator[Finding]:
-    """The first use of each right that the intended kernel does not know: it is not restricted there."""
+    """Find the first use of each right that the target ABI lacks: it is not restricted there."""
     abi = target_abi if target_abi is not None else policy.abi
     if abi is None or abi >= LATEST_ABI:
         return
-    aim = f"ABI {abi}" if target_abi is not None else f"this file's abi = {abi}"
-    told = set[str]()
+    target = f"ABI {abi}" if target_abi is not None else f"this file's abi = {abi}"
+    reported = set[str]()
     for name, location in _named(policy):
         right = RIGHTS.get(name)
-        if right is not None and right.abi > abi and name not in told:
-            told.add(name)
-            message = f"{name} came with ABI {right.abi}, but the policy is meant for {aim}."
+        if right is not None and right.abi > abi and name not in reported:
+            reported.add(name)
+            message = f"{name} is new in ABI {right.abi}, but the policy is written for {target}."
             yield finding("newer-right", location, message)
     if target_abi is not None and policy.abi is not None and policy.abi > target_abi:
         everything = policy.handled_fs | policy.handled_net | policy.scoped
-        lost = [name for name in in_order(everything - told - unnamed(everything)) if RIGHTS[name].abi > abi]
+        lost = [name for name in in_order(everything - reported - unnamed(everything)) if RIGHTS[name].abi > abi]
         if lost:
             message = f"{', '.join(lost)}: part of a group at abi = {policy.abi}, not restricted at ABI {abi}."
             yield finding("newer-right", _start(policy), message)
 
 
 def _unknown_elsewhere(policy: Policy) -> Iterator[Finding]:
-    told = set[str]()
+    reported = set[str]()
     for name, location in _named(policy):
         right = RIGHTS.get(name)
-        if right is not None and right.abi > REFERENCE_ABI and name not in told:
-            told.add(name)
-            message = f"landlockconfig does not know {name} yet: llconfig and Island refuse this file."
+        if right is not None and right.abi > REFERENCE_ABI and name not in reported:
+            reported.add(name)
+            message = f"landlockconfig does not know {name} yet: llconfig and Island reject this file."
             yield finding("unknown-to-reference", location, message)
 
 
 def _unnamed(policy: Policy) -> Iterator[Finding]:
-    """Rights given as numbers, where each is first used."""
+    """Find rights given as numbers, each where it is first used."""
     found: dict[Location, RightSet] = {}
     left = unnamed(policy.handled_fs | policy.handled_net | policy.scoped)
     for name, location in _named(policy):
@@ -131,8 +131,8 @@ def _unnamed(policy: Policy) -> Iterator[Finding]:
             left -= new
     for location, bits in found.items():
         message = (
-            f"{listed(bits)}: no Landlock ABI up to {LATEST_ABI} has it, and a kernel that does not know it does not "
-            "restrict it. landlockconfig takes names only: llconfig and Island refuse this file."
+            f"{listed(bits)}: not in any Landlock ABI up to {LATEST_ABI}, and not restricted by kernels that do not "
+            "know it. landlockconfig accepts names only: llconfig and Island reject this file."
         )
         yield finding("unnamed-right", location, message)
 
@@ -145,14 +145,14 @@ def _empty_groups(policy: Policy) -> Iterator[Finding]:
         )
         for key, names, rights in lists:
             if names and not rights and set(names) <= set(GROUPS):
-                message = f"{', '.join(names)} stands for nothing in {key} at abi = {policy.abi}."
+                message = f"{', '.join(names)} has no rights for {key} at abi = {policy.abi}."
                 yield finding("empty-group", table.location, message)
     for rule in policy.port_rules:
         if not rule.rights and set(rule.allowed_access) <= set(GROUPS):
             ports = ", ".join(str(entry.port) for entry in rule.ports)
             unrestricted = "" if policy.handled_net else ", and no port is restricted"
             names_ = ", ".join(rule.allowed_access)
-            message = f"{names_} stands for nothing at abi = {policy.abi}: the rule for port {ports} has no effect"
+            message = f"{names_} has no rights at abi = {policy.abi}: the rule for port {ports} has no effect"
             yield finding("empty-group", rule.location, f"{message}{unrestricted}.")
 
 
@@ -166,6 +166,6 @@ def _unused_variables(policy: Policy) -> Iterator[Finding]:
     }
     for variable in policy.variables:
         if variable.name not in used:
-            used.add(variable.name)  # several tables may share a name: one cause
-            message = f"The variable '{variable.name}' is not used by any path."
+            used.add(variable.name)  # report several tables of one name once
+            message = f"No path uses the variable '{variable.name}'."
             yield finding("unused-variable", variable.location, message, fix=(RemoveVariable(variable.name),))

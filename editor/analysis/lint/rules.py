@@ -1,4 +1,4 @@
-"""Findings about the rules of a policy and the files that they are about, on this machine."""
+"""Findings about the path rules of a policy and the files that they name on this machine."""
 
 import os
 import pwd
@@ -18,20 +18,20 @@ from editor.policy.model import Location, ParentPath, PathRule, Policy, RuleRef,
 from editor.policy.variables import expand
 
 _SYSTEM = ("/proc", "/sys", "/dev")
-_KEYS_OF_HOMES = (
+_HOME_CREDENTIALS = (
     ".ssh", ".gnupg", ".aws", ".kube", ".netrc", ".git-credentials", ".docker/config.json", ".config/gcloud",
     ".password-store", ".pgpass", ".vault-token",
 )  # fmt: skip
-_KEYS_OF_SYSTEM = ("/etc/shadow", "/etc/gshadow")
-# UID_MIN of login.defs(5) and the last id before nobody's: the accounts of people.
-_PEOPLE = range(1000, 65534)
+_SYSTEM_CREDENTIALS = ("/etc/shadow", "/etc/gshadow")
+# From UID_MIN of login.defs(5) to the last id before nobody's.
+_LOGIN_UIDS = range(1000, 65534)
 _MAKING: RightSet = frozenset({"make_reg", "make_dir", "make_sym", "make_fifo", "make_sock", "make_char", "make_block"})
 _REMOVING: RightSet = frozenset({"remove_file", "remove_dir"})
 _SHOWN = 5
 
 
 class _Entry(NamedTuple):
-    """One string of one rule, and the paths that it stands for."""
+    """One entry of a rule's ``parent``, and the paths that it expands to."""
 
     rule: PathRule
     at: int
@@ -39,12 +39,12 @@ class _Entry(NamedTuple):
     paths: tuple[ResolvedPath, ...]
 
     @property
-    def there(self) -> tuple[ResolvedPath, ...]:
+    def existing(self) -> tuple[ResolvedPath, ...]:
         return tuple(path for path in self.paths if path.identity is not None)
 
 
 def lint_rules(policy: Policy, resolved: ResolvedPolicy) -> Iterator[Finding]:
-    """The findings about path rules, in no particular order."""
+    """Yield the findings about path rules in no particular order."""
     by_key = {path_key(path.path): path for path in resolved.paths}
     variables = variables_of(policy)
     rules: list[tuple[PathRule, list[_Entry]]] = []
@@ -62,7 +62,7 @@ def lint_rules(policy: Policy, resolved: ResolvedPolicy) -> Iterator[Finding]:
                 if path.identity is None:
                     message = f"{printable(path.path) or 'The empty path'} does not exist: its rule grants nothing."
                     yield finding("missing-path", entry.parent.location, message)
-        existing = [(entry.parent.location, path) for entry in entries for path in entry.there]
+        existing = [(entry.parent.location, path) for entry in entries for path in entry.existing]
         yield from _file_rights(rule, existing)
         yield from _incomplete(rule, existing, policy.handled_fs, decider)
     yield from _covered(every, decider, resolved)
@@ -74,14 +74,14 @@ def lint_rules(policy: Policy, resolved: ResolvedPolicy) -> Iterator[Finding]:
 
 
 def _file_rights(rule: PathRule, existing: list[tuple[Location, ResolvedPath]]) -> Iterator[Finding]:
-    """Rights that a rule names but cannot grant, as all its paths are files; groups do not count, they are for both."""
+    """Find rights that a rule names but cannot grant, since all its paths are files; groups, for both, do not count."""
     if not existing or any(path.is_dir for _, path in existing):
         return
     lost = [name for name in in_order(rule.allowed_access) if name in DIRECTORY_RIGHTS]
     if lost:
         location, path = existing[0]
         message = f"{printable(path.path)} is not a directory: {', '.join(lost)} cannot be granted on it."
-        # A group beside the names may bring the same rights; and a path that is missing today may become a directory.
+        # Another name may be a group with the same rights, and a path that is missing today may become a directory.
         whole = len(existing) == len(rule.parents) and len(rule.allowed_access) == len(rule.rights)
         kept = rule.rights - DIRECTORY_RIGHTS
         fix = (SetRuleRights("path_beneath", rule.number, kept),) if whole and kept else ()
@@ -91,7 +91,7 @@ def _file_rights(rule: PathRule, existing: list[tuple[Location, ResolvedPath]]) 
 def _incomplete(
     rule: PathRule, existing: list[tuple[Location, ResolvedPath]], handled: RightSet, decider: Decider
 ) -> Iterator[Finding]:
-    """Rights that are of little use alone: the companion is handled, but no rule grants it there."""
+    """Find rights of little use without a companion that is handled, but that no rule grants there."""
     for id_, given, companion, effect in (
         (
             "write-without-truncate",
@@ -100,7 +100,7 @@ def _incomplete(
             "overwriting a file (O_TRUNC, a shell's >) is denied",
         ),
         ("execute-without-read_file", "execute", "read_file", "nothing can be executed: that needs both"),
-        ("make-without-write", "make_reg", "write_file", "making a file fails and leaves an empty one behind"),
+        ("make-without-write", "make_reg", "write_file", "creating a file fails and leaves an empty one behind"),
     ):
         if given not in rule.rights or companion in rule.rights or companion not in handled:
             continue
@@ -116,7 +116,7 @@ def _incomplete(
 
 
 def _can_be_truncated(path: str) -> bool:
-    """Whether O_TRUNC means anything on ``path`` or below: opening a device or a pipe with it truncates nothing."""
+    """Whether O_TRUNC can truncate ``path`` or something beneath it, which it does not for devices and pipes."""
     try:
         mode = os.stat(path).st_mode
     except OSError:
@@ -124,43 +124,43 @@ def _can_be_truncated(path: str) -> bool:
     return stat.S_ISDIR(mode) or stat.S_ISREG(mode)
 
 
-# Rules that others make superfluous
+# Redundant rules
 
 
 def _covered(entries: list[_Entry], decider: Decider, resolved: ResolvedPolicy) -> Iterator[Finding]:
-    """Entries that change nothing: what they give is given by what stays, on the same path or above it.
+    """Find entries whose rights the other entries grant already, on the same path or above it.
 
-    Only where that shows in the paths as they are written: on another machine a symbolic link may lead elsewhere.
+    Only paths as written are compared: on another machine a symbolic link may have another target.
     """
-    # The rights that the entries which stay give on each path. The strongest entries stay, and of equals the first.
-    staying: dict[str, RightSet] = {}
+    # The rights on each path of the entries to keep: those with the most rights, and the first of equals.
+    kept_rights: dict[str, RightSet] = {}
     redundant: dict[tuple[int, int], str] = {}
     for entry in sorted(entries, key=lambda each: (-len(each.rule.rights), each.rule.number, each.at)):
         if not entry.rule.rights:
             continue
-        covers = {_covering(path, entry.rule.rights, staying, decider, resolved) for path in entry.paths}
+        covers = {_covering(path, entry.rule.rights, kept_rights, decider, resolved) for path in entry.paths}
         if entry.paths and None not in covers:
             redundant[entry.rule.number, entry.at] = next(iter(sorted(filter(None, covers))))
             continue
         for path in entry.paths:
             key = path_key(path.path)
-            staying[key] = staying.get(key, NO_RIGHTS) | entry.rule.rights
+            kept_rights[key] = kept_rights.get(key, NO_RIGHTS) | entry.rule.rights
     for entry in entries:
         cover = redundant.get((entry.rule.number, entry.at))
         if cover is not None:
             shown = printable(entry.parent.template)
-            by = f"what other rules give on {printable(cover)}"
+            by = f"what other rules grant on {printable(cover)}"
             message = f"{shown} adds nothing to {by}: {listed(entry.rule.rights)}."
             fix = (RemoveEntry("path_beneath", entry.rule.number, entry.at),)
             yield finding("covered-rule", entry.parent.location, message, fix=fix)
 
 
 def _covering(
-    path: ResolvedPath, rights: RightSet, staying: dict[str, RightSet], decider: Decider, resolved: ResolvedPolicy
+    path: ResolvedPath, rights: RightSet, kept_rights: dict[str, RightSet], decider: Decider, resolved: ResolvedPolicy
 ) -> str | None:
-    """The path whose rules give ``rights`` on ``path`` beside the rule in question; None where they do not."""
+    """Return the path whose other rules grant ``rights`` on ``path``; None if there is none."""
     key = path_key(path.path)
-    given = staying.get(key, NO_RIGHTS)
+    given = kept_rights.get(key, NO_RIGHTS)
     if rights <= given:
         return path.path
     if path.target is None:
@@ -178,46 +178,46 @@ def _covering(
     return None
 
 
-# How far rules reach
+# Rules that cover too much
 
 
 def _homes() -> list[str]:
-    """The home directories of root and of people, as this machine's accounts say."""
+    """Return the home directories of root and of login accounts on this machine."""
     try:
         accounts = pwd.getpwall()
     except OSError:
         accounts = []
-    homes = [each.pw_dir for each in accounts if each.pw_uid == 0 or each.pw_uid in _PEOPLE]
+    homes = [each.pw_dir for each in accounts if each.pw_uid == 0 or each.pw_uid in _LOGIN_UIDS]
     homes.append(os.environ.get("HOME", ""))
     real = (os.path.realpath(home) for home in homes if home.startswith("/"))
     return [home for home in dict.fromkeys(real) if home != "/" and os.path.isdir(home)]
 
 
 def _reach(entries: list[_Entry]) -> Iterator[Finding]:
-    """Rules on all there is, on a home, on /proc, /sys and /dev, or on keys: the widest of these that fits."""
+    """Find rules on /, a home, /proc, /sys, /dev or credentials; report only the widest of these for each rule."""
     homes = _homes()
-    keys = [os.path.join(home, name) for home in homes for name in _KEYS_OF_HOMES]
-    keys = [key for key in (*keys, *_KEYS_OF_SYSTEM) if os.path.lexists(key)]
-    told = set[tuple[str, str]]()
+    keys = [os.path.join(home, name) for home in homes for name in _HOME_CREDENTIALS]
+    keys = [key for key in (*keys, *_SYSTEM_CREDENTIALS) if os.path.lexists(key)]
+    reported = set[tuple[str, str]]()
     for entry in entries:
         rights = entry.rule.rights
         writes, reads = "write_file" in rights, "read_file" in rights
         if not (writes or reads):
             continue
-        for path in entry.there:
+        for path in entry.existing:
             target = path.target or ""
             found = _widest(target, homes, writes=writes, reads=reads)
             reached = [key for key in keys if reads and is_beneath(key, target)]
             if found is None and reached:
-                found = ("credentials", f"{printable(path.path)} lets credentials be read")
-            # Another rule may say the same of the same place: one cause.
-            if found is None or (found[0], target) in told:
+                found = ("credentials", f"{printable(path.path)} exposes credentials to reading")
+            # Another rule may be about the same path: report it once.
+            if found is None or (found[0], target) in reported:
                 continue
-            told.add((found[0], target))
+            reported.add((found[0], target))
             id_, message = found
             if reached:
                 names = [printable(key) for key in reached[:_SHOWN]] + (["..."] if len(reached) > _SHOWN else [])
-                message += f": {', '.join(names)}" if id_ == "credentials" else f", among it {', '.join(names)}"
+                message += f": {', '.join(names)}" if id_ == "credentials" else f", including {', '.join(names)}"
             yield finding(id_, entry.parent.location, f"{message}.")
             break
 
@@ -225,8 +225,8 @@ def _reach(entries: list[_Entry]) -> Iterator[Finding]:
 def _widest(target: str, homes: list[str], *, writes: bool, reads: bool) -> tuple[str, str] | None:
     if target == "/":
         if writes:
-            return "root-writable", "Writing is granted on /, so on every file there is"
-        return "root-readable", "Reading is granted on /, so on every file there is"
+            return "root-writable", "Writing is granted on /, so on every file"
+        return "root-readable", "Reading is granted on /, so on every file"
     inside = [home for home in homes if is_beneath(home, target)]
     if inside:
         whose = f"{printable(inside[0])}" + (f" and {len(inside) - 1} more" if len(inside) > 1 else "")
@@ -244,24 +244,24 @@ def _writable_code(entries: list[_Entry], decider: Decider, handled: RightSet) -
     both: RightSet = frozenset({"write_file", "execute"})
     if not both <= handled:
         return
-    told = set[str]()
+    reported = set[str]()
     for entry in entries:
         if not entry.rule.rights & both:
             continue
-        for path in entry.there:
+        for path in entry.existing:
             target = path.target or "/"
             above = os.path.dirname(target)
-            if target in told or not _can_be_truncated(target) or not both <= decider.rights_on(target):
+            if target in reported or not _can_be_truncated(target) or not both <= decider.rights_on(target):
                 continue
             if target != "/" and both <= decider.rights_on(above):
-                continue  # said of the rule further up
-            told.add(target)
+                continue  # reported for the rule further up
+            reported.add(target)
             message = f"{printable(path.path)} can be written and executed."
             yield finding("write-and-execute", entry.parent.location, message)
 
 
 def _policy_writable(policy: Policy, decider: Decider) -> Iterator[Finding]:
-    """Policy files that the policy lets be written, or replaced in their directory."""
+    """Find policy files that the policy allows to be written, or replaced in their directory."""
     places = [rule.location for rule in policy.path_rules] + [table.location for table in policy.rulesets]
     for file in dict.fromkeys(location.file for location in places):
         spelled = os.path.abspath(file)
@@ -270,13 +270,13 @@ def _policy_writable(policy: Policy, decider: Decider) -> Iterator[Finding]:
         real = os.path.realpath(spelled)
         replacing: RightSet = frozenset({"make_reg", "remove_file"})
         for object_path, rights, how in (
-            (real, frozenset({"write_file"}), "written"),
-            (os.path.dirname(spelled), replacing, "replaced"),
+            (real, frozenset({"write_file"}), "write"),
+            (os.path.dirname(spelled), replacing, "replace"),
         ):
             decision = decider.file(object_path, rights)
             if decision.allowed and not decision.uncontrolled and decision.decided_by:
                 ref: RuleRef = decision.decided_by[0]
-                message = f"{printable(file)}, which says this, can be {how} by a program under it."
+                message = f"A program under this policy can {how} its file {printable(file)}."
                 yield finding("policy-writable", Location(ref.file, ref.line, 1), message)
                 break
 
@@ -286,7 +286,7 @@ def _refer(policy: Policy, rules: list[tuple[PathRule, list[_Entry]]], decider: 
         for rule, _ in rules:
             if rule.rights & {"make_reg", "make_dir"} and rule.rights & _REMOVING:
                 message = (
-                    "Moving files between directories is denied, although refer is not handled: a rule must grant it."
+                    "Moving files between directories is denied, although refer is not handled: grant refer in a rule."
                 )
                 yield finding("refer-denied", rule.location, message)
                 break
@@ -294,37 +294,37 @@ def _refer(policy: Policy, rules: list[tuple[PathRule, list[_Entry]]], decider: 
     for rule, entries in rules:
         if "refer" not in rule.allowed_access or rule.rights & (_MAKING | _REMOVING):
             continue
-        targets = [path.target for entry in entries for path in entry.there if path.is_dir and path.target]
+        targets = [path.target for entry in entries for path in entry.existing if path.is_dir and path.target]
         if targets and not any(decider.rights_on(target) & (_MAKING | _REMOVING) for target in targets):
-            message = f"{printable(targets[0])} is granted refer, but nothing may be made or removed there."
+            message = f"{printable(targets[0])} is granted refer, but no right to make or remove anything."
             yield finding("refer-alone", rule.location, message)
 
 
 def _links_and_mounts(entries: list[_Entry], resolved: ResolvedPolicy) -> Iterator[Finding]:
     mounts = read_mounts()
     layers = [(layer, mount.point) for mount in mounts for layer in mount.layers()]
-    told = set[str]()
+    reported = set[str]()
     for entry in entries:
-        for path in entry.there:
+        for path in entry.existing:
             target = path.target or ""
             spelled = os.path.normpath(resolved.absolute(path.path))
-            if spelled != target and spelled not in told:
-                told.add(spelled)
-                message = f"{printable(path.path)} leads to {printable(target)}: the rule belongs to that."
+            if spelled != target and spelled not in reported:
+                reported.add(spelled)
+                message = f"{printable(path.path)} resolves to {printable(target)}: the rule belongs to that."
                 yield finding("symlink", entry.parent.location, message)
             layer = next((each for each in layers if is_beneath(target, each[0])), None)
             mount = mount_of(target, mounts)
-            if layer is not None and layer[0] not in told:
-                told.add(layer[0])
+            if layer is not None and layer[0] not in reported:
+                reported.add(layer[0])
                 overlay = printable(layer[1])
                 message = (
-                    f"{printable(path.path)} is in a layer of the overlay {overlay}: the rule does not hold there."
+                    f"{printable(path.path)} is in a layer of the overlay {overlay}, which the rule does not cover."
                 )
                 yield finding("overlay-layer", entry.parent.location, message)
-            elif mount is not None and mount.is_bind and mount.point not in told:
-                told.add(mount.point)
+            elif mount is not None and mount.is_bind and mount.point not in reported:
+                reported.add(mount.point)
                 message = (
-                    f"{printable(path.path)} is on the bind mount {printable(mount.point)}, which shows "
-                    f"{printable(mount.root)} of its filesystem: the rule holds there too."
+                    f"{printable(path.path)} is on the bind mount {printable(mount.point)} of "
+                    f"{printable(mount.root)} in its filesystem: the rule applies there too."
                 )
                 yield finding("bind-mount", entry.parent.location, message)

@@ -1,4 +1,4 @@
-"""Findings of `paddock check`: each where it belongs, and none where nothing is wrong."""
+"""Findings of ``paddock check``: each in its place, and none for a sound policy."""
 
 import os
 import subprocess
@@ -12,7 +12,7 @@ from editor.analysis.lint.engine import fixes, lint
 from editor.editing.document import PolicyDocument
 from editor.evaluation.decider import Decider
 from editor.evaluation.resolve import resolve
-from editor.exchange.spelling import unknown_elsewhere
+from editor.exchange.spelling import unknown_to_reference
 from editor.policy.parse import parse_policy
 from tests.growth import grows_linearly
 
@@ -28,13 +28,13 @@ def tree(tmp_path: Path) -> Path:
 
 
 def findings(tree: Path, text: str, target_abi: int | None = None) -> tuple[Finding, ...]:
-    """What lint says about ``text``, relative paths starting at ``tree``."""
+    """Return the findings about ``text``, whose relative paths start at ``tree``."""
     policy = parse_policy(text, "policy.toml", "toml")
     return lint(policy, resolve(policy, base=str(tree)), target_abi=target_abi)
 
 
 def brief(found: tuple[Finding, ...]) -> list[tuple[str, int]]:
-    """The warnings and errors, but for what most short policies leave free."""
+    """Return the id and line of warnings and errors, except the unhandled rights of most short policies."""
     return [(each.id, each.location.line) for each in found if each.severity != "note" and each.id != "unhandled-right"]
 
 
@@ -42,7 +42,7 @@ def only(found: tuple[Finding, ...], id: str) -> list[tuple[int, str, str]]:
     return [(each.location.line, each.severity, each.message) for each in found if each.id == id]
 
 
-def test_a_sound_policy_has_no_findings(tree: Path) -> None:
+def test_sound_policy_has_no_findings(tree: Path) -> None:
     text = """\
 abi = 6
 [[variable]]
@@ -77,13 +77,13 @@ parent = [
     assert found.message == "gone\\x1b does not exist: its rule grants nothing."
 
 
-def test_rights_that_a_file_cannot_hold(tree: Path) -> None:
+def test_rights_that_cannot_be_granted_on_a_file(tree: Path) -> None:
     rule = '[[path_beneath]]\nallowed_access = ["read_file", "make_reg"]\nparent = '
     assert brief(findings(tree, rule + '["file"]')) == [("file-right", 3)]
     assert brief(findings(tree, rule + '["file", "directory"]')) == []
 
 
-def test_rights_newer_than_the_intended_abi(tree: Path) -> None:
+def test_rights_newer_than_the_target_abi(tree: Path) -> None:
     text = """\
 abi = 2
 [[ruleset]]
@@ -106,7 +106,7 @@ allowed_access = ["write_file"]
 parent = ["file", "directory", "device"]
 """
     assert brief(findings(tree, text)) == [("write-without-truncate", 5)]
-    # Another rule may give it, and where it is not handled nothing is missing.
+    # Another rule may grant it, and if it is not handled it is not missing.
     more = text + f'[[path_beneath]]\nallowed_access = ["truncate"]\nparent = ["{tree}"]\n'
     assert brief(findings(tree, more)) == []
     assert brief(findings(tree, text.replace('"truncate"', '"execute"'))) == []
@@ -129,7 +129,7 @@ def test_writable_root(tree: Path) -> None:
     assert brief(findings(tree, text)) == [("root-writable", 3)]
 
 
-def test_unused_variable_once(tree: Path) -> None:
+def test_unused_variable_is_reported_once(tree: Path) -> None:
     text = """\
 [[variable]]
 name = "a"
@@ -153,8 +153,8 @@ def rule(rights: str, *parents: str) -> str:
     return f"[[path_beneath]]\nallowed_access = [{rights}]\nparent = [{listed}]\n"
 
 
-def mended(tree: Path, text: str) -> str:
-    """``text`` after every fix that is offered, one after the other."""
+def fixed(tree: Path, text: str) -> str:
+    """Return ``text`` after every available fix."""
     document = PolicyDocument.parse(text, "policy.toml", "toml")
     for edit in fixes(lint(document.policy, resolve(document.policy, base=str(tree)))):
         document = document.apply(edit)
@@ -169,12 +169,12 @@ def test_every_finding_is_described(tree: Path) -> None:
         assert each.message.endswith(".")
 
 
-def test_rights_that_nothing_restricts(tree: Path) -> None:
+def test_unhandled_rights(tree: Path) -> None:
     inferred = rule('"read_file"', "directory")
     ((line, severity, message),) = only(findings(tree, inferred), "unhandled-right")
     assert (line, severity) == (1, "warning")
     assert message.startswith("execute, write_file, read_dir, ") and "not restricted on any file" in message
-    # refer is denied in any case, and rights of later versions than any that is named do not count.
+    # refer is always denied, and rights of newer ABIs than any named right do not count.
     assert "refer" not in message and "truncate" not in message
     listed = '[[ruleset]]\nhandled_access_fs = ["read_file"]\n' + inferred
     assert [each[1] for each in only(findings(tree, listed), "unhandled-right")] == ["note"]
@@ -184,13 +184,13 @@ def test_rights_that_nothing_restricts(tree: Path) -> None:
     assert only(findings(tree, 'abi = 6\n[[ruleset]]\nhandled_access_fs = ["abi.all"]\n'), "unhandled-right") == []
 
 
-def test_what_is_handled_and_never_granted(tree: Path) -> None:
+def test_handled_rights_never_granted(tree: Path) -> None:
     text = '[[ruleset]]\nhandled_access_fs = ["make_char", "execute"]\n' + rule('"execute"', "directory")
     found = only(findings(tree, text), "never-granted")
     assert found == [(1, "note", "make_char: no rule grants it, so it is always denied.")]
 
 
-def test_groups_that_stand_for_nothing(tree: Path) -> None:
+def test_groups_without_rights(tree: Path) -> None:
     text = """\
 abi = 3
 [[ruleset]]
@@ -203,15 +203,15 @@ port = [443]
     found = only(findings(tree, text), "empty-group")
     assert [each[0] for each in found] == [2, 5]
     assert found[1][2] == (
-        "abi.all stands for nothing at abi = 3: the rule for port 443 has no effect, and no port is restricted."
+        "abi.all has no rights at abi = 3: the rule for port 443 has no effect, and no port is restricted."
     )
 
 
-def test_rights_that_the_reference_does_not_know(tree: Path) -> None:
+def test_rights_unknown_to_the_reference(tree: Path) -> None:
     text = 'abi = 10\n[[ruleset]]\nhandled_access_fs = ["abi.all"]\nhandled_access_net = ["bind_udp", "bind_tcp"]\n'
     assert [each[0] for each in only(findings(tree, text), "unknown-to-reference")] == [2]
-    loss = unknown_elsewhere(parse_policy(text, "policy.toml", "toml"))[0]
-    assert loss.what.startswith("bind_udp:")
+    loss = unknown_to_reference(parse_policy(text, "policy.toml", "toml"))[0]
+    assert loss.message.startswith("bind_udp:")
 
 
 def test_rights_given_as_numbers(tree: Path) -> None:
@@ -225,20 +225,20 @@ allowed_access = ["read_file", 0x20000, 0x80000]
 parent = ["file"]
 """
     found = findings(tree, text, target_abi=3)
-    said = "no Landlock ABI up to 11 has it"
+    said = "not in any Landlock ABI up to 11"
     assert [(line, each.partition(":")[0]) for line, _, each in only(found, "unnamed-right") if said in each] == [
         (2, "fs.0x20000, fs.0x40000, scope.0x4"),
         (5, "fs.0x80000"),
     ]
-    assert "llconfig and Island refuse this file" in only(found, "unnamed-right")[0][2]
-    # Nothing else is said of them: whether a file can hold them, nobody knows yet.
+    assert "llconfig and Island reject this file" in only(found, "unnamed-right")[0][2]
+    # Nothing else is reported about them: whether they apply to files is not known yet.
     assert [each.id for each in found if "0x" in each.message and each.id != "unnamed-right"] == ["never-granted"]
     assert brief(findings(tree, text.replace("0x60000", '"refer"').replace("scoped = [4]\n", ""))) == [
         ("unnamed-right", 4)
     ]
 
 
-def test_a_number_keeps_an_entry_from_being_covered(tree: Path) -> None:
+def test_unnamed_right_keeps_an_entry_from_being_covered(tree: Path) -> None:
     rules = """\
 [[path_beneath]]
 allowed_access = ["read_file", "write_file", "truncate"]
@@ -251,7 +251,7 @@ parent = ["file"]
     assert only(findings(tree, rules.replace(", 0x20000", "")), "covered-rule")
 
 
-def test_a_path_that_other_rules_cover(tree: Path) -> None:
+def test_path_covered_by_other_rules(tree: Path) -> None:
     (tree / "directory" / "below").mkdir()
     text = (
         "# Kept.\n"
@@ -263,8 +263,8 @@ def test_a_path_that_other_rules_cover(tree: Path) -> None:
     )
     found = only(findings(tree, text), "covered-rule")
     assert [each[0] for each in found] == [8, 11]
-    assert "directory/below adds nothing to what other rules give on directory" in found[0][2]
-    after = mended(tree, text)
+    assert "directory/below adds nothing to what other rules grant on directory" in found[0][2]
+    after = fixed(tree, text)
     assert '"device", "directory/../file"' in after and after.count('"directory/below"') == 1
     before, later = (resolve(parse_policy(each, "p", "toml"), base=str(tree)) for each in (text, after))
     for place in ("directory", "directory/below", "file", "device"):
@@ -274,34 +274,34 @@ def test_a_path_that_other_rules_cover(tree: Path) -> None:
     assert only(findings(tree, after), "covered-rule") == []
 
 
-def test_of_equal_rules_the_first_stays(tree: Path) -> None:
+def test_first_of_equal_rules_is_kept(tree: Path) -> None:
     text = rule('"read_file"', "file", "file") + rule('"read_file"', "file") + rule('"read_file"', "gone", "gone")
-    assert mended(tree, text) == rule('"read_file"', "file") + rule('"read_file"', "gone")
+    assert fixed(tree, text) == rule('"read_file"', "file") + rule('"read_file"', "gone")
 
 
-def test_covered_through_a_link_is_not_said(tree: Path) -> None:
-    # On another machine the link may lead elsewhere.
+def test_covered_through_a_link_is_not_reported(tree: Path) -> None:
+    # On another machine the link may have another target.
     (tree / "link").symlink_to("directory")
     assert only(findings(tree, rule('"read_file"', "directory", "link")), "covered-rule") == []
     assert [each[2] for each in only(findings(tree, rule('"read_file"', "link")), "symlink")] == [
-        f"link leads to {tree}/directory: the rule belongs to that."
+        f"link resolves to {tree}/directory: the rule belongs to that."
     ]
 
 
-def test_fixing_what_a_file_cannot_hold(tree: Path) -> None:
+def test_fixing_rights_that_cannot_be_granted_on_a_file(tree: Path) -> None:
     text = '[[ruleset]]\nhandled_access_fs = ["make_reg"]\n' + rule('"read_file", "make_reg"', "file", "device")
-    assert mended(tree, text) == text.replace('"read_file", "make_reg"', '"read_file"')
-    # Not where a path is missing: it may become a directory.
+    assert fixed(tree, text) == text.replace('"read_file", "make_reg"', '"read_file"')
+    # Not if a path is missing: it may become a directory.
     text = rule('"read_file", "make_reg"', "file", "gone")
-    assert mended(tree, text) == text
+    assert fixed(tree, text) == text
 
 
 def test_fixing_an_unused_variable(tree: Path) -> None:
     text = '# Head.\n[[variable]]\nname = "a"\n\n' + rule('"read_file"', "file")
-    assert mended(tree, text) == "# Head.\n\n" + rule('"read_file"', "file")
+    assert fixed(tree, text) == "# Head.\n\n" + rule('"read_file"', "file")
 
 
-def test_fixes_follow_each_other(tree: Path) -> None:
+def test_fixes_build_on_each_other(tree: Path) -> None:
     (tree / "directory" / "a").mkdir()
     text = (
         '[[variable]]\nname = "no"\n[[variable]]\nname = "v"\nliteral = ["a"]\n'
@@ -309,7 +309,7 @@ def test_fixes_follow_each_other(tree: Path) -> None:
         + rule('"read_file", "make_reg"', "device")
         + rule('"read_file"', "directory")
     )
-    after = mended(tree, mended(tree, text))  # the second variable is unused only then
+    after = fixed(tree, fixed(tree, text))  # only then is the second variable unused
     policy = parse_policy(after, "p", "toml")
     assert [variable.name for variable in policy.variables] == []
     assert [[parent.template for parent in each.parents] for each in policy.path_rules] == [
@@ -319,7 +319,7 @@ def test_fixes_follow_each_other(tree: Path) -> None:
     assert only(findings(tree, after), "covered-rule") == []
 
 
-def test_the_widest_reach_is_said_once(tree: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_only_the_widest_reach_is_reported(tree: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     home = tree / "home"
     (home / ".ssh").mkdir(parents=True)
     monkeypatch.setenv("HOME", str(home))
@@ -336,7 +336,7 @@ def test_the_widest_reach_is_said_once(tree: Path, monkeypatch: pytest.MonkeyPat
                  ("root", "home", "system", "credentials")]  # fmt: skip
         assert [each.id for each in reach] == [id_]
         assert ("/.ssh" in reach[0].message) == ("read_file" in rights and parent != "/proc")
-    # What is named on purpose inside, and what cannot be read, is not said.
+    # A file named explicitly, and one that cannot be read, is not reported.
     (home / ".ssh" / "known_hosts").touch()
     assert only(findings(tree, rule('"read_file"', f"{home}/.ssh/known_hosts")), "credentials") == []
     assert only(findings(tree, rule('"execute"', f"{home}/.ssh")), "credentials") == []
@@ -355,18 +355,18 @@ def test_make_without_write(tree: Path) -> None:
     assert brief(findings(tree, handled + rule('"make_reg"', "directory") + rule('"write_file"', str(tree)))) == []
 
 
-def test_a_policy_that_can_be_rewritten_from_inside(tree: Path) -> None:
+def test_policy_that_can_be_changed_from_inside(tree: Path) -> None:
     file = tree / "directory" / "own.toml"
     for rights, how in (
-        ('"write_file", "truncate"', "written"),
-        ('"make_reg", "remove_file"', "replaced"),
+        ('"write_file", "truncate"', "write"),
+        ('"make_reg", "remove_file"', "replace"),
     ):
         text = '[[ruleset]]\nhandled_access_fs = ["read_file"]\n' + rule(rights, str(tree))
         file.write_text(text, encoding="utf-8")
         policy = parse_policy(text, str(file), "toml")
         found = only(lint(policy, resolve(policy)), "policy-writable")
         assert [(each[0], each[1]) for each in found] == [(5, "warning")]
-        assert f"can be {how}" in found[0][2]
+        assert f"can {how} its file" in found[0][2]
     text = rule('"make_reg"', str(tree))
     policy = parse_policy(text, str(file), "toml")
     assert only(lint(policy, resolve(policy)), "policy-writable") == []
@@ -378,11 +378,11 @@ def test_refer_traps(tree: Path) -> None:
     text = rule('"refer"', "directory")
     assert [each[0] for each in only(findings(tree, text), "refer-alone")] == [1]
     assert only(findings(tree, text + rule('"make_reg", "remove_file"', "directory")), "refer-alone") == []
-    # The group brings refer along without anybody asking for it.
+    # A group includes refer without anybody asking for it.
     assert only(findings(tree, "abi = 6\n" + rule('"abi.read_execute"', "directory")), "refer-alone") == []
 
 
-def test_many_rules_take_no_more_than_their_number(tree: Path) -> None:
+def test_time_grows_linearly_with_rules(tree: Path) -> None:
     def check(size: int) -> None:
         text = "".join(rule('"read_file"', f"directory/{number}", "directory") for number in range(size))
         assert len(only(findings(tree, text), "covered-rule")) == size - 1
@@ -392,7 +392,7 @@ def test_many_rules_take_no_more_than_their_number(tree: Path) -> None:
 
 @pytest.mark.root
 def test_mounts(tree: Path) -> None:
-    """In a mount namespace of its own: a bind mount, and the layers of an overlay."""
+    """Lint a bind mount and the layers of an overlay, in a separate mount namespace."""
     script = """
 import os, sys
 from editor.analysis.lint.engine import lint
