@@ -1,4 +1,4 @@
-"""``python -m editor`` is ``paddock``."""
+"""Run ``paddock`` as ``python -m editor``."""
 
 import sys
 

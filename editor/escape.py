@@ -1,9 +1,9 @@
-"""Making untrusted text safe to show: names may hold newlines, escape sequences, or bytes that are not UTF-8."""
+"""Make untrusted text safe to show: names can contain newlines, escape sequences and bytes that are not UTF-8."""
 
 import unicodedata
 
 # Cc control, Cf format (bidi overrides, zero width), Cs surrogates (undecodable bytes), Co private use,
-# Cn unassigned, Zl/Zp line breaks: each can move the cursor, hide or reorder what is shown.
+# Cn unassigned, Zl/Zp line breaks: each can move the cursor, or hide or reorder text.
 _UNSAFE = frozenset({"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"})
 
 
@@ -17,10 +17,9 @@ def _escaped(character: str) -> str:
 
 
 def printable(text: str) -> str:
-    """``text`` with everything that could disturb a terminal or a layout written as an escape.
+    """Return ``text`` on one line of visible characters, with all that could disturb a terminal or layout escaped.
 
-    The result is one line of visible characters. It is for eyes only: a backslash in the input stays as it is, so the
-    result cannot always be turned back.
+    It is for display only: a backslash in ``text`` is not escaped, so the result cannot always be reversed.
     """
     if text.isascii() and text.isprintable():
         return text

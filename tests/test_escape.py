@@ -1,4 +1,4 @@
-"""What ``printable`` lets through to a terminal."""
+"""``printable`` lets nothing unsafe through to a terminal."""
 
 import os
 import unicodedata
@@ -26,19 +26,19 @@ from editor.escape import printable
         (b"back\\slash", "back\\slash"),
     ],
 )
-def test_names_are_shown_so(raw: bytes, shown: str) -> None:
+def test_escaped_names(raw: bytes, shown: str) -> None:
     assert printable(os.fsdecode(raw)) == shown
 
 
 @given(st.binary())
-def test_no_byte_string_gets_anything_unsafe_through(raw: bytes) -> None:
+def test_no_bytes_get_through_unsafe(raw: bytes) -> None:
     shown = printable(os.fsdecode(raw))
     shown.encode("utf-8")
     assert not {unicodedata.category(char) for char in shown} & {"Cc", "Cf", "Cs", "Zl", "Zp"}
 
 
 @given(st.text())
-def test_safe_text_is_left_alone_and_the_rest_only_grows(text: str) -> None:
+def test_safe_text_is_unchanged_and_escapes_only_add(text: str) -> None:
     shown = printable(text)
     assert printable(shown) == shown
     assert len(shown) >= len(text)

@@ -1,4 +1,4 @@
-"""The wheel: what is in it, and that the command works from it alone."""
+"""The wheel: its content, and that the command works from it alone."""
 
 import email
 import json
@@ -20,7 +20,7 @@ TREE = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 
 @pytest.fixture(scope="module")
 def wheel(tmp_path_factory: pytest.TempPathFactory) -> str:
-    """The wheel, built from the tree."""
+    """Build the wheel from the tree."""
     directory = str(tmp_path_factory.mktemp("wheel"))
     command = [*(sys.executable, "-m", "pip", "wheel", "--quiet", "--no-deps"), "--no-build-isolation"]
     subprocess.run([*command, "--wheel-dir", directory, TREE], check=True, timeout=120)
@@ -30,7 +30,7 @@ def wheel(tmp_path_factory: pytest.TempPathFactory) -> str:
 
 @pytest.fixture(scope="module")
 def installed(wheel: str, tmp_path_factory: pytest.TempPathFactory) -> str:
-    """The programs' directory of a virtual environment with the wheel and nothing else, not even its dependencies."""
+    """Return bin/ of a virtual environment with the wheel alone, without its dependencies."""
     environment = str(tmp_path_factory.mktemp("clean") / "venv")
     subprocess.run([sys.executable, "-m", "venv", "--without-pip", environment], check=True, timeout=120)
     programs = os.path.join(environment, "bin")
@@ -40,27 +40,27 @@ def installed(wheel: str, tmp_path_factory: pytest.TempPathFactory) -> str:
 
 
 def tree_files(directory: str) -> Iterator[str]:
-    """The files below ``directory`` of the tree that belong to a package, by their path in the tree."""
+    """Yield the package files below ``directory``, by their path in the tree."""
     for parent, directories, names in os.walk(os.path.join(TREE, directory)):
         directories[:] = [name for name in directories if name != "__pycache__" and not name.startswith(".")]
         yield from (os.path.relpath(os.path.join(parent, name), TREE) for name in names)
 
 
-def test_the_wheel_holds_the_packages_the_samples_and_the_licences(wheel: str) -> None:
+def test_wheel_has_packages_samples_and_licences(wheel: str) -> None:
     with zipfile.ZipFile(wheel) as archive:
-        held = set(archive.namelist())
+        content = set(archive.namelist())
     metadata = f"paddock-{__version__}.dist-info"
     code = {*tree_files("editor"), *tree_files("widgets")}
     samples = {f"editor/{path}" for path in tree_files("sample_policies")}
     assert len(code) > 20
     assert len(samples) == 8
-    assert {"editor/py.typed", "widgets/py.typed"} <= held
+    assert {"editor/py.typed", "widgets/py.typed"} <= content
     described = {f"{metadata}/{name}" for name in ("METADATA", "RECORD", "WHEEL", "entry_points.txt")}
     licences = {f"{metadata}/licenses/{name}" for name in ("LICENSE-APACHE", "LICENSE-MIT")}
-    assert held == code | samples | described | licences
+    assert content == code | samples | described | licences
 
 
-def test_the_wheel_describes_itself(wheel: str) -> None:
+def test_wheel_metadata(wheel: str) -> None:
     with zipfile.ZipFile(wheel) as archive:
         metadata = email.message_from_bytes(archive.read(f"paddock-{__version__}.dist-info/METADATA"))
     assert (metadata["Name"], metadata["Version"]) == ("paddock", __version__)
@@ -71,18 +71,18 @@ def test_the_wheel_describes_itself(wheel: str) -> None:
 
 
 def run(*command: str, cwd: str) -> subprocess.CompletedProcess[str]:
-    """Run ``command`` away from the tree, which must not be what is imported."""
+    """Run ``command`` outside the tree, which must not be imported."""
     return subprocess.run(command, cwd=cwd, capture_output=True, text=True, timeout=60, check=False)
 
 
-def test_the_command_works_from_the_wheel(installed: str, tmp_path: os.PathLike[str]) -> None:
+def test_command_works_from_the_wheel(installed: str, tmp_path: os.PathLike[str]) -> None:
     cwd = os.fspath(tmp_path)
     for command in (["paddock"], ["python", "-m", "editor"]):
         done = run(os.path.join(installed, command[0]), *command[1:], "--version", cwd=cwd)
         assert (done.returncode, done.stdout) == (0, f"paddock {__version__}\n"), done.stderr
 
 
-def test_a_verb_needs_nothing_but_the_wheel(installed: str, tmp_path: os.PathLike[str]) -> None:
+def test_verbs_need_nothing_but_the_wheel(installed: str, tmp_path: os.PathLike[str]) -> None:
     cwd = os.fspath(tmp_path)
     paddock = os.path.join(installed, "paddock")
     sample = ("--sample", "read-only-shell")
@@ -103,7 +103,7 @@ def test_a_verb_needs_nothing_but_the_wheel(installed: str, tmp_path: os.PathLik
 
 
 @pytest.mark.tmux
-def test_a_sample_opens_on_the_screen_from_the_wheel(installed: str, tmp_path: os.PathLike[str]) -> None:
+def test_sample_opens_on_the_screen_from_the_wheel(installed: str, tmp_path: os.PathLike[str]) -> None:
     dependencies = sysconfig.get_path("purelib")
     site = subprocess.run(
         [os.path.join(installed, "python"), "-c", "import sysconfig; print(sysconfig.get_path('purelib'))"],
@@ -112,10 +112,10 @@ def test_a_sample_opens_on_the_screen_from_the_wheel(installed: str, tmp_path: o
         check=True,
     ).stdout.strip()
     with open(os.path.join(site, "dependencies.pth"), "w", encoding="utf-8") as file:
-        file.write(f"{dependencies}\n")  # after the wheel on the path, and nothing of Paddock stands there itself
+        file.write(f"{dependencies}\n")  # after the wheel on the path; it has nothing of Paddock
     socket = os.path.join(tmp_path, "tmux")
     command = [os.path.join(installed, "paddock"), "--sample", "read-only-shell"]
     with Terminal(command, socket=socket, cwd=os.fspath(tmp_path)) as terminal:
-        terminal.wait_for("cat /etc/hostname")  # the command that the sample proposes
+        terminal.wait_for("cat /etc/hostname")  # the command that the sample suggests
         terminal.press("q")
         terminal.wait_for("[exit 0]")

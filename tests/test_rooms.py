@@ -1,4 +1,4 @@
-"""Who imports what, where import-linter's lists of modules could forget a new one."""
+"""Imports that import-linter's lists of modules could miss for a new module."""
 
 import os
 import subprocess
@@ -9,7 +9,7 @@ TREE = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 
 
 def headless_modules() -> Iterator[str]:
-    """Every module of editor but the program on the screen."""
+    """Yield every module of editor but those of the screen."""
     for parent, directories, names in os.walk(os.path.join(TREE, "editor")):
         directories[:] = [name for name in directories if name not in ("screens", "__pycache__", "sample_policies")]
         package = os.path.relpath(parent, TREE).replace(os.sep, ".")

@@ -1,4 +1,4 @@
-"""Every sample policy with the real program that it is for: nothing needed is denied, and what is forbidden is."""
+"""Every sample policy with the real program that it is for: what is needed is allowed, what is forbidden denied."""
 
 import json
 import os
@@ -37,7 +37,7 @@ class Place(NamedTuple):
 
 @pytest.fixture
 def place() -> Iterator[Place]:
-    """Not below /tmp, which some of the policies grant."""
+    """Create both outside /tmp, which some of the policies grant."""
     root = tempfile.mkdtemp(prefix="paddock-sample-", dir="/var/tmp")
     found = Place(os.path.join(root, "work"), os.path.join(root, "home"))
     os.mkdir(found.work)
@@ -54,12 +54,12 @@ def write(path: str, text: str) -> None:
 HELLO = '#include <stdio.h>\nint main(void) { puts("hello"); return 0; }\n'
 
 
-def test_the_samples_are_these() -> None:
+def test_list_of_samples() -> None:
     assert sorted(os.listdir(SAMPLES)) == [f"{name}.toml" for name in NAMES]
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_a_sample_says_what_it_is_for_and_how_to_try_it(name: str) -> None:
+def test_sample_states_its_purpose_and_how_to_try_it(name: str) -> None:
     with open(policy_path(name), encoding="utf-8") as file:
         head = file.read().split("\n\n", 1)[0].splitlines()
     assert all(line.startswith("#") for line in head)
@@ -68,7 +68,7 @@ def test_a_sample_says_what_it_is_for_and_how_to_try_it(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_a_sample_restricts_all_that_landlock_can(name: str) -> None:
+def test_sample_handles_every_right(name: str) -> None:
     policy = read_policy(policy_path(name))
     assert policy.abi == 10
     assert policy.handled_fs == rights_of("fs", 10)
@@ -77,7 +77,7 @@ def test_a_sample_restricts_all_that_landlock_can(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_a_sample_grants_no_hierarchy_wholesale(name: str) -> None:
+def test_sample_grants_no_broad_hierarchy(name: str) -> None:
     with open(policy_path(name), "rb") as file:
         rules = tomllib.load(file)["path_beneath"]
     for rule in rules:
@@ -86,14 +86,14 @@ def test_a_sample_grants_no_hierarchy_wholesale(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_a_sample_is_sound(name: str, place: Place) -> None:
-    """Nothing that it does not give a reason for, where the files that it names are there."""
+def test_sample_has_no_unexplained_findings(name: str, place: Place) -> None:
+    """With the files that it names in place, each finding is explained in the sample."""
     os.makedirs(os.path.join(place.work, ".venv", "bin"))
     os.makedirs(os.path.join(place.home, ".config", "git"))
     write(os.path.join(place.home, ".gitconfig"), "")
     with open(policy_path(name), encoding="utf-8") as file:
         text = file.read()
-    policy = os.path.join(place.home, "policy.toml")  # this checkout may be where a sample lets write
+    policy = os.path.join(place.home, "policy.toml")  # a sample may grant writing to this checkout
     write(policy, text)
     home = ("--var", f"home={place.home}") if "${home}" in text else ()
     command = (sys.executable, "-m", "editor", "check", "--format", "json", *home, policy)
@@ -105,7 +105,7 @@ def test_a_sample_is_sound(name: str, place: Place) -> None:
     for finding in checked["findings"]:
         said = finding["message"].removesuffix(" does not exist: its rule grants nothing.")
         if finding["id"] == "missing-path" and said.startswith(("/etc/", "/usr/")):
-            assert not os.path.exists(said)  # of a package that this machine does not have
+            assert not os.path.exists(said)  # of a package that is not installed
             continue
         assert finding["id"] in text, finding
 
@@ -127,7 +127,7 @@ def test_read_only_shell(place: Place) -> None:
     assert not os.path.exists("/tmp/x")
 
 
-def test_read_only_shell_looks_around(place: Place) -> None:
+def test_read_only_shell_can_look_around(place: Place) -> None:
     script = "ls -l /usr /etc /var/log . && head -1 /proc/meminfo && id && : >/dev/null"
     report = run_under("read-only-shell", ("sh", "-c", script), cwd=place.work, home=place.home)
     assert (report["exit_code"], denied(report)) == (0, [])
@@ -224,7 +224,7 @@ def test_no_network_build(place: Place) -> None:
 
 
 def in_namespaces(scenario: str, directory: str) -> dict[str, Any]:
-    """What ``tests.samples.network`` printed; an ordinary user needs a user namespace for it."""
+    """Return what ``tests.samples.network`` printed; an unprivileged user needs a user namespace for it."""
     as_user = [] if os.geteuid() == 0 else ["--map-root-user"]
     command = [
         "unshare",

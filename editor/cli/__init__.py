@@ -1,1 +1,1 @@
-"""The ``paddock`` command: one module a verb."""
+"""The ``paddock`` command: a module for each verb."""

@@ -1,4 +1,4 @@
-"""``paddock abi``: what this kernel enforces."""
+"""``paddock abi``: show what this kernel enforces."""
 
 import sys
 from typing import Any
@@ -11,8 +11,10 @@ from editor.landlock.rights import LATEST_ABI, RIGHTS
 
 
 def main(words: list[str]) -> int:
-    """Print what the kernel says of Landlock; status 1 when it is off."""
-    parser = new_parser("abi", "[--format text|json]", "What this kernel enforces. Status 1: Landlock is off.")
+    """Print the kernel's Landlock support; status 1 if it is off."""
+    parser = new_parser(
+        "abi", "[--format text|json]", "Show what this kernel enforces. Status 0: Landlock is on, 1: it is off."
+    )
     parser.add_argument("--format", choices=FORMATS, default="text")
     options = parse(parser, words)
     prepare_streams()
@@ -26,7 +28,7 @@ def main(words: list[str]) -> int:
 
 
 def kernel_json(state: KernelState) -> dict[str, Any]:
-    """The object that ``paddock abi --format json`` prints."""
+    """Return the object that ``paddock abi --format json`` prints."""
     since = {version.number: version.kernel for version in ABI_VERSIONS}
     return {
         "kernel": state.release,
@@ -53,17 +55,17 @@ def kernel_json(state: KernelState) -> dict[str, Any]:
 
 
 def kernel_lines(state: KernelState, console: Console) -> list[str]:
-    """What this kernel enforces."""
+    """Return the kernel's Landlock support as lines."""
     facts = [["kernel", f"Linux {state.release}"]]
     if state.abi:
         version = ABI_VERSIONS[state.effective_abi - 1]
-        newer = f" (newer than this program, which knows {LATEST_ABI})" if state.abi > LATEST_ABI else ""
+        newer = f" (Paddock knows ABI {LATEST_ABI} at most)" if state.abi > LATEST_ABI else ""
         facts.append(["Landlock", f"ABI {state.abi}{newer}, first in Linux {version.kernel}"])
         fixed = [str(bit + 1) for bit in range(state.errata.bit_length()) if state.errata >> bit & 1]
-        facts.append(["errata fixed", ", ".join(fixed) if fixed else "none that the kernel tells of"])
+        facts.append(["errata fixed", ", ".join(fixed) if fixed else "none reported"])
     else:
         facts.append(["Landlock", console.paint(f"off: {state.problem}", "denied")])
-    lsms = ", ".join(state.lsms) if state.lsms is not None else "unknown: /sys/kernel/security is not readable"
+    lsms = ", ".join(state.lsms) if state.lsms is not None else "unknown: /sys/kernel/security cannot be read"
     facts.append(["active LSMs", lsms])
     lines = columns(facts, indent="")
     for title, kind in (("Filesystem rights", "fs"), ("Network rights", "net"), ("Scopes", "scope")):
@@ -75,7 +77,7 @@ def kernel_lines(state: KernelState, console: Console) -> list[str]:
                 if right.kind == kind
             ]
         )
-    lines += ["", console.paint("Flags of restrict_self", "bold")]
+    lines += ["", console.paint("restrict_self flags", "bold")]
     lines += columns(
         [[_mark(flag.abi, state, console), flag.name, f"ABI {flag.abi}", flag.meaning] for flag in RESTRICT_FLAGS]
     )

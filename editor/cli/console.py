@@ -1,4 +1,4 @@
-"""Text for a terminal: aligned columns, colour where it is wanted, safe whatever the names hold."""
+"""Output to a terminal: aligned columns, and colour if the terminal takes it."""
 
 import os
 import sys
@@ -19,7 +19,7 @@ _STYLES = {
 
 
 class Console:
-    """One stream. Colour only on a terminal, and not where NO_COLOR (no-color.org) or a dumb terminal forbids it."""
+    """One output stream, coloured if it is a terminal, unless that is dumb or NO_COLOR (no-color.org) is set."""
 
     def __init__(self, stream: TextIO | None) -> None:
         self._stream = stream
@@ -31,11 +31,11 @@ class Console:
         )
 
     def paint(self, text: str, style: str) -> str:
-        """``text`` in ``style``: one of ``bold``, ``dim``, ``warning``, ``error``, or a verdict."""
+        """Return ``text`` in ``style``: ``bold``, ``dim``, ``warning``, ``error``, or a verdict."""
         return f"\x1b[{_STYLES[style]}m{text}\x1b[0m" if self._colour and text else text
 
     def write(self, lines: Iterable[str]) -> None:
-        """Print ``lines`` at once. Nothing happens where the stream is closed."""
+        """Print ``lines`` and flush; do nothing if the stream is closed."""
         text = "".join(f"{line}\n" for line in lines)
         if self._stream is not None and text:
             self._stream.write(text)
@@ -43,13 +43,13 @@ class Console:
 
 
 def prepare_streams() -> None:
-    """Let standard output take any text: what its encoding does not know is escaped, as standard error does."""
-    if hasattr(sys.stdout, "reconfigure"):  # not where it is closed, or replaced
+    """Make standard output escape what its encoding lacks, as standard error does."""
+    if hasattr(sys.stdout, "reconfigure"):  # not if it is closed or replaced
         sys.stdout.reconfigure(errors="backslashreplace")
 
 
 def width(text: str) -> int:
-    """How many cells of a terminal ``text``, which must be printable, takes."""
+    """Return how many terminal cells ``text``, which must be printable, takes."""
     if text.isascii():
         return len(text)
     return sum(
@@ -59,7 +59,7 @@ def width(text: str) -> int:
 
 
 def columns(rows: Sequence[Sequence[str]], *, indent: str = "  ") -> list[str]:
-    """``rows`` as lines with their cells aligned, two spaces between columns; the last column is not padded."""
+    """Return ``rows`` as lines of aligned columns, two spaces apart; the last column is not padded."""
     widths: dict[int, int] = {}
     for row in rows:
         for position, cell in enumerate(row[:-1]):
@@ -76,6 +76,6 @@ def columns(rows: Sequence[Sequence[str]], *, indent: str = "  ") -> list[str]:
 
 def print_json(data: object) -> None:
     """Print one JSON value to standard output."""
-    import json  # noqa: PLC0415 not for text
+    import json  # noqa: PLC0415 text output does without
 
     sys.stdout.write(json.dumps(data, indent=2) + "\n")

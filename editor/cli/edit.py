@@ -17,30 +17,30 @@ from editor.workspace.samples import sample_draft
 
 
 def main(words: list[str]) -> int:
-    """Run the screen until it is closed. Raises UsageError without a terminal."""
+    """Show the screen until it is closed. Raises UsageError without a terminal."""
     parser = new_parser(
         "edit",
         "[options] FILE...|DIR|--sample NAME",
-        "Open a policy on the screen; a new file is a new policy, and so is a sample. Several files are shown as the "
-        "one policy that they make, and edited one by one.",
+        "Open a policy on the screen. A file that does not exist yet, or a sample, starts a new policy. Several files "
+        "are shown as the one policy that they compose, and edited individually.",
     )
     add_file_options(parser)
-    parser.add_argument("--root", default="/", metavar="DIR", help="where the tree of files starts (default: /)")
+    parser.add_argument("--root", default="/", metavar="DIR", help="the top of the file tree (default: /)")
     parser.add_argument("--abi", type=abi_number, metavar="N", help="simulate a kernel with this Landlock ABI")
     options = parse(parser, words)
     sample = None
     if options.sample is not None:
-        # What was installed stays as it is: editing a sample begins a policy of one's own.
+        # The installed sample stays as it is: editing it starts a new policy.
         sample = sample_draft(options.sample)
         options.sample = None
         options.words.insert(0, sample.path)
     paths = (*files_of(options, parser), *options.also)
     variables = variables_of(options) if options.var else {}
     if not (_is_terminal(sys.stdin) and _is_terminal(sys.stdout)):
-        raise UsageError("the screen needs a terminal on standard input and output; the other verbs do not.")
+        raise UsageError("the screen needs a terminal on standard input and output; other verbs do not.")
     if not os.path.isdir(options.root):
         raise UsageError(f"{shown(options.root)} is not a directory.")
-    from editor.app import PaddockApp  # noqa: PLC0415 Textual, for who gets this far
+    from editor.app import PaddockApp  # noqa: PLC0415 Textual, only when the screen opens
 
     app = PaddockApp(*paths, root=os.path.abspath(options.root), abi=options.abi, variables=variables, sample=sample)
     app.run()

@@ -1,6 +1,6 @@
-"""The ``paddock`` command: finds the verb, runs its module, and turns errors into sentences.
+"""The ``paddock`` command: find the verb, run its module, and turn errors into messages.
 
-``paddock run`` stands in front of every start of a service: on its way nothing is imported that it does not need.
+Services start through ``paddock run``, so this module imports nothing that ``run`` does not need.
 """
 
 import os
@@ -9,37 +9,38 @@ from collections.abc import Sequence
 
 from editor.cli.options import UsageError, shown
 
-# Each verb is a module of this package with ``main(words)``. Here: what it does, and the exit status when Paddock
-# itself fails, which is as in env(1) for verbs that pass on a command's own status.
+# Each verb is a module of this package with a function ``main(words)``. The table has its one-line description and the
+# exit status for an error of Paddock's own: 125, as for env(1), when the verb otherwise exits as its command does.
 VERBS: dict[str, tuple[str, int]] = {
     "edit": ("open a policy on the screen", 2),
     "check": ("parse and lint policies", 2),
-    "diff": ("what one policy allows and another does not", 2),
-    "explain": ("would a path, a port or a scope be allowed, and by which rule", 2),
-    "test": ("run a command under a policy and report what it touched", 125),
-    "run": ("put a command under a policy, with nothing in between", 125),
-    "export": ("write a policy in another form", 2),
-    "abi": ("what this kernel enforces", 2),
+    "diff": ("show what one policy allows and another does not", 2),
+    "explain": ("say if a path, port or scope is allowed, and by which rule", 2),
+    "test": ("run a command under a policy and report what it accessed", 125),
+    "run": ("restrict itself with a policy and become a command", 125),
+    "export": ("write a policy in another format", 2),
+    "abi": ("show what this kernel enforces", 2),
 }
 
 _USAGE = """\
-usage: paddock FILE...                  open policies on the screen (a directory: choose one)
+usage: paddock FILE...                  open policies on the screen (directory: choose one)
        paddock VERB [options] ..."""
 
 _HELP = """\
 {usage}
 
-Paddock shows, edits and tries out Landlock policies (Landlock Config, TOML or JSON).
+Paddock shows, edits and tests Landlock policies (Landlock Config, TOML or JSON).
 
 verbs:
 {verbs}
 
-  paddock VERB --help says more. Wherever FILE is expected, --sample NAME takes a policy that
-  comes with Paddock. A directory stands for all policies in it, --with FILE adds one: composed,
-  what all of them handle is handled, and their rules add up. --var NAME=VALUE gives a variable.
+  paddock VERB --help explains a verb. Where FILE is expected, --sample NAME takes a policy that
+  comes with Paddock, and a directory means all policies in it; --with FILE adds one. Several files
+  are composed: rights that all of them handle are handled, and their rules are combined.
+  --var NAME=VALUE sets a variable.
 
 options:
-  --sample NAME  use a sample policy; an unknown name lists them
+  --sample NAME  use a sample policy (an unknown name lists them)
   --version      print the version
   --help         print this help
 """
@@ -48,8 +49,8 @@ options:
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run ``paddock`` with ``arguments`` (by default the process's own) and return its exit status."""
     words = list(sys.argv[1:] if arguments is None else arguments)
-    if sys.stderr is None:  # closed by who started this: nobody wants to hear, and that is no reason to fail
-        sys.stderr = open(os.devnull, "w", encoding="utf-8")  # noqa: SIM115 for as long as the process lives
+    if sys.stderr is None:  # closed by the caller, which is no reason to fail
+        sys.stderr = open(os.devnull, "w", encoding="utf-8")  # noqa: SIM115 open until exit
     verb = ""
     try:
         verb, words = _verb_of(words)
@@ -58,17 +59,17 @@ def main(arguments: Sequence[str] | None = None) -> int:
             sys.stdout.flush()
     except KeyboardInterrupt:
         return 130
-    except BrokenPipeError:  # whoever read our output has enough
+    except BrokenPipeError:  # the reader of our output closed it
         _drop_output()
         return 141
     except Exception as error:
-        sentence = _sentence(error)
-        if sentence is None:
+        message = _message(error)
+        if message is None:
             raise
         _drop_output()
         if isinstance(error, UsageError) and error.usage:
             sys.stderr.write(f"{error.usage}\n")
-        sys.stderr.write(f"paddock{' ' if verb else ''}{verb}: {sentence}\n{_excerpt(error)}")
+        sys.stderr.write(f"paddock{' ' if verb else ''}{verb}: {message}\n{_excerpt(error)}")
         return VERBS[verb][1] if verb in VERBS else 2
     return status
 
@@ -76,7 +77,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def _verb_of(words: list[str]) -> tuple[str, list[str]]:
     """Return the verb, ``--help`` or ``--version``, and its words; ``paddock FILE`` is ``paddock edit FILE``."""
     if not words:
-        raise UsageError("which policy? paddock FILE opens one, paddock --help says more.", _USAGE)
+        raise UsageError("no policy given: name a file, or see paddock --help.", _USAGE)
     first = words[0]
     if first in VERBS or first in ("--help", "--version"):
         return first, words[1:]
@@ -88,11 +89,11 @@ def _verb_of(words: list[str]) -> tuple[str, list[str]]:
             return words[taken], words[:taken] + words[taken + 1 :]
         return "edit", words
     if first.startswith("-"):
-        raise UsageError(f"there is no option {shown(first)}; paddock --help lists them.")
+        raise UsageError(f"unknown option {shown(first)}; see paddock --help.")
     if not (os.path.lexists(first) or "/" in first or first.endswith((".toml", ".json"))):
         raise UsageError(
-            f"there is no verb and no file {shown(first)}; paddock --help lists the verbs, "
-            f"paddock edit {shown(first)} makes a new policy."
+            f"no verb and no file is named {shown(first)}; see paddock --help, "
+            f"or create a new policy with paddock edit {shown(first)}."
         )
     return "edit", words
 
@@ -107,13 +108,13 @@ def _run(verb: str, words: list[str]) -> int:
 
         sys.stdout.write(f"paddock {__version__}\n")
         return 0
-    # importlib would cost ``run`` more than the rest of this module.
+    # Not importlib: loading it would take ``run`` longer than all else here.
     status: int = __import__(f"editor.cli.{verb}", fromlist=["main"]).main(words)
     return status
 
 
 def _drop_output() -> None:
-    """Discard what standard output did not take: Python would try again at exit, and complain."""
+    """Discard output that could not be written: Python would try again at exit, and complain."""
     try:
         if sys.stdout is not None:
             sys.stdout.flush()
@@ -121,16 +122,16 @@ def _drop_output() -> None:
         os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
 
 
-def _sentence(error: Exception) -> str | None:
-    """Return what to tell a person of an error that is theirs or the machine's; None for a bug of ours."""
+def _message(error: Exception) -> str | None:
+    """Return the message for an error of the user or the system, None for a bug in Paddock."""
     from editor.policy.errors import PolicyError  # noqa: PLC0415
     from editor.workspace.samples import NoSuchSample  # noqa: PLC0415
     from editor.workspace.saving import SaveError  # noqa: PLC0415
 
     if isinstance(error, UsageError | PolicyError | NoSuchSample | SaveError):
         return shown(str(error))
-    if isinstance(error, FileNotFoundError) and error.filename is None:  # getcwd(2) names nothing
-        return "the working directory does not exist any more."
+    if isinstance(error, FileNotFoundError) and error.filename is None:  # from getcwd(2)
+        return "the working directory no longer exists."
     if isinstance(error, OSError):
         where = f"{shown(os.fsdecode(error.filename))}: " if isinstance(error.filename, str | bytes) else ""
         return f"{where}{error.strerror or error}"
@@ -138,7 +139,7 @@ def _sentence(error: Exception) -> str | None:
 
 
 def _excerpt(error: Exception) -> str:
-    """Return the line of a policy file that is wrong, and a mark below the place."""
+    """Return the faulty line of a policy file, with a mark below the place."""
     from editor.policy.errors import PolicyError  # noqa: PLC0415
 
     if not isinstance(error, PolicyError):

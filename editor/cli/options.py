@@ -1,6 +1,6 @@
-"""Options and words that several verbs share, on top of argparse.
+"""Command-line options that several verbs share, on top of argparse.
 
-``paddock run`` imports this module at every start of a service: argparse is loaded only for a line that has options.
+Services start through ``paddock run``, so argparse is imported only once there are options to parse.
 """
 
 TYPE_CHECKING = False  # typing is loaded later: ``run`` first turns the garbage collector off
@@ -15,7 +15,7 @@ _MAX_LAYERS = 16  # LANDLOCK_MAX_NUM_LAYERS in security/landlock/limits.h
 
 
 class UsageError(Exception):
-    """A command line that makes no sense; ``usage`` is the line that shows the right form, possibly empty."""
+    """An invalid command line; ``usage`` is the usage line to print first, possibly empty."""
 
     def __init__(self, message: str, usage: str = "") -> None:
         super().__init__(message)
@@ -24,7 +24,7 @@ class UsageError(Exception):
 
 def shown(text: str) -> str:
     """Return ``text`` safe to print."""
-    from editor.escape import printable  # noqa: PLC0415 it loads a table of characters
+    from editor.escape import printable  # noqa: PLC0415 only for messages
 
     return printable(text)
 
@@ -49,7 +49,7 @@ def new_parser(verb: str, usage: str, description: str) -> "argparse.ArgumentPar
 
 
 def parse(parser: "argparse.ArgumentParser", words: list[str]) -> "argparse.Namespace":
-    """Parse options and words in any order; what follows ``--`` is words. Raises UsageError."""
+    """Parse options and words in any order; all that follows ``--`` is words. Raises UsageError."""
     words, following = split_command(words)
     options = parser.parse_intermixed_args(words)
     if following and not hasattr(options, "words"):
@@ -60,7 +60,7 @@ def parse(parser: "argparse.ArgumentParser", words: list[str]) -> "argparse.Name
 
 
 def abi_number(text: str) -> int:
-    """Convert the value of ``--abi``; raises ValueError, as argparse expects."""
+    """Convert the value of ``--abi``. Raises ValueError, as argparse expects."""
     number = int(text)
     if number < 1:
         raise ValueError
@@ -71,28 +71,30 @@ abi_number.__name__ = "Landlock ABI"  # argparse: "invalid Landlock ABI value: '
 
 
 def add_file_options(parser: "argparse.ArgumentParser") -> None:
-    """Add FILE and the options that say which policy it is: ``--sample``, ``--with``, ``--var``."""
-    parser.add_argument("words", nargs="*", metavar="FILE", help="the policy, TOML or JSON")
-    parser.add_argument("--sample", metavar="NAME", help="use this sample policy as FILE")
+    """Add FILE and the options that complete it: ``--sample``, ``--with`` and ``--var``."""
+    parser.add_argument("words", nargs="*", metavar="FILE", help="a policy, TOML or JSON")
+    parser.add_argument("--sample", metavar="NAME", help="use a sample policy as FILE")
     parser.add_argument(
         "--with", dest="also", action="append", default=[], metavar="FILE", help="compose FILE with this policy file"
     )
-    parser.add_argument(
-        "--var", action="append", default=[], metavar="NAME=VALUE", help="the value of a variable, for this once"
-    )
+    parser.add_argument("--var", action="append", default=[], metavar="NAME=VALUE", help="set a variable for this run")
 
 
 def add_layer_option(parser: "argparse.ArgumentParser") -> None:
     """Add ``--layer``."""
     parser.add_argument(
-        "--layer", action="append", default=[], metavar="FILE", help="put FILE on top, as a sandbox inside the sandbox"
+        "--layer",
+        action="append",
+        default=[],
+        metavar="FILE",
+        help="add the policy FILE as one more layer, a sandbox inside the sandbox",
     )
 
 
 def layers_of(options: "argparse.Namespace", parser: "argparse.ArgumentParser") -> tuple[str, ...]:
-    """Return the files of ``--layer``. Raises UsageError when the kernel would refuse that many."""
+    """Return the files of ``--layer``. Raises UsageError when there are more than the kernel allows."""
     if len(options.layer) >= _MAX_LAYERS:
-        parser.error(f"Landlock takes at most {_MAX_LAYERS} layers")
+        parser.error(f"Landlock allows at most {_MAX_LAYERS} layers")
     return tuple(options.layer)
 
 
@@ -107,27 +109,27 @@ def variables_of(options: "argparse.Namespace") -> dict[str, tuple[str, ...]]:
 
 
 def load_policy(file: str, options: "argparse.Namespace") -> "Policy":
-    """Load FILE, or all policies of a directory, together with ``--with`` and ``--var``. Raises PolicyError."""
+    """Load ``file``, or all policies of a directory, with ``--with`` and ``--var`` applied. Raises PolicyError."""
     from editor.policy.compose import load  # noqa: PLC0415
 
     return load((file, *options.also), variables_of(options))
 
 
 def files_of(options: "argparse.Namespace", parser: "argparse.ArgumentParser", following: int = 0) -> list[str]:
-    """Return the policy files, and after them ``following`` further words. Raises UsageError, NoSuchSample."""
+    """Return the policy files and the ``following`` words after them. Raises UsageError, NoSuchSample."""
     words: list[str] = list(options.words)
     if options.sample is not None:
         from editor.workspace.samples import sample_path  # noqa: PLC0415
 
         words.insert(max(0, len(words) - following), sample_path(options.sample))
     if len(words) < 1 + following:
-        parser.error("a policy file is missing" if not words else "something is missing after the policy file")
+        parser.error("no policy file given" if not words else "an argument is missing after the policy file")
     return words
 
 
 def one_file_of(options: "argparse.Namespace", parser: "argparse.ArgumentParser", following: int = 0) -> list[str]:
-    """Return the one policy file and ``following`` further words. Raises UsageError, NoSuchSample."""
+    """Return the one policy file and the ``following`` words after it. Raises UsageError, NoSuchSample."""
     words = files_of(options, parser, following)
     if len(words) > 1 + following:
-        parser.error(f"too many words: {shown(words[-1])}")
+        parser.error(f"unexpected argument: {shown(words[-1])}")
     return words

@@ -1,6 +1,6 @@
-"""``paddock run``: put a command under a policy and become it.
+"""``paddock run``: enforce a policy on this process and become the command.
 
-It stands in front of every start of a service: each import waits until it is needed, argparse for a line with options.
+Services start through it, so each import waits until it is needed, and argparse until there are options.
 """
 
 import gc
@@ -21,7 +21,7 @@ from editor.cli.options import (
     variables_of,
 )
 
-TYPE_CHECKING = False  # typing is loaded when the garbage collector is off
+TYPE_CHECKING = False  # typing is loaded once the garbage collector is off
 if TYPE_CHECKING:
     from editor.evaluation.resolve import ResolvedPolicy
     from editor.landlock.ruleset import Note
@@ -29,8 +29,8 @@ if TYPE_CHECKING:
 
 
 def main(words: list[str]) -> int:
-    """Enforce the policy and execute the command; returns only when that fails."""
-    # This process ends within milliseconds: looking for garbage among the freshly loaded is a tenth of them.
+    """Enforce the policy and execute the command; return only if that fails."""
+    # This process becomes the command within milliseconds; collecting garbage would take a tenth of them.
     gc.disable()
     words, command = split_command(words)
     plain = len(words) == 1 and not words[0].startswith("-")
@@ -38,7 +38,7 @@ def main(words: list[str]) -> int:
         (words[0], None, None, False, (), {}, ()) if plain else _options_of(words)
     )
     if not command:
-        raise UsageError("the command is missing: put it after --", "usage: paddock run [options] FILE -- COMMAND")
+        raise UsageError("no command given: put it after --", "usage: paddock run [options] FILE -- COMMAND")
     from editor.policy.parse import read_without_locations  # noqa: PLC0415
     from editor.sandbox.launch import Launch, LaunchError, launch  # noqa: PLC0415
 
@@ -49,12 +49,12 @@ def main(words: list[str]) -> int:
 
         policy = load((file, *also), variables)
         above = tuple(load((layer,), variables) for layer in layers)
-        warn = _warn_with_place
+        warn = _print_warning
     else:
         policy = read_without_locations(file)
     try:
         launch(policy, Launch(command, abi, require_abi, above), None if quiet else warn)
-    except LaunchError as error:  # told here: under the policy, nothing can be imported any more
+    except LaunchError as error:  # reported here: under the policy, nothing more can be imported
         sys.stderr.write(f"paddock run: {error}\n")
         return error.status
 
@@ -66,16 +66,16 @@ def _options_of(
     parser = new_parser(
         "run",
         "[options] FILE -- COMMAND [ARGUMENT]...",
-        "Put COMMAND under a policy and become it. The status is the command's own; 125: paddock failed and the "
-        "command was not started, 126: it cannot be executed, 127: it was not found.",
+        "Enforce a policy and become COMMAND. The status is the command's own; 125: Paddock failed and the command "
+        "was not started, 126: it cannot be executed, 127: it was not found.",
     )
     add_file_options(parser)
     parser.add_argument("--abi", type=abi_number, metavar="N", help="simulate a kernel with this Landlock ABI")
     parser.add_argument(
-        "--require-abi", type=abi_number, metavar="N", help="refuse to start where less is enforced than ABI N can"
+        "--require-abi", type=abi_number, metavar="N", help="fail unless everything that ABI N can enforce is enforced"
     )
     add_layer_option(parser)
-    parser.add_argument("--quiet", action="store_true", help="do not warn of what cannot be enforced or granted")
+    parser.add_argument("--quiet", action="store_true", help="do not warn about what cannot be enforced or granted")
     options = parse(parser, words)
     (file,) = one_file_of(options, parser)
     also, layers = tuple(options.also), layers_of(options, parser)
@@ -83,24 +83,24 @@ def _options_of(
 
 
 def _warn(resolved: "ResolvedPolicy", note: "Note") -> None:
-    """Write one warning. The policy was read without places: here they count."""
+    """Print one warning. The policy was read without line numbers, so read it again with them."""
     if note.subject:
         from editor.evaluation.resolve import resolve  # noqa: PLC0415
         from editor.policy.parse import read_policy  # noqa: PLC0415
 
         resolved = resolve(read_policy(resolved.file), base=resolved.base)
-    _warn_with_place(resolved, note)
+    _print_warning(resolved, note)
 
 
-def _warn_with_place(resolved: "ResolvedPolicy", note: "Note") -> None:
-    """Write one warning about a policy that knows its places."""
+def _print_warning(resolved: "ResolvedPolicy", note: "Note") -> None:
+    """Print one warning about a policy that was read with line numbers."""
     where = _place_of(resolved, note.subject) if note.subject else ""
     sys.stderr.write(f"paddock run: warning: {where}{note.message}\n")
     sys.stderr.flush()
 
 
 def _place_of(resolved: "ResolvedPolicy", subject: str) -> str:
-    """Return the place of the rule for the absolute path ``subject``, ready to be put before a sentence."""
+    """Return where the rule for the absolute path ``subject`` is, as the prefix of a message."""
     for path in resolved.paths:
         if resolved.absolute(path.path) == subject:
             ref = path.refs[0].ref

@@ -1,4 +1,4 @@
-"""``paddock test``: run a command under a policy, pass its streams through, and report what it touched."""
+"""``paddock test``: run a command under a policy, pass its streams through, and report what it accessed."""
 
 import contextlib
 import json
@@ -30,16 +30,15 @@ from editor.policy.model import Policy
 from editor.sandbox.runner import AccessUpdate, Finished, Run, RunRequest, start
 from editor.sandbox.verdicts.report import Mode, Report
 
-# Ctrl-C reaches the command too, which may want to end in its own way; the second one is meant for us.
+# Ctrl-C reaches the command too, which may handle the first one; the second one stops the run.
 _PATIENCE = 1
 
 
-class Test(NamedTuple):
+class TestRequest(NamedTuple):
     """What to run and where the report goes: ``format`` is text, json or jsonl, ``output`` a file or None.
 
-    The policy is what the files and directories ``paths`` make together, with ``variables``; ``layers`` are
-    policy files put on top of it, with the same variables. ``max_processes`` and ``deny_io_uring`` are as in
-    ``RunRequest``.
+    The files and directories ``paths`` are composed into one policy, with ``variables``; ``layers`` are policy files
+    enforced on top of it, with the same variables. ``max_processes`` and ``deny_io_uring`` are as in ``RunRequest``.
     """
 
     paths: tuple[str, ...]
@@ -56,35 +55,43 @@ class Test(NamedTuple):
 
 
 def main(words: list[str]) -> int:
-    """Run the command and return its exit status."""
+    """Run the command, report its accesses, and return its exit status."""
     words, command = split_command(words)
     parser = new_parser(
         "test",
         "[options] FILE -- COMMAND [ARGUMENT]...",
         "Run COMMAND under a policy and report every access. The status is the command's own (128+n for signal n); "
-        "125: paddock failed, 126: the command cannot be executed, 127: it was not found.",
+        "125: Paddock failed, 126: the command cannot be executed, 127: it was not found.",
     )
     add_file_options(parser)
-    parser.add_argument("--mode", choices=("enforce", "observe"), default="enforce", help="observe: only predict")
-    parser.add_argument("--abi", type=abi_number, metavar="N", help="simulate a kernel with this Landlock ABI")
-    parser.add_argument("--timeout", type=_seconds, metavar="SECONDS", help="end the command after this long")
     parser.add_argument(
-        "--max-processes", type=_count, metavar="N", help="kill the run when more processes and threads are alive: 125"
+        "--mode",
+        choices=("enforce", "observe"),
+        default="enforce",
+        help="observe: enforce nothing, only predict the verdicts",
+    )
+    parser.add_argument("--abi", type=abi_number, metavar="N", help="simulate a kernel with this Landlock ABI")
+    parser.add_argument("--timeout", type=_seconds, metavar="SECONDS", help="stop the command after this time")
+    parser.add_argument(
+        "--max-processes",
+        type=_count,
+        metavar="N",
+        help="kill the run (status 125) if it has more than N processes and threads",
     )
     parser.add_argument(
-        "--io-uring", choices=("allow", "deny"), default="allow", help="deny: programs find that the kernel has none"
+        "--io-uring", choices=("allow", "deny"), default="allow", help="deny: programs find a kernel without io_uring"
     )
     add_layer_option(parser)
     parser.add_argument("--format", choices=(*FORMATS, "jsonl"), default="text")
-    parser.add_argument("-o", "--output", metavar="FILE", help="write the report there")
+    parser.add_argument("-o", "--output", metavar="FILE", help="write the report to FILE")
     options = parse(parser, words)
     (file,) = one_file_of(options, parser)
     if not command:
-        parser.error("the command is missing: put it after --")
+        parser.error("no command given: put it after --")
     paths = (file, *options.also)
     variables = variables_of(options)
     return run_test(
-        Test(
+        TestRequest(
             paths, variables, command, options.mode, options.abi, options.timeout, options.format, options.output,
             layers_of(options, parser), options.max_processes, options.io_uring == "deny",
         )
@@ -111,11 +118,11 @@ def _count(text: str) -> int:
 _count.__name__ = "number"
 
 
-def run_test(test: Test) -> int:
+def run_test(test: TestRequest) -> int:
     """Run ``test``, write its report, and return the exit status.
 
-    As text the report goes to standard error when the command has ended. As JSON it is alone on standard output, and
-    the command's own output goes to standard error. A file takes it in any form and leaves both to the command.
+    As text, the report goes to standard error once the command has ended. As JSON, it is alone on standard output and
+    the command's own output goes to standard error. A report to a file leaves both streams to the command.
     Raises PolicyError, OSError.
     """
     prepare_streams()
@@ -149,8 +156,8 @@ def _if_open(descriptor: int) -> int | None:
 
 
 @contextlib.contextmanager
-def _report_stream(test: Test) -> Iterator[TextIO | None]:
-    """Where the report is written; None where that stream is closed."""
+def _report_stream(test: TestRequest) -> Iterator[TextIO | None]:
+    """Open the stream that the report is written to; None if it is closed."""
     if test.output is not None:
         with open(test.output, "w", encoding="utf-8") as file:
             yield file
@@ -159,7 +166,7 @@ def _report_stream(test: Test) -> Iterator[TextIO | None]:
 
 
 def _follow(run: Run, lines: TextIO | None) -> Report:
-    """Wait for the run's end, writing each access to ``lines`` as it comes."""
+    """Wait for the run to end, writing each access to ``lines`` as it happens."""
     with _interrupts() as wakeup:
         interrupts = 0
         try:
@@ -185,17 +192,17 @@ def _follow(run: Run, lines: TextIO | None) -> Report:
 
 @contextlib.contextmanager
 def _interrupts() -> Iterator[int]:
-    """A descriptor that gives a byte, the signal's number, for each signal that asks for an end."""
+    """Open a descriptor that yields the number of each SIGINT, SIGTERM and SIGHUP as one byte."""
     reader, writer = os.pipe2(os.O_CLOEXEC | os.O_NONBLOCK)
-    asking = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
-    # What is ignored (nohup, a shell's background job) stays so.
-    heeded = [number for number in asking if signal.getsignal(number) is not signal.SIG_IGN]
+    numbers = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+    # An ignored signal (nohup, a background job) stays ignored.
+    handled = [number for number in numbers if signal.getsignal(number) is not signal.SIG_IGN]
 
-    def tell(number: int, _frame: object) -> None:
+    def notify(number: int, _frame: object) -> None:
         with contextlib.suppress(BlockingIOError):
             os.write(writer, bytes([number]))
 
-    before = {number: signal.signal(number, tell) for number in heeded}
+    before = {number: signal.signal(number, notify) for number in handled}
     try:
         yield reader
     finally:
@@ -210,7 +217,7 @@ def _write(report: Report, policies: Sequence[Policy], format: str, stream: Text
         return
     if format == "text":
         console = Console(stream)
-        if not report.accesses and report.notes and not report.duration_s:  # nothing ran: only the reason counts
+        if not report.accesses and report.notes and not report.duration_s:  # nothing ran: the notes say why
             console.write(f"paddock test: {printable(note)}" for note in report.notes)
         else:
             console.write(report_lines(report, policies, console))

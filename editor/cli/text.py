@@ -1,4 +1,4 @@
-"""Lines for people that several verbs share."""
+"""Text that several verbs show: where a rule is, a faulty line, the command that opens a policy."""
 
 import os
 import shlex
@@ -11,11 +11,11 @@ from editor.policy.errors import PolicyError
 from editor.policy.files import read_text
 from editor.policy.model import Policy, RuleRef
 
-_EXCERPT = 100  # characters of a line that is shown
+_EXCERPT = 100  # characters shown of a long line
 
 
 class Placed(Protocol):
-    """Something about a place in a file; lines and columns count from 1."""
+    """Something with a place in a file; lines and columns count from 1."""
 
     @property
     def file(self) -> str: ...
@@ -26,12 +26,12 @@ class Placed(Protocol):
 
 
 def location(ref: RuleRef) -> str:
-    """Return the place of a rule as ``file:line``."""
+    """Return where a rule is, as ``file:line``."""
     return f"{printable(ref.file)}:{ref.line}"
 
 
 def edit_command(policy: Policy) -> str:
-    """The command that opens ``policy`` on the screen: all of its files, and the variables that it was given."""
+    """Return the command that opens ``policy`` on the screen, with all its files and given variables."""
     words = list(policy.files or (policy.file,))
     for variable in policy.variables:
         if variable.location.file == VAR_OPTION:
@@ -40,9 +40,9 @@ def edit_command(policy: Policy) -> str:
 
 
 def excerpt(problem: Placed, texts: dict[str, list[str]], console: Console) -> list[str]:
-    """The line that ``problem`` is about, and a mark below its column; nothing where there is no such line.
+    """Return the line that ``problem`` is about and a mark below its column; nothing if there is no such line.
 
-    ``texts`` remembers the lines of files. What is no regular file cannot be read a second time.
+    ``texts`` caches the lines of files. Only a regular file can be read a second time.
     """
     if problem.file not in texts:
         try:

@@ -1,1 +1,1 @@
-"""The real command, run as a process of its own against the real kernel."""
+"""The real command, run as its own process on the real kernel."""

@@ -1,4 +1,4 @@
-"""Running ``paddock`` as its users do, and policies to run it on."""
+"""Run ``paddock`` as its users do; a policy to run it on."""
 
 import json
 import os
@@ -10,7 +10,7 @@ from typing import Any
 REPOSITORY = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 PADDOCK = (sys.executable, "-m", "editor")
 
-# A shell and its tools run, /etc can be read, everything else is denied.
+# A shell and its tools can run, /etc can be read, everything else is denied.
 POLICY = """\
 abi = 6
 
@@ -40,7 +40,7 @@ ETC_LINE = 14
 
 
 def environment(**extra: str) -> dict[str, str]:
-    """A plain environment in which ``python -m editor`` finds the checkout from any directory."""
+    """Return a plain environment in which ``python -m editor`` finds the checkout from any directory."""
     return {"PATH": "/usr/bin:/bin", "LC_ALL": "C.UTF-8", "PYTHONPATH": REPOSITORY, "TERM": "dumb", **extra}
 
 
@@ -51,7 +51,7 @@ def paddock(
     answer: bytes = b"",
     before: tuple[str, ...] = (),
 ) -> "subprocess.CompletedProcess[str]":
-    """Run ``paddock`` with ``words`` and catch what it writes; ``before`` are words in front of the whole command."""
+    """Run ``paddock`` with ``words`` and capture its output; ``before`` is put in front of the whole command."""
     done = subprocess.run(
         [*before, *PADDOCK, *words],
         cwd=cwd,
@@ -67,20 +67,20 @@ def paddock(
 
 
 def json_of(done: "subprocess.CompletedProcess[str]") -> Any:
-    """What ``done`` wrote to standard output, which must be one JSON value in ASCII."""
+    """Return what ``done`` wrote to standard output, which must be one JSON value in ASCII."""
     assert done.stdout.isascii()
     return json.loads(done.stdout)
 
 
 def write(path: str | os.PathLike[str], text: str) -> str:
-    """Write a file; gives its path back."""
+    """Write a file and return its path."""
     with open(path, "w", encoding="utf-8") as file:
         file.write(text)
     return os.fspath(path)
 
 
 def write_program(path: str | os.PathLike[str], text: str) -> str:
-    """Write a file that can be executed; gives its path back."""
+    """Write an executable file and return its path."""
     write(path, text)
     os.chmod(path, 0o755)  # noqa: S103 it is a program
     return os.fspath(path)

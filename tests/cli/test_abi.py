@@ -1,4 +1,4 @@
-"""``paddock abi``: what it says is what the kernel says."""
+"""``paddock abi`` reports what the kernel reports."""
 
 import ctypes
 import os
@@ -11,7 +11,7 @@ WITHOUT_LANDLOCK = (sys.executable, os.path.join(os.path.dirname(__file__), "wit
 
 
 def kernel_abi() -> int:
-    """The kernel's own answer: landlock_create_ruleset(NULL, 0, LANDLOCK_CREATE_RULESET_VERSION)."""
+    """Return the kernel's own answer: landlock_create_ruleset(NULL, 0, LANDLOCK_CREATE_RULESET_VERSION)."""
     libc = ctypes.CDLL(None)
     libc.syscall.restype = ctypes.c_long
     version: int = libc.syscall(ctypes.c_long(444), None, ctypes.c_size_t(0), ctypes.c_uint32(1))
@@ -31,7 +31,7 @@ def test_json() -> None:
     assert all(list(flag) == ["name", "abi", "known", "meaning"] for flag in said["restrict_flags"])
 
 
-def test_active_modules_are_the_kernels() -> None:
+def test_active_lsms_match_securityfs() -> None:
     try:
         with open("/sys/kernel/security/lsm", encoding="ascii") as file:
             expected = file.read().strip().split(",")
@@ -40,14 +40,14 @@ def test_active_modules_are_the_kernels() -> None:
     assert json_of(paddock("abi", "--format", "json"))["lsms"] == expected
 
 
-def test_text_names_every_right_with_its_version() -> None:
+def test_text_lists_every_right_with_its_abi() -> None:
     lines = [line.split() for line in paddock("abi").stdout.splitlines()]
     for right in RIGHTS.values():
         mark = "yes" if right.abi <= kernel_abi() else "no"
         assert any(words[:4] == [mark, right.name, "ABI", str(right.abi)] for words in lines), right.name
 
 
-def test_a_kernel_without_landlock() -> None:
+def test_kernel_without_landlock() -> None:
     done = paddock("abi", before=WITHOUT_LANDLOCK)
     assert (done.returncode, done.stderr) == (1, "")
     assert "off: this kernel is built without Landlock" in done.stdout

@@ -1,4 +1,4 @@
-"""``paddock run``: the policy holds, the command gets everything else as it was, nothing starts unconfined."""
+"""``paddock run`` enforces the policy, leaves all else to the command, and never starts it unrestricted."""
 
 import os
 import signal
@@ -22,7 +22,7 @@ def shell(policy: str, script: str, *options: str) -> "subprocess.CompletedProce
     return paddock("run", *options, policy, "--", "sh", "-c", script, cwd=os.path.dirname(policy))
 
 
-def test_the_policy_is_enforced(policy: str) -> None:
+def test_policy_is_enforced(policy: str) -> None:
     done = shell(policy, "cat /etc/hostname; cat policy.toml; echo x > new; grep NoNewPrivs /proc/self/status")
     assert done.returncode == 0
     with open("/etc/hostname", encoding="utf-8") as file:
@@ -32,11 +32,11 @@ def test_the_policy_is_enforced(policy: str) -> None:
 
 
 @pytest.mark.parametrize("status", [0, 1, 3, 125, 255])
-def test_the_status_is_the_commands_own(policy: str, status: int) -> None:
+def test_status_is_that_of_the_command(policy: str, status: int) -> None:
     assert shell(policy, f"exit {status}").returncode == status
 
 
-def test_a_right_of_a_later_kernel_is_not_dropped_in_silence(tmp_path: Path) -> None:
+def test_unnamed_right_is_not_dropped_silently(tmp_path: Path) -> None:
     bit = "0x8000000000000000"
     text = POLICY.replace('handled_access_fs = ["abi.all"]', f'handled_access_fs = ["abi.all", {bit}]')
     policy = write(tmp_path / "policy.toml", text)
@@ -47,7 +47,7 @@ def test_a_right_of_a_later_kernel_is_not_dropped_in_silence(tmp_path: Path) -> 
     assert f"fs.{bit}: no Landlock ABI known to Paddock has it, and this kernel does not restrict it" in done.stderr
 
 
-def test_the_process_becomes_the_command(policy: str) -> None:
+def test_process_becomes_the_command(policy: str) -> None:
     with subprocess.Popen(
         [*PADDOCK, "run", policy, "--", "sh", "-c", "echo $$; kill -TERM $$"],
         stdout=subprocess.PIPE,
@@ -64,7 +64,7 @@ def test_streams_are_untouched(policy: str) -> None:
     assert (done.stdout, done.stderr) == ("abc", "\udcff\0rest")
 
 
-def test_no_descriptor_of_ours_is_left(policy: str) -> None:
+def test_no_descriptor_is_leaked(policy: str) -> None:
     script = "for fd in 0 1 2 3 4 5 6 7 8 9 10 11 12; do [ -e /proc/$$/fd/$fd ] && echo $fd; done; :"
     done = subprocess.run(
         [*PADDOCK, "run", policy, "--", "sh", "-c", script],
@@ -78,12 +78,12 @@ def test_no_descriptor_of_ours_is_left(policy: str) -> None:
     assert done.stdout.split() == ["0", "1", "2"]
 
 
-def test_signals_are_as_for_any_program(policy: str) -> None:
+def test_signal_dispositions_are_inherited(policy: str) -> None:
     look = "grep -E 'Sig(Ign|Blk)' /proc/self/status"
-    # Started by make, every program ignores a signal of the C library's own: what counts is that nothing is added.
+    # Under make, every program ignores a signal of the C library's own, so compare with a run without Paddock.
     without = subprocess.run(["sh", "-c", look], env=environment(), capture_output=True, text=True, check=True)
     assert shell(policy, look).stdout == without.stdout
-    # Who is told to ignore a signal stays so (nohup).
+    # An ignored signal stays ignored (nohup).
     done = subprocess.run(
         [
             "sh",
@@ -109,14 +109,14 @@ def test_signals_are_as_for_any_program(policy: str) -> None:
 
 
 @pytest.mark.parametrize("locale", [{}, {"LC_CTYPE": "C.UTF-8"}, {"LC_ALL": "C.UTF-8"}])
-def test_the_environment_is_the_one_given(policy: str, locale: dict[str, str]) -> None:
-    # Without a locale Python sets LC_CTYPE for itself, which the command must not see.
+def test_environment_is_unchanged(policy: str, locale: dict[str, str]) -> None:
+    # Without a locale, Python sets LC_CTYPE for itself; the command must not see that.
     given = {"PATH": "/usr/bin:/bin", "PYTHONPATH": environment()["PYTHONPATH"], "ODD": "a\nb", **locale}
     done = paddock("run", policy, "--", "env", "-0", env=given)
     assert dict(entry.split("=", 1) for entry in done.stdout.split("\0") if entry) == given
 
 
-class TestWhatCannotBeExecuted:
+class TestCommandThatCannotBeExecuted:
     @pytest.fixture
     def here(self, tmp_path: Path) -> Path:
         write(
@@ -137,7 +137,7 @@ class TestWhatCannotBeExecuted:
             ("./plain/x", 126, "cannot execute ./plain/x: Not a directory"),
         ],
     )
-    def test_is_told_apart_as_by_env(self, here: Path, command: str, status: int, said: str) -> None:
+    def test_status_is_that_of_env(self, here: Path, command: str, status: int, said: str) -> None:
         write(here / "plain", "text")
         os.mkdir(here / "directory")
         write_program(here / "orphan", "#!/no/such/interpreter\n")
@@ -157,13 +157,13 @@ class TestWhatCannotBeExecuted:
         asked = paddock("explain", "policy.toml", "./script", "--right", "execute", cwd=here)
         assert asked.returncode == 1
 
-    def test_a_script_without_interpreter_is_the_shells(self, here: Path) -> None:
+    def test_script_without_interpreter_is_run_by_the_shell(self, here: Path) -> None:
         write_program(here / "script", "echo $0 $1\n")
         done = paddock("run", "policy.toml", "--", "./script", "word", cwd=here)
         assert (done.returncode, done.stdout) == (0, "./script word\n")
 
 
-def test_a_path_that_does_not_exist_is_warned_of_with_its_line(tmp_path: Path) -> None:
+def test_warning_about_a_missing_path_names_its_line(tmp_path: Path) -> None:
     policy = write(tmp_path / "policy.toml", POLICY.replace('"/usr"', '"/usr",\n  "/no/such"'))
     done = shell(policy, "echo started")
     assert (done.returncode, done.stdout) == (0, "started\n")
@@ -173,13 +173,13 @@ def test_a_path_that_does_not_exist_is_warned_of_with_its_line(tmp_path: Path) -
     assert shell(policy, "true", "--quiet").stderr == ""
 
 
-def test_lost_rights_are_warned_of(policy: str) -> None:
+def test_warning_about_rights_that_are_not_enforced(policy: str) -> None:
     done = shell(policy, "echo x > new && echo written", "--abi", "2")
     assert "warning: Not restricted at ABI 2, which does not know: truncate (ABI 3)" in done.stderr
     assert "written" not in done.stdout  # write_file and make_reg are known to ABI 2
 
 
-def test_less_than_required_is_refused(policy: str) -> None:
+def test_less_than_the_required_abi_is_refused(policy: str) -> None:
     done = shell(policy, "echo started", "--require-abi", "99")
     assert (done.returncode, done.stdout) == (125, "")
     assert "Landlock ABI 99 is required, and this kernel enforces ABI" in done.stderr
@@ -187,7 +187,7 @@ def test_less_than_required_is_refused(policy: str) -> None:
     assert shell(policy, "echo started", "--require-abi", "1").stdout == "started\n"
 
 
-def test_nothing_is_started_where_nothing_restricts_it(tmp_path: Path, policy: str) -> None:
+def test_nothing_starts_unrestricted(tmp_path: Path, policy: str) -> None:
     done = paddock("run", policy, "--", "echo", "started", before=WITHOUT_LANDLOCK)
     assert (done.returncode, done.stdout) == (125, "")
     assert done.stderr.startswith("paddock run: this kernel is built without Landlock")
@@ -197,9 +197,9 @@ def test_nothing_is_started_where_nothing_restricts_it(tmp_path: Path, policy: s
     assert "nothing of this policy can be enforced at Landlock ABI 3" in done.stderr
 
 
-def test_layers_end_at_sixteen(policy: str) -> None:
+def test_at_most_sixteen_layers(policy: str) -> None:
     def nested(layers: int) -> "subprocess.CompletedProcess[str]":
-        # Paddock itself must be able to start within its own sandbox.
+        # Paddock itself must be able to start inside its own sandbox.
         wide = write(os.path.join(os.path.dirname(policy), "wide.toml"), '[[ruleset]]\nscoped = ["signal"]\n')
         command = [*PADDOCK, "run", wide, "--"] * layers
         return paddock(*command[3:], "echo", "started")
@@ -211,7 +211,7 @@ def test_layers_end_at_sixteen(policy: str) -> None:
 
 
 def test_little_is_imported(policy: str) -> None:
-    """What a start costs is what it imports; each of these alone would be a tenth of it or more."""
+    """A start takes as long as its imports; each of these alone would be a tenth of it or more."""
     done = subprocess.run(
         [sys.executable, "-X", "importtime", "-m", "editor", "run", policy, "--", "true"],
         env=environment(),

@@ -1,4 +1,4 @@
-"""``paddock test``: what is reported, on which stream, with which exit status."""
+"""``paddock test``: the report, the stream it goes to, and the exit status."""
 
 import contextlib
 import json
@@ -30,7 +30,7 @@ def policy(tmp_path: Path) -> str:
 
 
 def unique(tmp_path: Path) -> str:
-    """A path in /tmp that does not exist and that nobody else uses."""
+    """Return an unused path in /tmp."""
     return f"/tmp/{tmp_path.name}-{os.getpid()}"
 
 
@@ -43,13 +43,13 @@ def accesses(report: Any, verdict: str) -> list[tuple[list[str], str, str]]:
 
 
 def hostname_line() -> int:
-    """Where the sample grants /etc/hostname."""
+    """Return the line on which the sample grants /etc/hostname."""
     with open(os.path.join(REPOSITORY, SAMPLE), encoding="utf-8") as file:
         (line,) = (number for number, text in enumerate(file, 1) if '"/etc/hostname"' in text)
     return line
 
 
-def test_the_read_only_shell_as_text(tmp_path: Path) -> None:
+def test_text_report(tmp_path: Path) -> None:
     new = unique(tmp_path)
     done = paddock("test", SAMPLE, "--", "sh", "-c", f"cat /etc/hostname; touch {new}", cwd=REPOSITORY)
     assert done.returncode == 1
@@ -62,12 +62,12 @@ def test_the_read_only_shell_as_text(tmp_path: Path) -> None:
         words[:2] == ["read_file", "/etc/hostname"] and words[-1] == f"{SAMPLE}:{hostname_line()}" for words in lines
     )
     assert "  Grant make_reg on /tmp and everything beneath it." in done.stderr
-    # The command's own words come before the report.
+    # The command's own output comes before the report.
     assert done.stderr.index("touch: cannot touch") < done.stderr.index("Denied: 1")
     assert not os.path.exists(new)
 
 
-def test_the_read_only_shell_as_json(tmp_path: Path) -> None:
+def test_json_report(tmp_path: Path) -> None:
     new = unique(tmp_path)
     command = ["sh", "-c", f"cat /etc/hostname; touch {new}"]
     done = paddock("test", SAMPLE, "--format", "json", "--", *command, cwd=REPOSITORY)
@@ -112,7 +112,7 @@ class TestStreams:
         assert json_of(done)["exit_code"] == 0
         assert done.stderr == "in\nout\nerr\n"
 
-    def test_lines_are_alone_on_standard_output(self, policy: str) -> None:
+    def test_jsonl_is_alone_on_standard_output(self, policy: str) -> None:
         done = self.run(policy, "--format", "jsonl")
         assert done.stderr == "in\nout\nerr\n"
         *rows, summary = [json.loads(line) for line in done.stdout.splitlines()]
@@ -122,7 +122,7 @@ class TestStreams:
             assert count == sum(row["count"] for row in rows if row["verdict"] == verdict)
 
     @pytest.mark.parametrize("format", ["text", "json", "jsonl"])
-    def test_a_file_leaves_both_to_the_command(self, policy: str, tmp_path: Path, format: str) -> None:
+    def test_output_file_leaves_both_streams_to_the_command(self, policy: str, tmp_path: Path, format: str) -> None:
         target = tmp_path / "report"
         done = self.run(policy, "--format", format, "-o", str(target))
         assert (done.returncode, done.stdout, done.stderr) == (0, "in\nout\n", "err\n")
@@ -133,7 +133,7 @@ class TestStreams:
         else:
             assert json.loads(text if format == "json" else text.splitlines()[-1])["exit_code"] == 0
 
-    def test_accesses_stream_while_the_command_runs(self, policy: str) -> None:
+    def test_accesses_are_streamed_while_the_command_runs(self, policy: str) -> None:
         with subprocess.Popen(
             [*PADDOCK, "test", "--format", "jsonl", policy, "--", "sh", "-c", "cat /etc/hostname; cat"],
             stdin=subprocess.PIPE,
@@ -150,7 +150,7 @@ class TestStreams:
             process.stdin.close()
             assert json.loads(process.stdout.readlines()[-1])["exit_code"] == 0
 
-    def test_a_reader_that_has_enough_ends_the_run(self, policy: str) -> None:
+    def test_closing_the_reader_stops_the_run(self, policy: str) -> None:
         with subprocess.Popen(
             [*PADDOCK, "test", "--format", "jsonl", policy, "--", "sh", "-c", "while cat /etc/hostname; do :; done"],
             stdin=subprocess.DEVNULL,
@@ -177,7 +177,7 @@ class TestStreams:
 
 class TestExitStatus:
     @pytest.mark.parametrize("status", [0, 1, 77, 255])
-    def test_is_the_commands_own(self, policy: str, status: int) -> None:
+    def test_of_the_command(self, policy: str, status: int) -> None:
         assert paddock("test", policy, "--", "sh", "-c", f"exit {status}").returncode == status
 
     def test_of_a_signal(self, policy: str) -> None:
@@ -203,18 +203,18 @@ class TestExitStatus:
             (each["missing"], each["object"]) for each in report["accesses"] if each["verdict"] == "denied"
         ]
 
-    def test_no_landlock(self, policy: str) -> None:
+    def test_without_landlock(self, policy: str) -> None:
         done = paddock("test", policy, "--", "echo", "started", before=WITHOUT_LANDLOCK)
         assert (done.returncode, done.stdout) == (125, "")
         assert done.stderr.startswith("paddock test: this kernel is built without Landlock")
 
-    def test_a_report_that_cannot_be_written_stops_it_before(self, policy: str) -> None:
+    def test_unwritable_report_prevents_the_start(self, policy: str) -> None:
         done = paddock("test", "-o", "/no/such/place", policy, "--", "echo", "started")
         assert (done.returncode, done.stdout) == (125, "")
         assert done.stderr == "paddock test: /no/such/place: No such file or directory\n"
 
 
-def test_observing_enforces_nothing_and_predicts(policy: str, tmp_path: Path) -> None:
+def test_observe_mode_enforces_nothing_and_predicts(policy: str, tmp_path: Path) -> None:
     script = "echo x > new; cat new"
     done = paddock("test", "--mode", "observe", "--format", "json", policy, "--", "sh", "-c", script, cwd=tmp_path)
     report = json_of(done)
@@ -226,7 +226,7 @@ def test_observing_enforces_nothing_and_predicts(policy: str, tmp_path: Path) ->
     assert "(expected: nothing was enforced)" in text
 
 
-def test_an_older_kernel(policy: str, tmp_path: Path) -> None:
+def test_older_abi(policy: str, tmp_path: Path) -> None:
     old = write(tmp_path / "old", "content")
     script = f"import os, sys\ntry: os.truncate({old!r}, 0)\nexcept OSError: sys.exit(1)"
     command = ("python3", "-c", script)
@@ -238,7 +238,7 @@ def test_an_older_kernel(policy: str, tmp_path: Path) -> None:
     assert (["truncate"], old, "python3") in accesses(report, "denied")
 
 
-def test_a_limit_of_time(policy: str) -> None:
+def test_timeout(policy: str) -> None:
     began = time.monotonic()
     done = paddock("test", "--timeout", "0.5", policy, "--", "sleep", "60")
     assert done.returncode == 128 + signal.SIGTERM
@@ -247,8 +247,8 @@ def test_a_limit_of_time(policy: str) -> None:
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
-def test_who_ends_paddock_ends_the_run_and_gets_the_report(policy: str, number: int) -> None:
-    # The tests may have been started by nohup, and an ignored signal is inherited.
+def test_signal_stops_the_run_and_the_report_follows(policy: str, number: int) -> None:
+    # The tests may run under nohup, and an ignored signal is inherited.
     with subprocess.Popen(
         [
             "env",
@@ -275,8 +275,8 @@ def test_who_ends_paddock_ends_the_run_and_gets_the_report(policy: str, number: 
     assert process.returncode == json.loads(out)["exit_code"] == 128 + signal.SIGTERM
 
 
-def test_ctrl_c_is_the_commands_and_the_report_still_comes(policy: str) -> None:
-    """In a real terminal: the keys go to the whole group, and the command may end in its own way."""
+def test_ctrl_c_goes_to_the_command_and_the_report_follows(policy: str) -> None:
+    """In a real terminal, Ctrl-C signals the whole process group, and the command may handle it."""
     script = 'trap "echo bye; exit 9" INT; echo on; while :; do sleep 0.05; done'
     pid, terminal = pty.fork()
     if pid == 0:
@@ -296,7 +296,7 @@ def test_ctrl_c_is_the_commands_and_the_report_still_comes(policy: str) -> None:
     assert b"exit status 9; " in seen
 
 
-def test_names_in_a_report_cannot_disturb_the_terminal(policy: str, tmp_path: Path) -> None:
+def test_names_in_a_report_are_escaped(policy: str, tmp_path: Path) -> None:
     name = os.fsencode(tmp_path) + b"/x\n\x1b[31m\xff"
     script = b"exec 2>/dev/null; cat '" + name + b"'; exit 4"
     write(name.decode("utf-8", "surrogateescape"), "")
@@ -309,7 +309,7 @@ def test_names_in_a_report_cannot_disturb_the_terminal(policy: str, tmp_path: Pa
     assert os.fsencode(denied["object"]) == name
 
 
-def test_lines_of_the_report_name_the_rules(policy: str) -> None:
+def test_report_names_the_rules(policy: str) -> None:
     report = json_of(paddock("test", "--format", "json", policy, "--", "cat", "/etc/hostname"))
     (read,) = (each for each in report["accesses"] if each["object"] == "/etc/hostname")
     assert read["decided_by"] == [{"file": policy, "line": ETC_LINE, "rule": 'path_beneath "/etc"'}]

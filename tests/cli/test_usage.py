@@ -1,4 +1,4 @@
-"""The command line itself: verbs, usage errors, mistakes told without a traceback."""
+"""The command line itself: verbs, usage errors, and messages without a traceback."""
 
 import os
 import signal
@@ -16,7 +16,7 @@ from tests.cli.harness import PADDOCK, POLICY, environment, paddock, write
 VERBS = ("abi", "check", "diff", "edit", "explain", "export", "run", "test")
 
 
-def test_help_names_every_verb_and_each_verb_has_its_own() -> None:
+def test_help_lists_every_verb_and_each_verb_has_help() -> None:
     done = paddock("--help")
     assert (done.returncode, done.stderr) == (0, "")
     for verb in VERBS:
@@ -33,27 +33,27 @@ def test_version() -> None:
 @pytest.mark.parametrize(
     ("words", "status", "said"),
     [
-        ((), 2, "which policy?"),
-        (("chekc",), 2, "there is no verb and no file chekc"),
-        (("--colour",), 2, "there is no option --colour"),
-        (("check",), 2, "a policy file is missing"),
+        ((), 2, "no policy given"),
+        (("chekc",), 2, "no verb and no file is named chekc"),
+        (("--colour",), 2, "unknown option --colour"),
+        (("check",), 2, "no policy file given"),
         (("check", "--format", "xml", "x.toml"), 2, "invalid choice: 'xml'"),
-        (("explain", "x.toml"), 2, "something is missing after the policy file"),
-        (("explain", "x.toml", "/etc", "/usr"), 2, "too many words: /usr"),
+        (("explain", "x.toml"), 2, "an argument is missing after the policy file"),
+        (("explain", "x.toml", "/etc", "/usr"), 2, "unexpected argument: /usr"),
         (("export", "x.toml"), 2, "--to"),
         (("export", "x.toml", "--to", "yaml"), 2, "invalid choice: 'yaml'"),
         (("abi", "--all"), 2, "--all"),
-        (("run", "x.toml"), 125, "the command is missing: put it after --"),
-        (("run", "x.toml", "--"), 125, "the command is missing: put it after --"),
-        (("run", "--", "true"), 125, "a policy file is missing"),
+        (("run", "x.toml"), 125, "no command given: put it after --"),
+        (("run", "x.toml", "--"), 125, "no command given: put it after --"),
+        (("run", "--", "true"), 125, "no policy file given"),
         (("run", "--abi", "0", "x.toml", "--", "true"), 125, "invalid Landlock ABI value: '0'"),
-        (("test", "x.toml"), 125, "the command is missing: put it after --"),
-        (("test", "x.toml", "y.toml", "--", "true"), 125, "too many words: y.toml"),
+        (("test", "x.toml"), 125, "no command given: put it after --"),
+        (("test", "x.toml", "y.toml", "--", "true"), 125, "unexpected argument: y.toml"),
         (("test", "--timeout", "soon", "x.toml", "--", "true"), 125, "invalid number of seconds value: 'soon'"),
         (("test", "--mode", "guess", "x.toml", "--", "true"), 125, "invalid choice: 'guess'"),
     ],
 )
-def test_a_command_line_that_makes_no_sense(words: tuple[str, ...], status: int, said: str) -> None:
+def test_usage_errors(words: tuple[str, ...], status: int, said: str) -> None:
     done = paddock(*words)
     assert (done.returncode, done.stdout) == (status, "")
     last = done.stderr.splitlines()[-1]
@@ -62,16 +62,16 @@ def test_a_command_line_that_makes_no_sense(words: tuple[str, ...], status: int,
 
 
 @pytest.mark.parametrize("words", [("x.toml",), ("edit", "x.toml"), ("edit", "."), (".",), ("--sample", "downloader")])
-def test_the_screen_needs_a_terminal(tmp_path: Path, words: tuple[str, ...]) -> None:
+def test_screen_needs_a_terminal(tmp_path: Path, words: tuple[str, ...]) -> None:
     done = paddock(*words, cwd=tmp_path)
     assert (done.returncode, done.stdout) == (2, "")
     assert done.stderr == (
-        "paddock edit: the screen needs a terminal on standard input and output; the other verbs do not.\n"
+        "paddock edit: the screen needs a terminal on standard input and output; other verbs do not.\n"
     )
     assert os.listdir(tmp_path) == []
 
 
-def test_an_unknown_sample_lists_those_that_exist() -> None:
+def test_unknown_sample_lists_the_known_ones() -> None:
     for words in (("--sample", "nothing"), ("check", "--sample", "nothing"), ("--sample=nothing", "check")):
         done = paddock(*words)
         assert done.returncode == 2
@@ -81,7 +81,7 @@ def test_an_unknown_sample_lists_those_that_exist() -> None:
     assert paddock("run", "--sample", "nothing", "--", "true").returncode == 125
 
 
-def test_a_sample_stands_where_a_file_is_expected() -> None:
+def test_sample_instead_of_a_file() -> None:
     for words in (("--sample", "read-only-shell", "explain", "/etc"), ("explain", "--sample=read-only-shell", "/etc")):
         done = paddock(*words)
         assert done.returncode == 0
@@ -101,7 +101,7 @@ def test_names_that_look_like_options(tmp_path: Path) -> None:
     assert paddock("abi", "--", "x").returncode == 2
 
 
-def test_a_working_directory_that_is_gone(tmp_path: Path) -> None:
+def test_working_directory_was_removed(tmp_path: Path) -> None:
     write(tmp_path / "good.toml", POLICY)
     os.mkdir(tmp_path / "gone")
     script = 'cd "$0" && rmdir "$0" && exec "$@"'
@@ -110,11 +110,11 @@ def test_a_working_directory_that_is_gone(tmp_path: Path) -> None:
         command = () if verb == "check" else ("--", "echo", "started")
         before = ("sh", "-c", script, f"{tmp_path}/gone")
         done = paddock(verb, f"{tmp_path}/good.toml", *command, before=before)
-        said = f"paddock {verb}: the working directory does not exist any more.\n"
+        said = f"paddock {verb}: the working directory no longer exists.\n"
         assert (done.returncode, done.stdout, done.stderr) == (status, "", said)
 
 
-def test_a_policy_from_a_pipe() -> None:
+def test_policy_from_a_pipe() -> None:
     done = paddock("run", "/dev/stdin", "--", "echo", "started", answer=POLICY.encode())
     assert (done.returncode, done.stdout, done.stderr) == (0, "started\n", "")
     exported = paddock("export", "/dev/stdin", "--to", "landlock-json", answer=POLICY.encode()).stdout
@@ -143,7 +143,7 @@ HOSTILE = b"bad\n\x1b[31m\xff.toml"
         (HOSTILE + b"x",),
     ],
 )
-def test_names_cannot_disturb_the_terminal(tmp_path: Path, words: tuple[bytes, ...]) -> None:
+def test_names_are_escaped(tmp_path: Path, words: tuple[bytes, ...]) -> None:
     write(tmp_path / "good.toml", POLICY)
     done = paddock(*words, cwd=tmp_path)
     shown = done.stdout + done.stderr.replace("cat: 'bad", "")
@@ -151,7 +151,7 @@ def test_names_cannot_disturb_the_terminal(tmp_path: Path, words: tuple[bytes, .
     assert "\udcff" not in shown
 
 
-def test_colour_needs_a_terminal_and_no_color_forbids_it(tmp_path: Path) -> None:
+def test_colour_needs_a_terminal_and_no_color_disables_it(tmp_path: Path) -> None:
     write(tmp_path / "good.toml", POLICY)
     command = f"{sys.executable} -m editor explain good.toml /root"
     for extra, coloured in (({"TERM": "xterm"}, True), ({"TERM": "xterm", "NO_COLOR": "1"}, False), ({}, False)):
@@ -168,7 +168,7 @@ def test_colour_needs_a_terminal_and_no_color_forbids_it(tmp_path: Path) -> None
     assert "\x1b" not in paddock("explain", "good.toml", "/root", cwd=tmp_path, env=environment(TERM="xterm")).stdout
 
 
-def test_a_reader_that_has_enough_ends_it_quietly() -> None:
+def test_closed_pipe_is_not_an_error_message() -> None:
     reader, writer = os.pipe()
     os.close(reader)
     done = subprocess.run(
@@ -178,7 +178,7 @@ def test_a_reader_that_has_enough_ends_it_quietly() -> None:
     assert (done.returncode, done.stderr) == (141, b"")
 
 
-def test_a_full_disk_is_told() -> None:
+def test_full_disk_is_reported() -> None:
     with open("/dev/full", "wb") as full:
         done = subprocess.run(
             [*PADDOCK, "abi"], stdout=full, stderr=subprocess.PIPE, env=environment(), check=False, timeout=60
@@ -187,7 +187,7 @@ def test_a_full_disk_is_told() -> None:
     assert done.stderr == b"paddock abi: No space left on device\n"
 
 
-def test_a_closed_standard_output_is_no_error() -> None:
+def test_closed_standard_output_is_not_an_error() -> None:
     done = subprocess.run(
         ["sh", "-c", 'exec "$@" >&-', "sh", *PADDOCK, "explain", "--sample", "read-only-shell", "/etc"],
         env=environment(),
@@ -198,11 +198,11 @@ def test_a_closed_standard_output_is_no_error() -> None:
     assert (done.returncode, done.stderr) == (0, b"")
 
 
-def test_ctrl_c_ends_it_quietly(tmp_path: Path) -> None:
+def test_ctrl_c_exits_quietly(tmp_path: Path) -> None:
     fifo = tmp_path / "policy.toml"
     os.mkfifo(fifo)
     with subprocess.Popen([*PADDOCK, "check", fifo], stderr=subprocess.PIPE, env=environment()) as process:
-        writer = os.open(fifo, os.O_WRONLY)  # returns when paddock has opened it, and waits for its text
+        writer = os.open(fifo, os.O_WRONLY)  # returns when paddock has opened it to read
         time.sleep(0.1)
         process.send_signal(signal.SIGINT)
         _, said = process.communicate(timeout=60)
@@ -210,7 +210,7 @@ def test_ctrl_c_ends_it_quietly(tmp_path: Path) -> None:
     assert (process.returncode, said) == (130, b"")
 
 
-def test_nobody_hears_what_is_wrong(tmp_path: Path) -> None:
+def test_closed_standard_error_keeps_the_status(tmp_path: Path) -> None:
     policy = write(tmp_path / "p.toml", "abi = 0\n")
     for words, status in (
         (("explain", policy, "/"), 2),
@@ -227,7 +227,7 @@ def test_nobody_hears_what_is_wrong(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     "words", [("explain", "p.toml", "/"), ("run", "p.toml", "--", "true"), ("export", "p.toml", "--to", "resolved")]
 )
-def test_every_verb_shows_the_line_that_is_wrong(tmp_path: Path, words: tuple[str, ...]) -> None:
+def test_every_verb_shows_the_faulty_line(tmp_path: Path, words: tuple[str, ...]) -> None:
     write(tmp_path / "p.toml", '# First.\n[[ruleset]]\nscoped = ["é", "signa"]\n')
     done = paddock(*words, cwd=tmp_path)
     assert done.returncode in (2, 125)

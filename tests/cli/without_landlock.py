@@ -1,4 +1,4 @@
-"""Run a command where the kernel answers Landlock's system calls with ENOSYS, as a container's seccomp filter does.
+"""Run a command with Landlock's system calls failing with ENOSYS, as under a container's seccomp filter.
 
 Usage: without_landlock.py COMMAND [ARGUMENT]...
 """
@@ -21,7 +21,7 @@ class _Program(ctypes.Structure):
 
 
 def _hide_landlock() -> None:
-    """System calls 444 to 446, the same numbers on every architecture, fail from now on."""
+    """Make system calls 444 to 446, the same on every architecture, fail from now on."""
     code = b"".join(
         struct.pack("=HBBI", *instruction)
         for instruction in (
