@@ -1,8 +1,8 @@
-"""Runs everything on every kernel, one guest after the other, and prints a line a kernel.
+"""Runs all parts on every kernel, one guest after the other, and prints a line per kernel.
 
 Usage: python -m tests.kernels [FAMILY...]. A family is like ``6.12``; all of FAMILIES by default. PADDOCK_ORACLE_SEED
-repeats a run, PADDOCK_ORACLE_CASES sets how many random cases each kernel gets. Ends with status 1 where anything is
-wrong, else with 2 where a kernel cannot be had.
+repeats a run, PADDOCK_ORACLE_CASES sets the number of random cases per kernel. Exits with status 1 if anything fails,
+otherwise with 2 if a kernel is not available.
 """
 
 import json
@@ -14,10 +14,10 @@ from typing import Any
 from tests.kernels import debian, initramfs, machine
 from tests.kernels.parts import PARTS
 
-# Each brought a version of Landlock, or is what a Debian release has.
+# Each introduced a version of Landlock, or is in a Debian release.
 FAMILIES = ("6.1", "6.12", "7.0", "7.1", "7.2", "7.3")
 
-# Seconds for one guest. It takes a sixth of that on a machine with nothing else to do.
+# Seconds per guest. On an idle machine, it takes a sixth of that.
 TIMEOUT = 600.0
 
 
@@ -38,7 +38,7 @@ def _problems(records: list[dict[str, Any]]) -> list[str]:
 
 
 def main() -> int:
-    """Run; the exit status."""
+    """Run the tests; return the exit status."""
     seed = int(os.environ.get("PADDOCK_ORACLE_SEED", "0")) or secrets.randbelow(2**31)
     cases = int(os.environ.get("PADDOCK_ORACLE_CASES", "1000"))
     job = {"parts": list(PARTS), "seed": seed, "cases": cases}

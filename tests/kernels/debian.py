@@ -1,6 +1,6 @@
-"""Debian's kernels: found and downloaded by apt with lists of its own, and kept in a cache.
+"""Debian's kernels, downloaded by apt with its own package lists, and cached.
 
-The machine's own apt sources, lists and packages stay as they are. Which archive is asked is read from them.
+The machine's own apt sources, lists and packages are left alone; only the archive's address is read from them.
 """
 
 import contextlib
@@ -16,12 +16,12 @@ from typing import NamedTuple
 SUITES = ("bookworm", "trixie", "trixie-backports", "sid")
 
 _KEYRING = "/usr/share/keyrings/debian-archive-keyring.gpg"
-# The kernel image is in linux-image-*, from 7.1 on in linux-binary-*. Cloud kernels are the small ones.
+# The image is in linux-image-*, from 7.1 on in linux-binary-*. Cloud kernels are the small ones.
 _PACKAGE = re.compile(r"linux-(?P<kind>image|binary)-(?P<release>\d[\w.+]*(-\d+)?)-cloud-amd64")
 
 
 class KernelMissing(Exception):
-    """A kernel cannot be had now. The text is one whole sentence."""
+    """A kernel is not available now. The text is one whole sentence."""
 
 
 class Kernel(NamedTuple):
@@ -34,18 +34,18 @@ class Kernel(NamedTuple):
 
 
 def cache_directory() -> str:
-    """Where downloads are kept."""
+    """Return the cache directory."""
     base = os.environ.get("XDG_CACHE_HOME") or os.path.expanduser("~/.cache")
     return os.path.join(base, "paddock-kernels")
 
 
 def family_of(release: str) -> str:
-    """The version family of a kernel release: ``6.12`` of ``6.12.117+deb13-cloud-amd64``."""
+    """Return the version family of a kernel release: ``6.12`` of ``6.12.117+deb13-cloud-amd64``."""
     return ".".join(re.split(r"[.+-]", release)[:2])
 
 
 def _archive() -> str:
-    """The address of the Debian archive in apt's own configuration. Raises KernelMissing where there is none."""
+    """Return the address of the Debian archive in apt's configuration. Raises KernelMissing if there is none."""
     done = subprocess.run(
         ["apt-get", "indextargets", "--format", "$(ORIGIN) $(REPO_URI)"], capture_output=True, text=True, check=False
     )
@@ -60,7 +60,7 @@ def _archive() -> str:
 
 
 class Apt:
-    """An apt of its own: sources, lists and downloads below ``directory``."""
+    """A private apt: sources, lists and downloads below ``directory``."""
 
     def __init__(self, directory: str) -> None:
         self._directory = directory
@@ -78,7 +78,7 @@ class Apt:
             f"Dir::State={directory}",
             f"Dir::State::status={status}",
             f"Dir::Cache={directory}",
-            "Dir::Cache::pkgcache=pkgcache.bin",  # images of machines often turn it off, and each call then reads all
+            "Dir::Cache::pkgcache=pkgcache.bin",  # container images often turn it off, which is slow
             "Dir::Cache::srcpkgcache=srcpkgcache.bin",
             "APT::Architecture=amd64",
             "APT::Architectures=amd64",
@@ -114,20 +114,20 @@ class Apt:
         return done.stdout
 
     def update(self) -> None:
-        """Refresh the package lists; those that have not changed are not downloaded. Raises KernelMissing."""
+        """Refresh the package lists; unchanged ones are not downloaded. Raises KernelMissing."""
         archive = _archive()
         with open(self._sources, "w", encoding="utf-8") as file:
             file.writelines(f"deb [signed-by={_KEYRING}] {archive} {suite} main\n" for suite in SUITES)
         self._run("apt-get", "update", "--error-on=any", "-q")
 
     def newest(self, family: str) -> tuple[str, str] | None:
-        """The newest kernel package of ``family`` and its version; None where the lists have none."""
+        """Return the newest kernel package of ``family`` and its version; None if the lists have none."""
         if not os.path.exists(self._sources):
             return None
         found: dict[tuple[int, ...], str] = {}
         for name in sorted(self._run("apt-cache", "pkgnames", "linux-").split(), reverse=True):
             match = _PACKAGE.fullmatch(name)
-            # sorted in reverse: linux-image comes before linux-binary, which has the image where both are there
+            # reverse order: linux-image comes before linux-binary, which has the image if both exist
             if match is not None and family_of(match["release"]) == family:
                 found[tuple(int(number) for number in re.findall(r"\d+", match["release"]))] = name
         if not found:
@@ -138,7 +138,7 @@ class Apt:
         return (package, version[1]) if version is not None else None
 
     def download(self, package: str, version: str, directory: str) -> str:
-        """The path of the package file, downloaded into ``directory`` and verified by apt. Raises KernelMissing."""
+        """Return the package file, downloaded into ``directory`` and verified by apt. Raises KernelMissing."""
         self._run("apt-get", "download", "-q", f"{package}={version}", cwd=directory)
         files = [name for name in os.listdir(directory) if name.endswith(".deb")]
         if len(files) != 1:
@@ -147,7 +147,7 @@ class Apt:
 
 
 def _unpack_image(package_file: str, image: str) -> None:
-    """Write the kernel image of a package to ``image``. Raises KernelMissing where the package holds none."""
+    """Write the kernel image of a package to ``image``. Raises KernelMissing if the package has none."""
     with subprocess.Popen(["dpkg-deb", "--fsys-tarfile", package_file], stdout=subprocess.PIPE) as unpacking:
         found = False
         with tarfile.open(fileobj=unpacking.stdout, mode="r|") as archive:
@@ -163,7 +163,7 @@ def _unpack_image(package_file: str, image: str) -> None:
 
 
 class Kernels:
-    """The kernels that can be had, with a cache in ``directory``."""
+    """The available kernels, with a cache in ``directory``."""
 
     def __init__(self, directory: str) -> None:
         self._images = os.path.join(directory, "images")
@@ -177,7 +177,7 @@ class Kernels:
             print(f"{error} Going on with what was downloaded before.", file=sys.stderr)
 
     def get(self, family: str) -> Kernel:
-        """The newest kernel of ``family``, from the cache or downloaded. Raises KernelMissing."""
+        """Return the newest kernel of ``family``, cached or downloaded. Raises KernelMissing."""
         problem = self._problem
         try:
             newest = self._apt.newest(family)

@@ -1,7 +1,7 @@
-"""Run inside the guest: does its job part by part, and writes one JSON record a part.
+"""Runs inside the guest: does its job part by part, and writes one JSON record per part.
 
-Usage: python -m tests.kernels.guest JOB RESULTS. JOB is a JSON file, RESULTS the serial line that leads out. This is a
-program for a machine made for it alone: it brings up the network and changes whatever it needs.
+Usage: python -m tests.kernels.guest JOB RESULTS. JOB is a JSON file, RESULTS the serial line to the host. Only for a
+machine created for it: it brings up the network and changes whatever it needs.
 """
 
 import fcntl
@@ -19,7 +19,7 @@ _SIOCGIFFLAGS, _SIOCSIFFLAGS, _IFF_UP = 0x8913, 0x8914, 1
 
 
 def bring_up_loopback() -> None:
-    """Turn on the interface ``lo`` (netdevice(7)), which also gives it its addresses."""
+    """Bring up the interface ``lo`` (netdevice(7)), which also gives it its addresses."""
     with socket.socket() as any_socket:
         request = struct.pack("16sh14x", b"lo", 0)
         flags = struct.unpack_from("16xh", fcntl.ioctl(any_socket, _SIOCGIFFLAGS, request))[0]
@@ -27,7 +27,7 @@ def bring_up_loopback() -> None:
 
 
 def main() -> None:
-    """Do the job."""
+    """Run the job."""
     with open(sys.argv[1], encoding="utf-8") as file:
         job = json.load(file)
     line = os.open(sys.argv[2], os.O_WRONLY | os.O_NOCTTY)

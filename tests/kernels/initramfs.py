@@ -1,4 +1,4 @@
-"""What a guest is made of: a cpio archive with busybox, this Python with its standard library, and this source tree.
+"""Packs a guest: a cpio archive with busybox, this Python with its standard library, and this source tree.
 
 Format: "newc" of Documentation/driver-api/early-userspace/buffer-format.rst in the kernel's tree.
 """
@@ -14,7 +14,7 @@ import sys
 import sysconfig
 import tempfile
 
-# The guest's root: a mount of its own, as on every real machine, and not the kernel's first root filesystem.
+# The guest's root is a mount of its own, as on every real machine, and not the kernel's initial root filesystem.
 SYSTEM = "system"
 SOURCES = "paddock"
 
@@ -23,7 +23,7 @@ _APPLETS = """
     sh sleep sort tail tar tee test touch true umount uname wc xargs
 """
 
-# Parts of the standard library that no test needs: half of the guest's memory, and shared libraries beside.
+# Parts of the standard library that no test needs: half of the guest's memory, and shared libraries besides.
 _NO_PACKAGES = """
     __pycache__ dist-packages distutils ensurepip idlelib lib2to3 pydoc_data site-packages sqlite3 test tkinter
     turtledemo unittest venv wsgiref xmlrpc
@@ -48,7 +48,7 @@ exec $busybox chroot . /bin/sh /start
 
 
 def _start_script(python: str) -> str:
-    # The first process is a shell: it survives whatever happens to Python, and turns the machine off.
+    # The first process is a shell: it survives whatever happens to Python, and powers off the machine.
     return f"""export PATH=/bin HOME=/tmp LC_ALL=C.UTF-8 PYTHONPATH=/{SOURCES} PYTHONDONTWRITEBYTECODE=1
 cd /{SOURCES}
 {python} -m tests.kernels.guest /{SOURCES}/job.json /dev/ttyS1
@@ -57,7 +57,7 @@ poweroff -f
 
 
 class Archive:
-    """A cpio archive in memory. Parent directories are added as they are needed; everything belongs to root."""
+    """A cpio archive in memory. Parent directories are added as needed; everything belongs to root."""
 
     def __init__(self) -> None:
         self._parts: list[bytes] = []
@@ -72,14 +72,14 @@ class Archive:
         self._parts += [header, b"\0" * (-len(header) % 4), content, b"\0" * (-len(content) % 4)]
 
     def directory(self, name: str, permissions: int = 0o755) -> None:
-        """Add the directory ``name`` (without a leading slash) and those above it; nothing where it is there."""
+        """Add the directory ``name`` (without a leading slash) and its parents, unless they exist."""
         if not name or name in self._names:
             return
         self.directory(os.path.dirname(name))
         self._entry(name, stat.S_IFDIR | permissions, b"")
 
     def file(self, name: str, content: bytes, *, executable: bool = False, mtime: int = 0) -> None:
-        """Add a regular file; a name that is already there is left as it is. ``mtime`` is in whole seconds."""
+        """Add a regular file unless it exists. ``mtime`` is in whole seconds."""
         if name in self._names:
             return
         self.directory(os.path.dirname(name))
@@ -97,20 +97,20 @@ class Archive:
             self.file(name, file.read(), executable=bool(status.st_mode & 0o100), mtime=int(status.st_mtime))
 
     def bytes(self) -> bytes:
-        """The archive, closed. Several archives one after the other are one to the kernel."""
+        """Return the finished archive. To the kernel, concatenated archives are one."""
         trailer = Archive()
         trailer._entry("TRAILER!!!", 0, b"")
         return b"".join(self._parts + trailer._parts)
 
 
 def _libraries(files: list[str]) -> set[str]:
-    """The shared libraries (and the dynamic loader) that ``files`` need, as ldd(1) says."""
+    """Return the shared libraries (and the dynamic loader) that ``files`` need, according to ldd(1)."""
     done = subprocess.run(["ldd", *files], capture_output=True, text=True, check=True)
     return set(re.findall(r"(?:=> |^\s+)(/\S+) \(0x", done.stdout, re.MULTILINE))
 
 
 def _add_python(archive: Archive) -> str:
-    """Add this interpreter with its standard library, where they are here; gives the interpreter's path."""
+    """Add this interpreter with its standard library at the same paths; return the interpreter's path."""
     python = os.path.realpath(getattr(sys, "_base_executable", sys.executable))
     library = sysconfig.get_path("stdlib")
     binaries = [python]
@@ -137,7 +137,7 @@ def _add_python(archive: Archive) -> str:
 
 
 def _add_sources(archive: Archive, root: str) -> None:
-    """Add the packages ``editor`` and ``tests`` of the tree at ``root``, compiled, since a guest is slow at that."""
+    """Add the packages ``editor`` and ``tests`` of the tree at ``root``, precompiled because guests are slow."""
     with tempfile.TemporaryDirectory() as scratch:
         for package in ("editor", "tests"):
             for directory, names, files in os.walk(os.path.join(root, package)):
@@ -154,9 +154,9 @@ def _add_sources(archive: Archive, root: str) -> None:
 
 
 def build(root: str) -> bytes:
-    """The initramfs for the source tree at ``root``, to which `job` is to be added.
+    """Return the initramfs for the source tree at ``root``; append `job` to it.
 
-    Raises FileNotFoundError where busybox is missing.
+    Raises FileNotFoundError without busybox.
     """
     busybox = shutil.which("busybox")
     if busybox is None:
@@ -164,7 +164,7 @@ def build(root: str) -> bytes:
     archive = Archive()
     archive.copy(busybox, "bin/busybox")
     archive.file("init", _INIT.encode(), executable=True)
-    # The kernel opens the console before anything is mounted; a missing one is only a warning.
+    # The kernel opens the console before anything is mounted; if it is missing, there is only a warning.
     for name in ("dev", "proc", "sys", "etc"):
         archive.directory(f"{SYSTEM}/{name}")
     archive.directory(f"{SYSTEM}/tmp", 0o1777)
@@ -182,7 +182,7 @@ def build(root: str) -> bytes:
 
 
 def job(text: str) -> bytes:
-    """An archive with the guest's job, to be appended to what `build` gave."""
+    """Return an archive with the guest's job, to append to the result of `build`."""
     archive = Archive()
     archive.file(f"{SYSTEM}/{SOURCES}/job.json", text.encode())
     return archive.bytes()

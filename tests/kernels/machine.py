@@ -1,4 +1,4 @@
-"""Boots a kernel in QEMU, without acceleration and without any disk or network, and reads what the guest reports."""
+"""Boots a kernel in QEMU, without acceleration, disk or network, and reads what the guest reports."""
 
 import json
 import os
@@ -13,19 +13,19 @@ from typing import Any, NamedTuple
 MEMORY_MIB = 512
 _QEMU = "qemu-system-x86_64"
 
-# What the guest's programs write goes to the first serial line with the kernel's messages, results to the second.
-# Grace periods are what mounting and unmounting wait for; expedited ones take a tenth of the time.
+# The first serial line gets the guest's output and kernel messages, the second its results. Mounting and unmounting
+# wait for RCU grace periods; expedited ones take a tenth of the time.
 _KERNEL_ARGUMENTS = (
     "console=ttyS0 loglevel=4 panic=-1 mitigations=off rcupdate.rcu_expedited=1 audit=1 audit_backlog_limit=8192"
 )
 
 
 class GuestFailed(Exception):
-    """The guest did not do its job. The text says why, and ends with the last lines of its console."""
+    """The guest did not finish its job. The text says why, and ends with the last lines of its console."""
 
 
 class Outcome(NamedTuple):
-    """What a guest reported: its records in order; what its console showed; its time and processor time in seconds."""
+    """What a guest reported: its records in order, its console output, its elapsed and processor time in seconds."""
 
     records: list[dict[str, Any]]
     console: str
@@ -39,7 +39,7 @@ def _cpu_seconds() -> float:
 
 
 def _tail(console: str, lines: int = 40) -> str:
-    # QEMU's firmware clears the screen by escape sequences, which nobody wants in a log.
+    # QEMU's firmware clears the screen with escape sequences: keep them out of the log.
     plain = re.sub(r"\x1b\[[0-9;?=]*[A-Za-z]|[^\n\t\x20-\x7e]", "", console)
     return "\n".join(plain.splitlines()[-lines:])
 
@@ -50,10 +50,10 @@ def _read(path: str) -> str:
 
 
 def boot(image: str, initramfs: bytes, timeout: float) -> Outcome:
-    """Boot the kernel ``image`` with ``initramfs`` and wait until the guest turns itself off.
+    """Boot the kernel ``image`` with ``initramfs`` and wait until the guest powers off.
 
-    ``timeout`` is in seconds. Raises GuestFailed where QEMU is missing or fails, time runs out, or the guest stops
-    before its last record.
+    ``timeout`` is in seconds. Raises GuestFailed if QEMU is missing or fails, time runs out, or the guest stops before
+    its last record.
     """
     qemu = shutil.which(_QEMU)
     if qemu is None:

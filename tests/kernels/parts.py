@@ -1,6 +1,6 @@
 """What is done inside a guest, by name.
 
-Each part gives counts, and ``problems``: a list of sentences, empty if all is well. Nothing here needs more than the
+Each part returns counts, and ``problems``: a list of sentences, empty if all is well. Everything here needs only the
 standard library and this source tree.
 """
 
@@ -16,11 +16,11 @@ from tests.kernels import tester
 from tests.landlock import facts, matrix
 
 _NOBODY = 65534
-_AUDIT_ABI = 7  # the first whose denials are in the kernel's audit
+_AUDIT_ABI = 7  # the first ABI whose denials are in the kernel's audit
 
 
 def _facts(_job: dict[str, Any]) -> dict[str, Any]:
-    """The kernel is what the tables say of its release."""
+    """Check that the kernel is what the tables say of its release."""
     state = probe()
     expected = facts.abi_of_release(state.release)
     problems = [] if state.abi == expected else [f"Landlock ABI {state.abi}, the table has {expected}"]
@@ -33,7 +33,7 @@ def _facts(_job: dict[str, Any]) -> dict[str, Any]:
 
 
 def _matrix(_job: dict[str, Any]) -> dict[str, Any]:
-    """Every right at every version up to the kernel's."""
+    """Try every right at every version up to the kernel's."""
     tried, problems = matrix.run(probe().effective_abi)
     return {"cases": tried, "problems": problems}
 
@@ -60,17 +60,17 @@ def _oracle(seed: int, cases: int, user: int) -> dict[str, Any]:
 
 
 def _differential(job: dict[str, Any]) -> dict[str, Any]:
-    """`decide` and the kernel on random cases, as root."""
+    """Compare `decide` and the kernel on random cases, as root."""
     return _oracle(job["seed"], job["cases"], os.geteuid())
 
 
 def _differential_ordinary(job: dict[str, Any]) -> dict[str, Any]:
-    """`decide` and the kernel on random cases, as an ordinary user: a quarter of the cases."""
+    """Compare `decide` and the kernel on a quarter of the random cases, as an ordinary user."""
     return _oracle(job["seed"] + 1, job["cases"] // 4, _NOBODY)
 
 
 def _tester(_job: dict[str, Any]) -> dict[str, Any]:
-    """``paddock test`` tells of every denial and of nothing else, and the kernel's audit, where it has one, agrees."""
+    """Check that ``paddock test`` reports every denial and nothing else, and that audit, if any, agrees."""
     abi = probe().effective_abi
     tried, problems = tester.check(abi, audited=abi >= _AUDIT_ABI)
     return {"cases": tried, "problems": problems}

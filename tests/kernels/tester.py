@@ -1,6 +1,6 @@
-"""``paddock test`` from end to end: one program that tries every right, and the report that must tell of it.
+"""``paddock test`` from end to end: one program that tries every right, and the report it must give.
 
-Plain functions, for this machine's kernel and for others. What must be denied is known beforehand: each right has a
+Plain functions, for this machine's kernel and for others. The expected denials are known beforehand: each right has a
 directory of its own on which all others are granted.
 """
 
@@ -20,7 +20,7 @@ from tests.landlock.matrix import ALL_FS, ALL_NET, ALL_SCOPES, NEEDS_ROOT, Ports
 
 
 class Expectation(NamedTuple):
-    """An operation, the errno name that must come of it, and the right and objects (path or port) of denied rows."""
+    """An operation, its expected errno name, and the right and objects (path or port) of its denied rows."""
 
     operation: list[Any]
     errno: str | None
@@ -59,9 +59,9 @@ def _objects(right: str, root: str) -> tuple[str, ...]:
 
 
 def _take_connections(server: socket.socket) -> None:
-    """Accept and end connections until the listening socket is closed.
+    """Accept and close connections until the listening socket is closed.
 
-    One that stays in the queue would keep its maker's domain alive, and the kernel tells last when a domain has gone.
+    A connection left in the queue would keep its creator's domain alive, and delay the kernel's last record of it.
     """
     with contextlib.suppress(OSError):
         while True:
@@ -69,15 +69,15 @@ def _take_connections(server: socket.socket) -> None:
 
 
 class _Scene:
-    """Directories, ports and an abstract socket that the program will try, below ``root``."""
+    """Directories, ports and an abstract socket below ``root`` for the program to try."""
 
     def __init__(self, root: str, abi: int, stack: contextlib.ExitStack) -> None:
         self.abi = abi
         self.expectations: list[Expectation] = []
-        # Everything but the directory with temporary files, where the program must have nothing by accident.
+        # Everything but the directory for temporary files, where the program must not get any right by accident.
         self.paths = {f"/{name}": ALL_FS for name in os.listdir("/") if name not in ("tmp", "sys")}
         rights = [right.name for right in FS_RIGHTS if os.geteuid() == 0 or right.name not in NEEDS_ROOT]
-        rights = [right for right in rights if right != "ioctl_dev" or os.geteuid() == 0]  # its device must be made
+        rights = [right for right in rights if right != "ioctl_dev" or os.geteuid() == 0]  # its device must be created
         for name in ("open", *rights):
             directory = f"{root}/{name}"
             os.mkdir(directory)
@@ -87,13 +87,13 @@ class _Scene:
             if os.geteuid() == 0:
                 os.mknod(f"{directory}/null", 0o20666, os.makedev(1, 3))
             self.paths[directory] = ALL_FS - {name}
-        # The tree's file goes with refer, so it comes last.
+        # The tree's file leaves with refer, so that comes last.
         for right in sorted(rights, key=lambda right: right == "refer"):
             self._expect(
                 _operation(right, f"{root}/{right}"), denial(right, abi), right, *_objects(right, f"{root}/{right}")
             )
             self._expect(_operation(right, f"{root}/open"), None, right)
-        # Sockets made inside the domain need no right.
+        # Sockets created inside the domain need no right.
         self._expect(["resolve_own_unix", f"{root}/resolve_unix/own"], None, "resolve_unix")
         self.granted, self.other = Ports(), Ports()
         stack.callback(self.granted.close)
@@ -114,7 +114,7 @@ class _Scene:
         self._expect(["abstract_unix_socket", name], known, "abstract_unix_socket", f"@{name}")
 
     def net(self, *, autobind: bool) -> tuple[list[tuple[int, str]], list[Expectation]]:
-        """Port rules and what comes of them. Without ``autobind`` no UDP socket may be bound to a free port."""
+        """Return port rules and their expected results. ``autobind`` grants binding UDP sockets to a free port."""
         granted, other = self.granted, self.other
         rules = [(granted.free, "bind_tcp"), (granted.tcp, "connect_tcp"), (granted.free, "bind_udp")]
         rules += [(granted.udp, "connect_send_udp")] + [(0, "bind_udp")] * autobind
@@ -153,7 +153,7 @@ def _subject(access: dict[str, Any]) -> str | int | None:
 def _run(
     directory: str, policy: str, expectations: list[Expectation], *, audited: bool, layers: tuple[str, ...] = ()
 ) -> list[str]:
-    """Run the program under the policy, with ``layers`` on top: what is wrong with its results or with the report."""
+    """Run the program under the policy, with ``layers`` on top; return what is wrong in its results or the report."""
     output = f"{directory}/report.json"
     files = [f"{directory}/policy-{number}.toml" for number in range(1 + len(layers))]
     for file, text in zip(files, (policy, *layers), strict=True):
@@ -190,7 +190,7 @@ def _run(
 
 
 def _check_layers(root: str, abi: int, *, audited: bool) -> tuple[int, list[str]]:
-    """A layer that handles no right of files denies moving between directories where another one handles any."""
+    """A layer that handles no filesystem right denies moving between directories if another one handles any."""
     if abi < RIGHTS["signal"].abi:
         return 0, []
     files = f"[[ruleset]]\nhandled_access_fs = {json.dumps(in_order(ALL_FS))}\n"
@@ -210,9 +210,9 @@ def _check_layers(root: str, abi: int, *, audited: bool) -> tuple[int, list[str]
 
 
 def check(abi: int, *, audited: bool) -> tuple[int, list[str]]:
-    """Try everything on this kernel, whose version is ``abi``: how much was tried, and what came out wrong.
+    """Try everything on this kernel, whose version is ``abi``.
 
-    ``audited``: the kernel's audit is on and can be read, so that every denial must be confirmed.
+    ``audited``: the kernel's audit is on and readable, so that every denial must be confirmed.
     """
     with contextlib.ExitStack() as stack:
         root = os.path.realpath(stack.enter_context(tempfile.TemporaryDirectory()))

@@ -1,7 +1,8 @@
-"""Run as a program: restrict itself by the ruleset on standard input, try operations, print each one's errno name.
+"""Run as a program: restrict itself with the ruleset on standard input, try operations, print their errno names.
 
 Input: {"spec": RulesetSpec as JSON or null (control run), "abi": number or null, "operations": [[name, argument...]]}.
-Output: a JSON list, an errno name or null an operation. Restricting cannot be undone, hence a process of its own.
+Output: a JSON list with an errno name or null per operation. It is a process of its own because restricting cannot be
+undone.
 """
 
 import ctypes
@@ -43,7 +44,7 @@ def _truncate(path: str) -> None:
 def _ioctl_dev(path: str) -> None:
     device = os.open(path, os.O_RDONLY)
     try:
-        # An ioctl that no device knows: ENOTTY comes from the driver, EACCES from Landlock before it.
+        # An ioctl that no device knows: ENOTTY comes from the driver, EACCES from Landlock before that.
         fcntl.ioctl(device, 0x5F5F, 0)
     except OSError as error:
         if error.errno != errno.ENOTTY:
@@ -74,7 +75,7 @@ def _bind_udp(port: int) -> None:
 
 
 def _connect_udp(port: int) -> None:
-    # Also binds the socket to a free port, which is bind_udp on port 0.
+    # This also binds the socket to a free port, which is bind_udp on port 0.
     with socket.socket(type=socket.SOCK_DGRAM) as sender:
         sender.connect(("127.0.0.1", port))
 
@@ -85,13 +86,13 @@ def _send_udp(port: int) -> None:
 
 
 def _send_udp_nowhere() -> None:
-    # The kernel says that an address is missing, but may ask about a port for the socket before.
+    # The kernel reports the missing address, but may first check the socket's port.
     with socket.socket(type=socket.SOCK_DGRAM) as sender:
         sender.send(b"")
 
 
 def _send_udp_without_family() -> None:
-    # From IPv6 an address of no family is the same as none, but no rule grants it.
+    # Sent from IPv6, AF_UNSPEC is the same as no address, but no rule grants it.
     with socket.socket(socket.AF_INET6, socket.SOCK_DGRAM) as sender:
         if _libc.sendto(sender.fileno(), b"", 0, 0, bytes(28), 28) < 0:
             code = ctypes.get_errno()
@@ -154,7 +155,7 @@ OPERATIONS: dict[str, Callable[..., None]] = {
 
 
 def attempt(operations: list[list[Any]]) -> list[str | None]:
-    """Try each operation (its name and arguments): its errno name, None where it worked."""
+    """Try each operation (its name and arguments); return its errno name, or None if it worked."""
     results: list[str | None] = []
     for name, *arguments in operations:
         try:
@@ -167,9 +168,9 @@ def attempt(operations: list[list[Any]]) -> list[str | None]:
 
 
 def attempt_restricted(spec: RulesetSpec | None, abi: int | None, operations: list[list[Any]]) -> list[str | None]:
-    """What `attempt` gives in a forked child under ``spec``, as ``abi`` knows it. Raises RuntimeError: the child died.
+    """Return what `attempt` returns in a forked child under ``spec`` at ``abi``. Raises RuntimeError if it died.
 
-    For programs without threads: for others, run this module as a program.
+    For single-threaded programs; others run this module as a program.
     """
     reading, writing = os.pipe()
     child = os.fork()

@@ -1,7 +1,7 @@
-"""Editor's tables of Landlock against the kernel that runs: versions, structure sizes, rights, and flags.
+"""The editor's Landlock tables against the running kernel: versions, structure sizes, rights, and flags.
 
-Plain functions, for the tests of this machine's kernel and for those that run inside another one. Each gives what is
-wrong, in sentences. Errors expected: security/landlock/syscalls.c.
+Plain functions, for tests on this machine's kernel and inside a guest. Each returns problems as sentences. Expected
+errors: security/landlock/syscalls.c.
 """
 
 import ctypes
@@ -25,13 +25,13 @@ _FS, _NET, _SCOPED, _QUIET_FS, _QUIET_NET, _QUIET_SCOPED = range(6)
 
 
 def abi_of_release(release: str) -> int:
-    """The Landlock version that a mainline kernel of this release has, by the table of versions."""
+    """Return the Landlock version of a mainline kernel release, by the table of versions."""
     number = tuple(int(part) for part in re.findall(r"\d+", release)[:2])
     return max(each.number for each in ABI_VERSIONS if tuple(int(part) for part in each.kernel.split(".")) <= number)
 
 
 def _syscall(number: int, *arguments: object) -> int:
-    """The result, or an error number below zero."""
+    """Return the result, or a negative errno."""
     result: int = _libc.syscall(ctypes.c_long(number), *arguments)
     return result if result >= 0 else -ctypes.get_errno()
 
@@ -53,13 +53,13 @@ def _add_port(ruleset: int, access: int, port: int, flags: int = 0, kind: int = 
 
 
 class _Findings:
-    """Collects what is not as expected."""
+    """Collects unexpected results."""
 
     def __init__(self) -> None:
         self.problems: list[str] = []
 
     def expect(self, what: str, result: int, expected: int = 0) -> None:
-        """``expected``: 0 for success, else an error number. A file descriptor that came is closed."""
+        """Check a result; ``expected`` is 0 for success, else an errno. A returned descriptor is closed."""
         outcome = 0 if result >= 0 else -result
         if outcome != expected:
             names = [errno.errorcode.get(number, "success") for number in (outcome, expected)]
@@ -133,7 +133,7 @@ def _check_rules(findings: _Findings, abi: int) -> None:
 
 
 def _in_child(action: Callable[[], int]) -> int:
-    """What ``action`` gives in a child process: a result or an error number below zero."""
+    """Return what ``action`` returns in a child process: a result or a negative errno."""
     child = os.fork()
     if child == 0:
         code = 255
@@ -145,13 +145,13 @@ def _in_child(action: Callable[[], int]) -> int:
 
 
 def _restrict(flags: int) -> int:
-    """Restrict this process, which has no_new_privs set."""
+    """Restrict this process, with no_new_privs set."""
     kernel.set_no_new_privs()
     return _syscall(_RESTRICT_SELF, ctypes.c_int(_create(1)), ctypes.c_uint32(flags))
 
 
 def _restrict_ordinary(flags: int) -> int:
-    """Restrict this process, which neither is root nor has no_new_privs set."""
+    """Restrict this process as an ordinary user without no_new_privs."""
     if os.geteuid() == 0:
         os.setgid(65534)
         os.setuid(65534)
@@ -172,7 +172,7 @@ def _check_restrict(findings: _Findings, abi: int) -> None:
 
 
 def check(abi: int) -> list[str]:
-    """What is wrong with the tables for this kernel, whose Landlock version is ``abi``; nothing if all is well."""
+    """Return what is wrong in the tables for this kernel, whose Landlock version is ``abi``."""
     findings = _Findings()
     _check_ruleset(findings, abi)
     _check_rules(findings, abi)

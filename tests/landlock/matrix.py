@@ -1,6 +1,6 @@
-"""Every right against every Landlock version: an operation that needs it, and what must come of it.
+"""Every right against every Landlock version: an operation that needs it, and the expected result.
 
-Plain functions, for the tests of this machine's kernel and for those that run inside another one.
+Plain functions, for tests on this machine's kernel and inside a guest.
 """
 
 import os
@@ -19,12 +19,12 @@ NEEDS_ROOT = frozenset({"make_char", "make_block"})
 
 
 def everything_but(right: str, paths: tuple[str, ...]) -> RulesetSpec:
-    """All of fs handled, and all of it granted on ``paths`` but ``right``."""
+    """Handle all fs rights, and grant all but ``right`` on ``paths``."""
     return RulesetSpec(ALL_FS, frozenset(), frozenset(), tuple(PathGrant(path, ALL_FS - {right}) for path in paths), ())
 
 
 def make_tree(root: str) -> socket.socket:
-    """In the directory ``root``: two files, a directory, an empty directory, and a socket, which listens."""
+    """Create in ``root`` two files, a directory, an empty directory, and a listening socket."""
     for name in ("file", "gone"):
         with open(f"{root}/{name}", "w", encoding="ascii") as file:
             file.write("content")
@@ -37,7 +37,7 @@ def make_tree(root: str) -> socket.socket:
 
 
 def operation_for(right: str, root: str) -> list[Any]:
-    """An operation that needs the fs right ``right`` in ``root`` and nothing else that is not granted there."""
+    """Return an operation in ``root`` that needs the fs right ``right`` and nothing else that is not granted."""
     return {
         "execute": ["execute", "/bin/true"],
         "write_file": ["write_file", f"{root}/file"],
@@ -53,14 +53,14 @@ def operation_for(right: str, root: str) -> list[Any]:
 
 
 def denial(right: str, abi: int) -> str | None:
-    """The errno name of an operation whose fs right is not granted, as the Landlock version ``abi`` has it."""
+    """Return the errno name of an operation whose fs right is not granted, at Landlock version ``abi``."""
     if right == "refer":
         return "EXDEV"  # denied by any fs ruleset, even one that cannot name it
     return "EACCES" if RIGHTS[right].abi <= abi else None
 
 
 class Ports:
-    """A TCP port and a UDP port where somebody listens, and a port that is free for both."""
+    """A TCP port and a UDP port with listeners, and a port that is free for both."""
 
     def __init__(self) -> None:
         self._tcp = socket.create_server(("127.0.0.1", 0))
@@ -80,14 +80,14 @@ class Ports:
 
 
 class NetCase(NamedTuple):
-    """An operation, and the ports with a right each that it needs, all of them."""
+    """An operation, and the ports that it needs with one right each."""
 
     operation: list[Any]
     needs: tuple[tuple[int, str], ...]
 
 
 def net_cases(ports: Ports) -> list[NetCase]:
-    """What can be done with ports. Connecting or sending UDP binds the socket as well (security/landlock/net.c)."""
+    """Return operations on ports. Connecting or sending UDP binds the socket as well (security/landlock/net.c)."""
     return [
         NetCase(["bind_tcp", ports.free], ((ports.free, "bind_tcp"),)),
         NetCase(["bind_tcp", 0], ((0, "bind_tcp"),)),
@@ -100,7 +100,7 @@ def net_cases(ports: Ports) -> list[NetCase]:
 
 
 def net_spec(granted: tuple[tuple[int, str], ...]) -> RulesetSpec:
-    """All of net handled, and just ``granted``."""
+    """Handle all net rights, and grant only ``granted``."""
     ports = tuple(PortGrant(port, frozenset({right})) for port, right in granted)
     return RulesetSpec(frozenset(), ALL_NET, frozenset(), (), ports)
 
@@ -112,7 +112,7 @@ def _fresh_tree() -> Iterator[str]:
 
 
 class _Count:
-    """What was tried, and what came out wrong."""
+    """How much was tried, and what went wrong."""
 
     def __init__(self) -> None:
         self.tried = 0
@@ -126,7 +126,7 @@ class _Count:
 
 
 def run(kernel_abi: int) -> tuple[int, list[str]]:
-    """Try everything as every version up to ``kernel_abi``, the kernel's: how much was tried, and what is wrong."""
+    """Try everything at every version up to ``kernel_abi``, the kernel's."""
     count = _Count()
     granted = RulesetSpec(ALL_FS, frozenset(), frozenset(), (PathGrant("/", ALL_FS),), ())
     for right in (right.name for right in FS_RIGHTS):

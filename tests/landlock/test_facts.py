@@ -1,4 +1,4 @@
-"""The tables of Landlock against the kernel of this machine."""
+"""The Landlock tables against this machine's kernel."""
 
 import pytest
 
@@ -10,12 +10,12 @@ KERNEL_ABI = kernel.query_abi()
 
 
 @pytest.mark.skipif(KERNEL_ABI > LATEST_ABI, reason="a kernel newer than the tables knows more")
-def test_the_kernel_takes_what_the_tables_say_and_refuses_the_next() -> None:
+def test_kernel_accepts_the_tables_and_rejects_anything_beyond() -> None:
     assert facts.check(KERNEL_ABI) == []
 
 
 @pytest.mark.skipif(KERNEL_ABI == 1, reason="there is no older version to take it for")
-def test_a_table_of_another_version_is_found_out() -> None:
+def test_wrong_abi_is_detected() -> None:
     assert facts.check(KERNEL_ABI - 1)
 
 
@@ -30,5 +30,5 @@ def test_a_table_of_another_version_is_found_out() -> None:
         ("9.0", 11),
     ],
 )
-def test_the_version_that_a_release_has(release: str, abi: int) -> None:
+def test_abi_of_a_kernel_release(release: str, abi: int) -> None:
     assert facts.abi_of_release(release) == abi

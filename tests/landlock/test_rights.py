@@ -1,4 +1,4 @@
-"""The table of rights against the kernel's own header, and the groups against what Landlock Config says of them."""
+"""The table of rights against the kernel's header, and the groups against Landlock Config."""
 
 import os
 import re
@@ -31,7 +31,7 @@ PREFIXES = {"LANDLOCK_ACCESS_FS_": "fs", "LANDLOCK_ACCESS_NET_": "net", "LANDLOC
 
 
 @pytest.mark.skipif(not os.path.exists(HEADER), reason="needs linux/landlock.h (Debian: linux-libc-dev)")
-def test_every_right_of_the_kernel_header_has_its_name_and_bit() -> None:
+def test_rights_match_the_kernel_header() -> None:
     with open(HEADER, encoding="utf-8") as file:
         defined = re.findall(
             r"#define\s+(LANDLOCK_(?:ACCESS_FS|ACCESS_NET|SCOPE)_)(\w+)\s+\(1ULL << (\d+)\)", file.read()
@@ -43,7 +43,7 @@ def test_every_right_of_the_kernel_header_has_its_name_and_bit() -> None:
 
 
 @pytest.mark.parametrize("table", [FS_RIGHTS, NET_RIGHTS, SCOPES])
-def test_bits_are_dense_and_abis_rise_with_them(table: tuple[object, ...]) -> None:
+def test_bits_are_contiguous_and_abis_ascend(table: tuple[object, ...]) -> None:
     rights = [RIGHTS[right.name] for right in table]  # type: ignore[attr-defined]  # rows of one NamedTuple type
     assert [right.bit for right in rights] == list(range(len(rights)))
     assert [right.abi for right in rights] == sorted(right.abi for right in rights)
@@ -56,7 +56,7 @@ def test_bits_are_dense_and_abis_rise_with_them(table: tuple[object, ...]) -> No
         *((8, 16, 2, 2), (9, 17, 2, 2), (10, 17, 4, 2), (11, 17, 4, 2), (12, 17, 4, 2)),
     ],
 )
-def test_each_abi_knows_so_many_rights(version: int, fs: int, net: int, scopes: int) -> None:
+def test_number_of_rights_by_abi(version: int, fs: int, net: int, scopes: int) -> None:
     assert len(rights_of("fs", version)) == fs
     assert len(rights_of("net", version)) == net
     assert len(rights_of("scope", version)) == scopes
@@ -72,12 +72,12 @@ def test_groups_follow_landlock_config() -> None:
         group_rights("abi.read_write", "net", 5)
 
 
-def test_order_and_mask_are_the_kernels() -> None:
+def test_order_and_mask_match_the_kernel() -> None:
     assert in_order({"signal", "bind_tcp", "truncate", "execute"}) == ["execute", "truncate", "bind_tcp", "signal"]
     assert to_mask({"execute", "truncate"}) == 0b100000000000001
 
 
-def test_a_right_without_a_name_is_its_bit() -> None:
+def test_unnamed_right_is_its_bit() -> None:
     assert mask_name("net", 0x30) == "net.0x30" and mask_of("net.0x30") == 0x30
     assert bits_of("net.0x30") == stands_for("net.0x30", "net", None) == {"net.0x10", "net.0x20"}
     right = right_of("fs.0x20000")
@@ -98,7 +98,7 @@ def test_a_bit_has_one_spelling(name: str) -> None:
         right_of(name)
 
 
-def test_the_kernel_tells_which_bits_it_knows() -> None:
+def test_kernel_knows_its_bits() -> None:
     known = min(kernel.query_abi(), LATEST_ABI)
     assert all(kernel.knows(right.kind, 1 << right.bit) for right in RIGHTS.values() if right.abi <= known)
     if kernel.query_abi() <= LATEST_ABI:
@@ -106,8 +106,8 @@ def test_the_kernel_tells_which_bits_it_knows() -> None:
     assert not kernel.knows("fs", 1 << 63) and not kernel.knows("net", 1 << 63) and not kernel.knows("scope", 1 << 63)
 
 
-def test_the_kernel_agrees_with_the_table_about_its_own_abi() -> None:
-    """Every right of the kernel's ABI is accepted; the first one beyond it is refused with EINVAL."""
+def test_kernel_agrees_with_the_table_at_its_abi() -> None:
+    """Every right of the kernel's ABI is accepted; the first one beyond is rejected with EINVAL."""
     number = kernel.query_abi()
     known = min(number, LATEST_ABI)
     os.close(kernel.create_ruleset(to_mask(rights_of("fs", known)), 0, 0, number))
@@ -117,7 +117,7 @@ def test_the_kernel_agrees_with_the_table_about_its_own_abi() -> None:
             kernel.create_ruleset(1 << beyond[0].bit, 0, 0, number)
 
 
-def test_the_abi_table_is_complete() -> None:
+def test_abi_table_is_complete() -> None:
     assert [version.number for version in abi.ABI_VERSIONS] == list(range(1, LATEST_ABI + 1))
     assert {right.abi for right in RIGHTS.values()} <= {version.number for version in abi.ABI_VERSIONS}
     state = abi.probe()

@@ -33,7 +33,7 @@ KERNEL_ABI = kernel.query_abi()
 
 
 def attempt(spec: RulesetSpec | None, operations: list[list[Any]], abi: int | None = None) -> list[str | None]:
-    """Each operation's errno name (None: it worked) in a process restricted by ``spec``."""
+    """Return each operation's errno name (None: it worked) in a process restricted by ``spec``."""
     request = {"spec": spec and spec.to_json(), "abi": abi, "operations": operations}
     done = subprocess.run(
         [sys.executable, "-m", "tests.landlock.attempt"],
@@ -56,21 +56,21 @@ def tree(tmp_path: Any) -> Iterator[str]:
 
 @pytest.mark.parametrize("abi", range(1, KERNEL_ABI + 1))
 @pytest.mark.parametrize("right", [right.name for right in FS_RIGHTS if right.abi <= KERNEL_ABI])
-def test_a_right_is_denied_from_the_abi_on_that_brought_it(right: str, abi: int, tree: str) -> None:
+def test_right_is_denied_from_its_first_abi(right: str, abi: int, tree: str) -> None:
     if right in NEEDS_ROOT and os.geteuid() != 0:
         pytest.skip(f"{right}: only root may make device files")
     assert attempt(everything_but(right, ("/",)), [operation_for(right, tree)], abi) == [denial(right, abi)]
 
 
 @pytest.mark.parametrize("right", [right.name for right in FS_RIGHTS if right.abi <= KERNEL_ABI])
-def test_control_the_same_operation_works_when_granted(right: str, tree: str) -> None:
+def test_same_operation_works_when_granted(right: str, tree: str) -> None:
     if right in NEEDS_ROOT and os.geteuid() != 0:
         pytest.skip(f"{right}: only root may make device files")
     granted = RulesetSpec(ALL_FS, frozenset(), frozenset(), (PathGrant("/", ALL_FS),), ())
     assert attempt(granted, [operation_for(right, tree)]) == [None]
 
 
-def test_ports_are_denied_but_where_granted() -> None:
+def test_only_granted_ports_are_allowed() -> None:
     ports = Ports()
     cases = net_cases(ports)
     assert {right for case in cases for _, right in case.needs} == ALL_NET
@@ -97,14 +97,14 @@ def test_scopes_deny_with_eperm() -> None:
 
 @pytest.mark.root
 @pytest.mark.skipif(os.geteuid() != 0, reason="mounting needs root")
-def test_mounting_is_eperm_whatever_is_granted(tree: str) -> None:
+def test_mounting_fails_with_eperm_whatever_is_granted(tree: str) -> None:
     granted = RulesetSpec(
         frozenset({"execute"}), frozenset(), frozenset(), (PathGrant("/", frozenset({"execute"})),), ()
     )
     assert attempt(granted, [["mount", f"{tree}/dir"]]) == ["EPERM"]
 
 
-def test_notes_name_what_a_rule_could_not_grant(tree: str) -> None:
+def test_notes_list_what_a_rule_could_not_grant(tree: str) -> None:
     wanted = frozenset({"read_file", "read_dir", "make_reg"})
     spec = RulesetSpec(
         ALL_FS,
@@ -136,8 +136,8 @@ def test_notes_name_what_a_rule_could_not_grant(tree: str) -> None:
     assert built.spec.paths == (PathGrant(f"{tree}/file", frozenset({"read_file"})), PathGrant(tree, wanted))
 
 
-def test_a_file_rule_with_a_directory_right_is_refused_by_the_kernel(tree: str) -> None:
-    """What ``build`` works around: the whole call fails, not just the right that does not fit."""
+def test_kernel_rejects_a_directory_right_on_a_file(tree: str) -> None:
+    """This is what ``build`` works around: the whole call fails, not only the unsuitable right."""
     ruleset = kernel.create_ruleset(1 << 2 | 1 << 3, 0, 0, KERNEL_ABI)
     parent = os.open(f"{tree}/file", os.O_PATH)
     with pytest.raises(kernel.LandlockError, match="does not apply to this object"):
@@ -146,14 +146,14 @@ def test_a_file_rule_with_a_directory_right_is_refused_by_the_kernel(tree: str) 
     os.close(ruleset)
 
 
-def test_nothing_left_to_enforce_is_no_ruleset_and_a_note() -> None:
+def test_nothing_to_enforce_gives_a_note_and_no_ruleset() -> None:
     built = build(RulesetSpec(frozenset(), ALL_NET, ALL_SCOPES, (), ()), abi=3)
     assert built.fd is None
     assert [note.kind for note in built.notes] == ["abi_lost"]
     assert "bind_tcp (ABI 4)" in built.notes[0].message
 
 
-def test_a_bit_that_no_kernel_knows_is_dropped_and_told(tree: str) -> None:
+def test_unknown_bit_is_dropped_with_a_note(tree: str) -> None:
     bit = frozenset({"fs.0x8000000000000000"})
     spec = RulesetSpec(ALL_FS | bit, frozenset(), frozenset(), (PathGrant(tree, bit | {"read_file"}),), ())
     built = build(spec, min(KERNEL_ABI, LATEST_ABI))
@@ -167,8 +167,8 @@ def test_a_bit_that_no_kernel_knows_is_dropped_and_told(tree: str) -> None:
     assert nothing.fd is None
 
 
-def test_a_bit_that_the_kernel_knows_is_enforced_and_told(tree: str) -> None:
-    """As on a kernel later than the table: bits whose names the table has stand for those that it has not."""
+def test_bit_known_to_the_kernel_is_enforced_with_a_note(tree: str) -> None:
+    """As on a kernel newer than the table: bits that have names in the table stand for unnamed ones."""
     read_file, read_dir = frozenset({"fs.0x4"}), frozenset({"fs.0x8"})
     spec = RulesetSpec(
         read_file | read_dir,
@@ -187,7 +187,7 @@ def test_a_bit_that_the_kernel_knows_is_enforced_and_told(tree: str) -> None:
     ]
     operations = [["read_file", f"{tree}/file"], ["read_file", f"{tree}/gone"], ["read_dir", f"{tree}/dir"]]
     assert attempt(spec, [*operations, ["read_dir", f"{tree}/empty"]]) == [None, "EACCES", None, "EACCES"]
-    # A kernel of an older ABI, simulated, knows none.
+    # A simulated kernel of an older ABI knows none.
     assert build(spec, abi=KERNEL_ABI - 1).fd is None
 
 
@@ -203,7 +203,7 @@ def test_sixteen_layers_are_the_limit() -> None:
     assert done.stdout == "16 landlock_restrict_self: this process already has 16 layers\n"
 
 
-def test_without_no_new_privs_an_ordinary_process_is_told_so() -> None:
+def test_missing_no_new_privs_is_reported() -> None:
     script = (
         "import os\n"
         "if os.geteuid() == 0: os.setgid(65534); os.setuid(65534)\n"
@@ -232,12 +232,12 @@ specs = st.builds(
 
 
 @given(specs)
-def test_a_spec_survives_json(spec: RulesetSpec) -> None:
+def test_ruleset_spec_survives_json(spec: RulesetSpec) -> None:
     assert RulesetSpec.from_json(json.loads(json.dumps(spec.to_json()))) == spec
 
 
 @given(specs, st.integers(1, LATEST_ABI), st.integers(1, LATEST_ABI))
-def test_degrading_is_idempotent_and_loses_only_what_is_newer(spec: RulesetSpec, abi: int, other: int) -> None:
+def test_degrade_is_idempotent_and_drops_only_newer_rights(spec: RulesetSpec, abi: int, other: int) -> None:
     kept, notes = degrade(spec, abi)
     assert degrade(kept, abi) == (kept, ())
     lost = frozenset().union(*(note.rights for note in notes))

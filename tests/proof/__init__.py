@@ -1,1 +1,1 @@
-"""Real programs under policies that cut something off, held against two judges: the kernel's audit, and strace(1)."""
+"""Real programs under policies that deny something, checked by two judges: the kernel's audit, and strace(1)."""

@@ -1,19 +1,19 @@
-"""What ``strace -f`` wrote beside the rows of a test: the same calls, on the same names, with the same errors.
+"""Compares the log of ``strace -f`` with the rows of a test: the same calls, on the same paths, with the same errors.
 
-Two runs of one program are compared, so what differs between any two runs is made equal first (``_RANDOM``): numbers of
-processes in /proc and of terminals, and names with random parts.
+Two runs of one program are compared, so what differs between any two runs is normalized first (``_RANDOM``): process
+ids in /proc, terminal numbers, and names with random parts.
 
-What rows tell differently than strace, by their meaning:
+Rows intentionally differ from strace in these ways:
 
-- A call that wants several things has one row each, in the order in which the kernel asks. Of a call that failed, the
-  rows before the one that failed stand without an error: creating in the directory before writing to the new file, the
-  script before its interpreter, the one directory of a rename or link before the other.
+- A call with several requests has one row each, in the order of the kernel's checks. If the call failed, the rows
+  before the failed one have no error: creating in the directory before writing to the new file, the script before its
+  interpreter, one directory of a rename or link before the other.
 - An execve also has rows for the interpreters and the loader that the kernel opens.
-- A rename or link within one directory is one row, with both names; two, where the old one is not there.
-- Calls on a socket name the port, or the socket's name; those on other address families name nothing.
-- Signals name nothing here: who is meant is told by number. Where the policy does not restrict them, no rows are made.
-- ioctl(2), prctl(2) and calls that change where a process is (chdir, unshare, ...) are not compared: rows exist only
-  for the first on devices, and for none of the others.
+- A rename or link within one directory is one row with both names, or two if the old one does not exist.
+- Calls on a socket name the port, or the socket's path; those on other address families name nothing.
+- Signals name nothing here: the target is only a number. If the policy does not restrict them, there are no rows.
+- ioctl(2), prctl(2) and calls that change where a process is (chdir, unshare, ...) are not compared: only ioctl on
+  devices has rows.
 """
 
 import os
@@ -42,14 +42,14 @@ _RANDOM: tuple[tuple[re.Pattern[str], str], ...] = tuple(
 
 
 class Differences(NamedTuple):
-    """Calls, as text, that only one of the two tells of."""
+    """Calls, as text, that only one side has."""
 
     only_strace: frozenset[str]
     only_paddock: frozenset[str]
 
 
 def plain(name: str, job: Job) -> str:
-    """``name`` without what is different in each run."""
+    """Return ``name`` without what differs in each run."""
     for pattern, made in _RANDOM:
         name = pattern.sub(made, name)
     for expression in job.random:
@@ -67,9 +67,9 @@ def _subjects(access: Access) -> tuple[str, ...]:
 
 
 def compare(accesses: Iterable[Access], log: Log, job: Job) -> Differences:
-    """Lay the rows of one run of ``job`` beside strace's log of another."""
+    """Compare the rows of one run of ``job`` with strace's log of another."""
     compared = COMPARED if "signal" in job.scoped else COMPARED - _SIGNALS
-    rows: dict[Seen, bool] = {}  # whether it is a part of a call that may have failed later
+    rows: dict[Seen, bool] = {}  # value: whether the row belongs to a call that may have failed later
     chained: set[Seen] = set()
     for access in accesses:
         for subject in _subjects(access) if access.syscall in compared else ():
@@ -112,7 +112,7 @@ def _text(call: Seen) -> str:
 
 
 def _interpreter(path: str) -> str | None:
-    """What the kernel opens besides the program at ``path``: the interpreter of a script, the loader of a program."""
+    """Return what the kernel opens besides the program at ``path``: a script's interpreter, or a loader."""
     try:
         with open(path, "rb") as file:
             head = file.read(1 << 16)
@@ -134,7 +134,7 @@ def _chain(path: str) -> list[str]:
 
 
 def _in_chain(call: Seen, rows: dict[Seen, bool], found: set[Seen]) -> bool:
-    """Whether an execve that failed did so at an interpreter: the program's row then stands without the error."""
+    """Whether an execve failed at an interpreter: then the program's row has no error."""
     program = Seen(call.syscall, call.subject, "")
     failed = {Seen(call.syscall, path, call.error) for path in _chain(call.subject)} & rows.keys()
     if not call.error or program not in rows or not failed:
@@ -144,5 +144,5 @@ def _in_chain(call: Seen, rows: dict[Seen, bool], found: set[Seen]) -> bool:
 
 
 def _is_interpreter(row: Seen, seen: set[Seen]) -> bool:
-    """Whether a row of an execve is of what a program that was executed needs."""
+    """Whether a row of an execve is for something that an executed program needs."""
     return not row.error and any(row.subject in _chain(call.subject) for call in seen if call.syscall in _EXECUTES)

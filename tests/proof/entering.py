@@ -1,4 +1,4 @@
-"""Becomes a command as another user. A script of its own: the tests need not be readable for that user.
+"""Executes a command as another user, in a script of its own because that user may be unable to read the tests.
 
 Usage: entering.py UID COMMAND...
 """
@@ -8,7 +8,7 @@ import sys
 
 
 def main() -> None:
-    """See the module's text."""
+    """Switch the user and execute the command."""
     uid, *command = sys.argv[1:]
     os.setgroups([])
     os.setresgid(int(uid), int(uid), int(uid))

@@ -1,10 +1,10 @@
-"""The programs: each with a small job, and what its policy cuts off.
+"""The programs: each with a small job, and with what its policy denies.
 
-A job is a shell script of ``programs/`` that runs in a directory with five parts. ``in`` may be read, ``half`` is given
-some rights, ``out``, ``home`` and ``tmp`` all, ``closed`` none. The system may be read, ports may be used as granted:
-PORT0 to bind and connect, PORT1 to bind only, PORT2 not at all. What a script starts in the background it also ends and
-waits for. In scripts $PORT0 to $PORT2 stand for the ports, $OUTSIDE is a process of the same user, $POSTGRES is where
-PostgreSQL's programs are, $ORDINARY makes root somebody else. In files @TOP@ stands for the directory.
+A job is a shell script of ``programs/`` that runs in a directory with these parts: ``in`` is readable, ``half`` has
+some rights, ``out``, ``home`` and ``tmp`` have all, ``closed`` has none. The system is readable; PORT0 may be bound and
+connected to, PORT1 only bound, PORT2 neither. A script ends and waits for whatever it starts in the background. In
+scripts, $PORT0 to $PORT2 are the ports, $OUTSIDE is a process of the same user, $POSTGRES is the directory of
+PostgreSQL's programs, $ORDINARY switches from root to an ordinary user. In files, @TOP@ is replaced by the directory.
 """
 
 import glob
@@ -13,12 +13,12 @@ from typing import NamedTuple
 
 from editor.landlock.rights import FS_RIGHTS, NET_RIGHTS, RightSet
 
-# What the kernel of the tests may not know is left out: these are the rights up to the first ABI with audit records.
+# Rights that the kernel may not know are left out: these are the ones up to the first ABI with audit records.
 ALL_FS: tuple[str, ...] = tuple(right.name for right in FS_RIGHTS if right.abi <= 7)
 ALL_NET: tuple[str, ...] = tuple(right.name for right in NET_RIGHTS if right.abi <= 7)
 READING = ("execute", "read_file", "read_dir")
 HALF = ("read_file", "read_dir", "write_file", "make_reg", "refer")
-# The rights that a rule on a file may hold.
+# The rights that a rule on a file may have.
 FILE_ONLY: RightSet = frozenset({"execute", "write_file", "read_file", "truncate", "ioctl_dev"})
 SCOPES: RightSet = frozenset({"abstract_unix_socket", "signal"})
 
@@ -28,10 +28,10 @@ PROGRAMS = os.path.join(os.path.dirname(os.path.abspath(__file__)), "programs")
 class Job(NamedTuple):
     """One program's work.
 
-    ``needs`` are the programs that have to be there. ``files`` are laid out before: path -> file of ``programs/``.
-    ``env`` are more variables. ``etc`` False: not even /etc may be read. ``rules`` are more grants, path -> rights.
-    ``random`` are regular expressions for parts of names that are different in each run; with groups, the last one is
-    such a part. ``unprivileged`` says that the files never are root's, even where root runs the job.
+    ``needs`` are the required programs. ``files`` are created first: path -> file of ``programs/``. ``env`` are
+    additional variables. ``etc`` False: not even /etc is readable. ``rules`` are additional grants, path -> rights.
+    ``random`` are regular expressions for parts of names that differ in each run; with groups, the last group is such a
+    part. ``unprivileged`` means that the files never belong to root, even if root runs the job.
     """
 
     name: str
@@ -48,17 +48,17 @@ class Job(NamedTuple):
 
     @property
     def script(self) -> str:
-        """What the job does, for sh(1)."""
+        """The job as a script for sh(1)."""
         return program_text(f"{self.named or self.name}.sh")
 
 
 def program_text(name: str) -> str:
-    """A file of ``programs/``."""
+    """The path of a file in ``programs/``."""
     with open(os.path.join(PROGRAMS, name), encoding="utf-8") as file:
         return file.read()
 
 
-# Debian keeps PostgreSQL's programs out of PATH, below the version's number.
+# Debian keeps PostgreSQL's programs out of PATH, in a directory per version.
 POSTGRES = max(glob.glob("/usr/lib/postgresql/*/bin"), default="/usr/lib/postgresql/bin")
 
 _OBJECTS = r"tmp_obj_(\w{6})"

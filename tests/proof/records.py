@@ -1,18 +1,18 @@
-"""The kernel's audit beside the rows of a test, both ways, without Paddock's own comparison.
+"""Compares the kernel's audit with the rows of a test in both directions, without Paddock's own comparison.
 
-Each record is one denial: which rights were missing (``blockers``), on what, in which system call of which program,
-with which result. Each denied row is the same, with a count. So the two are multisets that must be equal, but for what
-security/landlock/fs.c and net.c tell differently than a person asks:
+Each record is one denial: the missing rights (``blockers``), the object, the system call, the program, and the result.
+Each denied row is the same, with a count. So the two are multisets that must be equal, except where
+security/landlock/fs.c and net.c log something else than what was requested:
 
 - hook_file_open() logs what opening needs; the right to truncate is looked up later, in hook_file_truncate(). A row of
   open(O_TRUNC) that lacks both names both.
-- current_check_refer_path() logs a rename or link between two directories as one record a directory. Where the file
-  may not move at all since it would gain rights, is_access_to_paths_allowed() never comes to the rights that are
-  wanted: it logs, for each directory, every handled right that no rule gives there ("is_dom_check"), also for the
-  directory that lacks nothing of what the call wants. Its result is EXDEV, or EACCES where a wanted right is missing.
-- kill(2) of a process group asks for each member, and logs one record for each that is outside.
-- d_path() adds " (deleted)" to the name of a file that has none any more, such as one made with O_TMPFILE.
-- net.c does not print port 0.
+- current_check_refer_path() logs a rename or link between two directories as one record per directory. If the file may
+  not move at all because it would gain rights, is_access_to_paths_allowed() never reaches the requested rights: for
+  each directory it logs every handled right that no rule grants there ("is_dom_check"), even if that directory lacks
+  nothing that was requested. The result is EXDEV, or EACCES if a requested right is missing.
+- kill(2) of a process group checks each member, and logs one record for each that is outside.
+- d_path() adds " (deleted)" to the path of a file without a name, such as one made with O_TMPFILE.
+- net.c does not log port 0.
 - hook_sb_umount() and hook_sb_remount() log the root of the mount by its own name, which is /.
 """
 
@@ -36,7 +36,7 @@ _BETWEEN = frozenset({"rename", "renameat", "renameat2", "link", "linkat"})
 
 
 class Fact(NamedTuple):
-    """One denial, whoever tells of it."""
+    """One denial, from a record or a row."""
 
     blockers: RightSet
     path: str | None
@@ -51,14 +51,14 @@ class Fact(NamedTuple):
 
 
 class Verdict(NamedTuple):
-    """What does not fit: facts that only the kernel told, facts that only rows told."""
+    """What does not match: facts only in the kernel's records, and facts only in rows."""
 
     unseen: tuple[str, ...]
     unrecorded: tuple[str, ...]
 
 
 def _of_record(denial: Denial, names: dict[int, str]) -> Fact:
-    """What a record says. A record whose system call is not known fails here: then nothing can be compared."""
+    """Return the fact in a record. Fails for a record without its system call, which cannot be compared."""
     assert denial.call is not None and denial.result is not None, f"no system call for {denial}"
     return Fact(
         denial.blockers,
@@ -77,12 +77,12 @@ def _of_row(row: Access) -> Fact:
     if not row.rights:
         blockers = frozenset({"change_topology" if row.syscall in _MOUNTING else "ptrace"})
     if row.syscall in _UNMOUNTING or blockers & {"ptrace", "signal", "abstract_unix_socket"}:
-        path = None  # told by other means than a path
+        path = None  # reported other than by path
     return Fact(blockers, path, port or None, row.syscall, row.errno or "", row.process)
 
 
 def compare(rows: Sequence[Access], denials: Iterable[Denial], rules: Rules) -> Verdict:
-    """Lay the denied ``rows`` of a run beside all records of it. ``rules`` is the policy."""
+    """Compare the denied ``rows`` of a run with all records of it. ``rules`` is the policy."""
     names = syscalls.names(syscalls.machine().native)
     events: dict[int, list[Fact]] = {}
     for denial in denials:
@@ -90,14 +90,14 @@ def compare(rows: Sequence[Access], denials: Iterable[Denial], rules: Rules) -> 
         fact = _of_record(denial, names)
         if fact not in event:
             event.append(fact)
-    untold: Counter[Fact] = Counter()  # what rows say and no record was found for yet
+    untold: Counter[Fact] = Counter()  # rows that no record was found for yet
     moving: set[Fact] = set()
     for access in rows:
         fact = _of_row(access)
         untold[fact] += access.times
         if "refer" in access.rights:
             moving.add(fact)
-    # Those that are told in the same words first: of the others, any row with the same place will do.
+    # First the exact matches: for the rest, any row with the same place will do.
     unmatched: dict[int, list[Fact]] = {serial: [] for serial in events}
     for serial, event in events.items():
         for fact in event:
@@ -105,7 +105,7 @@ def compare(rows: Sequence[Access], denials: Iterable[Denial], rules: Rules) -> 
                 untold[fact] -= 1
             else:
                 unmatched[serial].append(fact)
-    # Then one row for each event that has none yet, the ones with the fewest records first; then what is left.
+    # Then one row for each event without one, those with the fewest records first; then the rest.
     for needed in (True, False):
         for serial in sorted(unmatched, key=lambda serial: len(events[serial])):
             for fact in list(unmatched[serial]):
@@ -127,9 +127,9 @@ def compare(rows: Sequence[Access], denials: Iterable[Denial], rules: Rules) -> 
 
 
 def _gaining(fact: Fact, moving: set[Fact], untold: Counter[Fact], rules: Rules) -> Fact | None:
-    """The row of a file that may not move since it would gain rights.
+    """Match the row of a file that may not move because it would gain rights.
 
-    Of its directory the kernel names all that it lacks.
+    For its directory, the kernel logs everything that it lacks.
     """
     if fact.blockers != rules.lacking(fact.path or "/"):
         return None

@@ -1,4 +1,4 @@
-"""Where the programs work, and how they are started: by ``paddock test``, or by ``paddock run`` below strace(1)."""
+"""Where the programs run, and how they are started: by ``paddock test``, or by ``paddock run`` under strace(1)."""
 
 import contextlib
 import json
@@ -15,13 +15,13 @@ from editor.landlock.rights import RightSet
 from editor.sandbox.verdicts.report import Access
 from tests.proof.jobs import ALL_FS, ALL_NET, FILE_ONLY, HALF, POSTGRES, READING, Job, program_text
 
-ORDINARY = 65534  # nobody: every Debian has it, and it owns nothing
+ORDINARY = 65534  # nobody: it exists on every Debian, and owns nothing
 _HERE = os.path.dirname(os.path.abspath(__file__))
 _EDITOR = os.path.join(os.path.dirname(os.path.dirname(_HERE)), "editor")
 _BOOT = "import sys; sys.path.insert(0, sys.argv.pop(1)); from editor.cli.main import main; sys.exit(main())"
 _FIRST_PORT = 10_000
 _PORTS = 10_000
-_LIMIT_S = 90  # of one program; a few seconds are usual
+_LIMIT_S = 90  # per program; a few seconds are usual
 
 
 class Watched(NamedTuple):
@@ -34,7 +34,7 @@ class Watched(NamedTuple):
 
     @property
     def root(self) -> int:
-        """The process that entered the domain: the one that the first call was made by."""
+        """The process that entered the domain: the one that made the first call."""
         return self.accesses[0].pid
 
     @property
@@ -44,7 +44,7 @@ class Watched(NamedTuple):
 
 
 class Traced(NamedTuple):
-    """What strace wrote of a program, and in which directory it was started."""
+    """What strace logged of a program, and the directory in which it was started."""
 
     log: str
     cwd: str
@@ -52,13 +52,13 @@ class Traced(NamedTuple):
 
 
 class Rules(NamedTuple):
-    """A policy as plain values, for those who judge without Paddock's own code."""
+    """A policy as plain values, for judges that do not use Paddock's own code."""
 
     handled_fs: RightSet
     paths: Mapping[str, RightSet]
 
     def lacking(self, directory: str) -> RightSet:
-        """The handled rights, ``refer`` always among them, that no rule gives on ``directory`` (a real path)."""
+        """The handled rights, always including ``refer``, that no rule grants on ``directory`` (a real path)."""
         here, granted = directory, set[str]()
         while True:
             granted |= self.paths.get(here, frozenset())
@@ -68,7 +68,7 @@ class Rules(NamedTuple):
 
 
 def _reachable_python() -> str:
-    """An interpreter that an ordinary user may execute, at least 3.11."""
+    """Return an interpreter that an ordinary user may execute, at least 3.11."""
     for candidate in (getattr(sys, "_base_executable", sys.executable), "/usr/bin/python3"):
         check = [candidate, "-I", "-S", "-c", "import sys; sys.exit(sys.version_info < (3, 11))"]
         options: dict[str, Any] = {}
@@ -81,7 +81,7 @@ def _reachable_python() -> str:
 
 
 def free_ports(count: int) -> list[int]:
-    """Ports that nobody listens on, all different, and none that the kernel gives to who asks for any."""
+    """Return different ports that nobody listens on, outside the kernel's ephemeral range."""
     found: list[int] = []
     for port in range(_FIRST_PORT + os.getpid() % _PORTS, _FIRST_PORT + 2 * _PORTS):
         with socket.socket() as one, contextlib.suppress(OSError):
@@ -107,8 +107,8 @@ class Stage:
     @classmethod
     @contextlib.contextmanager
     def opened(cls) -> Iterator["Stage"]:
-        """A stage, gone afterwards."""
-        # Short, since the names of UNIX sockets below it have to fit into 108 bytes.
+        """Provide a stage, and remove it afterwards."""
+        # Short, because paths of UNIX sockets below it must fit into 108 bytes.
         top = os.path.realpath(tempfile.mkdtemp(prefix="pp-", dir="/tmp"))
         try:
             yield cls(top)
@@ -116,7 +116,7 @@ class Stage:
             shutil.rmtree(top)
 
     def prepare(self, job: Job, uid: int | None) -> Rules:
-        """Lay out everything anew for ``job``, owned by ``uid``, and write its policy."""
+        """Set up everything from scratch for ``job``, owned by ``uid``, and write its policy."""
         shutil.rmtree(self.work, ignore_errors=True)
         for name in ("in", "half", "out", "closed"):
             os.makedirs(f"{self.work}/{name}/sub")
@@ -206,14 +206,14 @@ class Stage:
         for number, port in enumerate(self.ports(job)):
             env[f"PORT{number}"] = str(port)
         env["POSTGRES"] = POSTGRES
-        # postgres does not run as root, and nginx would give its files away: there they become somebody else.
+        # postgres does not run as root, and nginx would give away its files: there they switch to an ordinary user.
         env["ORDINARY"] = f"setpriv --reuid={ORDINARY} --regid={ORDINARY} --clear-groups"
         if os.geteuid() != 0:
             env["ORDINARY"] = ""
         return env
 
     def _start(self, job: Job, uid: int | None, *command: str) -> str:
-        """Run ``command`` in the work directory to its end; gives its output."""
+        """Run ``command`` in the work directory to its end; return its output."""
         env = self._environment(job)
         become: list[str] = []
         if uid is not None:
@@ -239,7 +239,7 @@ class Stage:
         return ["/bin/sh", "-c", job.script]
 
     def test(self, job: Job, uid: int | None) -> Watched:
-        """Run ``job`` by ``paddock test``."""
+        """Run ``job`` with ``paddock test``."""
         descriptor, report = tempfile.mkstemp(dir=self.top)
         os.close(descriptor)
         if uid is not None:
@@ -256,7 +256,7 @@ class Stage:
         return Watched(accesses, tuple(data.get("notes", ())), data["exit_code"], output)
 
     def trace(self, job: Job, uid: int | None, calls: str) -> Traced:
-        """Run ``job`` by ``paddock run`` below strace, which follows ``calls``."""
+        """Run ``job`` with ``paddock run`` under strace, which follows ``calls``."""
         log = f"{self.top}/strace"
         strace = shutil.which("strace")
         assert strace is not None

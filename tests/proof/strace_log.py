@@ -1,8 +1,8 @@
-"""Reading what strace(1) wrote: which call, on which name as asked for, with which error.
+"""Parses the log of strace(1): which call, on which path as requested, with which error.
 
-Strace prints relative names as they were passed. What they are relative to is, for the calls with a directory
-descriptor, printed by ``-y``; for the others the working directory of each thread is followed here, through chdir,
-fchdir and the calls that make new threads.
+Strace prints relative paths as passed. For calls with a directory descriptor, ``-y`` prints what they are relative to;
+for the others, the working directory of each thread is tracked here, through chdir, fchdir and the calls that create
+threads.
 """
 
 import os
@@ -19,7 +19,7 @@ _DESCRIPTOR = re.compile(r"^(AT_FDCWD|-?\d+)(?:<(.*)>(?:\(deleted\))?)?$", re.DO
 _PORT = re.compile(r"sin6?_port=htons\((\d+)\)")
 _SOCKET_NAME = re.compile(r'sun_path=(@?)"((?:[^"\\]|\\.)*)"')
 
-# Which arguments are names: alone, or after the descriptor of the directory that they are relative to.
+# Which arguments are paths: alone, or after the descriptor of the directory that they are relative to.
 _NAMES: Mapping[str, tuple[int, ...]] = {
     **dict.fromkeys(
         ("open", "creat", "execve", "truncate", "mkdir", "mknod", "unlink", "rmdir", "chmod", "chown", "lchown",
@@ -46,7 +46,7 @@ TRACED = ",".join(f"?{name}" for name in sorted(COMPARED | set(_ONLY_READ)))
 
 
 class Seen(NamedTuple):
-    """One call: its name, what it was on (absolute name, ``port N``, empty), its error or an empty string."""
+    """One call: its name, its object (absolute path, ``port N``, or empty), and its error or an empty string."""
 
     syscall: str
     subject: str
@@ -54,7 +54,7 @@ class Seen(NamedTuple):
 
 
 class Call(NamedTuple):
-    """A line: who, the call, its arguments as printed, its result and error, where it begins."""
+    """A line: the thread, the call, its arguments as printed, its result and error, and where it begins."""
 
     tid: int
     name: str
@@ -64,15 +64,14 @@ class Call(NamedTuple):
 
 
 class Log(NamedTuple):
-    """All calls of the confined program. ``pairs`` are those with two names: renames and links, which are not in
-    ``seen``."""
+    """All calls of the confined program. ``pairs`` has those with two names (renames and links), ``seen`` the rest."""
 
     seen: frozenset[Seen]
     pairs: frozenset[tuple[str, str, str, str]]
 
 
 def split(text: str) -> tuple[str, ...]:
-    """Arguments as printed: at the commas that are in no quotes and no brackets."""
+    """Split printed arguments at the commas outside quotes and brackets."""
     found: list[str] = []
     depth, quoted, start, position = 0, False, 0, 0
     while position < len(text):
@@ -101,7 +100,7 @@ def split(text: str) -> tuple[str, ...]:
 
 
 def _end_of_name(text: str, start: int) -> int:
-    """Where the ``<name>`` after a descriptor ends; strace escapes ``>`` in names."""
+    """Return the end of the ``<name>`` after a descriptor; strace escapes ``>`` in names."""
     end = text.find(">", start)
     if text[end + 1 : end + 2] == ">":  # <name<char 1:3>>
         return end + 1
@@ -109,7 +108,7 @@ def _end_of_name(text: str, start: int) -> int:
 
 
 def unescape(text: str) -> str:
-    """A string as strace prints it between its quotes, or a name between ``<`` and ``>``."""
+    """Decode a string as strace prints it in quotes, or a name in ``<`` and ``>``."""
 
     def plain(match: re.Match[str]) -> str:
         code = match[1]
@@ -124,14 +123,14 @@ def unescape(text: str) -> str:
 
 
 def _string(argument: str) -> str | None:
-    """The text of a quoted argument, None for a pointer that could not be read."""
+    """Return the text of a quoted argument, None for a pointer that could not be read."""
     if not argument.startswith('"') or not argument.endswith('"'):
         return None
     return unescape(argument[1:-1])
 
 
 def calls(text: str) -> Iterator[Call]:
-    """The lines of a log in the order in which the calls began, interrupted ones put together again."""
+    """Return the lines of a log in the order in which the calls began, with interrupted ones joined."""
     begun: dict[str, int] = {}
     lines: list[str] = []
     for line in text.splitlines():
@@ -152,11 +151,11 @@ def calls(text: str) -> Iterator[Call]:
 
 
 class _Reader:
-    """Follows the working directories."""
+    """Tracks working directories."""
 
     def __init__(self, cwd: str) -> None:
         self._first_cwd = cwd
-        self._cwds: dict[int, list[str]] = {}  # one list for threads that share it
+        self._cwds: dict[int, list[str]] = {}  # one list per group of threads that share it
         self.seen: set[Seen] = set()
         self.pairs: set[tuple[str, str, str, str]] = set()
 
@@ -164,16 +163,16 @@ class _Reader:
         return self._cwds.setdefault(tid, [self._first_cwd])
 
     def take(self, call: Call) -> None:
-        """One line."""
+        """Process one line."""
         if call.name in _ONLY_READ:
             self._moved(call)
             return
         if call.result == "?" and not call.error:
-            return  # killed in the middle: nobody knows how it would have ended
+            return  # killed in the middle: the result is unknown
         error = "EINTR" if call.error.startswith("ERESTART") else call.error
         subjects = list(self._subjects(call))
         if any(subject is None for subject in subjects):
-            return  # a pointer to nowhere (EFAULT), or of a process that hides its memory
+            return  # an invalid pointer (EFAULT), or a process that hides its memory
         if len(subjects) == 2:
             self.pairs.add((call.name, subjects[0] or "", subjects[1] or "", error))
         else:
@@ -203,11 +202,11 @@ class _Reader:
             return unescape(match[2])
         if match[1] == "AT_FDCWD":
             return self._cwd(call.tid)[0]
-        # A descriptor has no name where it is not open, or where its process lets nobody look (PR_SET_DUMPABLE).
+        # A descriptor has no name if it is not open, or if its process hides it (PR_SET_DUMPABLE).
         return f"descriptor {match[1]}" if call.error == "EBADF" else None
 
     def _subjects(self, call: Call) -> Iterator[str | None]:
-        """What the call is on: two for a rename or link, none for what no row is made of."""
+        """Return the objects of a call: two for a rename or link, none if there is no row."""
         name, arguments = call.name, call.arguments
         for position in _NAMES.get(name, ()):
             text = _string(arguments[position])
@@ -242,7 +241,7 @@ class _Reader:
 
 
 def read(text: str, cwd: str) -> Log:
-    """A log of ``paddock run``, from the moment on at which it was confined."""
+    """Parse a log of ``paddock run`` from the moment of confinement."""
     reader = _Reader(cwd)
     confined = False
     for call in calls(text):

@@ -1,4 +1,4 @@
-"""The judges themselves: what they read, and that they find what does not fit."""
+"""The judges themselves: what they parse, and that they find differences."""
 
 from editor.sandbox.tracing import syscalls
 from editor.sandbox.verdicts.audit import Denial
@@ -33,7 +33,7 @@ def test_equal_rows_and_records() -> None:
     assert records.compare([_row(times=2)], [_denial(1), _denial(2)], _RULES) == ((), ())
 
 
-def test_every_difference_of_a_record_counts() -> None:
+def test_any_difference_in_a_record_is_found() -> None:
     for other in (
         {"blockers": frozenset({"write_file"})},
         {"blockers": frozenset({"read_file", "write_file"})},
@@ -48,13 +48,13 @@ def test_every_difference_of_a_record_counts() -> None:
         assert len(found.unrecorded) == 1, other
 
 
-def test_counts_have_to_be_equal() -> None:
+def test_counts_must_match() -> None:
     assert records.compare([_row(times=2)], [_denial()], _RULES).unrecorded != ()
     assert records.compare([_row()], [_denial(1), _denial(2)], _RULES).unseen != ()
 
 
-def test_a_move_that_gains_rights() -> None:
-    """The kernel names all that each directory lacks, and the directory that lacks nothing wanted, too."""
+def test_rename_that_would_gain_rights() -> None:
+    """The kernel logs everything that each directory lacks, even for one that lacks nothing requested."""
     moved = {"call": _NUMBERS["rename"], "result": -18}
     row = _row(
         rights=frozenset({"remove_file", "refer"}), missing=frozenset({"refer"}), object_path="/a", syscall="rename",
@@ -68,13 +68,13 @@ def test_a_move_that_gains_rights() -> None:
     assert records.compare([row], [both[0], less], _RULES).unseen != ()
 
 
-def test_arguments_are_split_where_nothing_is_open() -> None:
+def test_arguments_are_split_at_top_level_commas() -> None:
     assert strace_log.split(r'AT_FDCWD</a, b>, "x\", y", {a=1, b=[2, 3]}, 0') == (
         "AT_FDCWD</a, b>", r'"x\", y"', "{a=1, b=[2, 3]}", "0",
     )  # fmt: skip
 
 
-def test_lines_of_a_log() -> None:
+def test_parsing_log_lines() -> None:
     text = (
         '7 openat(AT_FDCWD</w>, "in/t" <unfinished ...>\n'
         '8 mkdir("d", 0777) = 0\n'
@@ -111,7 +111,7 @@ def test_names_are_made_absolute() -> None:
     assert log.pairs == {("rename", "/w/a", "/b", "")}
 
 
-def test_differences_are_found_both_ways() -> None:
+def test_differences_are_found_in_both_directions() -> None:
     log = strace_log.Log(
         frozenset({Seen("openat", "/c/x", "EACCES")}), frozenset({("rename", "/a/x", "/b/x", "EXDEV")})
     )

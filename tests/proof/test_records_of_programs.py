@@ -1,4 +1,4 @@
-"""Every record of the kernel's audit has its denied row, and every denied row its record: right, object and caller."""
+"""Every audit record has its denied row, and every denied row its record: right, object and caller."""
 
 import time
 from collections.abc import Callable, Iterator
@@ -14,18 +14,18 @@ from tests.sandbox.harness import require_abi
 
 _AUDIT_ABI = 7
 _TURNS = 3
-_PATIENCE_S = 4.0  # the kernel's last word on a domain comes when nothing of it is left
+_PATIENCE_S = 4.0  # the kernel's last record of a domain comes when nothing of it is left
 
 
 @pytest.fixture(scope="module")
 def stage() -> Iterator[Stage]:
-    """One place for all jobs of this module."""
+    """One directory for all jobs of this module."""
     with Stage.opened() as opened:
         yield opened
 
 
 def _watched(stage: Stage, job: Job, uid: int | None, reader: AuditReader) -> tuple[Watched, list[Denial]] | None:
-    """A run and all records of it, None where they did not come whole: the kernel counts them itself."""
+    """Return a run and all records of it, or None if some are missing: the kernel counts them."""
     done = stage.test(job, uid)
     until = time.monotonic() + _PATIENCE_S
     reader.read()
@@ -44,7 +44,7 @@ def _object(row: Access) -> str | int | None:
 @pytest.mark.audit
 @pytest.mark.parametrize("uid", [None, ORDINARY], ids=["root", "user"])
 @pytest.mark.parametrize("job", [pytest.param(job, marks=pytest.mark.program(*job.needs), id=job.name) for job in JOBS])
-def test_records_and_rows_are_the_same(
+def test_records_and_rows_match(
     job: Job, uid: int | None, stage: Stage, record_property: Callable[[str, object], None]
 ) -> None:
     require_abi(_AUDIT_ABI)
@@ -64,7 +64,7 @@ def test_records_and_rows_are_the_same(
     assert verdict.unseen == ()
     assert verdict.unrecorded == ()
     assert denials, "the policy cuts nothing off"
-    # An allowance that names nothing would be a guess.
+    # An allowance without an object would be a guess.
     assert [row for row in done.accesses if row.verdict == "allowed" and row.rights - SCOPES and not _object(row)] == []
     # What the product itself says of the records; an ordinary user cannot read them.
     allowed = {True, None} if uid is None else {None}

@@ -1,4 +1,4 @@
-"""What ``strace -f`` reports of the same command under the same policy: the same calls, names and errors."""
+"""What ``strace -f`` reports of the same command under the same policy: the same calls, paths and errors."""
 
 from collections.abc import Callable, Iterator
 
@@ -15,7 +15,7 @@ _SCOPED_ABI = 6
 
 @pytest.fixture(scope="module")
 def stage() -> Iterator[Stage]:
-    """One place for all jobs of this module."""
+    """One directory for all jobs of this module."""
     with Stage.opened() as opened:
         yield opened
 
@@ -23,7 +23,9 @@ def stage() -> Iterator[Stage]:
 @pytest.mark.proof
 @pytest.mark.program("strace")
 @pytest.mark.parametrize("job", [pytest.param(job, marks=pytest.mark.program(*job.needs), id=job.name) for job in JOBS])
-def test_same_calls_names_and_errors(job: Job, stage: Stage, record_property: Callable[[str, object], None]) -> None:
+def test_calls_names_and_errors_match_strace(
+    job: Job, stage: Stage, record_property: Callable[[str, object], None]
+) -> None:
     require_abi(_SCOPED_ABI)
     stage.prepare(job, None)
     done = stage.test(job, None)

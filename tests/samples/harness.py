@@ -1,4 +1,4 @@
-"""Running a command under a sample policy through the real ``paddock test``, and reading its report."""
+"""Runs a command under a sample policy through the real ``paddock test``, and reads its report."""
 
 import json
 import os
@@ -14,17 +14,17 @@ Report = dict[str, Any]
 
 
 def policy_path(name: str) -> str:
-    """The file of the sample policy ``name``."""
+    """Return the file of the sample policy ``name``."""
     return os.path.join(SAMPLES, f"{name}.toml")
 
 
 def environment(home: str) -> dict[str, str]:
-    """A plain user's: what the machine that tests has in its own must not reach the programs under test."""
+    """A plain user's environment: this machine's own settings must not reach the programs under test."""
     return {"PATH": "/usr/bin:/bin", "HOME": home, "LC_ALL": "C.UTF-8", "TERM": "dumb"}
 
 
 def test_command(name: str, report: str, command: Sequence[str]) -> list[str]:
-    """The ``paddock test`` that runs ``command`` under the sample policy ``name`` and writes ``report``."""
+    """Return the ``paddock test`` command that runs ``command`` under the policy ``name`` and writes ``report``."""
     return [
         *(sys.executable, "-m", "editor", "test", policy_path(name)),
         *("--format", "json", "-o", report, "--", *command),
@@ -32,10 +32,10 @@ def test_command(name: str, report: str, command: Sequence[str]) -> list[str]:
 
 
 def run_under(name: str, command: Sequence[str], *, cwd: str, home: str, answer: str = "", **extra: str) -> Report:
-    """The report of ``command`` under the sample policy ``name``, with ``output``: what the command printed.
+    """Return the report of ``command`` under the policy ``name``, with ``output``: what the command printed.
 
-    ``home`` also takes the report file, where no policy lets the command write. ``answer`` is its standard input,
-    ``extra`` are further environment variables.
+    The report file also goes to ``home``, where no policy lets the command write. ``answer`` is its standard input,
+    ``extra`` are additional environment variables.
     """
     report = os.path.join(home, "report.json")
     done = subprocess.run(
@@ -60,7 +60,7 @@ def run_under(name: str, command: Sequence[str], *, cwd: str, home: str, answer:
 
 
 def denied(report: Report) -> list[tuple[tuple[str, ...], str | int | None]]:
-    """What was denied: the missing rights, and the object or port, in the order of the run."""
+    """Return what was denied: the missing rights, and the object or port, in the order of the run."""
     return [
         (tuple(access["missing"]), access["object"] if access["port"] is None else access["port"])
         for access in report["accesses"]

@@ -1,7 +1,7 @@
-"""Run as a program inside network and mount namespaces of its own: the sample policies that use the network.
+"""Runs the sample policies that use the network, as a program in its own network and mount namespaces.
 
-Nothing leaves the machine, every port is free, and ports below 1024 can be bound whoever runs it.
-Usage: ``python -m tests.samples.network web|download DIRECTORY``; prints a JSON object for the test to judge.
+Nothing leaves the machine, every port is free, and any user can bind ports below 1024. Usage: ``python -m
+tests.samples.network web|download DIRECTORY``; prints a JSON object for the test to check.
 """
 
 import contextlib
@@ -39,7 +39,7 @@ def _in_background(function: Any, *arguments: Any) -> None:
 
 
 def _dns_answer(query: bytes) -> bytes:
-    """127.0.0.1 for any A question, an empty answer for any other (RFC 1035, section 4)."""
+    """Answer 127.0.0.1 to any A question, and nothing to others (RFC 1035, section 4)."""
     end = query.index(b"\0", 12) + 5
     is_a = query[end - 4 : end - 2] == b"\0\1"
     answer = b"\xc0\x0c" + struct.pack(">HHIH", 1, 1, 60, 4) + socket.inet_aton("127.0.0.1") if is_a else b""
@@ -93,7 +93,7 @@ def _certificate(directory: str) -> tuple[str, str]:
 
 
 def _put_over(path: str, file: str) -> None:
-    """Have ``path`` show the content of ``file``, in this mount namespace only."""
+    """Make ``path`` show the content of ``file``, in this mount namespace only."""
     subprocess.run(["mount", "--bind", file, path], check=True)
 
 
@@ -153,7 +153,7 @@ def _fetch(path: str) -> list[Any]:
             connection.request("GET", path)
             response = connection.getresponse()
             return [response.status, response.read().decode()]
-        except ConnectionRefusedError:  # the server is not there yet
+        except ConnectionRefusedError:  # the server is not ready yet
             if time.monotonic() > until:
                 raise
             time.sleep(0.05)
@@ -162,7 +162,7 @@ def _fetch(path: str) -> list[Any]:
 
 
 def web(directory: str) -> dict[str, Any]:
-    """Serve a directory, fetch from it, end the server as a person at the terminal does."""
+    """Serve a directory, fetch from it, and end the server as a user at the terminal would."""
     served, home = (os.path.join(directory, name) for name in ("served", "home"))
     os.mkdir(served)
     os.mkdir(home)
@@ -189,7 +189,7 @@ def web(directory: str) -> dict[str, Any]:
 
 
 def main() -> None:
-    """Bring loopback up, play the scenario, print what came of it."""
+    """Bring loopback up, run the scenario, print its results."""
     _loopback_up()
     scenario = {"web": web, "download": download}[sys.argv[1]]
     json.dump(scenario(sys.argv[2]), sys.stdout)

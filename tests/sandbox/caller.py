@@ -3,9 +3,9 @@
 Run with one argument, a JSON list of calls ``[name, argument, ...]``. An argument is a number, a string (passed as a
 pointer to it, surrogate escapes as bytes), ``{"hex": ...}`` (a pointer to these bytes), ``{"result": n}`` (what call n
 returned), ``{"words": [...]}`` (a pointer to these 64-bit words, each again an argument) or ``{"here": true}`` (this
-process's id). Names that are no system call: ``socket_tcp``, ``socket_mptcp``, ``socket_udp``, ``socket_unix``,
-``socket_netlink``. A call that would replace the process is made in a child; its result is the child's exit status, or
-minus the errno.
+process's id). Besides system calls, these names create sockets: ``socket_tcp``, ``socket_mptcp``, ``socket_udp``,
+``socket_unix``, ``socket_netlink``. A call that would replace the process is made in a child; its result is the child's
+exit status, or the negative errno.
 """
 
 import ctypes

@@ -1,4 +1,4 @@
-"""Running commands under policies the way the screen does, and collecting everything that comes."""
+"""Runs commands under policies as the screen does, and collects all events."""
 
 import json
 import os
@@ -24,7 +24,7 @@ _LIMIT_S = 60.0
 
 
 def require_abi(needed: int) -> None:
-    """Skip where this kernel's Landlock is older."""
+    """Skip the test if this kernel's Landlock is older."""
     try:
         abi = kernel.query_abi()
     except kernel.LandlockUnavailable as error:
@@ -42,7 +42,7 @@ def policy(
     ports: dict[int, Iterable[str]] | None = None,
     base: str | None = None,
 ) -> ResolvedPolicy:
-    """A policy from plain values; ``fs`` None handles every filesystem right up to ABI 7."""
+    """Return a policy from plain values; ``fs`` None handles every filesystem right up to ABI 7."""
     handled = [right.name for right in FS_RIGHTS if right.abi <= 7] if fs is None else list(fs)
     data: dict[str, Any] = {
         "ruleset": [
@@ -71,7 +71,7 @@ ALL_NET = tuple(right.name for right in NET_RIGHTS if right.abi <= 7)
 ALL_SCOPES = tuple(right.name for right in SCOPES)
 READING = ("execute", "read_file", "read_dir")
 
-# What any program needs to start, and the interpreter that runs the tests.
+# What any program needs to start, including the interpreter that runs the tests.
 SYSTEM = tuple(
     path
     for path in ("/usr", "/lib", "/lib64", "/bin", "/etc/ld.so.cache", "/proc", "/dev", sys.base_prefix, sys.prefix)
@@ -80,17 +80,17 @@ SYSTEM = tuple(
 
 
 def system_rules() -> dict[str, Iterable[str]]:
-    """Rules that let programs start and read the system."""
+    """Return rules that let programs start and read the system."""
     return {path: READING if os.path.isdir(path) else ("read_file",) for path in dict.fromkeys((*SYSTEM, REPOSITORY))}
 
 
 def everything() -> ResolvedPolicy:
-    """A policy that handles all and allows all files."""
+    """Return a policy that handles everything and allows all files."""
     return policy({"/": ALL_FS})
 
 
 class Outcome(NamedTuple):
-    """What a run said: its report, its output by stream, and its notices."""
+    """The result of a run: its report, its output by stream, its notices, and its access updates."""
 
     report: Report
     output: dict[str, bytes]
@@ -103,7 +103,7 @@ class Outcome(NamedTuple):
         return os.fsdecode(self.output.get("stdout", b""))
 
     def rows(self, **wanted: object) -> list[Access]:
-        """The rows whose fields are as given."""
+        """Return the rows with the given field values."""
         return [
             access
             for access in self.report.accesses
@@ -112,7 +112,7 @@ class Outcome(NamedTuple):
 
 
 def collect(run: runner.Run, limit: float = _LIMIT_S) -> Outcome:
-    """Everything until the end of ``run``."""
+    """Collect everything until ``run`` ends."""
     output: dict[str, bytes] = {}
     notices: list[str] = []
     updates: list[Access] = []
@@ -143,7 +143,7 @@ def run(resolved: ResolvedPolicy, *command: str, **options: Any) -> Outcome:
 
 
 def call(resolved: ResolvedPolicy, *calls: Sequence[Any], **options: Any) -> tuple[list[int], Outcome]:
-    """Let a process make raw system calls (see ``caller.py``); gives what each returned, and the run."""
+    """Let a process make raw system calls (see ``caller.py``); return what each returned, and the run."""
     outcome = run(resolved, sys.executable, "-I", "-S", CALLER, json.dumps(calls), **options)
     assert outcome.report.exit_code == 0, (outcome.output, outcome.notices)
     results: list[int] = json.loads(outcome.out)
@@ -151,7 +151,7 @@ def call(resolved: ResolvedPolicy, *calls: Sequence[Any], **options: Any) -> tup
 
 
 def alive(marker: str) -> list[int]:
-    """Processes, zombies aside, that have ``marker`` in their command line."""
+    """Return the processes with ``marker`` in their command line, except zombies."""
     found = []
     for name in os.listdir("/proc"):
         if not name.isdigit():

@@ -1,7 +1,7 @@
-"""Mounts a filesystem that it serves itself, and lets a child open its one file: for tests, as root.
+"""Mounts a FUSE filesystem, serves it, and lets a child open its one file: for tests, as root.
 
 Usage: serving.py MOUNT_POINT. The server opens another file for each request, so that a tracer stops it each time.
-Prints what the child got. Protocol: include/uapi/linux/fuse.h.
+Prints the child's results. Protocol: include/uapi/linux/fuse.h.
 """
 
 import ctypes
@@ -21,7 +21,7 @@ def _attributes(node: int) -> bytes:
 
 
 def _answer(code: int, node: int, name: bytes) -> tuple[int, bytes]:
-    """The error number and the content for one request."""
+    """Return the error number and the content for one request."""
     if code == _INIT:
         return 0, struct.pack("=4I2H2I2H8I", 7, 31, 0, 0, 0, 0, 1 << 16, 1, 0, 0, *(0,) * 8)
     if code == _GETATTR:

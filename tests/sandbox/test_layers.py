@@ -1,4 +1,4 @@
-"""Several policies on top of each other, limits of a run, and processes in mount namespaces of their own."""
+"""Nested policies, limits of a run, and processes in other mount namespaces."""
 
 import json
 import os
@@ -34,8 +34,8 @@ def top(tmp_path: Path) -> Path:
 
 
 @pytest.mark.audit
-def test_each_layer_denies_its_own(top: Path) -> None:
-    """Read back from the kernel's audit: two domains, and each denial is of the layer that the row names."""
+def test_each_layer_denies_what_it_does_not_grant(top: Path) -> None:
+    """Read the kernel's audit: there are two domains, and each denial is of the layer that the row names."""
     require_abi(7)
     first = _named(policy({**system_rules(), str(top / "a"): READING}), "first.json")
     second = _named(policy({**system_rules(), str(top / "b"): READING}), "second.json")
@@ -52,11 +52,11 @@ def test_each_layer_denies_its_own(top: Path) -> None:
     assert done.out == "cat\n"
     told = {denial.path: denial for denial in reader.denials}
     by_second, by_first = told[str(top / "a" / "text")], told[str(top / "b" / "text")]
-    assert int(by_second.domain, 16) > int(by_first.domain, 16)  # numbers only grow: the younger domain
+    assert int(by_second.domain, 16) > int(by_first.domain, 16)  # numbers only grow, so it is the younger domain
     assert all(compare([in_a, in_b], [by_first, by_second]).confirmed)
 
 
-def test_what_both_deny_is_told_of_the_youngest(top: Path) -> None:
+def test_denial_by_two_layers_is_reported_for_the_youngest(top: Path) -> None:
     one, two = _named(policy(system_rules()), "one.json"), _named(policy(system_rules()), "two.json")
     done = run(one, "cat", f"{top}/a/text", layers=(two,))
     (row,) = done.rows(verdict="denied")
@@ -81,7 +81,7 @@ def test_denials_of_layers_are_confirmed_by_the_kernel(top: Path) -> None:
     [((), 0), (("refer",), 18), (("refer", "make_reg"), 13)],
     ids=["both", "without refer", "without refer and make_reg"],
 )
-def test_rename_asks_every_layer(top: Path, above: tuple[str, ...], error: int) -> None:
+def test_rename_is_checked_by_every_layer(top: Path, above: tuple[str, ...], error: int) -> None:
     moving = {"refer", "make_reg", "remove_file"}
     free = policy({str(top): ALL_FS, **system_rules()})
     cut = policy({str(top): sorted({*ALL_FS} - set(above)), **system_rules()}, fs=[*READING, *moving])
@@ -93,7 +93,7 @@ def test_rename_asks_every_layer(top: Path, above: tuple[str, ...], error: int) 
 
 
 def test_layer_of_ports_only_denies_refer_on_top_of_files(top: Path) -> None:
-    """It handles no right of files, yet the kernel counts refer as handled by every layer of such a domain."""
+    """It handles no filesystem right, yet the kernel counts refer as handled by every layer of such a domain."""
     free = policy({str(top): ALL_FS, **system_rules()})
     ports = policy({}, fs=(), net=("connect_tcp",))
     moving = ["renameat", AT_FDCWD, f"{top}/a/text", AT_FDCWD, f"{top}/b/new"]
@@ -145,14 +145,14 @@ def test_command_line_of_layers(tmp_path: Path) -> None:
 # Limits
 
 
-def test_limit_of_processes_ends_a_fork_bomb() -> None:
+def test_process_limit_kills_a_fork_bomb() -> None:
     code = "import os, time\nwhile True:\n    try: os.fork()\n    except OSError: time.sleep(0.01)"
     done = run(everything(), sys.executable, "-I", "-S", "-c", code, max_processes=20)
     assert done.report.exit_code == 125
     assert any("more than 20 processes and threads" in notice for notice in done.notices)
 
 
-def test_limit_of_processes_is_not_seen_where_it_is_not_reached() -> None:
+def test_process_limit_is_invisible_below_it() -> None:
     done = run(everything(), "sh", "-c", "ulimit -u; true | true | true; exit 3", max_processes=10)
     assert done.report.exit_code == 3
     assert done.out == run(everything(), "sh", "-c", "ulimit -u").out
@@ -172,7 +172,7 @@ def test_io_uring_can_be_denied() -> None:
 
 @pytest.fixture
 def elsewhere(top: Path) -> Iterator[tuple[str, ...]]:
-    """The words that enter a mount namespace in which ``b`` is ``a``."""
+    """Return a command prefix that enters a mount namespace in which ``b`` is ``a``."""
     if os.geteuid() != 0 or shutil.which("nsenter") is None:
         pytest.skip("the kernel lets only root do it, by nsenter")
     mounts = top / "mounts"
@@ -194,13 +194,13 @@ def elsewhere(top: Path) -> Iterator[tuple[str, ...]]:
 
 
 def test_objects_in_another_mount_namespace(top: Path, elsewhere: tuple[str, ...]) -> None:
-    """Entered by the command, it makes the rules of ``a`` count for ``b``."""
+    """The command enters the namespace, in which the rules on ``a`` apply to ``b``."""
     handle = {str(top / "mounts"): READING}
     done = run(policy({**system_rules(), str(top / "a"): READING, **handle}), *elsewhere, "cat", f"{top}/b/text")
     assert done.out == "of a\n"
     (row,) = [row for row in done.report.accesses if row.path == f"{top}/b/text"]
     assert (row.verdict, row.decided_by != (), done.notices) == ("allowed", True, [])
-    # Under a rule on b alone the kernel denies it: the directory that b hides has the rule.
+    # With a rule on b alone, the kernel denies it: that rule is on the directory that b hides.
     done = run(policy({**system_rules(), str(top / "b"): READING, **handle}), *elsewhere, "cat", f"{top}/b/text")
     assert [row.verdict for row in done.report.accesses if row.path == f"{top}/b/text"] == ["denied"]
 
@@ -225,7 +225,7 @@ except OSError as error:
 
 
 def test_chroot_in_another_mount_namespace(top: Path, elsewhere: tuple[str, ...]) -> None:
-    """Names begin anew there, while the rules are where they were: on ``a``, and on a directory above the chroot."""
+    """Paths start from a new root there, while the rules stay on ``a``, and on a directory above the chroot."""
     (top / "a" / "sub").mkdir()
     (top / "a" / "sub" / "text").touch()
     handle = {str(top / "mounts"): READING}
@@ -253,7 +253,7 @@ def test_chroot_in_another_mount_namespace(top: Path, elsewhere: tuple[str, ...]
     assert rows["/sub/text"].verdict == "allowed"
 
 
-def test_decider_of_another_root(top: Path) -> None:
+def test_decider_with_another_root(top: Path) -> None:
     resolved = policy({str(top / "a"): READING})
     decider = Decider(resolved, 7, root="/proc/self/root")
     assert decider.file(f"{top}/a/text", frozenset({"read_file"})).allowed
@@ -261,7 +261,7 @@ def test_decider_of_another_root(top: Path) -> None:
     assert json.dumps(list(decider.rights_on(f"{top}/b"))) == "[]"
 
 
-# What cannot be followed is said
+# What cannot be followed is reported
 
 
 _X32 = """
@@ -278,7 +278,7 @@ print(json.dumps(results))
 
 @pytest.mark.skipif(os.uname().machine != "x86_64", reason="x32 calls are those of x86_64")
 def test_x32_calls_are_decoded(top: Path) -> None:
-    """Most kernels have none and say so; the rows are the same either way, but for what the kernel answered."""
+    """Most kernels have no x32: the rows are the same except for the kernel's result."""
     file = top / "a" / "text"
     done = run(policy(system_rules()), sys.executable, "-I", "-S", "-c", _X32.replace("{file}", str(file)))
     results = json.loads(done.out)
@@ -289,14 +289,14 @@ def test_x32_calls_are_decoded(top: Path) -> None:
 
 
 @pytest.mark.skipif(not shutil.which("strace"), reason="needs strace")
-def test_strace_inside_is_told_of() -> None:
+def test_strace_inside_a_run_is_reported() -> None:
     done = run(everything(), "strace", "-o", "/dev/null", "true")
     assert done.report.exit_code != 0
     assert [notice for notice in done.notices if "traces other programs itself" in notice]
 
 
-def test_who_traces_can_be_run(tmp_path: Path) -> None:
-    """As the notice says: without a test's tracer, a program under a policy may trace its own child."""
+def test_tracing_program_works_under_paddock_run(tmp_path: Path) -> None:
+    """As the notice says: under paddock run, a program may trace its own child."""
     script = (
         "import ctypes, os\n"
         "child = os.fork()\n"
@@ -325,8 +325,8 @@ with open(f"/proc/{os.getppid()}/status") as status:
 """
 
 
-def test_memory_of_the_tracer_grows_with_names_only() -> None:
-    """The program reads what its tracer, its parent, has used at most: 4 KiB for a different name is plenty."""
+def test_tracer_memory_grows_only_with_names() -> None:
+    """The program reads the peak memory of its tracer, its parent: 4 KiB per different name is plenty."""
     count = 5000
     done = run(everything(), sys.executable, "-I", "-S", "-c", _MANY, str(count))
     before, after = (int(line) for line in done.out.split())

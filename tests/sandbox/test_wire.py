@@ -1,4 +1,4 @@
-"""A request on its way to the tracer, and what the tracer loads for it."""
+"""A request on its way to the tracer, and what the tracer imports."""
 
 import os
 import subprocess
@@ -9,7 +9,7 @@ from editor.sandbox.wire import Spec
 from tests.sandbox.harness import everything, policy
 
 
-def test_request_travels_whole(tmp_path: Path) -> None:
+def test_spec_survives_json(tmp_path: Path) -> None:
     name = os.path.join(tmp_path, os.fsdecode(b"\xff\n"))
     os.mkdir(name)
     for resolved in (
@@ -29,8 +29,8 @@ def test_request_travels_whole(tmp_path: Path) -> None:
         assert hash(Spec.from_text(spec.to_text()).resolved) == hash(resolved)
 
 
-def test_tracer_imports_little() -> None:
-    """Each run pays for what the tracer imports."""
+def test_tracer_imports_no_heavy_modules() -> None:
+    """Each run pays for the tracer's imports."""
     code = "import sys; import editor.sandbox.tracing.tracer; print(*sys.modules)"
     loaded = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.split()
     heavy = {"dataclasses", "inspect", "asyncio", "textual", "tomlkit", "tomllib", "watchdog", "subprocess", "socket"}

@@ -1,4 +1,4 @@
-"""Every decoded system call, made for real: allowed where the policy grants, denied where it does not, with its row."""
+"""Every decoded system call, made for real: allowed if the policy grants it, denied if not, with the right row."""
 
 import os
 import shutil
@@ -28,7 +28,7 @@ def _rights(*names: str) -> RightSet:
 
 
 class Case(NamedTuple):
-    """A call on a fresh directory ``{d}`` (another one is ``{e}``), and what it is to be shown to want on what."""
+    """A call in a fresh directory ``{d}`` (another one is ``{e}``), and the rights and object to expect."""
 
     name: str
     call: list[Any]
@@ -107,7 +107,7 @@ def _filled(value: Any, places: dict[str, str]) -> Any:
 
 
 def _furnish(directory: Path) -> dict[str, str]:
-    """A fresh directory with one of everything that the cases use."""
+    """Create a fresh directory with one of everything that the cases use."""
     places = {"d": str(directory / "d"), "e": str(directory / "e")}
     for place in places.values():
         os.makedirs(place + "/s")
@@ -126,13 +126,13 @@ def _furnish(directory: Path) -> dict[str, str]:
 
 @pytest.fixture(scope="module")
 def workshop(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
-    """A directory that is no link anywhere on its way."""
+    """A directory without symbolic links in its path."""
     yield Path(os.path.realpath(tmp_path_factory.mktemp("calls")))
 
 
 @pytest.fixture(scope="module", params=["granted", "denied"])
 def outcome(request: pytest.FixtureRequest, workshop: Path) -> Any:
-    """All cases made in one run, under a policy that grants everything below the workshop, or nothing."""
+    """Run all cases at once under a policy that grants everything below the workshop, or nothing."""
     require_abi(5)
     top = workshop / request.param
     places = {case.name: _furnish(top / case.name) for case in CASES}
@@ -169,16 +169,16 @@ def test_call(case: Case, outcome: Any) -> None:
 
 
 def done_root(places: dict[str, str]) -> str:
-    """The directory that the granting rule names."""
+    """Return the directory that the granting rule names."""
     return os.path.dirname(os.path.dirname(places["d"]))
 
 
-def test_nothing_else_is_said(outcome: Any) -> None:
+def test_no_other_notices(outcome: Any) -> None:
     _, _, _, done = outcome
     assert done.notices == []
 
 
-def test_file_without_the_right_to_write_is_left_behind(workshop: Path) -> None:
+def test_creating_without_write_file_leaves_an_empty_file(workshop: Path) -> None:
     require_abi(3)
     top = workshop / "half"
     top.mkdir()
@@ -195,7 +195,7 @@ def test_file_without_the_right_to_write_is_left_behind(workshop: Path) -> None:
 
 
 def test_whiteouts(workshop: Path) -> None:
-    """Anybody may make the character device 0:0; its right is another one where erratum 4 is fixed."""
+    """Anyone may create the character device 0:0; it needs another right if erratum 4 is fixed."""
     require_abi(2)
     top = workshop / "whiteouts"
     for name in ("denied/tree", "granted/tree"):
@@ -249,7 +249,7 @@ def test_truncating_by_descriptor(workshop: Path) -> None:
     assert (rows[f"{top}/g"].verdict, rows[f"{top}/g"].rights) == ("allowed", _rights("truncate"))
 
 
-def test_moving_must_not_gain_rights(workshop: Path) -> None:
+def test_rename_must_not_gain_rights(workshop: Path) -> None:
     require_abi(3)
     top = workshop / "gain"
     for name in ("poor", "rich"):
@@ -266,7 +266,7 @@ def test_moving_must_not_gain_rights(workshop: Path) -> None:
     assert "gain" in row.reason
 
 
-def test_interpreters_are_accesses_of_their_own(workshop: Path) -> None:
+def test_interpreters_have_their_own_rows(workshop: Path) -> None:
     require_abi(1)
     top = workshop / "chain"
     top.mkdir()
@@ -288,7 +288,7 @@ def test_interpreters_are_accesses_of_their_own(workshop: Path) -> None:
     assert done.rows(object_path=f"{top}/script", verdict="allowed")
 
 
-def test_failures_are_no_denials(workshop: Path) -> None:
+def test_failures_are_not_denials(workshop: Path) -> None:
     top = workshop / "failing"
     (top / "s").mkdir(parents=True)
     (top / "f").write_text("content")
@@ -308,7 +308,7 @@ def test_failures_are_no_denials(workshop: Path) -> None:
     assert [row.errno for row in rows] == ["ENOENT", "ENOTDIR", "EEXIST", "ENOENT", "EISDIR", "EEXIST"]
 
 
-def test_missing_files_count_up_in_one_row(workshop: Path) -> None:
+def test_missing_files_are_counted_in_one_row(workshop: Path) -> None:
     top = workshop / "counting"
     top.mkdir()
     missing = ["openat", AT_FDCWD, f"{top}/none", os.O_RDONLY]
@@ -335,8 +335,8 @@ def test_what_landlock_does_not_check(workshop: Path) -> None:
     assert all(row.reason for row in rows.values() if row.verdict == "uncontrolled")
 
 
-def test_symbolic_links_themselves(workshop: Path) -> None:
-    """As cp -a and chown -h treat them: the object is the link, also where it leads nowhere."""
+def test_calls_on_symbolic_links_themselves(workshop: Path) -> None:
+    """As cp -a and chown -h do: the object is the link, even if it leads nowhere."""
     top = workshop / "links"
     top.mkdir()
     (top / "f").touch()
@@ -363,7 +363,7 @@ def test_symbolic_links_themselves(workshop: Path) -> None:
     ]
 
 
-def test_right_that_is_not_handled_and_right_that_is_too_new(workshop: Path) -> None:
+def test_unhandled_right_and_too_new_right(workshop: Path) -> None:
     top = workshop / "loose"
     top.mkdir()
     (top / "f").write_text("content")
@@ -455,13 +455,13 @@ def test_sending_over_tcp() -> None:
             ["socket_tcp"],
             ["sendto", {"result": 5}, "hello", 5, no_signal | fast_open, _sin(unheard), 16],
         )
-    assert results[1:3] == [0, 5]  # to whom it is connected with: the address means nothing
+    assert results[1:3] == [0, 5]  # TCP sends to its peer and ignores the address
     assert results[4] == 5
     right = _rights("connect_tcp")
     allowed, last = done.rows(syscall="sendto")
     assert (allowed.verdict, allowed.rights, allowed.port, allowed.reason) == ("allowed", right, heard, "")
     assert (last.rights, last.port) == (right, unheard)
-    # Kernels from the summer of 2026 on ask Landlock. On the others the policy is circumvented, and that is said.
+    # Kernels since mid-2026 let Landlock check this. On others the policy is circumvented, and the row says so.
     if results[6] == -_EACCES:
         assert (last.verdict, last.missing) == ("denied", right)
     else:
@@ -471,7 +471,7 @@ def test_sending_over_tcp() -> None:
         assert [notice for notice in done.notices if "Fast Open" in notice]
 
 
-def test_listening_without_a_port_of_its_own() -> None:
+def test_listen_without_bind() -> None:
     require_abi(4)
     network = policy(system_rules(), net=ALL_NET, ports={0: ["bind_tcp"]})
     results, done = call(
@@ -488,7 +488,7 @@ def test_listening_without_a_port_of_its_own() -> None:
     assert "without bind" in row.reason
 
 
-def test_sockets_that_landlock_leaves_alone() -> None:
+def test_sockets_that_landlock_does_not_restrict() -> None:
     require_abi(4)
     with socket.create_server(("127.0.0.1", 0)) as server:
         port = server.getsockname()[1]
@@ -512,7 +512,7 @@ def test_sockets_that_landlock_leaves_alone() -> None:
     assert "AF_UNSPEC" in connects[-1].reason
     if results[0] < 0:
         pytest.skip("the kernel has no MPTCP")
-    # Taken for TCP where erratum 1 is not fixed.
+    # Treated as TCP without the fix of erratum 1.
     fixed = bool(kernel.query_errata() & 1)
     assert (connects[0].verdict, results[1]) == (("uncontrolled", 0) if fixed else ("denied", -_EACCES))
     assert connects[0].port == port
@@ -533,7 +533,7 @@ def test_sending_without_an_address() -> None:
     forbidden = policy(system_rules(), net=[*ALL_NET, "bind_udp"])
     unrestricted = results
     results, done = call(forbidden, *calls)
-    if kernel.query_abi() < 10:  # tests/kernels has such as know the right
+    if kernel.query_abi() < 10:  # kernels of tests/kernels know the right
         assert results == unrestricted
         return
     assert results[1:4] == [-_EACCES] * 3
@@ -603,7 +603,7 @@ def test_device_commands(workshop: Path) -> None:
 
 
 @pytest.mark.root
-def test_mounting_is_forbidden(workshop: Path) -> None:
+def test_mounting_is_denied(workshop: Path) -> None:
     results, done = call(
         policy({**system_rules(), str(workshop): ALL_FS}), ["mount", "none", str(workshop), "tmpfs", 0, 0]
     )
@@ -612,8 +612,8 @@ def test_mounting_is_forbidden(workshop: Path) -> None:
     assert (row.verdict, row.errno, row.object_path) == ("denied", "EPERM", str(workshop))
 
 
-def test_naming_files_and_mounts(workshop: Path) -> None:
-    """What only names something that other calls would have to use."""
+def test_calls_that_only_name_files_and_mounts(workshop: Path) -> None:
+    """Calls that only name something, for other calls to use."""
     top = workshop / "named"
     top.mkdir()
     (top / "f").touch()
@@ -634,7 +634,7 @@ def test_naming_files_and_mounts(workshop: Path) -> None:
 
 
 @pytest.mark.root
-def test_the_newer_calls_of_mounting(workshop: Path) -> None:
+def test_new_mount_calls(workshop: Path) -> None:
     reconfigure = 7
     results, done = call(
         policy(system_rules()),
@@ -664,7 +664,7 @@ def test_the_newer_calls_of_mounting(workshop: Path) -> None:
 
 
 @pytest.mark.root
-def test_files_that_the_kernel_opens_for_itself(workshop: Path) -> None:
+def test_files_opened_by_the_kernel_itself(workshop: Path) -> None:
     top = workshop / "own"
     top.mkdir()
     (top / "f").touch()
@@ -679,7 +679,7 @@ def test_files_that_the_kernel_opens_for_itself(workshop: Path) -> None:
             assert (result, row.verdict, row.missing) == (-_EACCES, "denied", _rights(*rights))
 
 
-def test_observing_enforces_nothing_and_predicts(workshop: Path) -> None:
+def test_observe_mode_predicts_without_enforcing(workshop: Path) -> None:
     top = workshop / "observed"
     top.mkdir()
     (top / "f").write_text("content")

@@ -27,30 +27,30 @@ from editor.sandbox.calls.execchain import NO_IMAGE, Image, ImageReader
     ],
     ids=range(12),
 )
-def test_what_a_program_asks_for(content: bytes, expected: Image, tmp_path: Path) -> None:
+def test_interpreter_of_a_program_file(content: bytes, expected: Image, tmp_path: Path) -> None:
     program = tmp_path / "program"
     program.write_bytes(content)
     assert ImageReader().read(str(program)) == expected
 
 
-def test_loader_of_a_real_program_and_of_a_small_one(tmp_path: Path) -> None:
+def test_loader_of_a_real_and_of_a_minimal_program(tmp_path: Path) -> None:
     loader = ImageReader().read(os.path.realpath("/bin/sh")).loader
     assert loader is not None
     assert os.path.exists(loader)
     header = b"\x7fELF\x01\x01" + bytes(22) + struct.pack("<I", 64) + bytes(10) + struct.pack("<HH", 32, 1)
-    program = tmp_path / "small"  # 32 bits, one PT_INTERP header
+    program = tmp_path / "small"  # 32 bits, with one PT_INTERP header
     program.write_bytes(header.ljust(64, b"\0") + struct.pack("<II8xI12x", 3, 96, 8) + b"/lib/ld\0")
     assert ImageReader().read(str(program)) == Image(None, "/lib/ld")
 
 
-def test_what_is_no_file_is_not_read(tmp_path: Path) -> None:
+def test_only_regular_files_are_read(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "fifo")
     assert ImageReader().read(str(tmp_path / "fifo")) == NO_IMAGE
     assert ImageReader().read(str(tmp_path)) == NO_IMAGE
     assert ImageReader().read(str(tmp_path / "none")) == NO_IMAGE
 
 
-def test_program_that_was_replaced_is_read_again(tmp_path: Path) -> None:
+def test_replaced_program_is_read_again(tmp_path: Path) -> None:
     reader = ImageReader()
     program = tmp_path / "program"
     program.write_text("#!/bin/one\n")

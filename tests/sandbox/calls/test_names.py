@@ -1,4 +1,4 @@
-"""Which object a name means: as the program sees it, whatever the name looks like."""
+"""Which object a path means to the program, whatever the path looks like."""
 
 import errno
 import os
@@ -22,12 +22,12 @@ _READ = os.O_RDONLY
 
 @pytest.fixture
 def top(tmp_path: Path) -> str:
-    """A fresh directory, without links on its way."""
+    """A fresh directory without symbolic links in its path."""
     return os.path.realpath(tmp_path)
 
 
 def _opened(done: Outcome, start: str) -> list[tuple[str | None, str | None, str]]:
-    """(path, object, verdict) of what was opened, for paths or objects below ``start``."""
+    """Return (path, object, verdict) of what was opened, for paths or objects below ``start``."""
     return [
         (row.path, row.object_path, row.verdict)
         for row in done.report.accesses
@@ -70,7 +70,7 @@ def test_walker_agrees_with_the_kernel_on_random_trees(top: str) -> None:
     assert existing > 500
 
 
-def test_walker_forgets_when_told(top: str) -> None:
+def test_walker_forgets_on_request(top: str) -> None:
     os.makedirs(f"{top}/one/inner")
     os.makedirs(f"{top}/two/inner")
     walker = Walker()
@@ -92,11 +92,11 @@ def test_walker_forgets_when_told(top: str) -> None:
         ("/.a/b.", "/.a/b."),
     ],
 )
-def test_tidy(path: str, expected: str) -> None:
+def test_normalize(path: str, expected: str) -> None:
     assert normalize(path) == expected
 
 
-def test_view_of_a_changed_root() -> None:
+def test_view_from_host_in_a_chroot() -> None:
     view = View("/jail", "/proc/1/root")
     assert view.host_path("/etc") == "/jail/etc"
     assert view.from_host("/jail/etc") == "/etc"
@@ -143,7 +143,7 @@ def test_relative_to_directory_descriptor_and_working_directory(top: str) -> Non
     assert [row.times for row in done.rows(path=f"{top}/a/f")] == [2]
 
 
-def test_own_process_files_are_the_programs_own(top: str) -> None:
+def test_proc_self_is_the_programs_own(top: str) -> None:
     os.symlink("/proc/self", f"{top}/me")
     Path(f"{top}/f").write_text("")
     results, done = call(
@@ -164,7 +164,7 @@ def test_own_process_files_are_the_programs_own(top: str) -> None:
     assert objects["/proc/thread-self/status"] == f"/proc/{pid}/task/{pid}/status"
 
 
-def test_descriptors_that_are_no_files() -> None:
+def test_descriptors_that_are_not_files() -> None:
     script = """
 import os
 reader, writer = os.pipe()
@@ -232,7 +232,7 @@ def test_hostile_names(top: str, granted: bool) -> None:
 
 
 def test_names_of_all_lengths(top: str) -> None:
-    """Up to the 4,096 bytes that the kernel takes, also where the absolute name is longer than that."""
+    """Up to the kernel's limit of 4,096 bytes, even if the absolute path is longer."""
     deep = "/".join(["d" * 200] * 15)
     script = """
 import os, sys
@@ -267,7 +267,7 @@ for name in ("x" * 255, "./" * 2047 + "y", "./" * 2048 + "z", "w" * 256):
 
 
 @pytest.mark.root
-def test_changed_root(top: str) -> None:
+def test_chroot(top: str) -> None:
     jail = f"{top}/jail"
     os.makedirs(f"{jail}/etc")
     os.mkdir(f"{jail}/work")
@@ -289,8 +289,8 @@ os.close(os.open("/../etc/inside", os.O_RDONLY))
     assert all(row.decided_by for row in rows)
 
 
-def test_names_of_a_view() -> None:
-    """A chroot at /root must not be taken for the name /proc has for a process's root."""
+def test_paths_in_a_view() -> None:
+    """A chroot at /root must not be mistaken for the link /proc/PID/root."""
     assert (HOST_VIEW.host_path("/a"), HOST_VIEW.tracer_path("/a"), HOST_VIEW.tracer_path("/")) == ("/a", "/a", "/")
     jail = View("/root", "/proc/5/root")
     assert (jail.host_path("/a"), jail.tracer_path("/a"), jail.tracer_path("/")) == ("/root/a", "/root/a", "/root")
@@ -361,8 +361,8 @@ def test_32_bit_calls_are_decoded(top: str) -> None:
     assert [(row.verdict, row.port) for row in done.rows(syscall="listen")] == [("uncontrolled", 0)]
 
 
-def test_pointer_to_nothing_and_unending_name() -> None:
-    """What cannot be read fails for the program as well, and hangs nobody."""
+def test_invalid_pointer_and_unterminated_path() -> None:
+    """What cannot be read fails for the program as well, and nothing hangs."""
     results, done = call(
         everything(),
         ["openat", AT_FDCWD, 0, _READ],
@@ -375,7 +375,7 @@ def test_pointer_to_nothing_and_unending_name() -> None:
     assert done.notices == []
 
 
-def test_directory_that_was_looked_for_before_it_was_made(top: str) -> None:
+def test_directory_created_after_a_failed_lookup(top: str) -> None:
     new = f"{top}/new/file"
     flags = os.O_CREAT | os.O_WRONLY
     results, done = call(
@@ -389,7 +389,7 @@ def test_directory_that_was_looked_for_before_it_was_made(top: str) -> None:
 
 
 def test_program_that_hides_its_memory(top: str) -> None:
-    """Nobody but root may read it; then the report says that something is missing."""
+    """Only root may read its memory; otherwise the report says that something is missing."""
     _, done = call(everything(), ["prctl", 4, 0], ["open", "/etc/hosts", _READ], ["ftruncate", 0, 0], cwd=top)
     if os.geteuid() == 0:
         assert done.rows(path="/etc/hosts", verdict="allowed")
@@ -400,8 +400,8 @@ def test_program_that_hides_its_memory(top: str) -> None:
         assert "hides its memory" in done.notices[0]
 
 
-def test_openat2_in_a_root_of_its_own(top: str) -> None:
-    """Links and ``..`` stay in the directory (RESOLVE_IN_ROOT), and so does what is shown."""
+def test_openat2_resolve_in_root(top: str) -> None:
+    """Links and ``..`` stay in the directory (RESOLVE_IN_ROOT), and so do the reported paths."""
     inside = f"{top}/inside"
     os.makedirs(f"{inside}/etc")
     for name in (f"{inside}/etc/name", f"{inside}/top"):

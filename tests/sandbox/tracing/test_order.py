@@ -1,4 +1,4 @@
-"""What the kernel asks before it asks Landlock: where that refuses, Landlock has denied nothing."""
+"""What the kernel checks before it asks Landlock: if that refuses, Landlock has denied nothing."""
 
 import errno
 import os
@@ -20,7 +20,7 @@ _EPERM = -errno.EPERM
 
 @pytest.fixture
 def outside() -> Iterator[int]:
-    """A process of the same user that is in no sandbox, in a process group of its own."""
+    """A process of the same user outside any sandbox, in its own process group."""
     with subprocess.Popen(["sleep", "60"], start_new_session=True) as process:
         yield process.pid
         process.kill()
@@ -32,7 +32,7 @@ def _row(rows: list[Access]) -> tuple[str, str | None, str]:
 
 
 def _as_ordinary(*command: str, **options: Any) -> list[Access]:
-    """What a program does that is not root, though its tracer may be."""
+    """What an unprivileged program does, even if its tracer is root."""
     become = _AS_ORDINARY if os.geteuid() == 0 else ()
     done = run(policy(system_rules(), scoped=["signal"]), *become, *command, cwd="/", **options)
     return list(done.report.accesses)
@@ -50,7 +50,7 @@ def test_signal_to_a_process_of_another_user() -> None:
     assert "another user" in reason
 
 
-def test_signal_to_an_own_process_outside(outside: int) -> None:
+def test_signal_to_a_process_of_the_same_user_outside(outside: int) -> None:
     require_abi(6)
     results, done = call(policy(system_rules(), scoped=["signal"]), ["kill", outside, 0])
     assert results == [_EPERM]
@@ -63,21 +63,21 @@ def test_signal_to_a_group_with_members_outside(outside: int) -> None:
     results, done = call(resolved, ["kill", -outside, 0])
     assert results == [_EPERM]
     assert _row(done.rows(syscall="kill"))[:2] == ("denied", "EPERM")
-    with open(os.devnull, "rb") as null:  # stays in the group of who starts it, which is the test
+    with open(os.devnull, "rb") as null:  # stays in the process group of the test
         results, done = call(resolved, ["kill", 0, 0], stdin=null.fileno())
     assert results == [0]
     assert [(row.verdict, row.errno) for row in done.rows(syscall="kill")] == [("allowed", None), ("denied", None)]
 
 
-def test_signal_to_the_own_group_inside() -> None:
+def test_signal_to_the_callers_group_inside() -> None:
     require_abi(6)
     results, done = call(policy(system_rules(), scoped=["signal"]), ["kill", 0, 0])
     assert results == [0]
     assert _row(done.rows(syscall="kill"))[:2] == ("allowed", None)
 
 
-def test_continuing_in_the_same_session_is_asked_of_landlock() -> None:
-    """SIGCONT may go to anybody in the session, whoever that is: kernel/signal.c."""
+def test_sigcont_in_the_same_session_is_checked_by_landlock() -> None:
+    """SIGCONT may be sent to any process of the session: kernel/signal.c."""
     require_abi(6)
     resolved = policy(system_rules(), scoped=["signal"])
     with open(os.devnull, "rb") as null:
@@ -94,7 +94,7 @@ def test_mounts_without_the_capability() -> None:
     assert "CAP_SYS_ADMIN" in reason
 
 
-def test_tracing_outside(outside: int) -> None:
+def test_tracing_a_process_outside(outside: int) -> None:
     require_abi(6)
     results, done = call(policy(system_rules()), ["ptrace", 16, outside, 0, 0])
     assert results == [_EPERM]
@@ -103,8 +103,8 @@ def test_tracing_outside(outside: int) -> None:
     assert _row(rows)[:2] == ("failed", "EPERM")
 
 
-def test_looking_into_processes_outside(outside: int) -> None:
-    """The names are there and the policy grants all files, but what is inside of a process is put to Landlock."""
+def test_inspecting_processes_outside(outside: int) -> None:
+    """The files exist and the policy grants all of them, but Landlock also checks access to a process."""
     require_abi(1)
     resolved = policy({"/": ALL_FS})
     names = [f"/proc/{outside}/{name}" for name in ("mem", "exe", "cwd", "fd/0", "ns/net")]
@@ -123,14 +123,14 @@ def test_looking_into_processes_outside(outside: int) -> None:
     assert results[-1] == -errno.EACCES
     denied = [(row.path, row.rights, row.object_path) for row in done.rows(verdict="denied")]
     exe = f"/proc/{outside}/exe"
-    assert denied == [(name, frozenset(), None) for name in (*names, exe)]  # opened twice, but that is one row
+    assert denied == [(name, frozenset(), None) for name in (*names, exe)]  # opened twice, counted in one row
     assert all("inside its own domain" in row.reason for row in done.rows(verdict="denied"))
     assert not [row for row in done.rows(verdict="failed") if row.path and row.path.startswith("/proc/")]
 
 
 @pytest.mark.root
-def test_directory_that_the_program_may_not_search(tmp_path: Path) -> None:
-    """The tracer is root and may, the program has become somebody else and may not."""
+def test_unsearchable_directory(tmp_path: Path) -> None:
+    """The tracer is root and may search it; the program runs as another user and may not."""
     require_abi(1)
     locked = Path(os.path.realpath(tmp_path)) / "locked"
     locked.mkdir(mode=0o600)
@@ -145,7 +145,7 @@ def test_directory_that_the_program_may_not_search(tmp_path: Path) -> None:
     assert all("search" in row.reason for row in rows if row.errno == "EACCES" and row.syscall != "newfstatat")
 
 
-def test_a_failed_rename_is_told_of_both_names(tmp_path: Path) -> None:
+def test_failed_rename_reports_both_names(tmp_path: Path) -> None:
     require_abi(2)
     top = os.path.realpath(tmp_path)
     for name in ("one", "other"):
@@ -162,7 +162,7 @@ def test_a_failed_rename_is_told_of_both_names(tmp_path: Path) -> None:
     }
 
 
-def test_a_rename_within_a_directory_is_told_of_both_names(tmp_path: Path) -> None:
+def test_rename_within_a_directory_reports_both_names(tmp_path: Path) -> None:
     require_abi(2)
     top = os.path.realpath(tmp_path)
     (tmp_path / "one").touch()

@@ -1,4 +1,4 @@
-"""The program under test is not disturbed, and nothing of it stays behind."""
+"""The program under test runs undisturbed, and leaves no process behind."""
 
 import os
 import signal
@@ -28,7 +28,7 @@ _PYTHON = (sys.executable, "-I", "-S", "-c")
 
 
 def _marker() -> str:
-    """A number of seconds for sleep(1) that no other process sleeps."""
+    """Return a number of seconds for sleep(1) that no other process uses."""
     return f"9{int.from_bytes(os.urandom(4), 'big'):010d}"
 
 
@@ -84,14 +84,14 @@ def test_script_without_interpreter_line_runs_in_a_shell(tmp_path: os.PathLike[s
     assert run(everything(), script, "word").out == "from a shell word\n"
 
 
-def test_program_is_found_in_the_commands_own_path(tmp_path: os.PathLike[str]) -> None:
+def test_program_is_searched_in_the_commands_own_path(tmp_path: os.PathLike[str]) -> None:
     os.symlink("/bin/echo", os.path.join(tmp_path, "paddock-echo"))
     env = {**PLAIN_ENV, "PATH": f"/nonexistent:{tmp_path}"}
     assert run(everything(), "paddock-echo", "found", env=env).out == "found\n"
     assert run(everything(), "./paddock-echo", "here", cwd=str(tmp_path)).out == "here\n"
 
 
-def test_signal_dispositions_mask_and_limits_are_plain() -> None:
+def test_signal_dispositions_mask_and_limits_are_defaults() -> None:
     status = run(everything(), "cat", "/proc/self/status").out
     with open("/proc/self/status", encoding="ascii") as file:
         ours = dict(line.split(":\t", 1) for line in file.read().splitlines() if ":\t" in line)
@@ -126,13 +126,13 @@ def test_environment_without_what_python_added() -> None:
     assert printed({**plain, "LC_CTYPE": "C.UTF-8"}) == "C.UTF-8\n"
 
 
-def test_pipe_ends_as_usual() -> None:
+def test_broken_pipe_ends_the_command() -> None:
     done = run(everything(), "sh", "-c", "yes | head -n 1; echo done")
     assert done.out == "y\ndone\n"
     assert "stderr" not in done.output
 
 
-def test_streams_are_apart_and_input_is_empty() -> None:
+def test_streams_are_separate_and_input_is_empty() -> None:
     done = run(everything(), "sh", "-c", "echo out; echo err >&2; cat; echo end")
     assert done.output == {"stdout": b"out\nend\n", "stderr": b"err\n"}
 
@@ -146,12 +146,12 @@ def test_given_descriptors_are_used_directly(tmp_path: os.PathLike[str]) -> None
         assert done.output == {"stderr": b"from a file\n"}
 
 
-def test_much_output_arrives_whole() -> None:
+def test_large_output_arrives_completely() -> None:
     done = run(everything(), "head", "-c", "3000000", "/dev/zero")
     assert len(done.output["stdout"]) == 3_000_000
 
 
-def test_reader_that_is_away_does_not_hinder_stopping() -> None:
+def test_stop_works_while_nobody_reads() -> None:
     marker = _marker()
     under_way = start(everything(), "sh", "-c", f"yes paddock & exec sleep {marker}")
     _wait_for(marker, 1)
@@ -193,7 +193,7 @@ os.waitpid(os.posix_spawn("/bin/cat", ["cat", spawn], {}), 0)
     }
 
 
-def test_thread_that_executes_takes_the_process_over() -> None:
+def test_exec_in_a_thread_replaces_the_process() -> None:
     script = "import os, threading; threading.Thread(target=lambda: os.execv('/bin/echo', ['echo', 'taken'])).start()"
     done = run(everything(), *_PYTHON, script + "\nimport time; time.sleep(30)")
     assert done.report.exit_code == 0
@@ -210,7 +210,7 @@ def test_many_processes_at_once() -> None:
     assert sum(row.times for row in done.rows(path="/etc/passwd")) == 300
 
 
-def test_stopping_and_continuing() -> None:
+def test_sigstop_and_sigcont() -> None:
     script = """
 import os, signal, time
 child = os.fork()
@@ -229,7 +229,7 @@ print(os.WEXITSTATUS(status))
     assert run(everything(), *_PYTHON, script).out.split() == ["True", "True", "True", "5"]
 
 
-def test_signals_reach_their_handlers_and_calls_go_on() -> None:
+def test_signals_reach_handlers_and_calls_restart() -> None:
     script = """
 import os, signal, threading, time
 caught = []
@@ -254,7 +254,7 @@ def test_terminal() -> None:
     assert lines[1:] == ["33 77", "error", ""]
 
 
-def test_terminal_takes_keys_and_a_new_size() -> None:
+def test_terminal_input_and_resize() -> None:
     under_way = start(everything(), "sh", "-c", "read line; echo got $line; stty size; read line", pty=True)
     under_way.resize(11, 22)
     under_way.write(b"hello\n")
@@ -273,15 +273,15 @@ def test_shell_with_job_control() -> None:
     assert "status 143" in said
 
 
-def test_without_a_given_input_the_command_cannot_reach_our_terminal() -> None:
+def test_command_without_stdin_cannot_reach_our_terminal() -> None:
     script = "import os\ntry: os.open('/dev/tty', os.O_RDWR)\nexcept OSError as error: print(error.errno)"
     assert run(everything(), *_PYTHON, script).out == "6\n"
 
 
-# Ends
+# Shutdown
 
 
-def test_stop_ends_what_ignores_sigterm_and_what_left_its_parent() -> None:
+def test_stop_ends_orphans_and_processes_that_ignore_sigterm() -> None:
     marker = _marker()
     script = f"trap '' TERM; (setsid sleep {marker} &); (trap '' TERM; sleep {marker}) & sleep {marker}; sleep {marker}"
     under_way = start(everything(), "sh", "-c", script)
@@ -294,7 +294,7 @@ def test_stop_ends_what_ignores_sigterm_and_what_left_its_parent() -> None:
     assert not alive(marker)
 
 
-def test_stop_is_gentle_first(tmp_path: os.PathLike[str]) -> None:
+def test_stop_sends_sigterm_first(tmp_path: os.PathLike[str]) -> None:
     mark = os.path.join(tmp_path, "asked")
     marker = _marker()
     under_way = start(everything(), "sh", "-c", f"trap 'touch {mark}; exit 3' TERM; sleep {marker} & wait")
@@ -322,7 +322,7 @@ def test_stopped_processes_can_be_ended() -> None:
     assert not alive(marker)
 
 
-def test_daemon_is_ended_and_told_of() -> None:
+def test_daemon_is_terminated_and_reported() -> None:
     marker = _marker()
     done = run(everything(), "sh", "-c", f"(setsid sleep {marker} >/dev/null 2>&1 &); echo started")
     assert done.out == "started\n"
@@ -331,7 +331,7 @@ def test_daemon_is_ended_and_told_of() -> None:
     assert not alive(marker)
 
 
-def test_hanging_tracer_is_ended_as_well(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_hanging_tracer_is_killed(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("editor.sandbox.runner._LAST_RESORT_S", 0.5)
     marker = _marker()
     under_way = start(everything(), "sleep", marker)
@@ -365,7 +365,7 @@ def test_killed_tracer_leaves_nothing() -> None:
 
 
 @pytest.mark.parametrize("thread", [False, True], ids=["main thread", "other thread"])
-def test_killed_starter_leaves_nothing(thread: bool) -> None:
+def test_killed_caller_leaves_nothing(thread: bool) -> None:
     marker = _marker()
     starting = f"start(everything(), 'sh', '-c', '(setsid sleep {marker} &); sleep {marker}')"
     if thread:
@@ -373,7 +373,7 @@ def test_killed_starter_leaves_nothing(thread: bool) -> None:
     code = f"from tests.sandbox.harness import *\n{starting}\nimport time; time.sleep(60)"
     starter = subprocess.Popen([sys.executable, "-c", code], cwd=REPOSITORY)
     try:
-        _wait_for(marker, 4)  # itself, the shell, and two that sleep
+        _wait_for(marker, 4)  # itself, the shell, and two sleeps
         time.sleep(0.2)
         assert len(alive(marker)) == 4
     finally:
@@ -403,7 +403,7 @@ os.waitpid(pid, 0)
     assert sum(row.times for row in done.rows(path="/etc/passwd")) == 1
 
 
-def test_program_that_traces_gets_a_clear_report() -> None:
+def test_tracing_program_is_reported() -> None:
     script = "import ctypes; print(ctypes.CDLL(None, use_errno=True).ptrace(0, 0, 0, 0), ctypes.get_errno())"
     done = run(everything(), *_PYTHON, script)
     assert done.out == "-1 1\n"
@@ -430,7 +430,7 @@ except OSError as error: print(error.errno)
     assert any("restricts itself" in notice for notice in done.notices)
 
 
-def test_own_seccomp_filter_of_the_program() -> None:
+def test_program_with_its_own_seccomp_filter() -> None:
     script = f"""
 import sys; sys.path.insert(0, {REPOSITORY!r})
 import os
@@ -461,8 +461,8 @@ def test_no_descriptor_is_left_open() -> None:
 
 
 @pytest.mark.parametrize("confirm", [False, None])
-def test_nothing_is_lost_on_a_reader_who_is_late(confirm: bool | None) -> None:
-    count = 3000  # their rows are more than a pipe holds
+def test_slow_reader_loses_nothing(confirm: bool | None) -> None:
+    count = 3000  # more rows than a pipe can hold
     code = f"import os\nfor n in range({count}):\n try: os.open(f'/none/{{n}}', 0)\n except OSError: pass"
     started = start(everything(), sys.executable, "-I", "-S", "-c", code, confirm=confirm)
     time.sleep(1.5)  # nobody reads, and the program ends
@@ -472,8 +472,8 @@ def test_nothing_is_lost_on_a_reader_who_is_late(confirm: bool | None) -> None:
 
 @pytest.mark.root
 @pytest.mark.skipif(not os.path.exists("/dev/fuse"), reason="the kernel has no FUSE")
-def test_program_that_serves_a_filesystem_is_not_waited_for(tmp_path: Path) -> None:
-    """Whoever looked at it would wait for the server, while the server waits for its tracer."""
+def test_fuse_server_in_the_run_does_not_block_the_tracer(tmp_path: Path) -> None:
+    """A lookup there would wait for the server, while the server waits for its tracer."""
     point = Path(os.path.realpath(tmp_path)) / "served"
     point.mkdir()
     server = os.path.join(REPOSITORY, "tests", "sandbox", "serving.py")

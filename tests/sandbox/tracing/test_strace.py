@@ -1,4 +1,4 @@
-"""Beside strace(1): the same names and the same errors, for the calls that both follow."""
+"""Comparison with strace(1): the same paths and errors, for the calls that both follow."""
 
 import os
 import re
@@ -35,7 +35,7 @@ _COMMANDS = [
 
 
 def _strace(command: str, cwd: str, log: str) -> set[tuple[str, str, str]]:
-    """(call, absolute name, error) of everything that strace saw."""
+    """Return (call, absolute path, error) of everything that strace saw."""
     subprocess.run(
         ["strace", "-f", "-y", "-s", "5000", "-e", f"trace={_CALLS}", "-e", "signal=none", "-o", log,
          "sh", "-c", command],
@@ -43,7 +43,7 @@ def _strace(command: str, cwd: str, log: str) -> set[tuple[str, str, str]]:
     )  # fmt: skip
     with open(log, "rb") as file:
         text = os.fsdecode(file.read())
-    # "<unfinished ...>" and "resumed" are put together again.
+    # Join "<unfinished ...>" and "resumed" lines.
     begun: dict[str, str] = {}
     lines: list[str] = []
     for line in text.splitlines():
@@ -74,7 +74,7 @@ def _strace(command: str, cwd: str, log: str) -> set[tuple[str, str, str]]:
 
 @pytest.mark.program("strace")
 @pytest.mark.parametrize("command", _COMMANDS, ids=lambda command: command.split()[0])
-def test_same_names_and_errors(command: str, tmp_path: Path) -> None:
+def test_names_and_errors_match_strace(command: str, tmp_path: Path) -> None:
     seen: list[set[tuple[str, str, str]]] = []
     for turn in ("strace", "paddock"):
         top = Path(os.path.realpath(tmp_path)) / "work"
@@ -98,7 +98,7 @@ def test_same_names_and_errors(command: str, tmp_path: Path) -> None:
             )
         shutil.rmtree(top)
     theirs, ours = ({entry for entry in each if not _SKIPPED.search(entry[1])} for each in seen)
-    # Interpreters and loaders are rows of an execve here, while strace tells only of the program.
+    # Interpreters and loaders have rows of their own here, while strace only reports the program.
     extra = {entry for entry in ours - theirs if entry[0] == "execve" and entry[1].startswith(("/lib", "/bin", "/usr"))}
     assert theirs - ours == set()
     assert ours - theirs - extra == set()

@@ -1,4 +1,4 @@
-"""The system call tables, and the filter made of them, without running anything."""
+"""The system call tables, and the filter built from them, without running anything."""
 
 import os
 import re
@@ -33,14 +33,14 @@ def test_tables_equal_the_kernels_headers(arch: int) -> None:
     assert len(known) >= len(ours) - 5  # the newest calls may be missing from older headers
 
 
-def test_aarch64_has_only_the_calls_that_it_has() -> None:
+def test_aarch64_lacks_legacy_calls() -> None:
     table = syscalls.numbers(syscalls.AUDIT_ARCH_AARCH64)
     assert not {"open", "creat", "mkdir", "rename", "unlink", "link", "symlink", "rmdir", "chmod", "utime"} & set(table)
     assert {"openat": 56, "execve": 221, "renameat2": 276, "bind": 200, "connect": 203}.items() <= table.items()
 
 
 @pytest.mark.parametrize("arch", _HEADERS, ids=["x86_64", "i386", "aarch64"])
-def test_every_number_is_one_call(arch: int) -> None:
+def test_numbers_are_unique(arch: int) -> None:
     table = syscalls.numbers(arch)
     assert len(set(table.values())) == len(table)
     names = syscalls.names(arch)
@@ -65,20 +65,20 @@ def test_x32_numbers_equal_the_kernels_headers() -> None:
     assert {names[number]: number for number in names if number & syscalls.X32_BIT} == ours
 
 
-def test_every_decoder_is_for_a_call_of_some_table() -> None:
+def test_decoders_and_tables_match() -> None:
     known = set().union(*(syscalls.numbers(arch) for arch in _HEADERS))
     assert set(decode.DECODERS) <= known
-    # and every call of a table has someone who looks at it
+    # and every call of a table is handled
     assert known - set(decode.DECODERS) == decode.ALWAYS_TRACED
 
 
-def test_unknown_machine_is_said() -> None:
+def test_unknown_machine_is_an_error() -> None:
     with pytest.raises(syscalls.UnsupportedMachine, match="riscv64"):
         syscalls.machine("riscv64")
 
 
 def _decide(program: bytes, arch: int, number: int, *arguments: int) -> int:
-    """What the filter answers: an interpreter of the few instructions that it uses."""
+    """Interpret the filter's few instructions; return its answer."""
     padded = (*arguments, *[0] * (6 - len(arguments)))
     data = struct.pack("=iIQ6Q", number, arch, 0, *padded)
     code = list(struct.iter_unpack("=HBBI", program))
@@ -98,7 +98,7 @@ def _decide(program: bytes, arch: int, number: int, *arguments: int) -> int:
 
 
 @pytest.mark.parametrize("name", ["x86_64", "aarch64"])
-def test_filter_traces_what_is_wanted_and_nothing_else(name: str) -> None:
+def test_filter_traces_only_the_wanted_calls(name: str) -> None:
     machine = syscalls.machine(name)
     wanted = decode.traced_calls(frozenset({"ioctl_dev", "signal"}))
     program = seccomp.build_filter(machine, wanted)
@@ -113,7 +113,7 @@ def test_filter_traces_what_is_wanted_and_nothing_else(name: str) -> None:
             assert _decide(program, arch, number) == expected, (known, number)
 
 
-def test_filter_looks_at_arguments() -> None:
+def test_filter_checks_arguments() -> None:
     machine = syscalls.machine("x86_64")
     table = syscalls.numbers(machine.native)
     program = seccomp.build_filter(machine, decode.traced_calls(frozenset()))
@@ -134,7 +134,7 @@ def test_filter_looks_at_arguments() -> None:
     assert answer("kill", 1, 9) == _ALLOW
 
 
-def test_calls_of_an_unknown_instruction_set_are_never_missed() -> None:
+def test_calls_of_an_unknown_instruction_set_are_traced() -> None:
     program = seccomp.build_filter(syscalls.machine("aarch64"), decode.traced_calls(frozenset()))
     assert _decide(program, 0x40000028, 5) == _TRACE  # 32-bit ARM
     program = seccomp.build_filter(syscalls.machine("x86_64"), decode.traced_calls(frozenset()))

@@ -1,4 +1,4 @@
-"""The kernel's own account as the judge: each of its records has its row, and each denied row its record."""
+"""The kernel's audit as the judge: each record has its row, and each denied row its record."""
 
 import json
 import os
@@ -63,7 +63,7 @@ def test_parse_domains() -> None:
 @pytest.mark.parametrize(
     "text", [b"", b"\0", b"nonsense", b"audit(", b"audit(1.2:x): a=b", b"\xff\xfe", _HEAD, _HEAD + b"= =="]
 )
-def test_what_is_no_record_is_nothing(text: bytes) -> None:
+def test_invalid_records_parse_to_none(text: bytes) -> None:
     assert parse_denial(text) is None
     assert parse_domain(text) is None
     fields = parse_fields(text)
@@ -75,7 +75,7 @@ def test_what_is_no_record_is_nothing(text: bytes) -> None:
 
 @pytest.fixture(scope="module")
 def workshop(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Something to work on: sources, an archive, a repository."""
+    """A directory to work in: sources, an archive, a repository."""
     top = Path(os.path.realpath(tmp_path_factory.mktemp("audited")))
     for name in ("in", "out", "half", "closed"):
         (top / name).mkdir()
@@ -88,7 +88,7 @@ def workshop(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def _cut(top: Path) -> ResolvedPolicy:
-    """Programs may start; ``in`` may be read, ``half`` is given some rights, ``out`` all, ``closed`` none."""
+    """Programs may start; ``in`` is readable, ``half`` has some rights, ``out`` all, ``closed`` none."""
     rules = {
         **system_rules(),
         f"{top}/in": READING,
@@ -152,13 +152,13 @@ os.execv("closed/text", ["x"])
 
 
 def _watched(resolved: ResolvedPolicy, cwd: Path, *command: str) -> tuple[Outcome, list[Denial]]:
-    """A run, and all that the kernel recorded of it."""
-    for _ in range(3):  # something else may have turned audit off at the wrong moment: the kernel's count tells
+    """Run a command; return the run, and all that the kernel recorded of it."""
+    for _ in range(3):  # something else may turn audit off meanwhile: the kernel's count shows it
         with AuditReader(enable=True) as reader:
             done = run(
                 resolved, *command, cwd=str(cwd), env={"PATH": "/usr/sbin:/usr/bin:/sbin:/bin", "HOME": "/nonexistent"}
             )
-            # The first to do anything, whose number may be greater than its children's once they begin anew.
+            # The process of the first call; once ids wrap around, its children may have lower ones.
             root = done.report.accesses[0].pid
             until = time.monotonic() + 2
             reader.read()
@@ -175,7 +175,7 @@ _TWO_DIRECTORIES = ("rename", "renameat", "renameat2", "link", "linkat")
 
 
 def _events(denials: list[Denial]) -> Counter[tuple[object, ...]]:
-    """How often the kernel told what, aside from calls on two directories, whose records name more than is wanted."""
+    """Count the records by content, except for calls on two directories, whose records name more than was requested."""
     numbers = syscalls.numbers(syscalls.machine().native)
     left_out = {numbers[name] for name in _TWO_DIRECTORIES if name in numbers}
     return Counter((denial.blockers, denial.path, denial.port) for denial in denials if denial.call not in left_out)
@@ -183,7 +183,7 @@ def _events(denials: list[Denial]) -> Counter[tuple[object, ...]]:
 
 @pytest.mark.audit
 @pytest.mark.parametrize("name", [*_PROGRAMS, "python3"])
-def test_records_and_rows_are_the_same(name: str, workshop: Path, tmp_path: Path) -> None:
+def test_records_and_rows_match(name: str, workshop: Path, tmp_path: Path) -> None:
     require_abi(7)
     if name != "python3" and shutil.which(name) is None:
         pytest.skip(f"needs {name}")
@@ -201,7 +201,9 @@ def test_records_and_rows_are_the_same(name: str, workshop: Path, tmp_path: Path
     told = Counter[tuple[object, ...]]()
     for row in denied:
         if row.syscall not in _TWO_DIRECTORIES:
-            path = None if row.syscall in ("umount", "umount2") else row.object_path  # told by its root, which is "/"
+            path = (
+                None if row.syscall in ("umount", "umount2") else row.object_path
+            )  # recorded by the root of the mount, which is "/"
             told[expected_blockers(row), path, row.port] += row.times
     assert told == _events(denials)
 
@@ -231,8 +233,8 @@ with AuditReader(enable=True):
 
 @pytest.mark.audit
 @pytest.mark.namespaces
-def test_in_another_network_namespace_it_is_said_why_nothing_is_confirmed(tmp_path: Path) -> None:
-    """The kernel answers there, too, but sends its records to the first namespace alone."""
+def test_another_network_namespace_is_reported_as_the_reason(tmp_path: Path) -> None:
+    """The kernel answers there, too, but sends its records to the initial namespace only."""
     require_abi(7)
     file = write(tmp_path / "policy.toml", POLICY)
     for command, denied in ((["cat", "/root"], True), (["true"], False)):
@@ -262,7 +264,7 @@ AuditReader(enable=True).close()
 
 
 @pytest.mark.audit
-def test_who_comes_and_goes_does_not_turn_audit_off_for_others() -> None:
+def test_short_lived_reader_keeps_audit_on_for_others() -> None:
     with AuditReader(enable=True) as reader:
         subprocess.run([sys.executable, "-c", _PASSING], check=True, cwd=REPOSITORY)
         assert reader._state().enabled

@@ -1,4 +1,4 @@
-"""Who turns audit on and off, held against a state in a file in the place of the kernel's."""
+"""Turning audit on and off, with a state in a file instead of the kernel's."""
 
 import os
 import signal
@@ -14,7 +14,7 @@ _ON = AuditState(enabled=1, backlog_limit=8192, daemon=0)
 
 
 class State:
-    """What is on and off, seen by several processes."""
+    """A state that several processes see."""
 
     def __init__(self, directory: Path) -> None:
         self.directory = directory
@@ -31,7 +31,7 @@ class State:
         return AuditSwitch(self.ask, self.change, 8192, str(self.directory))
 
 
-def test_the_last_one_puts_back_what_the_first_one_found(tmp_path: Path) -> None:
+def test_last_user_restores_the_original_state(tmp_path: Path) -> None:
     state = State(tmp_path)
     first = state.switch()
     second = state.switch()
@@ -44,7 +44,7 @@ def test_the_last_one_puts_back_what_the_first_one_found(tmp_path: Path) -> None
     assert state.ask() == _OFF
 
 
-def test_what_was_on_stays_on(tmp_path: Path) -> None:
+def test_audit_that_was_on_stays_on(tmp_path: Path) -> None:
     state = State(tmp_path)
     before = AuditState(enabled=2, backlog_limit=20_000, daemon=7)
     state.change(before)
@@ -68,7 +68,7 @@ def _killed(directory: Path) -> None:
     assert done.returncode == -signal.SIGKILL
 
 
-def test_what_a_killed_one_left_on_is_turned_off_by_the_next(tmp_path: Path) -> None:
+def test_next_user_restores_after_a_killed_one(tmp_path: Path) -> None:
     state = State(tmp_path)
     _killed(tmp_path)
     assert state.ask() == _ON
@@ -76,7 +76,7 @@ def test_what_a_killed_one_left_on_is_turned_off_by_the_next(tmp_path: Path) -> 
     assert state.ask() == _OFF
 
 
-def test_what_was_changed_after_a_killed_one_stands(tmp_path: Path) -> None:
+def test_change_after_a_killed_user_is_kept(tmp_path: Path) -> None:
     state = State(tmp_path)
     _killed(tmp_path)
     changed = AuditState(enabled=1, backlog_limit=9_000, daemon=0)
@@ -85,7 +85,7 @@ def test_what_was_changed_after_a_killed_one_stands(tmp_path: Path) -> None:
     assert state.ask() == changed
 
 
-def test_a_daemon_that_came_meanwhile_keeps_its_audit(tmp_path: Path) -> None:
+def test_audit_stays_on_for_a_new_auditd(tmp_path: Path) -> None:
     state = State(tmp_path)
     switch = state.switch()
     started = state.ask()._replace(daemon=os.getpid())

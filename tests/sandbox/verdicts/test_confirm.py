@@ -1,4 +1,4 @@
-"""Denied rows beside the kernel's records."""
+"""Denied rows compared with the kernel's records."""
 
 from editor.sandbox.verdicts.audit import Denial
 from editor.sandbox.verdicts.confirm import compare, matches
@@ -17,7 +17,7 @@ def _denial(serial: int, *blockers: str, path: str | None = "/a", port: int | No
     return Denial(serial, "1", frozenset(blockers), path, "", 0, port, 0, "", None, None)
 
 
-def test_agreement_is_about_rights_and_object() -> None:
+def test_match_requires_the_same_rights_and_object() -> None:
     assert matches(_access(), _denial(1, "read_file"))
     assert not matches(_access(), _denial(1, "read_file", path="/b"))
     assert not matches(_access(), _denial(1, "write_file"))
@@ -30,7 +30,7 @@ def test_agreement_is_about_rights_and_object() -> None:
     assert not matches(connected, _denial(1, "connect_tcp", path=None, port=81))
 
 
-def test_comparison_tells_both_directions() -> None:
+def test_comparison_finds_unmatched_rows_and_records() -> None:
     told, untold = _access(), _access(object_path="/c")
     found = compare(
         [told, untold], [_denial(1, "read_file"), _denial(2, "read_file"), _denial(3, "read_file", path="/d")]

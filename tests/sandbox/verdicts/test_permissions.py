@@ -1,4 +1,4 @@
-"""What file permissions refuse is no denial by the policy, and where both refuse, both are said."""
+"""What file permissions refuse is not a denial by the policy; if both refuse, the row says so."""
 
 import os
 import shutil
@@ -18,7 +18,7 @@ _IS_ROOT = os.geteuid() == 0
 
 @pytest.fixture
 def top(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """Files that an ordinary user may not use, below directories that everyone may pass."""
+    """Files that an ordinary user may not use, in directories that everyone may search."""
     path = Path(os.path.realpath(tmp_path_factory.mktemp("permissions")))
     for above in (path, *path.parents):
         if above.owner() == Path("~").expanduser().owner() and above != Path("/tmp"):
@@ -33,13 +33,13 @@ def top(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
         (directory / "closed").mkdir(mode=0)
         directory.chmod(0o555)
     yield str(path)
-    for name in ("granted", "denied"):  # so that an ordinary user can remove it all
+    for name in ("granted", "denied"):  # so that an ordinary user can remove everything
         (path / name).chmod(0o700)
         (path / name / "closed").chmod(0o700)
 
 
 def _as_nobody(top: str, script: str) -> Outcome:
-    """Run as a user without privileges: this user, or from root another one by setpriv(1)."""
+    """Run as an unprivileged user: this user, or as root another one through setpriv(1)."""
     rules = {**system_rules(), f"{top}/granted": ALL_FS}
     command: tuple[str, ...] = ("sh", "-c", script)
     if _IS_ROOT:
@@ -51,30 +51,30 @@ def _as_nobody(top: str, script: str) -> Outcome:
     return run(policy(rules), *command)
 
 
-def test_permissions_alone(top: str) -> None:
+def test_refused_by_permissions_alone(top: str) -> None:
     done = _as_nobody(top, f"cat {top}/granted/secret; cat {top}/granted/closed/x; touch {top}/granted/new")
     secret, below, new = (
         done.rows(path=f"{top}/granted/{name}", errno="EACCES")[0] for name in ("secret", "closed/x", "new")
     )
     assert {row.verdict for row in (secret, below, new)} == {"failed"}
     assert "file permissions" in secret.reason
-    assert "file permissions" in below.reason or _IS_ROOT  # root sees what is behind the closed directory
+    assert "file permissions" in below.reason or _IS_ROOT  # root can see into the closed directory
     assert "file permissions" in new.reason
     assert all(row.missing == frozenset() for row in (secret, below, new))
 
 
-def test_both_refuse(top: str) -> None:
+def test_refused_by_permissions_and_policy(top: str) -> None:
     done = _as_nobody(top, f"cat {top}/denied/secret; mkdir {top}/denied/new")
     (secret,) = done.rows(path=f"{top}/denied/secret")
-    assert secret.verdict == "failed"  # permissions come first: the kernel never asked the policy
+    assert secret.verdict == "failed"  # permissions come first: the kernel never asked Landlock
     assert "file permissions" in secret.reason and "policy would deny it too" in secret.reason
     (new,) = done.rows(path=f"{top}/denied/new")
-    assert new.verdict == "denied"  # here the policy comes first
+    assert new.verdict == "denied"  # here Landlock comes first
     assert new.missing == {"make_dir"}
     assert "file permissions refuse it as well" in new.reason
 
 
-def test_program_that_is_not_executable(top: str) -> None:
+def test_program_without_execute_permission(top: str) -> None:
     script = Path(top, "granted-program")
     script.write_text("#! /bin/true\n")
     script.chmod(0o644)
@@ -84,7 +84,7 @@ def test_program_that_is_not_executable(top: str) -> None:
 
 
 @pytest.mark.root
-def test_mode_bits_are_read_for_other_users(top: str) -> None:
+def test_mode_bits_are_evaluated_for_other_users(top: str) -> None:
     judge = PermissionChecker()
     sleeper = subprocess.Popen(
         ["setpriv", f"--reuid={_NOBODY}", f"--regid={_NOBODY}", "--clear-groups", "--inh-caps=-all", "sleep", "100"]
@@ -127,7 +127,7 @@ def test_access_mask_of_rights(rights: set[str], mask: int) -> None:
     assert access_mask(frozenset(rights)) == mask
 
 
-def test_credentials_of_nobody_are_none() -> None:
+def test_credentials_of_a_missing_process() -> None:
     assert credentials(2**30) is None
     own = credentials("self")
     assert own is not None

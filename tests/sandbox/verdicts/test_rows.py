@@ -1,4 +1,4 @@
-"""Rows of a report: added up as they come, and whole on their way."""
+"""Rows of a report: counted as accesses come, and unchanged by JSON."""
 
 import json
 
@@ -18,7 +18,7 @@ def _access(path: str, **values: object) -> Access:
     return plain._replace(**values)  # type: ignore[arg-type]  # test values by name
 
 
-def test_rows_tell_only_what_is_new() -> None:
+def test_rows_report_only_changes() -> None:
     rows = Rows()
     first, second = rows.row_for(_access("/a")), rows.row_for(_access("/b"))
     assert rows.row_for(_access("/a", pid=8)) is first
@@ -46,7 +46,7 @@ def test_rows_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
     assert told[-1].path is None
 
 
-def test_access_travels_whole() -> None:
+def test_access_survives_json() -> None:
     access = _access("/\udcff\n", verdict="denied", missing=frozenset({"read_file"}), errno="EACCES", confirmed=True)
     assert Access.from_json(json.loads(json.dumps(access.to_json()))) == access
     assert access._replace(pid=9, times=4, confirmed=None).key() == access.key()
