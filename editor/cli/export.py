@@ -7,7 +7,7 @@ from editor.cli.options import UsageError, add_file_options, load_policy, new_pa
 from editor.exchange import FORMAT_INFO, FORMATS, Source
 from editor.policy.files import format_of, read_text
 from editor.policy.parse import parse_policy
-from editor.workspace.saving import AlreadyThere, SymlinkedPolicy, write_new
+from editor.workspace.saving import AlreadyExists, SymlinkedPolicy, write_new
 
 
 def main(words: list[str]) -> int:
@@ -47,7 +47,7 @@ def main(words: list[str]) -> int:
         return 0
     try:
         saved = write_new(options.output, exported.text.encode(), overwrite=options.force)
-    except AlreadyThere as error:
+    except AlreadyExists as error:
         raise UsageError(f"{error} Use --force to replace it.") from error
     except SymlinkedPolicy as error:
         raise UsageError(f"{error} Name the target instead.") from error

@@ -61,23 +61,23 @@ def shared_entries(policy: Policy, path: str) -> tuple[SharedEntry, ...]:
     return tuple(found)
 
 
-def edits_of(policy: Policy, edit: Edit, reading: EditScope | None) -> tuple[Edit, ...]:
-    """The edits of ``policy`` that carry out ``edit`` in the way of ``reading``.
+def edits_of(policy: Policy, edit: Edit, scope: EditScope | None) -> tuple[Edit, ...]:
+    """The edits of ``policy`` that carry out ``edit`` in the way of ``scope``.
 
     All: the rules that name the path among others change, and the variable stays. Split: a rule that gives too much
     gets its paths written out, and then they part; where it gives too little, a rule of its own adds what is missing,
-    and the variable stays. Raises SharedPath where a reading is needed and there is none.
+    and the variable stays. Raises SharedPath where a scope is needed and there is none.
     """
     if not isinstance(edit, SetPathRights | GrantPath):
         return (edit,)
     entries = shared_entries(policy, edit.path)
     if not entries:
         return (edit,)
-    if reading is None:
+    if scope is None:
         raise SharedPath(edit.path, entries)
     shared = NO_RIGHTS.union(*(entry.rights for entry in entries))
     wanted = edit.rights | shared if isinstance(edit, GrantPath) else edit.rights
-    if reading == "split":
+    if scope == "split":
         # From the last to the first: what is written out moves only what stands behind it.
         expanded = (ExpandEntry(each.number, each.entry) for each in reversed(entries) if not each.rights <= wanted)
         return (*expanded, edit)

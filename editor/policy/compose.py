@@ -150,7 +150,7 @@ class CompositionContext(NamedTuple):
     paths: tuple[str, ...] = ()
 
     @property
-    def composed(self) -> bool:
+    def is_composed(self) -> bool:
         """Whether there are other files."""
         return bool(self.before or self.after)
 

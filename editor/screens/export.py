@@ -16,7 +16,7 @@ from editor.escape import printable
 from editor.exchange import FORMAT_INFO, Exported, Loss
 from editor.screens.dialogs import Ask
 from editor.screens.questions import Choice, Question
-from editor.workspace.saving import AlreadyThere, SaveError, SymlinkedPolicy, write_new
+from editor.workspace.saving import AlreadyExists, SaveError, SymlinkedPolicy, write_new
 from editor.workspace.workspace import Workspace
 
 _FORMATS = tuple(FORMAT_INFO)
@@ -62,7 +62,7 @@ class ExportScreen(ModalScreen[str | None]):
 
     def compose(self) -> ComposeResult:
         with Vertical(id="box") as box:
-            box.border_title = Content("Export all files as one" if self._workspace.composed else "Export the draft")
+            box.border_title = Content("Export all files as one" if self._workspace.is_composed else "Export the draft")
             yield Static(Content("Format"), classes="label")
             with RadioSet(id="formats", compact=True):
                 for name in _FORMATS:
@@ -143,7 +143,7 @@ class ExportScreen(ModalScreen[str | None]):
                 saved = await asyncio.to_thread(
                     write_new, path, exported.text.encode(), overwrite=overwrite, follow_symlink=follow
                 )
-            except AlreadyThere as there:
+            except AlreadyExists as there:
                 choices = [Choice("overwrite", "Overwrite it", "o", "warning"), Choice("cancel", "Cancel", "c")]
                 if await self.app.push_screen_wait(Ask(Question("Already there", str(there), choices))) != "overwrite":
                     return

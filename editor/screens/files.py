@@ -64,7 +64,7 @@ class FilesScreen(ModalScreen[Workspace | None]):
             f"{directory}/" if directory else "",
             (name, "bold"),
             (f"  {said}", "$foreground 70%"),
-            ("  unsaved" if file.dirty else "", "$text-warning"),
+            ("  unsaved" if file.is_dirty else "", "$text-warning"),
         )
 
     def on_option_list_option_selected(self, event: OptionList.OptionSelected) -> None:

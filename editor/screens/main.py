@@ -222,7 +222,7 @@ class MainScreen(Screen[None]):
         self.run_panel.suggest(suggested_command(workspace.document.text))
         for each in self.composition.workspaces:
             each.watch()
-        self.run_worker(self._open.disk.recover(), group="drafts")
+        self.run_worker(self._open.disk.recover(), group="recovery")
         if not workspace.kernel.abi:
             problem = printable(workspace.kernel.problem)
             view.show_message(f"This kernel enforces nothing: {problem}. Editing works, running does not.", "warning")
@@ -247,7 +247,7 @@ class MainScreen(Screen[None]):
     def _show_changed(self, event: DraftChanged) -> None:
         changes, workspace, disk = event.changes, event.workspace, self._open.disk
         disk.follow_reading(workspace)
-        if changes == {"reading"}:
+        if changes == {"reloading"}:
             return
         if "document" in changes and workspace is self.workspace:
             self._view.show_draft()

@@ -78,7 +78,7 @@ class SidePanel(Vertical):
     def show_text(self, draft: Workspace, lines: Iterable[int], line: int | None) -> None:
         """Show the text of ``draft`` with ``lines`` marked, or at ``line`` with that one marked."""
         text = self.query_one(PolicyText)
-        text.border_title = Content(printable(draft.path) if draft.composed else "")
+        text.border_title = Content(printable(draft.path) if draft.is_composed else "")
         text.show(draft.document.text, draft.document.format, lines if line is None else (line,))
         if line is not None:
             text.goto(line)

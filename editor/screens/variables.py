@@ -164,7 +164,7 @@ class VariablesScreen(ModalScreen[Location | None]):
         """A place in words, with its file where there are several."""
         if place.file == VAR_OPTION:
             return f"given by {VAR_OPTION}"
-        return f"{printable(place.file)}:{place.line}" if self._workspace.composed else f"line {place.line}"
+        return f"{printable(place.file)}:{place.line}" if self._workspace.is_composed else f"line {place.line}"
 
     # Keys
 

@@ -263,7 +263,7 @@ def status_of(draft: Workspace, composition: Composition, running: str) -> Statu
     if len(files) > 1:
         others = ", others unsaved" if any(each is not draft for each in composition.unsaved) else ""
         name += f" ({files.index(draft) + 1} of {len(files)} files{others})"
-    return Status(name, draft.dirty, problem, abi, running)
+    return Status(name, draft.is_dirty, problem, abi, running)
 
 
 def _problem_of(file: Workspace, current: Workspace) -> str:
@@ -308,7 +308,7 @@ def right_states(workspace: Workspace, path: str) -> tuple[RightState, ...]:
                 abi=right.abi if right.abi < UNKNOWN_ABI else None,
                 kernel=_KERNELS.get(right.abi, ""),
                 state="here" if givers else "inherited" if inherited else "none",
-                sources=tuple(_source(grant, workspace.composed) for grant in (*givers, *inherited)),
+                sources=tuple(_source(grant, workspace.is_composed) for grant in (*givers, *inherited)),
                 handled=right.name in handled,
                 enforced=right.abi <= enforced,
                 applicable=right.name not in dropped,
@@ -337,7 +337,7 @@ def port_rows(workspace: Workspace) -> tuple[PortRow, ...]:
     rows = []
     for each in sorted(workspace.resolved.ports):
         refs = sorted({grant.ref for grant in each.refs})
-        sources = tuple(dict.fromkeys(_place(ref, workspace.composed) for ref in refs))
+        sources = tuple(dict.fromkeys(_place(ref, workspace.is_composed) for ref in refs))
         rows.append(PortRow(each.port, _service(each.port), tuple(in_order(each.rights)), sources))
     return tuple(rows)
 
@@ -361,7 +361,7 @@ def handled_rows(workspace: Workspace) -> tuple[HandledRow, ...]:
         if rule.rights not in seen:  # of thousands of rules, nearly all give the same as another
             seen.add(rule.rights)
             for name in rule.rights:
-                granted.setdefault(name, f"granted on line {_place(rule.location, workspace.composed)}")
+                granted.setdefault(name, f"granted on line {_place(rule.location, workspace.is_composed)}")
     enforced = workspace.abi if workspace.kernel.abi else 0
     on = resolved.handled_fs | resolved.handled_net | resolved.scoped
     beyond = tuple(map(right_of, in_order(unnamed(on))))

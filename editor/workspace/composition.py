@@ -57,24 +57,24 @@ class Composition:
             workspaces.append(Workspace.open(file, abi=abi, new_text=text, context=context))
         return cls(workspaces, paths, variables)
 
-    def of(self, file: str) -> Workspace | None:
+    def workspace_of(self, file: str) -> Workspace | None:
         """Return the workspace of ``file``, spelled as in a rule's location; None if it is not open."""
         return next((each for each in self.workspaces if each.path == file), None)
 
     @property
     def unsaved(self) -> tuple[Workspace, ...]:
         """The workspaces of which quitting would lose something."""
-        return tuple(each for each in self.workspaces if each.dirty)
+        return tuple(each for each in self.workspaces if each.is_dirty)
 
     def refresh(self) -> None:
         """Resolve every path again, see ``Workspace.refresh``."""
         for each in self.workspaces:
             each.refresh()
 
-    def look_again(self) -> None:
-        """Resolve every path again if any leads to another object, see ``Workspace.look_again``."""
+    def refresh_if_stale(self) -> None:
+        """Resolve every path again if any leads to another object, see ``Workspace.refresh_if_stale``."""
         for each in self.workspaces:
-            each.look_again()
+            each.refresh_if_stale()
 
     def close(self) -> None:
         """Close every workspace."""

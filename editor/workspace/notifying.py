@@ -4,10 +4,10 @@ import threading
 from collections.abc import Callable
 from typing import Literal
 
-Topic = Literal["document", "disk", "reading", "conflict", "problem", "report", "saved", "drafts"]
+Topic = Literal["document", "disk", "reloading", "conflict", "problem", "report", "saved", "recovery"]
 """What may have changed: mostly, the workspace's property of that name.
 
-"disk" means that the change came from the file, "saved" that the draft was saved, "drafts" is about crash recovery.
+"disk" means that the change came from the file, "saved" that the draft was saved, "recovery" is about crash recovery.
 """
 Changes = frozenset[Topic]
 

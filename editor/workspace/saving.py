@@ -40,7 +40,7 @@ class ChangedOnDisk(SaveError):
         super().__init__(f"{printable(path)} changed on disk since it was read.")
 
 
-class AlreadyThere(SaveError):
+class AlreadyExists(SaveError):
     """A new file was to be created at a path that exists."""
 
     def __init__(self, path: str) -> None:
@@ -208,17 +208,17 @@ def write_file(
 
 
 def write_new(path: str, data: bytes, *, overwrite: bool = False, follow_symlink: bool = False) -> Saved:
-    """Write ``data`` to a new file, such as an export. Raises AlreadyThere if it exists and ``overwrite`` is false."""
+    """Write ``data`` to a new file, such as an export. Raises AlreadyExists if it exists and ``overwrite`` is false."""
     try:
         expected = read_file(path)
     except OSError as error:
         raise SaveError(_sentence("Cannot write", path, error)) from error
     if not overwrite and (expected is not None or os.path.islink(path)):
-        raise AlreadyThere(path)
+        raise AlreadyExists(path)
     try:
         return write_file(path, data, expected=expected, follow_symlink=follow_symlink)
     except ChangedOnDisk as error:
-        raise AlreadyThere(path) from error
+        raise AlreadyExists(path) from error
 
 
 def write_copy(path: str, data: bytes, *, suffix: str = ".orig") -> str:

@@ -45,7 +45,7 @@ class Snapshot(NamedTuple):
     def of(cls, document: PolicyDocument, context: CompositionContext, abi: int) -> "Snapshot":
         """Derive everything from scratch. Raises PolicyError if ``document`` cannot be composed with ``context``."""
         own = resolution_of(document.bound)
-        whole = resolution_of(context.compose(document.policy)) if context.composed else own
+        whole = resolution_of(context.compose(document.policy)) if context.is_composed else own
         return cls(document, context, own, whole, Decider(whole.resolved, abi), None)
 
     def parse(self, text: str) -> PolicyDocument:
@@ -55,13 +55,13 @@ class Snapshot(NamedTuple):
             text, near.file, format_of(near.file, text), near=near, given=self.context.variables
         )
 
-    def apply(self, edits: Sequence[Edit], reading: EditScope | None) -> tuple["Snapshot", Applied]:
+    def apply(self, edits: Sequence[Edit], scope: EditScope | None) -> tuple["Snapshot", Applied]:
         """Return the state after all of ``edits``. Raises for the first that fails, as ``Workspace.apply``."""
         document = self.document
         label = "; ".join(describe(edit) for edit in edits)
         for edit in edits:
-            parts = edits_of(document.bound, edit, reading)
-            if reading == "all" and len(parts) > 1:
+            parts = edits_of(document.bound, edit, scope)
+            if scope == "all" and len(parts) > 1:
                 label += ", and on all other paths of its rule"
             for part in parts:
                 document = document.apply(part)
@@ -78,8 +78,9 @@ class Snapshot(NamedTuple):
         If ``document`` cannot be composed with the other files, the last valid whole stays, with a ``problem``.
         """
         try:
-            own = resolve_again(self.own, document.bound)
-            whole = resolve_again(self.whole, self.context.compose(document.policy)) if self.context.composed else own
+            own = whole = resolve_again(self.own, document.bound)
+            if self.context.is_composed:
+                whole = resolve_again(self.whole, self.context.compose(document.policy))
         except PolicyError as error:
             return self._failed(document, error)
         decider = Decider(whole.resolved, self.decider.abi, near=self.decider)

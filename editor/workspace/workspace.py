@@ -63,9 +63,9 @@ class Workspace:
         document = PolicyDocument.parse(text, path, format_of(path, text), given=context.variables)
         self._state = Snapshot.of(document, context, abi)
         self._history = History(text)
-        self._reading = False
+        self._reloading = False
         self._report: Report | None = None
-        self._recovery = Recovery(path, lambda: self._notifier.notify("drafts"))
+        self._recovery = Recovery(path, lambda: self._notifier.notify("recovery"))
 
     @classmethod
     def open(
@@ -118,9 +118,9 @@ class Workspace:
         return self._state.whole.policy
 
     @property
-    def composed(self) -> bool:
+    def is_composed(self) -> bool:
         """Whether the draft is one of several files."""
-        return self._state.context.composed
+        return self._state.context.is_composed
 
     @property
     def resolved(self) -> ResolvedPolicy:
@@ -156,14 +156,14 @@ class Workspace:
     # Status
 
     @property
-    def edited(self) -> bool:
+    def has_edits(self) -> bool:
         """Whether the draft differs from the text last read or saved."""
         return self._state.document.text != self._file.base
 
     @property
-    def dirty(self) -> bool:
+    def is_dirty(self) -> bool:
         """Whether quitting would lose something: there are unsaved edits, or the file is gone from disk."""
-        return self.edited or self.gone
+        return self.has_edits or self.is_gone
 
     @property
     def is_new(self) -> bool:
@@ -171,7 +171,7 @@ class Workspace:
         return self._file.expected is None
 
     @property
-    def gone(self) -> bool:
+    def is_gone(self) -> bool:
         """Whether the file was removed from disk."""
         return self._file.is_gone
 
@@ -186,9 +186,9 @@ class Workspace:
         return self._file.conflict
 
     @property
-    def reading(self) -> bool:
+    def is_reloading(self) -> bool:
         """Whether a long file is being parsed again."""
-        return self._reading
+        return self._reloading
 
     @property
     def report(self) -> Report | None:
@@ -221,29 +221,29 @@ class Workspace:
 
     # Editing
 
-    def apply(self, *edits: Edit, reading: EditScope | None = None) -> Applied:
+    def apply(self, *edits: Edit, scope: EditScope | None = None) -> Applied:
         """Apply all of ``edits`` as one step of the history, or none.
 
-        ``reading`` decides what an edit covers if its path comes from a variable with several values. Raises EditError,
-        with a sentence, for the first edit that is impossible, and SharedPath if ``reading`` is needed.
+        ``scope`` decides what an edit covers if its path comes from a variable with several values. Raises EditError,
+        with a sentence, for the first edit that is impossible, and SharedPath if ``scope`` is needed.
         """
         with self._lock, gc_paused():
-            applied = self._apply(edits, reading)
+            applied = self._apply(edits, scope)
         if applied.changed:
             self._after_edit()
         return applied
 
-    def _apply(self, edits: Sequence[Edit], reading: EditScope | None) -> Applied:
-        self._state, applied = self._state.apply(edits, reading)
+    def _apply(self, edits: Sequence[Edit], scope: EditScope | None) -> Applied:
+        self._state, applied = self._state.apply(edits, scope)
         if applied.changed:
             self._history.push(self._state.document.text, applied.label)
             self._keep_draft()
         return applied
 
-    def step(self, path: str, direction: Literal[1, -1], reading: EditScope | None = None) -> Applied:
+    def step(self, path: str, direction: Literal[1, -1], scope: EditScope | None = None) -> Applied:
         """Move the rule on ``path`` (absolute) to the next (1) or previous (-1) of the LEVELS.
 
-        ``reading`` and the errors are those of ``apply``.
+        ``scope`` and the errors are those of ``apply``.
         """
         with self._lock, gc_paused():
             rule = self.own_rule_at(path)
@@ -252,7 +252,7 @@ class Workspace:
             level = next_level(now, self.policy_abi, is_dir, direction)
             rights = level_rights(level, self.policy_abi, is_dir)
             edit = SetPathRights(rule.path if rule is not None else path, rights)
-            applied = self._apply((edit,), reading)
+            applied = self._apply((edit,), scope)
         if applied.changed:
             self._after_edit()
         return applied._replace(label=applied.label.replace(describe(edit), f"{level} on {printable(path)}"))
@@ -284,10 +284,10 @@ class Workspace:
         # An edit can end a conflict by making the draft equal to the file on disk.
         conflict = self._file.conflict
         if conflict is not None and conflict.theirs == self._state.document.text:
-            self.disk_changed()
+            self.reload()
         self._notifier.notify("document")
 
-    def look_again(self) -> None:
+    def refresh_if_stale(self) -> None:
         """Call ``refresh`` if any path leads to another object than when it was resolved.
 
         Meant for a moment after an edit, which resolves only the paths that it changes so that it returns at once.
@@ -306,7 +306,7 @@ class Workspace:
     def watch(self) -> None:
         """Watch the file on disk, and reload it whenever it changes."""
         with self._lock:
-            watcher = Watcher(self._path, self.disk_changed, seen=self._file.seen)
+            watcher = Watcher(self._path, self.reload, seen=self._file.seen)
             self._watcher, before = watcher, self._watcher
         if before is not None:
             before.stop()
@@ -321,7 +321,7 @@ class Workspace:
         if watcher is not None:
             watcher.stop()
 
-    def disk_changed(self) -> None:
+    def reload(self) -> None:
         """Reload the file from disk; with unsaved edits, this is a ``conflict`` instead.
 
         If the file cannot be read or parsed, the draft stays as it is and the error becomes the ``problem``.
@@ -329,13 +329,13 @@ class Workspace:
         self._announce_long_reload()
         with self._lock, gc_paused():
             changed = self._reload_from_disk()
-            announced, self._reading = self._reading, False
+            announced, self._reloading = self._reloading, False
             if changed:
                 self._keep_draft()
         if changed:
             self._notifier.notify("disk", *changed)
         elif announced:
-            self._notifier.notify("reading")
+            self._notifier.notify("reloading")
 
     def _announce_long_reload(self) -> None:
         """Notify that a long file is about to be parsed. Called before taking the lock: nobody is notified under it."""
@@ -346,19 +346,19 @@ class Workspace:
         if data is None or len(data) <= _LONG or data == self._file.expected:
             return
         with self._lock:
-            self._reading = True
-        self._notifier.notify("reading")
+            self._reloading = True
+        self._notifier.notify("reloading")
 
     def _reload_from_disk(self) -> list[Topic]:
-        """Reload the file. Returns the topics that changed; "disk" if only ``dirty`` did."""
-        state, file, dirty = self._state, self._file, self.dirty
+        """Reload the file. Returns the topics that changed; "disk" if only ``is_dirty`` did."""
+        state, file, dirty = self._state, self._file, self.is_dirty
         self._file, document = file.reload(self._path, state.document.text, state.parse)
         if document is not None:
             self._replace_draft(document, "reload from disk")
         changed: list[Topic] = ["document"] if self._state is not state else []
         changed += ["problem"] if self._file.problem is not file.problem else []
         changed += ["conflict"] if self._file.conflict is not file.conflict else []
-        return changed or (["disk"] if self.dirty != dirty else [])
+        return changed or (["disk"] if self.is_dirty != dirty else [])
 
     def _replace_draft(self, document: PolicyDocument, label: str) -> None:
         """Replace the draft with the document from disk, as a step that can be undone."""
@@ -418,7 +418,7 @@ class Workspace:
             self._keep_draft()
         self._notifier.notify("conflict", "document", "disk")
 
-    def keep_copy(self, text: str) -> str:
+    def save_copy(self, text: str) -> str:
         """Save ``text``, the losing side, as FILE.orig (or FILE.orig.1, ...). Returns the path of the copy.
 
         Overwrites nothing and follows no symlink. Raises SaveError.
@@ -434,7 +434,7 @@ class Workspace:
         with self._lock:
             text = self._state.document.text
             data = text.encode()
-            expected = None if self.gone else self._file.expected
+            expected = None if self.is_gone else self._file.expected
             saved = write_file(self._path, data, expected=expected, follow_symlink=follow_symlink, force=force)
             self._file = FileState(text, data, data)
             self._keep_draft()
@@ -443,8 +443,8 @@ class Workspace:
 
     # Crash recovery
 
-    def keep_drafts(self) -> None:
-        """Start keeping unsaved edits in a recovery file, and look for one left by a crash: ``recoverable``."""
+    def start_recovery(self) -> None:
+        """Start keeping unsaved edits in a recovery file, and look for one left by a crash: ``recoverable_draft``."""
         with self._lock:
             self._recovery.start()
             found = self._recovery.found
@@ -454,23 +454,23 @@ class Workspace:
 
     def _keep_draft(self) -> None:
         """Update the recovery file, or remove it if nothing is unsaved. Called under the lock after every change."""
-        if self.dirty:
+        if self.is_dirty:
             file = self._file
             self._recovery.keep(self._state.document.text, file.base, base_on_disk=file.expected is not None)
         else:
             self._recovery.forget()
 
     @property
-    def drafts_problem(self) -> str:
+    def recovery_problem(self) -> str:
         """Why unsaved edits would not survive a crash, as a sentence; empty if they would."""
         return self._recovery.problem
 
     @property
-    def recoverable(self) -> UnsavedDraft | None:
+    def recoverable_draft(self) -> UnsavedDraft | None:
         """The draft of this file that a crash left behind, until it is adopted or discarded."""
         return self._recovery.found
 
-    def adopt_draft(self) -> None:
+    def recover_draft(self) -> None:
         """Restore the draft that a crash left behind; undo restores the text of the file.
 
         If the file has changed since, there is a conflict. Raises PolicyError, and changes nothing, if the draft does
@@ -488,14 +488,14 @@ class Workspace:
             self._history.push(document.text, "recover the unsaved draft")
             self._recovery.found = None
             self._keep_draft()
-        self._notifier.notify("document", "drafts")
-        self.disk_changed()
+        self._notifier.notify("document", "recovery")
+        self.reload()
         # Write before removing, so that a crash in between loses nothing. Outside the lock: flush notifies if it fails.
         if self._recovery.flush():
             with self._lock:
                 self._recovery.discard_found()
 
-    def discard_draft(self) -> None:
+    def discard_recoverable_draft(self) -> None:
         """Delete the draft that a crash left behind."""
         with self._lock:
             self._recovery.discard_found()
@@ -503,7 +503,7 @@ class Workspace:
     def export(self, name: str) -> Exported:
         """Export the whole in the format ``name`` of ``editor.exchange``. Raises KeyError for an unknown format."""
         state = self._state
-        alone = not (state.context.composed or state.context.given)
+        alone = not (state.context.is_composed or state.context.given)
         source = Source(state.document.text, state.document.format) if alone else None
         return export_as(name, state.whole.policy, source)
 

@@ -35,10 +35,10 @@ WRITE = frozenset({"write_file"})
 MAIL = ("/home/a/mail", "/home/b/mail")
 
 
-def edited(text: str, edit: Edit, reading: EditScope | None) -> PolicyDocument:
+def edited(text: str, edit: Edit, scope: EditScope | None) -> PolicyDocument:
     """The document of ``text`` after ``edit``."""
     document = PolicyDocument.parse(text, "test.toml", "toml")
-    for each in edits_of(document.policy, edit, reading):
+    for each in edits_of(document.policy, edit, scope):
         document = document.apply(each)
     return document
 
@@ -126,13 +126,13 @@ def test_both_readings_do_what_they_say_to_any_policy(written: tuple[str, Format
     wanted = rights if isinstance(edit, SetPathRights) else rights | before.paths[path]
     named = {path_key(each) for entry in shared_entries(document.policy, path) for each in entry.paths}
     readings: tuple[EditScope, ...] = ("all", "split")
-    for reading in readings:
+    for scope in readings:
         after = document
-        for each in edits_of(document.policy, edit, reading):
+        for each in edits_of(document.policy, edit, scope):
             after = after.apply(each)
         paths = meaning_of(after.policy).paths
         assert paths.get(path, frozenset()) == wanted
         changed = {each for each in paths.keys() | before.paths.keys() if paths.get(each) != before.paths.get(each)}
-        assert changed <= (named if reading == "all" else {path})
+        assert changed <= (named if scope == "all" else {path})
         assert meaning_of(after.policy).handled_fs == before.handled_fs | wanted
         assert meaning_of(after.policy).variables == before.variables

@@ -85,7 +85,7 @@ async def test_changing_goes_to_the_file_of_the_rule_and_adding_to_the_chosen_on
         first, second = drafts(pilot)
         await pilot.press("space")
         await until(pilot, lambda: first.own_rule_at(empty) is not None)
-        assert not second.edited
+        assert not second.has_edits
         tree = tree_of(pilot)
         assert await tree.reveal(data)
         await until(pilot, lambda: main_screen(pilot).subject == data)
@@ -96,8 +96,8 @@ async def test_changing_goes_to_the_file_of_the_rule_and_adding_to_the_chosen_on
         assert first.own_rule_at(data) is None
         await until(pilot, lambda: told(pilot, f"Read+execute on {data}, in policies/second.toml"))
         await pilot.press("ctrl+s")
-        await until(pilot, lambda: not second.dirty)
-        assert first.dirty, "each is saved by itself"
+        await until(pilot, lambda: not second.is_dirty)
+        assert first.is_dirty, "each is saved by itself"
         await pilot.press("f")
         await until(pilot, lambda: isinstance(pilot.app.screen, FilesScreen))
         options = pilot.app.screen.query_one(OptionList)
@@ -105,7 +105,7 @@ async def test_changing_goes_to_the_file_of_the_rule_and_adding_to_the_chosen_on
         await pilot.press("up", "enter")
         await until(pilot, lambda: status(pilot) == "policies/first.toml (1 of 2 files)")
         await pilot.press("u")
-        await until(pilot, lambda: not first.dirty)
+        await until(pilot, lambda: not first.is_dirty)
         assert Path(files[1]).read_text() == second.document.text != SECOND
 
 
@@ -119,7 +119,7 @@ async def test_one_right_is_switched_off_where_it_is_given(place: Path, files: t
         await until(pilot, lambda: rights.highlighted is not None and rights.highlighted.name == "read_file")
         await pilot.press("space")
         await until(pilot, lambda: second.own_rights(data) == {"read_dir"})
-        assert not first.edited
+        assert not first.has_edits
 
 
 async def test_a_right_is_handled_once_all_files_do(files: tuple[str, str]) -> None:
@@ -150,7 +150,7 @@ async def test_leaving_saves_all_of_them(place: Path, files: tuple[str, str]) ->
         await opened(pilot, str(place / "data"))
         first, second = drafts(pilot)
         await pilot.press("space")
-        await until(pilot, lambda: second.dirty)
+        await until(pilot, lambda: second.is_dirty)
         await pilot.press("3", "a")
         await pilot.pause()
         await pilot.press(*"8080 bind", "enter", "escape")
@@ -162,7 +162,7 @@ async def test_leaving_saves_all_of_them(place: Path, files: tuple[str, str]) ->
         assert await tree_of(pilot).reveal(str(place / "empty"))
         await until(pilot, lambda: main_screen(pilot).subject == str(place / "empty"))
         await pilot.press("1", "space")
-        await until(pilot, lambda: first.dirty)
+        await until(pilot, lambda: first.is_dirty)
         assert main_screen(pilot).unsaved == "policies/first.toml and policies/second.toml have unsaved edits."
         await pilot.press("q")
         await until(pilot, lambda: isinstance(pilot.app.screen, Ask))
@@ -223,7 +223,7 @@ async def test_variables_of_all_files_are_shown_and_changed_where_they_are_defin
         await opened(pilot, str(place / "data"))
         first, second = drafts(pilot)
         await pilot.press("space")
-        await until(pilot, lambda: second.dirty and status(pilot).startswith(files[1]))
+        await until(pilot, lambda: second.is_dirty and status(pilot).startswith(files[1]))
         await pilot.press("v")
         await until(pilot, lambda: isinstance(pilot.app.screen, VariablesScreen))
         about = pilot.app.screen.query_one("#about", Static)
@@ -231,7 +231,7 @@ async def test_variables_of_all_files_are_shown_and_changed_where_they_are_defin
         assert f"{files[1]}:8" in str(about.visual)
         await pilot.press("i")
         await until(pilot, lambda: told(pilot, "could not be composed"))
-        assert not first.edited, "the other file uses it"
+        assert not first.has_edits, "the other file uses it"
         await pilot.press("down")
         await until(pilot, lambda: "given by --var" in str(about.visual))
         await pilot.press("up", "enter")

@@ -41,12 +41,12 @@ async def test_a_long_file_is_said_to_be_read(policy: Path, monkeypatch: pytest.
         workspace = await opened(pilot)
         status = main_screen(pilot).query_one(StatusLine)
         said = []
-        workspace.subscribe(lambda change: said.append((change, workspace.reading)))
+        workspace.subscribe(lambda change: said.append((change, workspace.is_reloading)))
         replace(policy, POLICY + rules)
         await until(pilot, lambda: status.status.running == "reading")
         await until(pilot, lambda: workspace.document.text == POLICY + rules and not status.status.running)
         await until(pilot, lambda: len(said) > 1)  # the screen is told first
-        assert said == [(frozenset({"reading"}), True), (frozenset({"disk", "document"}), False)]
+        assert said == [(frozenset({"reloading"}), True), (frozenset({"disk", "document"}), False)]
 
 
 async def test_the_tree_shows_each_change_and_the_cursor_stays(place: Path, policy: Path) -> None:
@@ -83,7 +83,7 @@ async def test_keep_mine(place: Path, policy: Path) -> None:
     async with app_for(policy).run_test(size=WIDE) as pilot:
         workspace = await opened(pilot, str(place / "data"))
         await pilot.press("space")
-        await until(pilot, lambda: workspace.dirty)
+        await until(pilot, lambda: workspace.is_dirty)
         mine = workspace.document.text
         replace(policy, with_rule(place))
         await until(pilot, lambda: isinstance(pilot.app.screen, Ask))
@@ -100,13 +100,13 @@ async def test_take_theirs_and_undo(place: Path, policy: Path) -> None:
     async with app_for(policy).run_test(size=WIDE) as pilot:
         workspace = await opened(pilot, str(place / "data"))
         await pilot.press("space")
-        await until(pilot, lambda: workspace.dirty)
+        await until(pilot, lambda: workspace.is_dirty)
         mine = workspace.document.text
         replace(policy, with_rule(place))
         await until(pilot, lambda: isinstance(pilot.app.screen, Ask))
         await pilot.press("t")
         await until(pilot, lambda: workspace.document.text == with_rule(place))
-        assert not workspace.dirty
+        assert not workspace.is_dirty
         await until(pilot, lambda: pilot.app.screen is main_screen(pilot))
         await pilot.press("ctrl+z")
         await until(pilot, lambda: workspace.document.text == mine)
@@ -116,7 +116,7 @@ async def test_see_both_and_decide_later(place: Path, policy: Path) -> None:
     async with app_for(policy).run_test(size=WIDE) as pilot:
         workspace = await opened(pilot, str(place / "data"))
         await pilot.press("space")
-        await until(pilot, lambda: workspace.dirty)
+        await until(pilot, lambda: workspace.is_dirty)
         mine = workspace.document.text
         replace(policy, with_rule(place / "empty"))
         await until(pilot, lambda: isinstance(pilot.app.screen, Ask))
@@ -150,7 +150,7 @@ async def test_a_deleted_file_is_told_and_saved_anew(policy: Path) -> None:
         await pilot.press("ctrl+s")
         await until(pilot, policy.exists)
         assert policy.read_text() == POLICY
-        assert not workspace.dirty
+        assert not workspace.is_dirty
 
 
 async def test_a_file_that_never_parsed_is_shown_and_opens_once_mended(place: Path, policy: Path) -> None:
@@ -177,7 +177,7 @@ async def test_merge_what_does_not_collide(place: Path, policy: Path) -> None:
     async with app_for(policy).run_test(size=WIDE) as pilot:
         workspace = await opened(pilot, str(place / "data"))
         await pilot.press("space")
-        await until(pilot, lambda: workspace.dirty)
+        await until(pilot, lambda: workspace.is_dirty)
         replace(policy, with_rule(place / "empty"))
         await until(pilot, lambda: isinstance(pilot.app.screen, Ask))
         await pilot.press("g")
@@ -217,7 +217,7 @@ async def test_both_sides_can_be_copied_aside(place: Path, policy: Path) -> None
     async with app_for(policy).run_test(size=WIDE) as pilot:
         workspace = await opened(pilot, str(place / "data"))
         await pilot.press("space")
-        await until(pilot, lambda: workspace.dirty)
+        await until(pilot, lambda: workspace.is_dirty)
         replace(policy, with_rule(place / "empty"))
         for number, (key, text) in enumerate((("o", with_rule(place / "empty")), ("O", workspace.document.text))):
             await until(pilot, lambda: isinstance(pilot.app.screen, Ask))
@@ -236,7 +236,7 @@ from editor.editing.edits import GrantPath
 from editor.workspace.workspace import Workspace
 
 workspace = Workspace.open(sys.argv[1])
-workspace.keep_drafts()
+workspace.start_recovery()
 workspace.apply(GrantPath(sys.argv[2], frozenset({"read_file"})))
 os._exit(9 if workspace._recovery.flush() else 1)
 """
@@ -258,7 +258,7 @@ async def test_what_a_crash_left_is_offered(place: Path, crashed: Path, key: str
         await until(pilot, lambda: isinstance(pilot.app.screen, Ask))
         assert workspace.document.text == POLICY
         await pilot.press(key)
-        await until(pilot, lambda: workspace.recoverable is None)
-        await until(pilot, lambda: workspace.dirty is recovered)
+        await until(pilot, lambda: workspace.recoverable_draft is None)
+        await until(pilot, lambda: workspace.is_dirty is recovered)
         assert granted(pilot, str(place / "data")) == ({"read_file"} if recovered else set())
         assert crashed.read_text() == POLICY

@@ -118,7 +118,7 @@ async def test_saving(place: Path, policy: Path) -> None:
         # The key of saving does not wait for the edit before it to be carried out: what counts is the end.
         await until(pilot, lambda: workspace.can_undo)
         await pilot.press("ctrl+s")
-        await until(pilot, lambda: not workspace.dirty)
+        await until(pilot, lambda: not workspace.is_dirty)
         assert policy.read_text() == workspace.document.text
         assert "# Programs and libraries." in policy.read_text()
         assert policy.stat().st_mode & 0o777 == 0o640
@@ -130,7 +130,7 @@ async def test_a_symlinked_policy_asks_before_its_target_is_written(place: Path,
     async with app_for(link).run_test(size=WIDE) as pilot:
         workspace = await opened(pilot, str(place / "data"))
         await pilot.press("space")
-        await until(pilot, lambda: workspace.dirty)
+        await until(pilot, lambda: workspace.is_dirty)
         await pilot.press("ctrl+s")
         await until(pilot, lambda: isinstance(pilot.app.screen, Ask))
         await pilot.press("c")
@@ -139,7 +139,7 @@ async def test_a_symlinked_policy_asks_before_its_target_is_written(place: Path,
         await pilot.press("ctrl+s")
         await until(pilot, lambda: isinstance(pilot.app.screen, Ask))
         await pilot.press("w")
-        await until(pilot, lambda: not workspace.dirty)
+        await until(pilot, lambda: not workspace.is_dirty)
         assert policy.read_text() == workspace.document.text
         assert link.is_symlink()
 
@@ -312,7 +312,7 @@ async def test_leaving_with_edits_asks(place: Path, policy: Path, answer: str, s
     async with app_for(policy).run_test(size=WIDE) as pilot:
         workspace = await opened(pilot, str(place / "data"))
         await pilot.press("space")
-        await until(pilot, lambda: workspace.dirty)
+        await until(pilot, lambda: workspace.is_dirty)
         await pilot.press("ctrl+q")
         await until(pilot, lambda: isinstance(pilot.app.screen, Ask))
         await pilot.press(answer)
@@ -334,7 +334,7 @@ async def test_hostile_names_stay_text(place: Path, policy: Path) -> None:
         await until(pilot, lambda: granted(pilot, path) == READ)
         assert told(pilot, "[red]x[bold] \\x1b[31m\\x0a$(reboot) \\u202e")
         await pilot.press("ctrl+s")
-        await until(pilot, lambda: not workspace.dirty)
+        await until(pilot, lambda: not workspace.is_dirty)
     again = Workspace.open(str(policy))
     assert again.rule_at(path) is not None, "what is written means the file with that name"
 
@@ -374,7 +374,7 @@ async def test_a_sample_begins_a_policy_of_ones_own(place: Path) -> None:
         assert main_screen(pilot).query_one(StatusLine).status.file == "downloader-2.toml (new)"
         assert not (place / "downloader-2.toml").exists()
         await pilot.press("space")
-        await until(pilot, lambda: workspace.dirty)
+        await until(pilot, lambda: workspace.is_dirty)
         await pilot.press("ctrl+s")
         await until(pilot, lambda: not workspace.is_new)
         await until(pilot, lambda: main_screen(pilot).query_one(StatusLine).status.file == "downloader-2.toml")

@@ -28,7 +28,7 @@ async def test_exporting_to_a_file_writes_the_draft(place: Path, policy: Path) -
     async with app_for(policy).run_test(size=WIDE) as pilot:
         workspace = await opened(pilot, str(place / "data"))
         await pilot.press("space")
-        await until(pilot, lambda: workspace.dirty)
+        await until(pilot, lambda: workspace.is_dirty)
         screen = await export_dialog(pilot)
         assert screen.query_one("#path", Input).value == str(place / "policy.json")
         await pilot.press("ctrl+s")
@@ -37,7 +37,7 @@ async def test_exporting_to_a_file_writes_the_draft(place: Path, policy: Path) -
         assert str(place / "data") in json.dumps(written)
         assert told(pilot, "Exported landlock-json")
         assert policy.read_text() == POLICY
-        assert workspace.dirty, "exporting is not saving"
+        assert workspace.is_dirty, "exporting is not saving"
 
 
 async def test_an_existing_file_is_only_overwritten_after_asking(place: Path, policy: Path) -> None:

@@ -108,7 +108,7 @@ async def test_the_whole_loop_run_grant_run_again(place: Path, policy: Path) -> 
         assert exit_code(workspace) == 0
         assert made.read_text() == "done\n"
         assert "make_reg" in granted(pilot, str(place / "data"))
-        assert workspace.dirty, "all of that was under the unsaved draft"
+        assert workspace.is_dirty, "all of that was under the unsaved draft"
         assert policy.read_text() == POLICY
 
 
@@ -179,7 +179,7 @@ async def test_an_edit_is_in_the_next_run_without_saving(place: Path, policy: Pa
         await pilot.press("1", "space", "r")  # the run waits for the edit of the key before it
         await until(pilot, partial(another_run_is_over, pilot, workspace, first))
         assert exit_code(workspace) == 0
-        assert workspace.dirty
+        assert workspace.is_dirty
 
 
 async def test_a_command_that_cannot_be_split_or_found(policy: Path) -> None:
@@ -295,7 +295,7 @@ async def test_leaving_with_edits_while_a_command_runs_asks_and_then_ends_it(pla
     async with app_for(policy).run_test(size=WIDE) as pilot:
         workspace = await opened(pilot, str(place / "data"))
         await pilot.press("space")
-        await until(pilot, lambda: workspace.dirty)
+        await until(pilot, lambda: workspace.is_dirty)
         await command(pilot, "sleep 7660")
         await pilot.press("enter")
         await until(pilot, lambda: alive(["sleep 7660"]))

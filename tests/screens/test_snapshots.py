@@ -170,7 +170,7 @@ def test_conflict(snap_compare: Snap, place: Path, size: tuple[int, int]) -> Non
     async def before(pilot: AppPilot) -> None:
         await ready(pilot, place)
         await pilot.press("space")
-        await until(pilot, lambda: workspace_of(pilot).dirty)
+        await until(pilot, lambda: workspace_of(pilot).is_dirty)
         pilot.app.clear_notifications()
         (place / "policy.toml").write_text(_POLICY.replace("site/uploads", "site/incoming"))
         await until(pilot, lambda: isinstance(pilot.app.screen, Ask))
@@ -183,7 +183,7 @@ def test_difference(snap_compare: Snap, place: Path) -> None:
     async def before(pilot: AppPilot) -> None:
         await ready(pilot, place)
         await pilot.press("space")
-        await until(pilot, lambda: workspace_of(pilot).dirty)
+        await until(pilot, lambda: workspace_of(pilot).is_dirty)
         pilot.app.clear_notifications()
         (place / "policy.toml").write_text(_POLICY.replace("site/uploads", "site/incoming"))
         await until(pilot, lambda: isinstance(pilot.app.screen, Ask))

@@ -180,4 +180,4 @@ async def test_a_policy_without_variables_says_how_to_have_one(policy: Path) -> 
         assert "[[variable]]" in str(pilot.app.screen.query_one("#about", Static).visual)
         await pilot.press("r", "i", "d", "enter", "escape")  # nothing of it may do anything, or break
         await until(pilot, lambda: pilot.app.screen is main_screen(pilot))
-        assert not main_screen(pilot).workspace.edited
+        assert not main_screen(pilot).workspace.has_edits

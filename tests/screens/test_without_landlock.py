@@ -32,7 +32,7 @@ async def main():
         await pilot.press("r")
         await until(pilot, lambda: told(pilot, "Nothing can be run under this policy"))
         await pilot.press("ctrl+s")
-        await until(pilot, lambda: not workspace.dirty)
+        await until(pilot, lambda: not workspace.is_dirty)
         print(workspace.kernel.problem)
 
 asyncio.run(main())

@@ -60,15 +60,15 @@ def test_both_files_show_the_composed_policy(files: tuple[str, str], both: tuple
         assert meaning_of(each.whole) == wanted
         assert each.resolved.handled_fs == {"read_file", "read_dir", "execute"}
         assert each.whole.files == files
-        assert each.composed and not each.dirty
+        assert each.is_composed and not each.is_dirty
     assert [each.ref.file for path in both[0].resolved.paths for each in path.refs] == list(files)
 
 
 def test_directory_opens_all_of_its_files(files: tuple[str, str], tmp_path: Path) -> None:
     composition = Composition.open((str(tmp_path),))
     assert tuple(each.path for each in composition.workspaces) == files
-    assert composition.of(files[1]) is composition.workspaces[1]
-    assert composition.of("/other.toml") is None
+    assert composition.workspace_of(files[1]) is composition.workspaces[1]
+    assert composition.workspace_of("/other.toml") is None
     twice = Composition.open((str(tmp_path), files[0]))
     assert len(twice.workspaces) == 2, "one file is one draft"
 
@@ -76,7 +76,7 @@ def test_directory_opens_all_of_its_files(files: tuple[str, str], tmp_path: Path
 def test_edit_of_one_file_updates_the_other(both: tuple[Workspace, Workspace]) -> None:
     system, work = both
     system.apply(GrantPath("/usr", frozenset({"execute"})))
-    assert work.document.text == WORK and not work.edited
+    assert work.document.text == WORK and not work.has_edits
     for each in both:
         rule = each.rule_at("/usr")
         assert rule is not None and rule.rights == {"read_file", "execute"}
@@ -95,7 +95,7 @@ def test_edit_of_one_file_updates_the_other(both: tuple[Workspace, Workspace]) -
 def test_variable_of_one_file_is_used_by_the_other(both: tuple[Workspace, Workspace], files: tuple[str, str]) -> None:
     system, work = both
     Path(files[0]).write_text(SYSTEM.replace('"/home/a"', '"/home/b"'))
-    system.disk_changed()
+    system.reload()
     assert work.rule_at("/home/b/work") is not None
     assert work.rule_at("/home/a/work") is None
     for edit in (RenameVariable("home", "house"), RemoveVariable("home")):
@@ -103,7 +103,7 @@ def test_variable_of_one_file_is_used_by_the_other(both: tuple[Workspace, Worksp
             system.apply(edit)
         with pytest.raises(EditError, match="change it there"):
             work.apply(edit)
-    assert not system.edited
+    assert not system.has_edits
 
 
 def test_variable_removed_on_disk_is_a_problem_until_restored(
@@ -111,12 +111,12 @@ def test_variable_removed_on_disk_is_a_problem_until_restored(
 ) -> None:
     system, work = both
     Path(files[0]).write_text(SYSTEM.replace('"home"', '"house"'))
-    system.disk_changed()
+    system.reload()
     for each in both:
         assert each.problem is not None and each.problem.file == files[1] and each.problem.line == 7
         assert each.rule_at("/home/a/work") is not None, "the last valid policy is shown"
     Path(files[0]).write_text(SYSTEM)
-    system.disk_changed()
+    system.reload()
     assert [each.problem for each in both] == [None, None]
     work.apply(GrantPath("/home/a/work", frozenset({"execute"})))
     assert work.document.text.count("${home}/work") == 1
@@ -129,7 +129,7 @@ def test_variables_from_the_command_line(files: tuple[str, str]) -> None:
     work.apply(SetPathRights("/mine/work", READ))
     assert work.document.text == WORK.replace('["read_file", "write_file"]', '["read_file"]')
     alone = Composition.open((files[1],), variables={"home": ("/mine",)}).workspaces[0]
-    assert not alone.composed
+    assert not alone.is_composed
     assert alone.rule_at("/mine/work") is not None
 
 

@@ -48,7 +48,7 @@ def policy(tmp_path: Path) -> Path:
 @pytest.fixture
 def workspace(policy: Path) -> Iterator[Workspace]:
     opened = Workspace.open(str(policy))
-    opened.keep_drafts()
+    opened.start_recovery()
     yield opened
     opened.close()
 
@@ -70,8 +70,8 @@ from editor.editing.edits import GrantPath
 from editor.workspace.workspace import Workspace
 
 workspace = Workspace.open(sys.argv[1])
-workspace.keep_drafts()
-workspace.adopt_draft()
+workspace.start_recovery()
+workspace.recover_draft()
 for path in sys.argv[2:]:
     workspace.apply(GrantPath(path, frozenset({"read_file"})))
 print(workspace.document.text, end="\\0", flush=True)
@@ -104,13 +104,13 @@ def test_draft_of_a_killed_editor_can_be_recovered(policy: Path, state: Path) ->
     text = crash(policy, state, "/opt", "/srv")
     assert policy.read_text() == OLD
     workspace = Workspace.open(str(policy))
-    workspace.keep_drafts()
+    workspace.start_recovery()
     assert workspace.document.text == OLD, "nothing is recovered without asking"
-    assert workspace.recoverable is not None
-    assert workspace.recoverable.text == text
-    workspace.adopt_draft()
+    assert workspace.recoverable_draft is not None
+    assert workspace.recoverable_draft.text == text
+    workspace.recover_draft()
     assert workspace.document.text == text
-    assert workspace.dirty
+    assert workspace.is_dirty
     assert workspace.conflict is None
     assert workspace.undo() == "recover the unsaved draft"
     assert workspace.document.text == OLD
@@ -135,8 +135,8 @@ def test_file_changed_since_the_crash_is_a_conflict_that_can_be_merged(policy: P
     text = crash(policy, state, "/opt")
     policy.write_text(OLD.replace('"/usr"', '"/usr", "/lib"'))
     workspace = Workspace.open(str(policy))
-    workspace.keep_drafts()
-    workspace.adopt_draft()
+    workspace.start_recovery()
+    workspace.recover_draft()
     assert workspace.document.text == text
     assert workspace.conflict is not None
     workspace.merge()
@@ -148,9 +148,9 @@ def test_file_removed_since_the_crash_can_be_saved_again(policy: Path, state: Pa
     text = crash(policy, state, "/opt")
     policy.unlink()
     workspace = Workspace.open(str(policy))
-    workspace.keep_drafts()
-    workspace.adopt_draft()
-    assert workspace.gone
+    workspace.start_recovery()
+    workspace.recover_draft()
+    assert workspace.is_gone
     workspace.save()
     assert policy.read_text() == text
     workspace.close()
@@ -159,8 +159,8 @@ def test_file_removed_since_the_crash_can_be_saved_again(policy: Path, state: Pa
 def test_discarded_draft_is_deleted(policy: Path, state: Path) -> None:
     crash(policy, state, "/opt")
     workspace = Workspace.open(str(policy))
-    workspace.keep_drafts()
-    workspace.discard_draft()
+    workspace.start_recovery()
+    workspace.discard_recoverable_draft()
     assert files_in(state) == []
     assert workspace.document.text == OLD
     workspace.close()
@@ -169,8 +169,8 @@ def test_discarded_draft_is_deleted(policy: Path, state: Path) -> None:
 def test_draft_equal_to_the_file_is_not_offered(policy: Path, state: Path) -> None:
     policy.write_text(crash(policy, state, "/opt"))
     workspace = Workspace.open(str(policy))
-    workspace.keep_drafts()
-    assert workspace.recoverable is None
+    workspace.start_recovery()
+    assert workspace.recoverable_draft is None
     assert files_in(state) == []
     workspace.close()
 
@@ -197,7 +197,7 @@ def test_draft_is_deleted_when_nothing_is_unsaved(workspace: Workspace, policy: 
     wait_for(lambda: any(each.suffix == ".json" for each in files_in(state)))
     if how == "take_theirs":
         policy.write_text(OLD + "# theirs\n")
-        workspace.disk_changed()
+        workspace.reload()
     getattr(workspace, how)()
     assert files_in(state) == []
     time.sleep(0.5)
@@ -224,18 +224,18 @@ def test_unwritable_state_directory_is_reported_once(
 
     def changed(change: Changes) -> None:
         notified.append(change)
-        if "drafts" in change:
+        if "recovery" in change:
             arrived.set()
 
     workspace.subscribe(changed)
-    workspace.keep_drafts()
+    workspace.start_recovery()
     workspace.apply(GrantPath("/opt", READ))
     assert arrived.wait(DEADLINE_S)
-    assert workspace.drafts_problem.startswith("A crash would lose unsaved edits: ")
-    assert str(tmp_path / "file") in workspace.drafts_problem
+    assert workspace.recovery_problem.startswith("A crash would lose unsaved edits: ")
+    assert str(tmp_path / "file") in workspace.recovery_problem
     workspace.apply(GrantPath("/srv", READ))
     workspace.save()
-    assert sum("drafts" in change for change in notified) == 1
+    assert sum("recovery" in change for change in notified) == 1
     workspace.close()
 
 
@@ -244,9 +244,9 @@ def test_symlink_is_not_accepted_as_the_directory(policy: Path, state: Path, tmp
     state.parent.mkdir(parents=True)
     state.symlink_to(tmp_path / "elsewhere")
     workspace = Workspace.open(str(policy))
-    workspace.keep_drafts()
+    workspace.start_recovery()
     workspace.apply(GrantPath("/opt", READ))
-    wait_for(lambda: workspace.drafts_problem)
+    wait_for(lambda: workspace.recovery_problem)
     assert list((tmp_path / "elsewhere").iterdir()) == []
     workspace.close()
 

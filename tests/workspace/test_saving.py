@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from editor.workspace.saving import (
-    AlreadyThere,
+    AlreadyExists,
     ChangedOnDisk,
     SaveError,
     SymlinkedPolicy,
@@ -256,7 +256,7 @@ def test_read_only_filesystem_is_reported(small_disk: Path) -> None:
 
 
 def test_existing_file_is_overwritten_only_on_request(policy: Path) -> None:
-    with pytest.raises(AlreadyThere, match=r"policy\.toml already exists"):
+    with pytest.raises(AlreadyExists, match=r"policy\.toml already exists"):
         write_new(str(policy), NEW)
     assert policy.read_bytes() == OLD
     write_new(str(policy), NEW, overwrite=True)

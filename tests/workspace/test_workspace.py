@@ -48,7 +48,7 @@ class Opened:
 
 def dirty(workspace: Workspace) -> bool:
     """Read the property in a call: mypy would assume that it cannot have changed."""
-    return workspace.dirty
+    return workspace.is_dirty
 
 
 def is_none(value: object) -> bool:
@@ -87,11 +87,11 @@ def test_paths_that_an_edit_does_not_touch_are_resolved_later(tmp_path: Path) ->
     absent.mkdir()
     workspace.apply(GrantPath(str(other), frozenset({"execute"})))
     assert [each.path for each in workspace.resolved.paths if each.identity is not None] == [str(other)]
-    workspace.look_again()
+    workspace.refresh_if_stale()
     assert all(each.identity is not None for each in workspace.resolved.paths)
     assert workspace.decider.rights_on(str(absent)) == {"read_file"}
     assert changes == [{"document"}] * 2
-    workspace.look_again()
+    workspace.refresh_if_stale()
     assert len(changes) == 2, "nobody is notified if nothing changed"
 
 
@@ -193,7 +193,7 @@ def test_undo_after_saving_makes_the_draft_unsaved_again(opened: Opened) -> None
 
 def test_change_on_disk_is_loaded_if_there_are_no_edits(opened: Opened) -> None:
     opened.path.write_text(THEIRS)
-    opened.workspace.disk_changed()
+    opened.workspace.reload()
     assert opened.workspace.document.text == THEIRS
     assert not dirty(opened.workspace)
     assert opened.notified == [frozenset({"disk", "document"})]
@@ -207,7 +207,7 @@ def test_change_on_disk_with_edits_is_a_conflict(opened: Opened) -> None:
     workspace.apply(GrantPath("/opt", frozenset({"read_file"})))
     mine = workspace.document.text
     opened.path.write_text(THEIRS)
-    workspace.disk_changed()
+    workspace.reload()
     assert workspace.document.text == mine
     assert workspace.conflict is not None
     assert workspace.conflict.theirs == THEIRS
@@ -222,7 +222,7 @@ def test_taking_theirs_can_be_undone(opened: Opened) -> None:
     workspace.apply(GrantPath("/opt", frozenset({"read_file"})))
     mine = workspace.document.text
     opened.path.write_text(THEIRS)
-    workspace.disk_changed()
+    workspace.reload()
     workspace.take_theirs()
     assert workspace.document.text == THEIRS
     assert is_none(workspace.conflict)
@@ -237,14 +237,14 @@ def test_keeping_mine_lets_saving_overwrite_theirs_but_no_later_change(opened: O
     workspace.apply(GrantPath("/opt", frozenset({"read_file"})))
     mine = workspace.document.text
     opened.path.write_text(THEIRS)
-    workspace.disk_changed()
+    workspace.reload()
     workspace.keep_mine()
     assert is_none(workspace.conflict)
     assert dirty(workspace)
     opened.path.write_text(THEIRS + "# once more\n")
     with pytest.raises(ChangedOnDisk):
         workspace.save()
-    workspace.disk_changed()
+    workspace.reload()
     assert workspace.conflict is not None
     workspace.keep_mine()
     workspace.save()
@@ -257,7 +257,7 @@ def test_merge_without_collisions_can_be_undone(opened: Opened) -> None:
     mine = workspace.document.text
     theirs = THEIRS + "# somebody was here\n"
     opened.path.write_text(theirs)
-    workspace.disk_changed()
+    workspace.reload()
     assert workspace.collisions() == ()
     workspace.merge()
     assert is_none(workspace.conflict)
@@ -280,7 +280,7 @@ def test_merge_with_a_collision_needs_a_choice(opened: Opened) -> None:
     workspace.apply(SetPathRights("/usr", frozenset({"read_file"})))
     mine = workspace.document.text
     opened.path.write_text(OLD.replace('"read_dir"]', '"read_dir", "execute"]'))
-    workspace.disk_changed()
+    workspace.reload()
     (collision,) = workspace.collisions()
     assert str(collision.unit) == "/usr"
     with pytest.raises(MergeConflict):
@@ -297,7 +297,7 @@ def test_merge_after_keeping_mine_is_based_on_the_earlier_theirs(opened: Opened)
     workspace = opened.workspace
     workspace.apply(SetPathRights("/usr", frozenset({"read_file"})))
     opened.path.write_text(OLD.replace('"read_dir"]', '"read_dir", "execute"]'))
-    workspace.disk_changed()
+    workspace.reload()
     workspace.keep_mine()
     opened.path.write_text(
         opened.path.read_text()
@@ -307,7 +307,7 @@ allowed_access = ["connect_tcp"]
 port = [443]
 """
     )
-    workspace.disk_changed()
+    workspace.reload()
     assert workspace.collisions() == ()
     workspace.merge()
     assert opened.granted("/usr") == {"read_file"}
@@ -321,12 +321,12 @@ def test_merge_needs_a_conflict_and_texts_that_parse(opened: Opened) -> None:
     workspace.apply(GrantPath("/opt", frozenset({"read_file"})))
     mine = workspace.document.text
     opened.path.write_text(BROKEN)
-    workspace.disk_changed()
+    workspace.reload()
     with pytest.raises(MergeError, match="does not parse"):
         workspace.collisions()
     workspace.keep_mine()
     opened.path.write_text(THEIRS)
-    workspace.disk_changed()
+    workspace.reload()
     with pytest.raises(MergeError, match="before both"):
         workspace.merge()
     assert workspace.document.text == mine
@@ -336,7 +336,7 @@ def test_copies_of_the_losing_side_overwrite_is_none(opened: Opened, tmp_path: P
     opened.path.chmod(0o600)
     victim = tmp_path / "victim"
     (tmp_path / "policy.toml.orig.1").symlink_to(victim)
-    copies = [opened.workspace.keep_copy(text) for text in ("one\n", "two\n")]
+    copies = [opened.workspace.save_copy(text) for text in ("one\n", "two\n")]
     assert copies == [f"{opened.path}.orig", f"{opened.path}.orig.2"]
     assert [Path(copy).read_text() for copy in copies] == ["one\n", "two\n"]
     assert [Path(copy).stat().st_mode & 0o777 for copy in copies] == [0o600, 0o600]
@@ -353,9 +353,9 @@ def test_conflict_ends_when_the_file_changes_back(opened: Opened) -> None:
     workspace = opened.workspace
     workspace.apply(GrantPath("/opt", frozenset({"read_file"})))
     opened.path.write_text(THEIRS)
-    workspace.disk_changed()
+    workspace.reload()
     opened.path.write_text(OLD)
-    workspace.disk_changed()
+    workspace.reload()
     assert is_none(workspace.conflict)
     assert dirty(workspace)
     workspace.save()
@@ -365,7 +365,7 @@ def test_same_edit_on_both_sides_is_not_a_conflict(opened: Opened) -> None:
     workspace = opened.workspace
     workspace.apply(GrantPath("/opt", frozenset({"read_file"})))
     opened.path.write_text(workspace.document.text)
-    workspace.disk_changed()
+    workspace.reload()
     assert is_none(workspace.conflict)
     assert not dirty(workspace)
 
@@ -376,7 +376,7 @@ def test_edit_that_makes_the_draft_equal_to_theirs_ends_the_conflict(opened: Ope
     theirs = workspace.document.text
     workspace.apply(GrantPath("/srv", frozenset({"read_file"})))
     opened.path.write_text(theirs)
-    workspace.disk_changed()
+    workspace.reload()
     assert workspace.conflict is not None
     workspace.undo()
     assert is_none(workspace.conflict)
@@ -386,7 +386,7 @@ def test_edit_that_makes_the_draft_equal_to_theirs_ends_the_conflict(opened: Ope
 def test_file_that_does_not_parse_keeps_the_last_valid_policy(opened: Opened) -> None:
     workspace = opened.workspace
     opened.path.write_text(BROKEN)
-    workspace.disk_changed()
+    workspace.reload()
     assert workspace.document.text == OLD
     assert workspace.problem is not None
     assert workspace.problem.line >= 9
@@ -395,7 +395,7 @@ def test_file_that_does_not_parse_keeps_the_last_valid_policy(opened: Opened) ->
     with pytest.raises(ChangedOnDisk):
         workspace.save()
     opened.path.write_text(THEIRS)
-    workspace.disk_changed()
+    workspace.reload()
     assert is_none(workspace.problem)
     assert workspace.document.text == THEIRS
 
@@ -405,7 +405,7 @@ def test_theirs_cannot_be_taken_if_it_does_not_parse(opened: Opened) -> None:
     workspace.apply(GrantPath("/opt", frozenset({"read_file"})))
     mine = workspace.document.text
     opened.path.write_text(BROKEN)
-    workspace.disk_changed()
+    workspace.reload()
     assert workspace.conflict is not None
     assert workspace.conflict.problem is not None
     with pytest.raises(PolicyError):
@@ -419,7 +419,7 @@ def test_theirs_cannot_be_taken_if_it_does_not_parse(opened: Opened) -> None:
 
 def test_file_that_is_not_utf8_is_a_problem(opened: Opened) -> None:
     opened.path.write_bytes(b"\xff\xfe")
-    opened.workspace.disk_changed()
+    opened.workspace.reload()
     assert opened.workspace.problem is not None
     assert "UTF-8" in str(opened.workspace.problem)
     assert opened.workspace.document.text == OLD
@@ -428,8 +428,8 @@ def test_file_that_is_not_utf8_is_a_problem(opened: Opened) -> None:
 def test_removed_file_can_be_saved_again(opened: Opened) -> None:
     workspace = opened.workspace
     opened.path.unlink()
-    workspace.disk_changed()
-    assert workspace.gone
+    workspace.reload()
+    assert workspace.is_gone
     assert dirty(workspace)
     assert workspace.problem is not None
     assert is_none(workspace.conflict)
@@ -442,9 +442,9 @@ def test_removed_file_can_be_saved_again(opened: Opened) -> None:
 def test_removed_file_that_is_recreated_is_loaded(opened: Opened) -> None:
     workspace = opened.workspace
     opened.path.unlink()
-    workspace.disk_changed()
+    workspace.reload()
     opened.path.write_text(THEIRS)
-    workspace.disk_changed()
+    workspace.reload()
     assert workspace.document.text == THEIRS
     assert is_none(workspace.problem)
     assert not dirty(workspace)
@@ -471,7 +471,7 @@ def test_file_created_meanwhile_is_not_overwritten(tmp_path: Path) -> None:
     with pytest.raises(ChangedOnDisk):
         opened.workspace.save()
     assert opened.path.read_text() == THEIRS
-    opened.workspace.disk_changed()
+    opened.workspace.reload()
     assert opened.workspace.conflict is not None
 
 
@@ -590,9 +590,9 @@ def test_nobody_is_notified_under_the_lock(opened: Opened, change: str) -> None:
         case "undo":
             workspace.undo()
         case "reload a long file":
-            workspace.disk_changed()
-            assert {"reading"} in opened.notified
-            assert not workspace.reading
+            workspace.reload()
+            assert {"reloading"} in opened.notified
+            assert not workspace.is_reloading
         case "compose":
             workspace.compose_with(CompositionContext)
         case "save":

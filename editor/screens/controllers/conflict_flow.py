@@ -120,7 +120,7 @@ async def _merge(view: View, workspace: Workspace, choices: dict[Unit, Side]) ->
 
 async def _copy_aside(view: View, workspace: Workspace, text: str) -> None:
     try:
-        copy = await asyncio.to_thread(workspace.keep_copy, text)
+        copy = await asyncio.to_thread(workspace.save_copy, text)
     except SaveError as error:
         view.show_message(str(error), "error")
     else:

@@ -51,7 +51,7 @@ class Dialogs:
         from editor.screens.variables import VariablesScreen
 
         place = await self._view.ask_on(VariablesScreen(self._files.current, edit, undo))
-        if place is not None and self._files.composition.of(place.file) is not None:
+        if place is not None and self._files.composition.workspace_of(place.file) is not None:
             await self._edits.choose((place.file,))
             self._view.show_line(place.line)
 

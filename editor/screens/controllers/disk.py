@@ -42,8 +42,8 @@ class Disk:
             await self._recover(draft)
 
     async def _recover(self, draft: "Workspace") -> None:
-        await asyncio.to_thread(draft.keep_drafts)
-        left = draft.recoverable
+        await asyncio.to_thread(draft.start_recovery)
+        left = draft.recoverable_draft
         if left is None:
             return
         when = time.strftime("%Y-%m-%d %H:%M", time.localtime(left.written))
@@ -53,10 +53,10 @@ class Disk:
         answer = await self._view.ask(Question("Unsaved edits", text, choices))
         try:
             if answer == "recover":
-                await asyncio.to_thread(draft.adopt_draft)
+                await asyncio.to_thread(draft.recover_draft)
                 self._view.show_message("Recovered the unsaved edits. Undo brings the file's own text back.")
             elif answer == "discard":
-                await asyncio.to_thread(draft.discard_draft)
+                await asyncio.to_thread(draft.discard_recoverable_draft)
         except PolicyError as error:
             self._view.show_message(printable(str(error)), "error")
 
@@ -64,7 +64,7 @@ class Disk:
 
     def follow_reading(self, draft: "Workspace") -> None:
         """Say that a long file is being read again once that has taken a while."""
-        if draft.reading:
+        if draft.is_reloading:
             self._reading.start()
         else:
             self._reading.stop()
@@ -77,8 +77,8 @@ class Disk:
         told_elsewhere = problem is not None and problem.file not in ("", draft.path)  # by the draft of that file
         if "problem" in changes and problem is not None and "saved" not in changes and not told_elsewhere:
             self._view.show_message(f"{printable(str(problem))}. The last good policy is shown.", "error")
-        if "drafts" in changes and draft.drafts_problem:
-            self._view.show_message(draft.drafts_problem, "warning")
+        if "recovery" in changes and draft.recovery_problem:
+            self._view.show_message(draft.recovery_problem, "warning")
 
     async def settle_conflicts(self) -> None:
         """Ask about conflicts that have just come up."""
@@ -110,7 +110,7 @@ class Disk:
         while True:
             if draft.conflict is not None and not await self._settle(draft):
                 return False
-            if not (draft.dirty or draft.is_new or draft.problem):
+            if not (draft.is_dirty or draft.is_new or draft.problem):
                 self._view.show_message("Nothing to save: the file holds this already.", timeout=3)
                 return True
             try:
@@ -122,7 +122,7 @@ class Disk:
                     return False
                 follow = True
             except ChangedOnDisk as changed:
-                await asyncio.to_thread(draft.disk_changed)
+                await asyncio.to_thread(draft.reload)
                 if draft.conflict is not None:
                     continue
                 text = f"{changed}\n\n{printable(str(draft.problem or ''))}"

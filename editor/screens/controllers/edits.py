@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 EditJob = Callable[["Workspace", "EditScope | None"], "Applied"]
-"""An edit of a draft; asked again with a reading where it has several. Runs in a thread."""
+"""An edit of a draft; asked again with a scope where it has several. Runs in a thread."""
 
 # So long after an edit, what is on the screen is settled, and the filesystem may be looked at again.
 _QUIET_S: Final = 0.3
@@ -74,7 +74,7 @@ class Edits:
 
     async def apply(self, *edits: "Edit", files: Iterable[str] = ()) -> None:
         """Carry ``edits`` out as one step of the history, as ``apply_job``."""
-        await self.apply_job(lambda draft, reading: draft.apply(*edits, reading=reading), files)
+        await self.apply_job(lambda draft, scope: draft.apply(*edits, scope=scope), files)
 
     async def apply_job(self, job: EditJob, files: Iterable[str] = (), *, hint: Callable[[], str] = str) -> None:
         """Run an edit as ``run`` does, and report it.
@@ -100,8 +100,8 @@ class Edits:
                 answer = await self._view.ask(shared_path_question(shared))
             if answer not in ("all", "split"):
                 return None
-            reading = cast("EditScope", answer)
-            return await self.run(lambda draft: job(draft, reading), files)
+            scope = cast("EditScope", answer)
+            return await self.run(lambda draft: job(draft, scope), files)
         except EditError as error:
             self._view.show_message(printable(str(error)), "error")
             return None
@@ -109,7 +109,7 @@ class Edits:
     def _report(self, applied: "Applied", hint: str) -> None:
         text = applied.label if applied.changed else f"Nothing to change: {applied.label}"
         text = text[:1].upper() + text[1:]
-        if self._files.current.composed:
+        if self._files.current.is_composed:
             text += f", in {printable(self._files.current.path)}"
         if applied.newly_handled:
             names = ", ".join(in_order(applied.newly_handled))
@@ -150,7 +150,7 @@ class Edits:
 
     def _look_again(self) -> None:
         # Kept, or the task might be collected before it is done.
-        self._look = asyncio.create_task(asyncio.to_thread(self._files.composition.look_again))
+        self._look = asyncio.create_task(asyncio.to_thread(self._files.composition.refresh_if_stale))
 
     def close(self) -> None:
         """Look at the filesystem no more."""

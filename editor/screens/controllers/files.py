@@ -21,7 +21,7 @@ class OpenFiles:
 
     def choose(self, files: Iterable[str]) -> bool:
         """Let edits go to the first open one of ``files``, unless they go to one of them; whether that is another."""
-        drafts = [draft for file in files if (draft := self.composition.of(file)) is not None]
+        drafts = [draft for file in files if (draft := self.composition.workspace_of(file)) is not None]
         if not drafts or self.current in drafts:
             return False
         self.current = drafts[0]
@@ -31,8 +31,8 @@ class OpenFiles:
     def unsaved(self) -> str:
         """What would be lost by leaving, as a sentence; empty where nothing would."""
         unsaved = self.composition.unsaved
-        gone = [printable(each.path) for each in unsaved if each.gone]
-        edited = [printable(each.path) for each in unsaved if not each.gone]
+        gone = [printable(each.path) for each in unsaved if each.is_gone]
+        edited = [printable(each.path) for each in unsaved if not each.is_gone]
         sentences = [f"{' and '.join(gone)} {'is' if len(gone) == 1 else 'are'} gone from disk."] if gone else []
         sentences += (
             [f"{' and '.join(edited)} {'has' if len(edited) == 1 else 'have'} unsaved edits."] if edited else []

@@ -45,12 +45,12 @@ class Gestures:
 
         draft = self._files.current
         # A step on in the only file needs no look at what is there: with thousands of rules, that would be felt.
-        here = rules_here(draft, path) if direction < 0 or draft.composed else ()
+        here = rules_here(draft, path) if direction < 0 or draft.is_composed else ()
         if direction < 0 and not here:
             await self._offer_rule_above(path, None)
             return
         await self._edits.apply_job(
-            lambda draft, reading: draft.step(path, direction, reading),
+            lambda draft, scope: draft.step(path, direction, scope),
             [grant.ref.file for grant in here],
             hint=lambda: self._inherited_hint(path),
         )
@@ -74,14 +74,14 @@ class Gestures:
         right = frozenset({name})
         giving = [grant for grant in here if name in grant.rights]
 
-        def remove(draft: "Workspace", reading: "EditScope | None") -> "Applied":
+        def remove(draft: "Workspace", scope: "EditScope | None") -> "Applied":
             own = dict.fromkeys(grant.path for grant in giving if grant.ref.file == draft.path)
             less = [SetPathRights(each, draft.own_rights(each) - right) for each in own]
-            return draft.apply(*less, reading=reading)
+            return draft.apply(*less, scope=scope)
 
-        def grant(draft: "Workspace", reading: "EditScope | None") -> "Applied":
+        def grant(draft: "Workspace", scope: "EditScope | None") -> "Applied":
             rule = draft.own_rule_at(path)
-            return draft.apply(GrantPath(rule.path if rule is not None else path, right), reading=reading)
+            return draft.apply(GrantPath(rule.path if rule is not None else path, right), scope=scope)
 
         if state.state == "here":
             await self._edits.apply_job(remove, [each.ref.file for each in giving])
@@ -102,7 +102,7 @@ class Gestures:
             return
         grant = grants[0]
         what = name or "What is granted here"
-        of = f" of {printable(grant.ref.file)}" if draft.composed else ""
+        of = f" of {printable(grant.ref.file)}" if draft.is_composed else ""
         text = (
             f"{what} comes from the rule on {printable(grant.path)}, line {grant.ref.line}{of}, and reaches everything "
             f"below it.\n\nNo edit of {printable(path)} can take it away: a rule only ever adds."

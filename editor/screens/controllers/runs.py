@@ -134,12 +134,12 @@ class Runs:
 
         together = self._view.run_panel.accesses
 
-        def grant(draft: "Workspace", reading: "EditScope | None") -> "Applied":
+        def grant(draft: "Workspace", scope: "EditScope | None") -> "Applied":
             try:
                 edits = suggest.grant(access, draft.resolved, rows=together)
             except suggest.CannotGrant as error:
                 raise EditError(str(error)) from error
-            return draft.apply(*edits, reading=reading)
+            return draft.apply(*edits, scope=scope)
 
         await self._edits.apply_job(grant, hint=lambda: "r runs again")
 

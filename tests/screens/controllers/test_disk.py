@@ -42,7 +42,7 @@ async def test_a_conflict_is_decided(files: OpenFiles, view: PlainView, policy: 
     files.current.apply(EDIT)
     mine = files.current.document.text
     policy.write_text(THEIRS)
-    files.current.disk_changed()
+    files.current.reload()
     disk, view.answers = Disk(files, view), [None, "both", answer]
     assert not await disk.save(files.current), "decided later"
     await disk.settle_conflicts()
@@ -54,7 +54,7 @@ async def test_a_conflict_is_decided(files: OpenFiles, view: PlainView, policy: 
 
 async def test_edits_that_a_crash_left_are_offered(files: OpenFiles, view: PlainView, policy: Path) -> None:
     left = files.current
-    left.keep_drafts()
+    left.start_recovery()
     left.apply(EDIT)
     left.close()
     again = OpenFiles(Composition.open([str(policy)]))

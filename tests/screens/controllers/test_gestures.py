@@ -35,7 +35,7 @@ async def test_what_is_inherited_leads_to_its_rule(files: OpenFiles, view: Plain
     await gestures.step("/usr/share", -1)
     assert view.shown == ["/usr", 13]
     assert [question.title for question in view.questions] == ["Inherited"] * 2
-    assert not files.current.edited
+    assert not files.current.has_edits
 
 
 async def test_one_right_on_and_off(files: OpenFiles, view: PlainView, gestures: Gestures, place: Path) -> None:
@@ -50,7 +50,7 @@ async def test_one_right_on_and_off(files: OpenFiles, view: PlainView, gestures:
 
 async def test_ports_and_what_is_handled(files: OpenFiles, view: PlainView, gestures: Gestures) -> None:
     await gestures.add_port("no such port")
-    assert len(view.messages) == 1 and not files.current.edited
+    assert len(view.messages) == 1 and not files.current.has_edits
     await gestures.add_port("443")
     await gestures.toggle_port(443, "bind_tcp")
     assert files.current.own_port_rights(443) == {"connect_tcp", "bind_tcp"}
