@@ -1,7 +1,7 @@
 """Lists of rights in a policy file: how rights are written in one, and how one is changed to stand for others."""
 
 from editor.editing.steps import Bits, ChangeList, Key, Section, Value
-from editor.landlock.rights import Kind, RightSet, in_order, mask_of, stands_for
+from editor.landlock.rights import Kind, RightSet, expand_element, in_order, mask_of
 
 
 def written(rights: RightSet) -> tuple[Value, ...]:
@@ -31,7 +31,7 @@ def rewritten(
     """
     kept: dict[int, RightSet] = {}
     for at, name in enumerate(names):
-        rights = stands_for(name, kind, abi)
+        rights = expand_element(name, kind, abi)
         if rights <= wanted:
             kept[at] = rights
     order = in_order(wanted)

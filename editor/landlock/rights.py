@@ -149,7 +149,7 @@ def named_bits(kind: Kind, mask: int) -> list[str]:
     return [right.name for right in _TABLE if right.kind == kind and mask >> right.bit & 1]
 
 
-def stands_for(written: str, kind: Kind, abi: int | None) -> RightSet:
+def expand_element(written: str, kind: Kind, abi: int | None) -> RightSet:
     """Return the rights that an element of a list of ``kind`` stands for: a right, a group at ``abi``, or a number.
 
     Without an ABI a group stands for nothing.

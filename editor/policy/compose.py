@@ -8,7 +8,7 @@ import os
 from collections.abc import Iterable, Mapping, Sequence
 from typing import NamedTuple, TypeVar
 
-from editor.landlock.rights import Kind, RightSet, in_order, stands_for
+from editor.landlock.rights import Kind, RightSet, expand_element, in_order
 from editor.policy.errors import PolicyError
 from editor.policy.files import format_of, read_text
 from editor.policy.model import Location, PathRule, Policy, PortRule, RulesetTable, Variable
@@ -231,8 +231,8 @@ def _cut(names: Iterable[str], kind: Kind, handled: RightSet, own_abi: int | Non
     """Reduce ``names`` to ``handled`` rights at ``abi``; a group whose meaning would change is replaced by names."""
     written: dict[str, None] = {}
     for name in names:
-        rights = stands_for(name, kind, own_abi)
-        if rights <= handled and stands_for(name, kind, abi) == rights:
+        rights = expand_element(name, kind, own_abi)
+        if rights <= handled and expand_element(name, kind, abi) == rights:
             written[name] = None
         else:
             written.update(dict.fromkeys(in_order(rights & handled)))

@@ -256,9 +256,9 @@ class Run:
         if self._outcome is None:
             how = f"signal {-status}" if status < 0 else f"exit status {status}"
             self._note(f"The tracer ended unexpectedly ({how}); everything that it had started was killed.", found)
-            said = _last_line(self._errors)
-            if said:
-                self._note(said, found)
+            last_error = _last_line(self._errors)
+            if last_error:
+                self._note(last_error, found)
             self._outcome = (_TRACER_LOST, time.monotonic() - self._began, AbiUsed(0, self._request.abi or LATEST_ABI))
         with self._lock:
             os.close(self._control)

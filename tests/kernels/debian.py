@@ -159,7 +159,7 @@ def _unpack_image(package_file: str, image: str) -> None:
                             shutil.copyfileobj(stream, file)
                         found = True
     if not found or unpacking.returncode != 0:
-        raise KernelMissing(f"{os.path.basename(package_file)} holds no kernel image.")
+        raise KernelMissing(f"{os.path.basename(package_file)} contains no kernel image.")
 
 
 class Kernels:

@@ -80,7 +80,7 @@ def compare(accesses: Iterable[Access], log: Log, job: Job) -> Differences:
                 chained.add(row)
     seen = {Seen(call, plain(subject, job), error) for call, subject, error in log.seen if call in compared}
     pairs = {(call, plain(old, job), plain(new, job), error) for call, old, new, error in log.pairs}
-    told = {(call.syscall, call.subject) for call in seen}
+    logged = {(call.syscall, call.subject) for call in seen}
     found: set[Seen] = set()
     missed: set[str] = set()
     for call in seen:
@@ -99,7 +99,7 @@ def compare(accesses: Iterable[Access], log: Log, job: Job) -> Differences:
             missed.add(f"{name} {old} to {new}: {error or 'fine'}")
     extra = set()
     for row, creating in rows.items():
-        if row in found or (creating and (row.syscall, row.subject) in told):
+        if row in found or (creating and (row.syscall, row.subject) in logged):
             continue
         if row in chained and _is_interpreter(row, seen):
             continue

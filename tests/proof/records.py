@@ -90,19 +90,19 @@ def compare(rows: Sequence[Access], denials: Iterable[Denial], rules: Rules) -> 
         fact = _of_record(denial, names)
         if fact not in event:
             event.append(fact)
-    untold: Counter[Fact] = Counter()  # rows that no record was found for yet
+    unrecorded: Counter[Fact] = Counter()  # rows that no record was found for yet
     moving: set[Fact] = set()
     for access in rows:
         fact = _of_row(access)
-        untold[fact] += access.times
+        unrecorded[fact] += access.times
         if "refer" in access.rights:
             moving.add(fact)
     # First the exact matches: for the rest, any row with the same place will do.
     unmatched: dict[int, list[Fact]] = {serial: [] for serial in events}
     for serial, event in events.items():
         for fact in event:
-            if untold[fact]:
-                untold[fact] -= 1
+            if unrecorded[fact]:
+                unrecorded[fact] -= 1
             else:
                 unmatched[serial].append(fact)
     # Then one row for each event without one, those with the fewest records first; then the rest.
@@ -111,9 +111,9 @@ def compare(rows: Sequence[Access], denials: Iterable[Denial], rules: Rules) -> 
             for fact in list(unmatched[serial]):
                 if needed and len(unmatched[serial]) < len(events[serial]):
                     break
-                row = _gaining(fact, moving, untold, rules)
+                row = _gaining(fact, moving, unrecorded, rules)
                 if row is not None:
-                    untold[row] -= 1
+                    unrecorded[row] -= 1
                     unmatched[serial].remove(fact)
     unseen = [
         str(fact)
@@ -123,10 +123,10 @@ def compare(rows: Sequence[Access], denials: Iterable[Denial], rules: Rules) -> 
         or fact.syscall not in _BETWEEN
         or fact.blockers != rules.lacking(fact.path or "/")
     ]
-    return Verdict(tuple(unseen), tuple(f"{count} x {fact}" for fact, count in (+untold).items()))
+    return Verdict(tuple(unseen), tuple(f"{count} x {fact}" for fact, count in (+unrecorded).items()))
 
 
-def _gaining(fact: Fact, moving: set[Fact], untold: Counter[Fact], rules: Rules) -> Fact | None:
+def _gaining(fact: Fact, moving: set[Fact], unrecorded: Counter[Fact], rules: Rules) -> Fact | None:
     """Match the row of a file that may not move because it would gain rights.
 
     For its directory, the kernel logs everything that it lacks.
@@ -134,6 +134,6 @@ def _gaining(fact: Fact, moving: set[Fact], untold: Counter[Fact], rules: Rules)
     if fact.blockers != rules.lacking(fact.path or "/"):
         return None
     for row in moving:
-        if untold[row] and row.blockers <= fact.blockers and row[1:] == fact[1:]:
+        if unrecorded[row] and row.blockers <= fact.blockers and row[1:] == fact[1:]:
             return row
     return None

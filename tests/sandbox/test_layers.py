@@ -50,8 +50,8 @@ def test_each_layer_denies_what_it_does_not_grant(top: Path) -> None:
     assert in_b.reason.startswith("layer 1 (first.json): ")
     assert in_a.missing == in_b.missing == {"read_file"}
     assert done.out == "cat\n"
-    told = {denial.path: denial for denial in reader.denials}
-    by_second, by_first = told[str(top / "a" / "text")], told[str(top / "b" / "text")]
+    recorded = {denial.path: denial for denial in reader.denials}
+    by_second, by_first = recorded[str(top / "a" / "text")], recorded[str(top / "b" / "text")]
     assert int(by_second.domain, 16) > int(by_first.domain, 16)  # numbers only grow, so it is the younger domain
     assert all(compare([in_a, in_b], [by_first, by_second]).confirmed)
 

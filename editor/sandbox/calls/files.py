@@ -10,7 +10,7 @@ from types import MappingProxyType
 
 from editor.evaluation.decision import Entry
 from editor.evaluation.refer import make_right, refer_rights
-from editor.landlock.rights import NO_RIGHTS
+from editor.landlock.rights import NO_RIGHTS, RightSet
 from editor.sandbox.calls.attempt import (
     AT_EMPTY_PATH,
     AT_SYMLINK_FOLLOW,
@@ -33,6 +33,14 @@ from editor.sandbox.calls.attempt import (
 from editor.sandbox.calls.paths import AT_FDCWD, Lookup
 
 _O_ACCMODE = 3
+# By access mode; mode 3 opens for ioctl(2) only.
+_OPENING: tuple[RightSet, ...] = (
+    frozenset({"read_file"}),
+    frozenset({"write_file"}),
+    frozenset({"read_file", "write_file"}),
+    NO_RIGHTS,
+)
+_READ_DIRECTORY: RightSet = frozenset({"read_dir"})
 _AT_REMOVEDIR = 0x200
 _O_TMPFILE_BIT = 0o20000000
 _RESOLVE_IN_ROOT = 0x10
@@ -60,11 +68,10 @@ def open_at(caller: Caller, directory: int, path: str, flags: int, *, rooted: bo
         return Attempt(
             "plain", request_without_rights(caller, lookup), reason=reason, cacheable=not lookup.is_process_local
         )
-    access = flags & _O_ACCMODE
-    opening = {0: ("read_file",), 1: ("write_file",), 2: ("read_file", "write_file")}.get(access, ())
+    rights = _OPENING[flags & _O_ACCMODE]
     if flags & _O_TMPFILE_BIT:
         lookup = caller.look_up(directory, path, follow=True, rooted=rooted)
-        return Attempt("open", request_on(caller, lookup, frozenset(opening)))
+        return Attempt("open", request_on(caller, lookup, rights))
     exclusive = os.O_CREAT | os.O_EXCL
     follow = not (flags & os.O_NOFOLLOW or flags & exclusive == exclusive)
     lookup = caller.look_up(directory, path, follow=follow, rooted=rooted)
@@ -72,12 +79,11 @@ def open_at(caller: Caller, directory: int, path: str, flags: int, *, rooted: bo
     if lookup.entry is None and flags & os.O_CREAT and lookup.real_path is not None and not lookup.error:
         requests = (
             request_on_parent(caller, lookup, "make_reg"),
-            request_on(caller, lookup, frozenset(opening), is_new=True),
+            request_on(caller, lookup, rights, is_new=True),
         )
         return Attempt("open", *requests, changed_paths=host_paths(caller, lookup), cacheable=cacheable)
-    rights = frozenset(opening)
     if lookup.is_dir:
-        rights = frozenset({"read_dir"}) if access == 0 else rights
+        rights = _READ_DIRECTORY if flags & _O_ACCMODE == os.O_RDONLY else rights
     elif flags & os.O_TRUNC and lookup.mode is not None and stat.S_ISREG(lookup.mode):
         rights |= {"truncate"}
     if not rights:
@@ -105,9 +111,7 @@ def _creat(caller: Caller, args: Args) -> Attempt:
 
 
 def _open_by_handle(_caller: Caller, args: Args) -> Attempt:
-    access = args[2] & _O_ACCMODE
-    rights = {0: ("read_file",), 1: ("write_file",), 2: ("read_file", "write_file")}.get(access, ())
-    return Attempt("open", AccessRequest(frozenset(rights), error=-1), from_result=True)
+    return Attempt("open", AccessRequest(_OPENING[args[2] & _O_ACCMODE], error=-1), from_result=True)
 
 
 def _truncate(caller: Caller, args: Args) -> Attempt:
@@ -129,6 +133,7 @@ def _ioctl(caller: Caller, args: Args) -> Attempt | None:
 
 
 def make(caller: Caller, directory: int, path: str, right: str) -> Attempt:
+    """Decode a call that creates ``path``, which needs ``right`` on its directory."""
     lookup = caller.look_up(directory, path, follow=False)
     wanted, changed_paths = request_on_parent(caller, lookup, right), host_paths(caller, lookup)
     return Attempt(
@@ -259,8 +264,8 @@ def unrestricted(
     def decode(caller: Caller, args: Args) -> Attempt:
         at = AT_FDCWD if directory is None else signed(args[directory])
         path = caller.read_string(args[position]) if args[position] else ""
-        said = 0 if flags is None else args[flags]
-        following = not said & AT_SYMLINK_NOFOLLOW if follow else bool(said & AT_SYMLINK_FOLLOW)
+        given = 0 if flags is None else args[flags]
+        following = not given & AT_SYMLINK_NOFOLLOW if follow else bool(given & AT_SYMLINK_FOLLOW)
         lookup = caller.look_up(at, path, follow=following) if path else caller.look_up_descriptor(at)
         return Attempt("plain", request_on(caller, lookup, NO_RIGHTS), reason=reason)
 

@@ -53,10 +53,6 @@ class Lookup(NamedTuple):
         return self.entry is not None and stat.S_ISDIR(self.entry.mode)
 
 
-def _entry(status: os.stat_result) -> Entry:
-    return Entry(status.st_mode, (status.st_dev, status.st_ino), status.st_rdev)
-
-
 def _avoided(requested: str) -> Lookup:
     """The result for a path that must not be touched."""
     return Lookup(requested, None, None, None, error=errno.EDEADLK, is_process_local=True)
@@ -229,7 +225,7 @@ class Walker:
             # Continue from the real directory: the way there is known.
             lookup = self._walk_links(view, real_path, process, True)
             return lookup._replace(path=requested, is_process_local=is_process_local or lookup.is_process_local)
-        return Lookup(requested, real_path, parent or "/", _entry(status), is_process_local=is_process_local)
+        return Lookup(requested, real_path, parent or "/", Entry.of(status), is_process_local=is_process_local)
 
     @staticmethod
     def _absent(requested: str, real_path: str, parent: str, error: OSError) -> Lookup:
@@ -240,7 +236,7 @@ class Walker:
             return Lookup(requested, real_path, parent or "/", None, error=error.errno)
         return Lookup(requested, None, None, None, error=error.errno or 0)
 
-    def _look(
+    def _stat_directory(
         self, view: View, real_path: str, parent: str | None, requested: str, *, is_process_local: bool = False
     ) -> Lookup:
         if self.avoids(view, real_path):
@@ -249,7 +245,7 @@ class Walker:
             status = os.stat(view.prefix + real_path)
         except OSError as error:
             return Lookup(requested, None, None, None, error=error.errno or 0)
-        return Lookup(requested, real_path, parent or "/", _entry(status), is_process_local=is_process_local)
+        return Lookup(requested, real_path, parent or "/", Entry.of(status), is_process_local=is_process_local)
 
     def _walk_links(self, view: View, requested: str, process: int, follow: bool) -> Lookup:
         names = [name for name in reversed(requested.split("/")) if name]
@@ -294,15 +290,17 @@ class Walker:
             if names and not stat.S_ISDIR(status.st_mode):
                 return Lookup(requested, None, None, None, error=errno.ENOTDIR, is_process_local=own_process)
             if not names:
-                return Lookup(requested, real_path, here or "/", _entry(status), is_process_local=own_process)
+                return Lookup(requested, real_path, here or "/", Entry.of(status), is_process_local=own_process)
             here = real_path
-        return self._look(view, here or "/", here.rpartition("/")[0] or "/", requested, is_process_local=own_process)
+        return self._stat_directory(
+            view, here or "/", here.rpartition("/")[0] or "/", requested, is_process_local=own_process
+        )
 
     def _magic_link(self, view: View, link: str, target: str, requested: str) -> Lookup:
         if target.startswith("/") and self.avoids(view, target):
             return _avoided(requested)
         try:
-            entry = _entry(os.stat(view.prefix + link))
+            entry = Entry.of(os.stat(view.prefix + link))
         except OSError as error:
             return Lookup(requested, None, None, None, error=error.errno or 0, is_process_local=True)
         if not target.startswith("/") or target.startswith("/memfd:"):

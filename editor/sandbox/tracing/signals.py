@@ -5,12 +5,12 @@ from collections.abc import Callable
 from types import FrameType
 
 # The terminal sends these to the command; Python itself ignores SIGPIPE and SIGXFSZ.
-_PASSING = (signal.SIGINT, signal.SIGQUIT, signal.SIGTSTP, signal.SIGHUP, signal.SIGTTIN, signal.SIGTTOU)
-_BY_PYTHON = (signal.SIGPIPE, signal.SIGXFSZ)
-_TICKING = signal.SIGALRM
-_CALLING = (signal.SIGIO, signal.SIGTERM)
+_IGNORED = (signal.SIGINT, signal.SIGQUIT, signal.SIGTSTP, signal.SIGHUP, signal.SIGTTIN, signal.SIGTTOU)
+_IGNORED_BY_PYTHON = (signal.SIGPIPE, signal.SIGXFSZ)
+_TIMER = signal.SIGALRM
+_WAKING = (signal.SIGIO, signal.SIGTERM)
 # Its default is to be ignored: a stopped thread ends wait(2), and needs no signal.
-_OF_CHILDREN = signal.SIGCHLD
+_CHILD = signal.SIGCHLD
 
 
 class TracerSignals:
@@ -22,18 +22,18 @@ class TracerSignals:
         self.terminate_requested = False
         """Whether a SIGTERM came."""
         actions: dict[signal.Signals, signal.Handlers | Callable[[int, FrameType | None], None]] = {
-            **dict.fromkeys(_PASSING, signal.SIG_IGN),
-            **dict.fromkeys(_CALLING, self._call),
-            _TICKING: _tick,
-            _OF_CHILDREN: signal.SIG_DFL,
+            **dict.fromkeys(_IGNORED, signal.SIG_IGN),
+            **dict.fromkeys(_WAKING, self._wake),
+            _TIMER: _end_wait,
+            _CHILD: signal.SIG_DFL,
         }
         self._ignored_before = [
             number for number, action in actions.items() if signal.signal(number, action) == signal.SIG_IGN
         ]
-        self._changed = (*_BY_PYTHON, *actions)
-        self._mask_before = signal.pthread_sigmask(signal.SIG_UNBLOCK, (*_CALLING, _TICKING, _OF_CHILDREN))
+        self._changed = (*_IGNORED_BY_PYTHON, *actions)
+        self._mask_before = signal.pthread_sigmask(signal.SIG_UNBLOCK, (*_WAKING, _TIMER, _CHILD))
 
-    def _call(self, number: int, _frame: FrameType | None) -> None:
+    def _wake(self, number: int, _frame: FrameType | None) -> None:
         self.woken = True
         self.terminate_requested = self.terminate_requested or number == signal.SIGTERM
 
@@ -51,5 +51,5 @@ class TracerSignals:
         signal.setitimer(signal.ITIMER_REAL, interval, interval)
 
 
-def _tick(_number: int, _frame: FrameType | None) -> None:
+def _end_wait(_number: int, _frame: FrameType | None) -> None:
     """Do nothing: the signal itself has ended the wait."""

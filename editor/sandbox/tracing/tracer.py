@@ -583,11 +583,11 @@ class Tracer:
         # The runner may lag behind: send what was held back while the pipe was full.
         self.channel.send(self._rows.take_changes())
         try:
-            said = os.read(self._failure_pipe, 4096)
+            failure = os.read(self._failure_pipe, 4096)
         except BlockingIOError:
-            said = b""
-        if said:
-            self.channel.notice(f"The command was not started: {said.decode('utf-8', 'replace')}.")
+            failure = b""
+        if failure:
+            self.channel.notice(f"The command was not started: {failure.decode('utf-8', 'replace')}.")
         if self._audit is not None:
             self._confirm(self._audit)
         elif self._unconfirmed_reason and any(row.access.verdict == "denied" for row in self._rows):

@@ -43,9 +43,9 @@ def matches(access: Access, denial: Denial) -> bool:
         return access.port == (denial.port or 0)  # port 0, any free one, is left out of the record
     if access.object_path is None or denial.path is None:
         return not access.rights or access.object_path is None
-    told = denial.path.removesuffix(" (deleted)")
+    logged = denial.path.removesuffix(" (deleted)")
     # In a chroot the kernel logs the path as the program sees it; a nameless file is logged below its directory.
-    return access.object_path.endswith(told) or told.startswith(access.object_path.rstrip("/") + "/#")
+    return access.object_path.endswith(logged) or logged.startswith(access.object_path.rstrip("/") + "/#")
 
 
 class Comparison(NamedTuple):
@@ -74,11 +74,11 @@ def compare(accesses: Sequence[Access], denials: Iterable[Denial]) -> Comparison
     confirmed = [False] * len(accesses)
     unmatched: list[Denial] = []
     for event in different.values():
-        told = False
+        is_matched = False
         for position, access in enumerate(accesses):
             if access.verdict == "denied" and any(matches(access, denial) for denial in event):
-                confirmed[position] = told = True
-        if not told:
+                confirmed[position] = is_matched = True
+        if not is_matched:
             unmatched += event
     return Comparison(tuple(confirmed), tuple(unmatched))
 

@@ -268,9 +268,9 @@ def test_terminal_input_and_resize() -> None:
 def test_shell_with_job_control() -> None:
     script = "set -m; sleep 100 & kill -STOP %1; sleep 0.2; jobs; bg %1 >/dev/null; kill %1; wait %1; echo status $?"
     done = run(everything(), "bash", "-c", script, pty=True)
-    said = done.output["tty"].decode()
-    assert "Stopped" in said
-    assert "status 143" in said
+    shown = done.output["tty"].decode()
+    assert "Stopped" in shown
+    assert "status 143" in shown
 
 
 def test_command_without_stdin_cannot_reach_our_terminal() -> None:

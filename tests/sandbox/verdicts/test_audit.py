@@ -198,14 +198,14 @@ def test_records_and_rows_match(name: str, workshop: Path, tmp_path: Path) -> No
     assert [row for row, confirmed in zip(denied, found.confirmed, strict=True) if not confirmed] == []
     if name != "diff":
         assert denied, "the policy cuts nothing off"
-    told = Counter[tuple[object, ...]]()
+    reported = Counter[tuple[object, ...]]()
     for row in denied:
         if row.syscall not in _TWO_DIRECTORIES:
             path = (
                 None if row.syscall in ("umount", "umount2") else row.object_path
             )  # recorded by the root of the mount, which is "/"
-            told[expected_blockers(row), path, row.port] += row.times
-    assert told == _events(denials)
+            reported[expected_blockers(row), path, row.port] += row.times
+    assert reported == _events(denials)
 
 
 @pytest.mark.audit
@@ -248,9 +248,9 @@ def test_another_network_namespace_is_reported_as_the_reason(tmp_path: Path) -> 
         report = json.loads(done.stdout)
         assert any(each["verdict"] == "denied" for each in report["accesses"]) == denied
         assert {each["confirmed"] for each in report["accesses"]} == {None}
-        told = [note for note in report["notes"] if "confirmed" in note]
+        reported = [note for note in report["notes"] if "confirmed" in note]
         assert (
-            told
+            reported
             == ["Denials are not confirmed: the kernel sends audit records to the initial network namespace only."][
                 : int(denied)
             ]

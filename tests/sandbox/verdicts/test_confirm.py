@@ -31,9 +31,9 @@ def test_match_requires_the_same_rights_and_object() -> None:
 
 
 def test_comparison_finds_unmatched_rows_and_records() -> None:
-    told, untold = _access(), _access(object_path="/c")
+    recorded, unrecorded = _access(), _access(object_path="/c")
     found = compare(
-        [told, untold], [_denial(1, "read_file"), _denial(2, "read_file"), _denial(3, "read_file", path="/d")]
+        [recorded, unrecorded], [_denial(1, "read_file"), _denial(2, "read_file"), _denial(3, "read_file", path="/d")]
     )
     assert found.confirmed == (True, False)
     assert [denial.path for denial in found.unmatched] == ["/d"]

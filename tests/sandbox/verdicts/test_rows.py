@@ -24,8 +24,8 @@ def test_rows_report_only_changes() -> None:
     assert rows.row_for(_access("/a", pid=8)) is first
     for row in (first, first, second):
         rows.increment(row)
-    told = [json.loads(line) for line in rows.take_changes()]
-    assert [(event["row"], event["access"]["path"], event["access"]["count"]) for event in told] == [
+    changes = [json.loads(line) for line in rows.take_changes()]
+    assert [(event["row"], event["access"]["path"], event["access"]["count"]) for event in changes] == [
         (0, "/a", 2),
         (1, "/b", 1),
     ]
@@ -41,9 +41,9 @@ def test_rows_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
         rows.increment(rows.row_for(_access(f"/{number}")))
     assert len(rows) == 11
     assert rows.overflowed
-    told = [Access.from_json(json.loads(line)["access"]) for line in rows.take_changes()]
-    assert sum(access.times for access in told) == 100
-    assert told[-1].path is None
+    changes = [Access.from_json(json.loads(line)["access"]) for line in rows.take_changes()]
+    assert sum(access.times for access in changes) == 100
+    assert changes[-1].path is None
 
 
 def test_access_survives_json() -> None:
