@@ -65,7 +65,7 @@ def main(words: list[str]) -> int:
 
 
 def _check(files: list[str], options: argparse.Namespace, console: Console) -> int:
-    variables = variables_of(options)
+    variables = variables_of(options.var)
     ignored = frozenset(options.ignore)
     results = []
     unsaved = []

@@ -35,7 +35,7 @@ def main(words: list[str]) -> int:
         options.sample = None
         options.words.insert(0, sample.path)
     paths = (*files_of(options, parser), *options.also)
-    variables = variables_of(options) if options.var else {}
+    variables = variables_of(options.var)
     if not (_is_terminal(sys.stdin) and _is_terminal(sys.stdout)):
         raise UsageError("the screen needs a terminal on standard input and output; other verbs do not.")
     if not os.path.isdir(options.root):

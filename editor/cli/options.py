@@ -6,6 +6,7 @@ Services start through ``paddock run``, so argparse is imported only once there 
 TYPE_CHECKING = False  # typing is loaded later: ``run`` first turns the garbage collector off
 if TYPE_CHECKING:
     import argparse
+    from collections.abc import Sequence
     from typing import NoReturn
 
     from editor.policy.model import Policy
@@ -91,19 +92,20 @@ def add_layer_option(parser: "argparse.ArgumentParser") -> None:
     )
 
 
-def layers_of(options: "argparse.Namespace", parser: "argparse.ArgumentParser") -> tuple[str, ...]:
-    """Return the files of ``--layer``. Raises UsageError when there are more than the kernel allows."""
+def check_layers(options: "argparse.Namespace", parser: "argparse.ArgumentParser") -> None:
+    """Raise UsageError if ``--layer`` makes more layers than the kernel allows."""
     if len(options.layer) >= _MAX_LAYERS:
         parser.error(f"Landlock allows at most {_MAX_LAYERS} layers")
-    return tuple(options.layer)
 
 
-def variables_of(options: "argparse.Namespace") -> dict[str, tuple[str, ...]]:
-    """Return the variables of ``--var``. Raises UsageError."""
+def variables_of(words: "Sequence[str]") -> dict[str, tuple[str, ...]]:
+    """Return the variables in the values of ``--var``. Raises UsageError."""
+    if not words:
+        return {}
     from editor.policy.compose import VariableError, parse_variables  # noqa: PLC0415
 
     try:
-        return parse_variables(options.var)
+        return parse_variables(words)
     except VariableError as error:
         raise UsageError(str(error)) from error
 
@@ -112,7 +114,7 @@ def load_policy(file: str, options: "argparse.Namespace") -> "Policy":
     """Load ``file``, or all policies of a directory, with ``--with`` and ``--var`` applied. Raises PolicyError."""
     from editor.policy.compose import load  # noqa: PLC0415
 
-    return load((file, *options.also), variables_of(options))
+    return load((file, *options.also), variables_of(options.var))
 
 
 def files_of(options: "argparse.Namespace", parser: "argparse.ArgumentParser", following: int = 0) -> list[str]:

@@ -12,7 +12,7 @@ from editor.cli.options import (
     abi_number,
     add_file_options,
     add_layer_option,
-    layers_of,
+    check_layers,
     new_parser,
     one_file_of,
     parse,
@@ -23,9 +23,22 @@ from editor.cli.options import (
 
 TYPE_CHECKING = False  # typing is loaded once the garbage collector is off
 if TYPE_CHECKING:
+    import argparse
+
     from editor.evaluation.resolve import ResolvedPolicy
     from editor.landlock.ruleset import Note
     from editor.policy.model import Policy
+
+
+class _Defaults:
+    """The options of a command line without any, so that it does not need argparse."""
+
+    abi: "int | None" = None
+    require_abi: "int | None" = None
+    quiet = False
+    also: "tuple[str, ...]" = ()
+    var: "tuple[str, ...]" = ()
+    layer: "tuple[str, ...]" = ()
 
 
 def main(words: list[str]) -> int:
@@ -34,35 +47,32 @@ def main(words: list[str]) -> int:
     gc.disable()
     words, command = split_command(words)
     plain = len(words) == 1 and not words[0].startswith("-")
-    file, abi, require_abi, quiet, also, variables, layers = (
-        (words[0], None, None, False, (), {}, ()) if plain else _options_of(words)
-    )
+    file, options = (words[0], _Defaults) if plain else _parse(words)
+    variables = variables_of(options.var)
     if not command:
         raise UsageError("no command given: put it after --", "usage: paddock run [options] FILE -- COMMAND")
     from editor.policy.parse import read_without_locations  # noqa: PLC0415
     from editor.sandbox.launch import Launch, LaunchError, launch  # noqa: PLC0415
 
     warn = _warn
-    above: tuple[Policy, ...] = ()
-    if also or variables or layers or os.path.isdir(file):
+    layers: tuple[Policy, ...] = ()
+    if options.also or options.layer or variables or os.path.isdir(file):
         from editor.policy.compose import load  # noqa: PLC0415
 
-        policy = load((file, *also), variables)
-        above = tuple(load((layer,), variables) for layer in layers)
+        policy = load((file, *options.also), variables)
+        layers = tuple(load((layer,), variables) for layer in options.layer)
         warn = _print_warning
     else:
         policy = read_without_locations(file)
     try:
-        launch(policy, Launch(command, abi, require_abi, above), None if quiet else warn)
+        launch(policy, Launch(command, options.abi, options.require_abi, layers), None if options.quiet else warn)
     except LaunchError as error:  # reported here: under the policy, nothing more can be imported
         sys.stderr.write(f"paddock run: {error}\n")
         return error.status
 
 
-def _options_of(
-    words: list[str],
-) -> tuple[str, int | None, int | None, bool, tuple[str, ...], dict[str, tuple[str, ...]], tuple[str, ...]]:
-    """Return the policy file, ``--abi``, ``--require-abi``, ``--quiet``, ``--with``, ``--var`` and ``--layer``."""
+def _parse(words: list[str]) -> "tuple[str, argparse.Namespace]":
+    """Return the policy file and the options."""
     parser = new_parser(
         "run",
         "[options] FILE -- COMMAND [ARGUMENT]...",
@@ -78,8 +88,8 @@ def _options_of(
     parser.add_argument("--quiet", action="store_true", help="do not warn about what cannot be enforced or granted")
     options = parse(parser, words)
     (file,) = one_file_of(options, parser)
-    also, layers = tuple(options.also), layers_of(options, parser)
-    return file, options.abi, options.require_abi, options.quiet, also, variables_of(options), layers
+    check_layers(options, parser)
+    return file, options
 
 
 def _warn(resolved: "ResolvedPolicy", note: "Note") -> None:

@@ -15,7 +15,7 @@ from editor.cli.options import (
     abi_number,
     add_file_options,
     add_layer_option,
-    layers_of,
+    check_layers,
     new_parser,
     one_file_of,
     parse,
@@ -88,12 +88,13 @@ def main(words: list[str]) -> int:
     (file,) = one_file_of(options, parser)
     if not command:
         parser.error("no command given: put it after --")
+    check_layers(options, parser)
     paths = (file, *options.also)
-    variables = variables_of(options)
+    variables = variables_of(options.var)
     return run_test(
         TestRequest(
             paths, variables, command, options.mode, options.abi, options.timeout, options.format, options.output,
-            layers_of(options, parser), options.max_processes, options.io_uring == "deny",
+            tuple(options.layer), options.max_processes, options.io_uring == "deny",
         )
     )  # fmt: skip
 
