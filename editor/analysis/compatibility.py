@@ -2,10 +2,10 @@
 
 from typing import Any, NamedTuple
 
+from editor.exchange.reference import unknown_to_reference
 from editor.landlock.abi import ABI_VERSIONS, AbiVersion
 from editor.landlock.rights import RIGHTS, RightSet, in_order, listed, rights_of, unnamed
 from editor.policy.model import Policy
-from editor.policy.reference import REFERENCE_ABI
 
 
 class Release(NamedTuple):
@@ -101,28 +101,9 @@ def _level(policy: Policy, version: AbiVersion) -> Level:
 
 
 def _readers(policy: Policy) -> tuple[str, ...]:
-    """Return sentences about other readers of the format that lack a right of ``policy``."""
-    named = {name for table in policy.rulesets for name in (*table.handled_access_fs, *table.handled_access_net)}
-    named |= {name for rule in policy.path_rules for name in rule.allowed_access}
-    named |= {name for port_rule in policy.port_rules for name in port_rule.allowed_access}
-    newer = [name for name in in_order(named & set(RIGHTS)) if RIGHTS[name].abi > REFERENCE_ABI]
-    bits = unnamed(policy.handled_fs | policy.handled_net | policy.scoped)
-    sentences = []
-    if bits:
-        names = listed(bits)
-        sentences.append(
-            f"{names}: not in any ABI that Paddock knows; the kernel is asked when the policy is enforced."
-        )
-        sentences.append("landlockconfig (llconfig, Island) rejects this file: it accepts rights by name only.")
-    if newer:
-        sentences.append(f"landlockconfig (llconfig, Island) rejects this file: it does not know {', '.join(newer)}.")
-    grouped = [
-        name
-        for name in in_order((policy.handled_fs | policy.handled_net) - bits)
-        if RIGHTS[name].abi > REFERENCE_ABI and name not in named
-    ]
-    if grouped and policy.abi is not None and policy.abi > REFERENCE_ABI:
-        sentences.append(
-            f"landlockconfig (llconfig, Island) does not restrict what its groups lack: {', '.join(grouped)}."
-        )
+    """Return sentences about readers of the file that lack a right of ``policy``."""
+    sentences = [loss.message for loss in unknown_to_reference(policy)]
+    if numbers := unnamed(policy.handled_fs | policy.handled_net | policy.scoped):
+        asked = "the kernel is asked when the policy is enforced."
+        sentences.insert(0, f"{listed(numbers)}: not in any ABI that Paddock knows; {asked}")
     return tuple(sentences)

@@ -3,7 +3,8 @@
 from collections.abc import Iterable
 
 from editor.exchange import Exported, Source
-from editor.exchange.spelling import quoted, right_element, unknown_to_reference
+from editor.exchange.reference import unknown_to_reference
+from editor.exchange.spelling import quoted, right_element
 from editor.policy.model import Policy
 
 _WIDTH = 100  # a list that makes a longer line is written one element a line

@@ -1,15 +1,11 @@
-"""What both Landlock Config formats share: strings, comments, and the rights that the reference lacks."""
+"""What both Landlock Config formats share: how strings and rights are written, and comments."""
 
 import unicodedata
 
-from editor.exchange import Loss, Source
-from editor.landlock.rights import RIGHTS, listed, mask_of, unnamed
+from editor.exchange import Source
+from editor.landlock.rights import mask_of
 from editor.policy.locate import locate
-from editor.policy.model import Policy
-from editor.policy.reference import REFERENCE_ABI
 from editor.policy.tree import Node
-
-_REFERENCE_LACKS = frozenset(name for name, right in RIGHTS.items() if right.abi > REFERENCE_ABI)
 
 _SHORT = {"\b": "\\b", "\t": "\\t", "\n": "\\n", "\f": "\\f", "\r": "\\r", '"': '\\"', "\\": "\\\\"}
 # As in editor.escape: characters that move the cursor, or hide or reorder text.
@@ -45,36 +41,6 @@ def right_element(written: str, *, wide: bool) -> str:
     if mask is None:
         return quoted(written, wide=wide)
     return hex(mask) if wide else str(mask)
-
-
-def unknown_to_reference(policy: Policy) -> tuple[Loss, ...]:
-    """Return what the reference implementation lacks of ``policy``; the text keeps all of it."""
-    losses = []
-    written = {name for table in policy.rulesets for name in (*table.handled_access_fs, *table.handled_access_net)}
-    written |= {name for rule in policy.path_rules for name in rule.allowed_access}
-    written |= {name for port_rule in policy.port_rules for name in port_rule.allowed_access}
-    if newer := written & _REFERENCE_LACKS:
-        losses.append(
-            Loss(
-                f"{listed(newer)}: written by kernel name; landlockconfig does not know "
-                f"{'this name' if len(newer) == 1 else 'these names'} yet and rejects the file.",
-                False,
-            )
-        )
-    if bits := unnamed(policy.handled_fs | policy.handled_net | policy.scoped):
-        sentence = f"{listed(bits)}: written as a number; landlockconfig accepts names only and rejects the file."
-        losses.append(Loss(sentence, False))
-    everything = policy.handled_fs | policy.handled_net
-    through_groups = everything & _REFERENCE_LACKS - newer
-    if through_groups and policy.abi is not None and policy.abi > REFERENCE_ABI:
-        losses.append(
-            Loss(
-                f"{listed(through_groups)}: part of a group at abi = {policy.abi}; a launcher that "
-                "knows fewer rights does not restrict it, as on an older kernel.",
-                False,
-            )
-        )
-    return tuple(losses)
 
 
 def count_comments(source: Source) -> int:

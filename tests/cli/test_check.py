@@ -370,7 +370,7 @@ def test_compat_of_an_unnamed_right(files: Path) -> None:
     assert all(level["unrestricted"][-1] == "scope.0x80" for level in report["levels"])
     assert report["readers"] == [
         "scope.0x80: not in any ABI that Paddock knows; the kernel is asked when the policy is enforced.",
-        "landlockconfig (llconfig, Island) rejects this file: it accepts rights by name only.",
+        "scope.0x80: written as a number; landlockconfig (llconfig, Island) accepts names only and rejects the file.",
     ]
     done = paddock("check", "--target-abi", "11", "p.toml", cwd=files)
     assert done.returncode == 1 and "scope.0x80: not in any Landlock ABI up to 11" in done.stdout

@@ -73,5 +73,5 @@ def test_rights_unknown_to_the_reference_are_kept_and_reported(tmp_path: Path) -
     assert done.returncode == 0
     assert json.loads(done.stdout)["netPort"][0]["allowedAccess"] == ["bind_udp"]
     named, grouped = done.stderr.splitlines()
-    assert named.startswith("paddock export: bind_udp: written by kernel name")
+    assert named.startswith("paddock export: bind_udp: landlockconfig (llconfig, Island) does not know it yet")
     assert grouped.startswith("paddock export: resolve_unix: part of a group at abi = 10")

@@ -117,7 +117,7 @@ def test_json_matches_the_schema_except_for_newer_rights(configuration: dict[str
     named = {
         name
         for loss in exported.lost
-        if "written by kernel name" in loss.message
+        if "yet and rejects the file" in loss.message
         for name in NEWER
         if name in loss.message
     }

@@ -12,7 +12,7 @@ from editor.analysis.lint.engine import fixes, lint
 from editor.editing.document import PolicyDocument
 from editor.evaluation.decider import Decider
 from editor.evaluation.resolve import resolve
-from editor.exchange.spelling import unknown_to_reference
+from editor.exchange.reference import unknown_to_reference
 from editor.policy.parse import parse_policy
 from tests.growth import grows_linearly
 
