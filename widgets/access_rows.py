@@ -9,12 +9,12 @@ from widgets.cells import elide_end, fit, fit_end, fit_right, visible, width_of
 from widgets.line_list import LineList, Piece
 
 _COUNT_WIDTH: Final = 5
-_RIGHTS_LEAST: Final = 6
-_RIGHTS_MOST: Final = 26
-_SUBJECT_LEAST: Final = 16
+_MIN_RIGHTS: Final = 6
+_MAX_RIGHTS: Final = 26
+_MIN_SUBJECT: Final = 16
 _PROCESS_WIDTH: Final = 12
 _ERRNO_WIDTH: Final = 7
-_RULE_LEAST: Final = 18
+_MIN_RULE: Final = 18
 # Shown before a row when the table mixes verdicts and has no column for them.
 _LETTERS: Final = {"failed": "f ", "uncontrolled": "u "}
 
@@ -52,17 +52,17 @@ class _Columns(NamedTuple):
 
 def _columns(width: int, rights: int) -> _Columns:
     """Divide ``width`` among the columns: the path first, then errno, process and rule as far as there is room."""
-    rights = max(_RIGHTS_LEAST, min(rights, _RIGHTS_MOST, max(_RIGHTS_LEAST, width // 3)))
+    rights = max(_MIN_RIGHTS, min(rights, _MAX_RIGHTS, max(_MIN_RIGHTS, width // 3)))
     room = width - _COUNT_WIDTH - 2 - rights - 1
     errno = process = rule = 0
-    if room - _ERRNO_WIDTH - 1 >= _SUBJECT_LEAST + 4:
+    if room - _ERRNO_WIDTH - 1 >= _MIN_SUBJECT + 4:
         errno = _ERRNO_WIDTH
         room -= errno + 1
-    if room - _PROCESS_WIDTH - 1 >= _SUBJECT_LEAST + 12:
+    if room - _PROCESS_WIDTH - 1 >= _MIN_SUBJECT + 12:
         process = _PROCESS_WIDTH
         room -= process + 1
-    if room - _RULE_LEAST - 1 >= _SUBJECT_LEAST + 16:
-        rule = max(_RULE_LEAST, (room - 1) * 2 // 5)
+    if room - _MIN_RULE - 1 >= _MIN_SUBJECT + 16:
+        rule = max(_MIN_RULE, (room - 1) * 2 // 5)
         room -= rule + 1
     return _Columns(rights, max(1, room), process, errno, rule)
 
@@ -107,7 +107,7 @@ class AccessRows(LineList):
         self.rows: list[AccessRow] = []
         self._places: dict[Hashable, int] = {}
         self._empty = empty
-        self._widest_rights = _RIGHTS_LEAST
+        self._widest_rights = _MIN_RIGHTS
 
     @property
     def line_count(self) -> int:
@@ -128,7 +128,7 @@ class AccessRows(LineList):
         """Remove all rows; call ``lines_changed`` to show it."""
         self.rows.clear()
         self._places.clear()
-        self._widest_rights = _RIGHTS_LEAST
+        self._widest_rights = _MIN_RIGHTS
 
     @property
     def highlighted(self) -> AccessRow | None:

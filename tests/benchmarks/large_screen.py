@@ -91,7 +91,7 @@ async def _edits(app: _Watched, pilot: AppPilot, file: str) -> list[Row]:
     keys = cycle(["space", "backspace"])  # the next level of rights, and the one before
     badges = {"space": "r--x", "backspace": "r---"}
     name = re.escape(os.path.basename(file))
-    steps, held, rights = [], [], []
+    steps, blocked, rights = [], [], []
     for _ in range(_ROUNDS):
         key = next(keys)
         steps.append(await app.seconds_to(key, rf"\b{name} .*\* {badges[key]}"))
@@ -102,7 +102,7 @@ async def _edits(app: _Watched, pilot: AppPilot, file: str) -> list[Row]:
         def edited(before: object = before) -> bool:
             return workspace.document is not before
 
-        held.append((await _blocked(pilot, lambda: app.press(next(keys)), edited))[0])
+        blocked.append((await _blocked(pilot, lambda: app.press(next(keys)), edited))[0])
     main_screen(pilot).action_show("rights")
     await asyncio.sleep(_REST_S)
     for _ in range(_ROUNDS):
@@ -110,7 +110,11 @@ async def _edits(app: _Watched, pilot: AppPilot, file: str) -> list[Row]:
         mark = r"\[ \]" if rule is not None and "execute" in rule.rights else r"\[x\]"
         rights.append(await app.seconds_to("enter", rf"{mark} execute"))
         await asyncio.sleep(_REST_S)
-    return [_row("key to paint, tree", steps), _row("key to paint, right", rights), _row("screen blocked, edit", held)]
+    return [
+        _row("key to paint, tree", steps),
+        _row("key to paint, right", rights),
+        _row("blocked: edit", blocked),
+    ]
 
 
 async def _reloads(pilot: AppPilot, path: Path) -> list[Row]:
@@ -120,7 +124,7 @@ async def _reloads(pilot: AppPilot, path: Path) -> list[Row]:
         workspace.undo()
     text = workspace.document.text
     whole = text.replace('["read_file"]', '["read_file", "truncate"]')
-    little, much, delays = [], [], []
+    last_line, all_rules, delays = [], [], []
     for number in range(_ROUNDS):
         for changed in (f"{text}# {number}\n", f"{whole}# {number}\n"):
             new_file = path.with_suffix(".new")
@@ -132,14 +136,14 @@ async def _reloads(pilot: AppPilot, path: Path) -> list[Row]:
             def followed(changed: str = changed) -> bool:
                 return workspace.document.text == changed
 
-            held, seconds = await _blocked(pilot, replace, followed)
+            blocked, seconds = await _blocked(pilot, replace, followed)
             # Each of these changes every rule.
-            much.append(held)
+            all_rules.append(blocked)
             delays.append(seconds)
         new_file.write_text(changed + "# more\n")
-        little.append((await _blocked(pilot, replace, lambda: workspace.document.text.endswith("# more\n")))[0])
+        last_line.append((await _blocked(pilot, replace, lambda: workspace.document.text.endswith("# more\n")))[0])
     wait = Row("file change to draft", "acceptable wait", _RELOAD_S, statistics.median(delays), 1.0)
-    return [_row("screen blocked, small", little), _row("screen blocked, all rules", much), wait]
+    return [_row("blocked: small reload", last_line), _row("blocked: full reload", all_rules), wait]
 
 
 def _row(what: str, times: list[float]) -> Row:
