@@ -1,9 +1,9 @@
-"""Carrying out planned changes on the text of a policy."""
+"""Apply planned changes to the text of a policy."""
 
 from collections.abc import Sequence
 
 from editor.editing.edits import EditError
-from editor.editing.splice import OverlapError, Splice, apply_splices, difference, in_order
+from editor.editing.splice import OverlapError, Splice, apply_splices, difference, sort_splices
 from editor.editing.splice_json import JsonSplicer
 from editor.editing.splice_toml import TomlSplicer
 from editor.editing.steps import AddTable, ChangeList, RemoveTable, ReplaceValue, Section, Step
@@ -11,13 +11,13 @@ from editor.policy.locate import Format, Node, locate
 
 
 def apply_steps(text: str, format: Format, root: Node, steps: Sequence[Step]) -> tuple[Splice, ...]:
-    """The splices for ``text``, located as ``root``, that do ``steps``. Raises EditError where that cannot be done."""
+    """Return the splices of ``text``, whose tree is ``root``, that apply ``steps``. Raises EditError if impossible."""
     try:
-        found = in_order(_splices(text, format, root, steps))
+        found = sort_splices(_splices(text, format, root, steps))
         return tuple(difference(*splice) for splice in found)
     except OverlapError:
         pass
-    # Changes inside each other, such as to a table and to the inline array around it: one level after the other.
+    # Nested changes, such as to a table and to the inline array around it: apply one level at a time.
     edited = text
     lists = [step for step in steps if isinstance(step, ChangeList | ReplaceValue)]
     tables = [step for step in steps if isinstance(step, AddTable | RemoveTable)]
@@ -26,9 +26,9 @@ def apply_steps(text: str, format: Format, root: Node, steps: Sequence[Step]) ->
         if level:
             located = locate(edited, format, "")
             try:
-                edited = apply_splices(edited, in_order(_splices(edited, format, located, level)))
+                edited = apply_splices(edited, sort_splices(_splices(edited, format, located, level)))
             except OverlapError as error:
-                raise EditError("This cannot be changed without touching more; edit the text instead.") from error
+                raise EditError("This edit would change unrelated parts of the file; edit the text instead.") from error
     return (difference(0, text, edited),)
 
 

@@ -1,4 +1,4 @@
-"""A policy file as a person edits it: its text, what it means, and edits that change nothing else in it."""
+"""A policy file being edited: its text, its meaning, and edits that change nothing else in it."""
 
 from collections.abc import Sequence
 from typing import NamedTuple
@@ -18,12 +18,12 @@ from editor.policy.model import Policy, Variable
 from editor.policy.outline import Outline, outline_of
 from editor.policy.parse import parse_collecting_errors
 
-# The last version that brought rights before ABI 9; kernels since 6.12 (the first long-term one with it) know it.
+# The last version to add rights before ABI 9; long-term kernels have it since 6.12.
 NEW_POLICY_ABI = 6
 
 
 def new_policy_text(abi: int = NEW_POLICY_ABI, format: Format = "toml") -> str:
-    """The text of a policy that denies everything that Landlock version ``abi`` can deny, to be filled with rules."""
+    """Return a policy without rules that denies everything that Landlock version ``abi`` can deny."""
     keys = KEYS[format]
     handled = [keys.handled_access_fs]
     handled += [keys.handled_access_net] if rights_of("net", abi) else []
@@ -32,13 +32,13 @@ def new_policy_text(abi: int = NEW_POLICY_ABI, format: Format = "toml") -> str:
         members = ",\n".join(f'      "{key}": ["abi.all"]' for key in handled)
         return f'{{\n  "{keys.abi}": {abi},\n  "{keys.ruleset}": [\n    {{\n{members}\n    }}\n  ]\n}}\n'
     lines = [
-        "# Landlock policy. What is handled is denied unless a rule grants it.",
+        "# Landlock policy. Handled rights are denied unless a rule grants them.",
         f"abi = {abi}",
         "",
         "[[ruleset]]",
         *(f'{key} = ["abi.all"]' for key in handled),
         "",
-        "# A rule grants rights on everything beneath its parents:",
+        "# A rule grants rights on its parents and everything beneath them:",
         "#",
         "# [[path_beneath]]",
         '# allowed_access = ["abi.read_execute"]',
@@ -48,22 +48,24 @@ def new_policy_text(abi: int = NEW_POLICY_ABI, format: Format = "toml") -> str:
     return "\n".join(lines)
 
 
-def _with(policy: Policy, variables: tuple[Variable, ...]) -> Policy:
-    """``policy`` with ``variables`` beside its own; those of the command line stand in place of all of their name."""
+def _with_variables(policy: Policy, variables: tuple[Variable, ...]) -> Policy:
+    """Return ``policy`` with ``variables`` added; those of the command line replace all others of the same name."""
     if not variables:
         return policy
-    instead = {each.name: each.literals for each in variables if each.location.file == VAR_OPTION}
+    replaced = {each.name: each.literals for each in variables if each.location.file == VAR_OPTION}
     every = (*policy.variables, *variables)
     return policy._replace(
-        variables=tuple(each._replace(literals=instead[each.name]) if each.name in instead else each for each in every)
+        variables=tuple(
+            each._replace(literals=replaced[each.name]) if each.name in replaced else each for each in every
+        )
     )
 
 
 class PolicyDocument(NamedTuple):
-    """The text of one policy file with its meaning; never changed, an edit makes a new one.
+    """The text of one policy file with its meaning; immutable, an edit returns a new one.
 
-    ``outline`` is where the tables stand in the text. ``given`` are variables of other files that it is
-    composed with, or of the command line: its paths may use them.
+    ``outline`` knows where the tables are in the text. ``given`` are variables that its paths may use: those of other
+    files that it is composed with, and of the command line.
     """
 
     text: str
@@ -83,9 +85,9 @@ class PolicyDocument(NamedTuple):
         near: "PolicyDocument | None" = None,
         given: tuple[Variable, ...] = (),
     ) -> "PolicyDocument":
-        """The document of ``text``; ``file`` is for messages. Raises PolicyError where it is not a valid policy.
+        """Parse ``text``; ``file`` is used in messages. Raises PolicyError if it is not a valid policy.
 
-        ``near`` is a document of a text that has much in common with it: only what differs is read.
+        ``near`` is a document with a similar text: only what differs is parsed.
         """
         if near is not None and (near.file, near.format, near.given) == (file, format, given):
             after = near.reread((difference(0, near.text, text),))
@@ -94,51 +96,52 @@ class PolicyDocument(NamedTuple):
         root = locate(text, format, file)
         policy, problems = parse_collecting_errors(text, file, format, root, references=not given)
         if given and not problems:
-            problems = tuple(variable_problems(_with(policy, given)))
+            problems = tuple(variable_problems(_with_variables(policy, given)))
         if problems:
             raise problems[0]
         return cls(text, file, format, policy, outline_of(text, root), given)
 
     def with_given(self, given: tuple[Variable, ...]) -> "PolicyDocument":
-        """The same text beside other variables. Raises PolicyError where a path uses one that is missing then."""
+        """Return the same text with other given variables. Raises PolicyError if a path uses one that is missing."""
         if given == self.given:
             return self
-        for problem in variable_problems(_with(self.policy, given)):
+        for problem in variable_problems(_with_variables(self.policy, given)):
             raise problem
         return self._replace(given=given)
 
     @property
     def bound(self) -> Policy:
-        """The policy with the variables of other files beside its own."""
-        return _with(self.policy, self.given)
+        """The policy, including the given variables."""
+        return _with_variables(self.policy, self.given)
 
     @property
     def root(self) -> Node:
-        """Where everything stands in the text; found anew each time."""
+        """The tree of the text; computed on each access."""
         return self.outline.root(self.text, self.format)
 
     def reread(self, splices: Sequence[Splice]) -> "PolicyDocument | None":
-        """The document after ``splices``; None where only reading all of it can tell."""
+        """Return the document after ``splices``; None if the whole text has to be parsed."""
         if not any(splice.removed or splice.inserted for splice in splices):
             return self
-        reading = reread(ParsedText(self.text, self.policy, self.outline), self.format, splices)
-        if reading is None:
+        parsed = reread(ParsedText(self.text, self.policy, self.outline), self.format, splices)
+        if parsed is None:
             return None
-        if changes_references(self.policy, reading.policy):
-            given = self.given
-            if variable_problems(_with(reading.policy, given)) if given else not references_are_valid(reading.policy):
+        if changes_references(self.policy, parsed.policy):
+            if self.given and variable_problems(_with_variables(parsed.policy, self.given)):
                 return None
-        return PolicyDocument(reading.text, self.file, self.format, reading.policy, reading.outline, self.given)
+            if not self.given and not references_are_valid(parsed.policy):
+                return None
+        return PolicyDocument(parsed.text, self.file, self.format, parsed.policy, parsed.outline, self.given)
 
     def apply(self, edit: Edit) -> "PolicyDocument":
-        """The document after ``edit``. Raises EditError with a sentence where it cannot be done."""
+        """Return the document after ``edit``. Raises EditError with a sentence if it is impossible."""
         return self.change(edit).after
 
     def change(self, edit: Edit) -> "Change":
-        """What ``edit`` changes; nothing where it holds already.
+        """Apply ``edit`` and return the change, which is empty if the edit has no effect.
 
-        Only the lists and tables that must change are touched. They are parsed, and the meaning of the whole compared
-        to what the edit should lead to. Raises EditError with a sentence where the edit is impossible.
+        Only lists and tables that must change are changed. They are parsed again, and the meaning of the whole is
+        compared with the intended one. Raises EditError with a sentence if the edit is impossible.
         """
         steps = plan(self.bound, edit)
         splices = apply_steps(self.text, self.format, self.root, steps) if steps else ()
@@ -148,24 +151,24 @@ class PolicyDocument(NamedTuple):
             text = apply_splices(self.text, splices)
             after = self.reread(splices) or self.parse(text, self.file, self.format, given=self.given)
         except PolicyError as error:
-            raise EditError(f"This edit would leave a policy that cannot be read: {error.message}.") from error
+            raise EditError(f"This edit would make the policy invalid: {error.message}.") from error
         if not has_intended_effect(self.bound, edit, after.bound):
-            raise EditError("This edit would change more than it says; edit the text instead.")
+            raise EditError("This edit would change more than intended; edit the text instead.")
         return Change(self, after, splices)
 
 
 class Change(NamedTuple):
-    """One edit carried out: the document before and after, and the parts of the text that were replaced."""
+    """One applied edit: the document before and after, and the replaced parts of the text."""
 
     before: PolicyDocument
     after: PolicyDocument
     splices: tuple[Splice, ...]
 
     def inverted(self) -> "Change":
-        """The change back: the same bytes as before."""
+        """Return the change that undoes this one, to the same bytes as before."""
         return Change(self.after, self.before, inverted(self.splices))
 
     @property
     def newly_handled(self) -> RightSet:
-        """What the change restricts everywhere that was not restricted before; see `meaning.newly_handled`."""
+        """The rights and scopes that the change restricts and that were not restricted before."""
         return newly_handled(self.before.policy, self.after.policy)

@@ -1,4 +1,4 @@
-"""What a person can change in a policy, as values; `editor.editing.document` carries them out."""
+"""The edits that a person can make in a policy, as values; `editor.editing.document` applies them."""
 
 import re
 from typing import Literal, NamedTuple
@@ -11,13 +11,13 @@ MAX_PORT = 65535
 
 
 class EditError(ValueError):
-    """An edit that cannot be done; nothing has changed. The message is a sentence for the person who asked for it."""
+    """An impossible edit; nothing has changed. The message is a sentence for the user."""
 
 
 class SetPathRights(NamedTuple):
-    """From now on the rules that name exactly ``path`` give exactly ``rights``; no rights: no rule names it.
+    """Make the rules for exactly ``path`` grant exactly ``rights``; with no rights, remove the path from all rules.
 
-    ``path`` is a path as a person sees it: variables expanded, ``$`` being a dollar.
+    ``path`` is a path, not a template: variables are expanded and ``$`` is a dollar sign.
     """
 
     path: str
@@ -25,44 +25,44 @@ class SetPathRights(NamedTuple):
 
 
 class GrantPath(NamedTuple):
-    """Give ``rights`` on ``path``, beside whatever rules give there already."""
+    """Grant ``rights`` on ``path``, in addition to what rules grant there already."""
 
     path: str
     rights: RightSet
 
 
 class SetPortRights(NamedTuple):
-    """From now on the rules for ``port`` (0 to 65535) give exactly ``rights``; no rights: no rule names it."""
+    """Make the rules for ``port`` (0 to 65535) grant exactly ``rights``; with no rights, remove it from all rules."""
 
     port: int
     rights: RightSet
 
 
 class GrantPort(NamedTuple):
-    """Give ``rights`` on ``port`` (0 to 65535), beside whatever rules give there already."""
+    """Grant ``rights`` on ``port`` (0 to 65535), in addition to what rules grant there already."""
 
     port: int
     rights: RightSet
 
 
 class SetHandled(NamedTuple):
-    """Deny the filesystem or network right ``right`` unless a rule grants it, or stop restricting it."""
+    """Handle the filesystem or network right ``right`` (deny it unless a rule grants it), or stop handling it."""
 
     right: str
     on: bool
 
 
 class SetScope(NamedTuple):
-    """Keep the domain's processes within the scope ``scope``, or no longer."""
+    """Restrict the domain's processes by the scope ``scope``, or stop restricting them."""
 
     scope: str
     on: bool
 
 
 class SetRuleRights(NamedTuple):
-    """From now on the rule ``number`` (from 0, of its section) gives exactly ``rights`` on all that it names.
+    """Make the rule ``number`` (from 0, in its section) grant exactly ``rights`` on all that it names.
 
-    No rights: the rule goes.
+    With no rights, remove the rule.
     """
 
     section: Literal["path_beneath", "net_port"]
@@ -71,7 +71,7 @@ class SetRuleRights(NamedTuple):
 
 
 class RemoveEntry(NamedTuple):
-    """Take the ``entry``th string or port (from 0) out of the rule ``number``; the rule goes with its last one."""
+    """Remove the ``entry``th string or port (from 0) of the rule ``number``, and the rule with its last one."""
 
     section: Literal["path_beneath", "net_port"]
     number: int
@@ -79,27 +79,27 @@ class RemoveEntry(NamedTuple):
 
 
 class ExpandEntry(NamedTuple):
-    """Write the paths that the ``entry``th parent of the rule ``number`` stands for instead of its variables."""
+    """Replace the ``entry``th parent of the rule ``number`` with the paths that its variables expand to."""
 
     number: int
     entry: int
 
 
 class RenameVariable(NamedTuple):
-    """Give the variable ``old`` the name ``new``, wherever it is defined or used."""
+    """Rename the variable ``old`` to ``new`` wherever it is defined or used."""
 
     old: str
     new: str
 
 
 class InlineVariable(NamedTuple):
-    """Write the values of the variable ``name`` wherever it is used, and take its definition away."""
+    """Replace the variable ``name`` with its values wherever it is used, and remove its definition."""
 
     name: str
 
 
 class RemoveVariable(NamedTuple):
-    """Take away the definition of the variable ``name``, which no path uses."""
+    """Remove the definition of the variable ``name``, which no path may use."""
 
     name: str
 
@@ -113,7 +113,7 @@ _NOUNS: dict[Kind, str] = {"fs": "filesystem right", "net": "network right", "sc
 
 
 def kind_of(edit: Edit) -> Kind:
-    """Which kind of rights ``edit`` is about. Raises EditError where its right does not exist."""
+    """Return the kind of rights that ``edit`` is about. Raises EditError if its right does not exist."""
     if isinstance(edit, SetPathRights | GrantPath):
         return "fs"
     if isinstance(edit, SetPortRights | GrantPort):
@@ -128,7 +128,7 @@ def kind_of(edit: Edit) -> Kind:
 
 
 def check(edit: Edit) -> None:
-    """Raise EditError where ``edit`` names something that no policy can hold."""
+    """Raise EditError if ``edit`` names something that no policy can contain."""
     if isinstance(edit, SetHandled):
         if _known(edit.right).kind == "scope":
             raise EditError(f"'{edit.right}' is a scope, not a right that a ruleset handles.")
@@ -148,7 +148,7 @@ def check(edit: Edit) -> None:
     else:
         _check_rights(edit.rights, "net")
         if not 0 <= edit.port <= MAX_PORT:
-            raise EditError(f"{edit.port} is no port: ports are 0 to {MAX_PORT}.")
+            raise EditError(f"{edit.port} is not a port: ports are 0 to {MAX_PORT}.")
 
 
 def _known(name: str) -> Right:
@@ -168,9 +168,9 @@ def _check_path(path: str) -> None:
     if not path:
         raise EditError("An empty path names nothing.")
     if "\0" in path:
-        raise EditError(f"No file can be named '{printable(path)}': a path holds no NUL.")
+        raise EditError(f"'{printable(path)}' is not a path: it contains a NUL.")
     if _SURROGATE.search(path):
         raise EditError(
-            f"'{printable(path)}' is not valid UTF-8, and a policy file can hold nothing else. "
-            "Grant a directory above it instead."
+            f"'{printable(path)}' is not valid UTF-8, which a policy file must be. "
+            "Grant the rights on a directory above it instead."
         )

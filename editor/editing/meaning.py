@@ -1,7 +1,7 @@
-"""What a policy means, without its text: which path and port gets which rights, and what is handled.
+"""The meaning of a policy: the rights on each path and port, and what is handled.
 
-An edit is checked against this: `intended` says on values alone what the edit should lead to, and the edited text,
-parsed anew, must mean the same.
+Edits are checked with this: `intended` computes the meaning that an edit should lead to, and the edited text, parsed
+again, must have the same meaning.
 """
 
 from collections.abc import Container, Iterator, Mapping
@@ -33,7 +33,7 @@ _Entry = TypeVar("_Entry")
 
 
 class Meaning(NamedTuple):
-    """What a policy means. Paths are `path_key` spellings with variables expanded; no entry has an empty set."""
+    """The meaning of a policy. Paths are `path_key`s with variables expanded; no entry is empty."""
 
     paths: Mapping[str, RightSet]
     ports: Mapping[int, RightSet]
@@ -45,9 +45,10 @@ class Meaning(NamedTuple):
 
 
 def meaning_of(policy: Policy, within: Container[str] | None = None) -> Meaning:
-    """The meaning of ``policy``; with ``within``, only of the paths with these keys.
+    """Return the meaning of ``policy``; with ``within``, only for paths with these keys.
 
-    Raises TemplateError only for a policy that ``parse_policy`` would not have made.
+    Raises TemplateError if a path's variables cannot be expanded, which cannot happen for a policy from
+    ``parse_policy``.
     """
     variables = variables_of(policy)
     paths: dict[str, RightSet] = {}
@@ -68,7 +69,7 @@ def meaning_of(policy: Policy, within: Container[str] | None = None) -> Meaning:
 
 
 def variables_of(policy: Policy) -> dict[str, frozenset[str]]:
-    """The literals of each variable, the tables of one name united."""
+    """Return the literals of each variable, combining tables of the same name."""
     gathered: dict[str, set[str]] = {}
     for variable in policy.variables:
         gathered.setdefault(variable.name, set()).update(variable.literals)
@@ -76,9 +77,9 @@ def variables_of(policy: Policy) -> dict[str, frozenset[str]]:
 
 
 def intended(before: Meaning, edit: Edit) -> Meaning:
-    """What a policy that means ``before`` must mean after ``edit``: nothing else changes.
+    """Return the meaning that ``edit`` should turn ``before`` into; nothing else may change.
 
-    In particular handled rights stay handled when their last grant goes; a right that is granted becomes handled.
+    In particular, handled rights stay handled when their last grant is removed, and granted rights become handled.
     """
     if isinstance(edit, SetPathRights | GrantPath):
         key = path_key(edit.path)
@@ -114,7 +115,7 @@ def intended(before: Meaning, edit: Edit) -> Meaning:
 
 
 def intended_of(policy: Policy, edit: Edit, within: Container[str] | None = None) -> Meaning:
-    """As ``intended``, for any edit of ``policy``: also for those about one rule, by its number."""
+    """Like ``intended``, for any edit of ``policy``, including those of one rule by its number."""
     before = meaning_of(policy, within)
     if not isinstance(edit, RuleEdit):
         return intended(before, edit)
@@ -128,21 +129,21 @@ def intended_of(policy: Policy, edit: Edit, within: Container[str] | None = None
 
 
 def has_intended_effect(before: Policy, edit: Edit, after: Policy) -> bool:
-    """Whether ``after`` means what ``edit`` of ``before`` should lead to.
+    """Whether ``after`` has the meaning that ``edit`` should turn ``before`` into.
 
-    A rule that stands in both gives the same to the same paths in both. So paths that no other rule names, nor the
-    edit, cannot differ, and are not compared.
+    A rule that is in both grants the same in both. So paths that are named neither by another rule nor by the edit
+    cannot differ and are not compared.
     """
     within = _touched(before, edit, after)
     return meaning_of(after, within) == intended_of(before, edit, within)
 
 
-# Of so many rules, telling which paths they name takes as long as comparing all paths.
+# With more changed rules than this, comparing all paths is as fast.
 _MANY = 500
 
 
 def _touched(before: Policy, edit: Edit, after: Policy) -> set[str] | None:
-    """The keys of the paths that ``edit`` names, or a rule that stands in only one of the two; None: of all."""
+    """Return the keys of paths named by ``edit`` or by a rule that is in only one of the two; None for all paths."""
     if before.variables != after.variables or isinstance(edit, VariableEdit):
         return None
     pairs = zip_longest(before.path_rules, after.path_rules)
@@ -178,10 +179,10 @@ def _without(entries: tuple[_Entry, ...], at: int) -> tuple[_Entry, ...]:
 
 
 def newly_handled(before: Policy, after: Policy) -> RightSet:
-    """The rights and scopes that ``after`` restricts everywhere and ``before`` did not.
+    """Return the rights and scopes that ``after`` restricts and ``before`` did not.
 
-    Granting a right that was not handled makes it handled, so such a grant also takes the right away everywhere else:
-    callers should tell.
+    Granting a right that was not handled makes it handled, so such a grant also denies the right everywhere else:
+    callers should notify the user.
     """
     return (
         (after.handled_fs - before.handled_fs)

@@ -1,7 +1,7 @@
-"""Three-way merge of a policy, rule by rule: what changed on disk and what changed in the draft, since both were one.
+"""Merge a policy three ways, rule by rule: what changed on disk and in the draft since their common base.
 
-What is merged is the meaning: which path and port gets which rights, and what is handled. The document of one side
-stays as it is, comments and layout too, and the other side's changes are carried out on it as edits.
+What is merged is the meaning: the rights on each path and port, and what is handled. The document of one side is kept,
+with comments and layout, and the other side's changes are applied to it as edits.
 """
 
 from collections.abc import Iterator, Mapping
@@ -19,14 +19,14 @@ Side = Literal["theirs", "mine"]
 
 
 class Frame(NamedTuple):
-    """What rules are written with, and no edit of a rule changes: the ABI that groups mean, and the variables."""
+    """What no edit of a rule changes: the ABI, which groups depend on, and the variables."""
 
     abi: int | None
     variables: Mapping[str, frozenset[str]]
 
 
 class Unit(NamedTuple):
-    """What is decided as one: all rights on a path, all rights on a port, or the frame (whose subject is empty)."""
+    """What is merged as one: all rights on a path, all rights on a port, or the frame (whose subject is empty)."""
 
     kind: Literal["path", "port", "frame"]
     subject: str | int
@@ -38,7 +38,7 @@ class Unit(NamedTuple):
 
 
 class Collision(NamedTuple):
-    """A unit that both sides changed, each in another way. An empty set of rights: no rule names it."""
+    """A unit that both sides changed differently. If a set of rights is empty, no rule names the unit."""
 
     unit: Unit
     base: RightSet | Frame
@@ -47,7 +47,7 @@ class Collision(NamedTuple):
 
 
 def describe_side(value: RightSet | Frame) -> str:
-    """One side of a collision in words."""
+    """Describe one side of a collision in words."""
     if not isinstance(value, Frame):
         return ", ".join(in_order(value)) or "no rule"
     parts = ["no ABI" if value.abi is None else f"ABI {value.abi}"]
@@ -61,18 +61,18 @@ class MergeError(ValueError):
 
 
 class MergeConflict(MergeError):
-    """Both sides changed the same, and nobody has chosen yet."""
+    """Both sides changed the same unit, and no side has been chosen yet."""
 
     def __init__(self, collisions: tuple[Collision, ...]) -> None:
         self.collisions = collisions
-        """What is left to choose."""
+        """The collisions for which a side must be chosen."""
         super().__init__(f"Both sides changed {', '.join(str(each.unit) for each in collisions)}.")
 
 
 def collisions(base: Meaning, theirs: Meaning, mine: Meaning) -> tuple[Collision, ...]:
-    """What both sides changed, each in another way: the frame first, then paths and ports in their order.
+    """Return the units that both sides changed differently: the frame first, then paths and ports in order.
 
-    Handled rights and scopes are on or off: where both sides changed one, they agree.
+    Handled rights and scopes are on or off: if both sides changed one, they agree.
     """
     found = []
     frames = Frame(base.abi, base.variables), Frame(theirs.abi, theirs.variables), Frame(mine.abi, mine.variables)
@@ -92,13 +92,13 @@ def collisions(base: Meaning, theirs: Meaning, mine: Meaning) -> tuple[Collision
 def merge(
     base: PolicyDocument, disk: PolicyDocument, draft: PolicyDocument, choices: Mapping[Unit, Side] | None = None
 ) -> PolicyDocument:
-    """The document that holds what changed from ``base`` to ``disk`` and from ``base`` to ``draft``.
+    """Return a document with the changes from ``base`` to ``disk`` and from ``base`` to ``draft``.
 
-    It is ``disk`` with the draft's changes carried out on it; where the draft has another ABI or other variables, or
-    the file on disk is written so that a change cannot be made, it is the draft with the changes of the disk. A right
-    that a rule of the result grants is handled, also where one side stopped to handle it.
+    It is ``disk`` with the draft's changes applied. If the draft has another ABI or other variables, or the text on
+    disk does not allow a change, it is ``draft`` with the changes of the disk. A right that a rule of the result grants
+    is handled, even if one side stopped handling it.
 
-    ``choices`` decides collisions; raises MergeConflict with those that it leaves open, and MergeError where the result
+    ``choices`` decides collisions. Raises MergeConflict with those that it leaves open, and MergeError if the result
     cannot be written by edits of rules.
     """
     if draft.text in (disk.text, base.text):
@@ -117,7 +117,7 @@ def merge(
         if (meaning.abi, meaning.variables) != (wanted.abi, wanted.variables):
             continue
         try:
-            return _led_to(document, wanted)
+            return _edit_until(document, wanted)
         except EditError as error:
             problem = problem or error
     raise MergeError(f"The two cannot be merged rule by rule. {problem}") from problem
@@ -128,7 +128,7 @@ def _both_changed(base: object, theirs: object, mine: object) -> bool:
 
 
 def _merged(base: Meaning, theirs: Meaning, mine: Meaning, choices: Mapping[Unit, Side]) -> Meaning:
-    """What the result means; every collision is among ``choices``."""
+    """Return the merged meaning; ``choices`` decides every collision."""
     frames = Frame(base.abi, base.variables), Frame(theirs.abi, theirs.variables), Frame(mine.abi, mine.variables)
     if _both_changed(*frames):
         frame = frames[1] if choices[Unit("frame", "")] == "theirs" else frames[2]
@@ -168,20 +168,20 @@ def _merged_set(base: RightSet, theirs: RightSet, mine: RightSet) -> RightSet:
     return (base & theirs & mine) | (theirs - base) | (mine - base)
 
 
-def _led_to(document: PolicyDocument, wanted: Meaning) -> PolicyDocument:
-    """``document`` edited until it means ``wanted``. Raises EditError where that cannot be done."""
+def _edit_until(document: PolicyDocument, wanted: Meaning) -> PolicyDocument:
+    """Edit ``document`` until it means ``wanted``. Raises EditError if that is impossible."""
     for edit in _edits(meaning_of(document.bound), wanted):
         document = document.apply(edit)
     if meaning_of(document.bound) != wanted:
-        raise EditError("It would come to mean something else; edit the text instead.")
+        raise EditError("The result would mean something else; edit the text instead.")
     return document
 
 
 def _edits(now: Meaning, wanted: Meaning) -> Iterator[Edit]:
-    """What leads from ``now`` to ``wanted``.
+    """Yield the edits that lead from ``now`` to ``wanted``.
 
-    What is added comes first: else the policy could be empty on the way, and a right that is granted elsewhere
-    afterwards would be written down as handled for the moment between.
+    Additions come first: otherwise the policy could be empty in between, and a right that is granted elsewhere later
+    would be written as handled.
     """
     for name in in_order((wanted.handled_fs | wanted.handled_net) - (now.handled_fs | now.handled_net)):
         yield SetHandled(name, True)

@@ -1,4 +1,4 @@
-"""From an edit to the steps that carry it out."""
+"""Plan an edit: the steps that apply it."""
 
 from editor.editing.edits import Edit, RuleEdit, SetHandled, SetScope, VariableEdit, check
 from editor.editing.plan_handled import set_handled, set_scope
@@ -9,9 +9,9 @@ from editor.policy.model import Policy
 
 
 def plan(policy: Policy, edit: Edit) -> tuple[Step, ...]:
-    """The changes to the lists and tables of ``policy`` that carry out ``edit``; none where it holds already.
+    """Return the changes to lists and tables of ``policy`` that apply ``edit``; none if it has no effect.
 
-    Raises EditError with a sentence where the edit is impossible or would change more than it says.
+    Raises EditError with a sentence if the edit is impossible or would change more than intended.
     """
     check(edit)
     if isinstance(edit, SetHandled):

@@ -1,4 +1,4 @@
-"""Planning edits of rules: of what a path or port is granted, and of one rule by its number."""
+"""Plan edits of rules: of the rights on a path or port, and of one rule by its number."""
 
 from collections.abc import Iterator
 from typing import NamedTuple
@@ -15,7 +15,7 @@ from editor.editing.edits import (
 )
 from editor.editing.meaning import variables_of
 from editor.editing.plan_handled import add_handled, handled_by
-from editor.editing.rights_list import rewritten, written
+from editor.editing.rights_list import change_rights, written
 from editor.editing.steps import AddTable, ChangeList, Key, RemoveTable, Section, Step, Value
 from editor.escape import printable
 from editor.landlock.rights import NO_RIGHTS, Kind, RightSet, in_order
@@ -24,7 +24,7 @@ from editor.policy.variables import expand, quote
 
 
 def edit_rights(policy: Policy, edit: SetPathRights | GrantPath | SetPortRights | GrantPort) -> tuple[Step, ...]:
-    """Steps that grant rights on a path or port, or set them. Raises EditError where a variable is in the way."""
+    """Return steps that grant or set rights on a path or port. Raises EditError if a variable prevents it."""
     planner = _RulePlanner(policy, kind_of(edit), _Subject.of(policy, edit))
     if isinstance(edit, GrantPath | GrantPort):
         planner.grant(edit.rights)
@@ -34,11 +34,11 @@ def edit_rights(policy: Policy, edit: SetPathRights | GrantPath | SetPortRights 
 
 
 class _Subject(NamedTuple):
-    """What an edit grants on: a path or a port, and how a new entry for it is written."""
+    """What an edit is about: a path or a port, and how a new entry for it is written."""
 
     shown: str
     entry: Value
-    # By rule: the places in its list that mean the subject alone, and whether others mean it among other paths.
+    # By rule: the entries that mean only the subject, and whether others mean it among other paths.
     places: dict[int, tuple[frozenset[int], bool]]
 
     @staticmethod
@@ -71,12 +71,12 @@ class _Subject(NamedTuple):
                     among = True
             if alone or among:
                 places[rule.number] = (frozenset(alone), among)
-        # A path that a variable leads to keeps the variable when it moves to another rule.
+        # A path written with a variable keeps it when it moves to another rule.
         return _Subject(f"'{printable(edit.path)}'", template or quote(key), places)
 
 
 class _RulePlanner:
-    """Plans what happens to the rules of one kind for one subject."""
+    """Plans the changes to the rules of one kind for one subject."""
 
     def __init__(self, policy: Policy, kind: Kind, subject: _Subject) -> None:
         self.policy = policy
@@ -88,7 +88,7 @@ class _RulePlanner:
             policy.path_rules if kind == "fs" else policy.port_rules
         )
         self.steps: list[Step] = []
-        # What each rule will give, to see which rights would stop being handled.
+        # The rights that each rule will grant, to find those that would no longer be handled.
         self.given: dict[int, RightSet] = {rule.number: rule.rights for rule in self.rules}
         self.fixed = NO_RIGHTS.union(
             *(self.rules[number].rights for number, (_, among) in subject.places.items() if among)
@@ -106,21 +106,21 @@ class _RulePlanner:
         return self.rules[number].rights
 
     def grant(self, rights: RightSet) -> None:
-        """Add what is missing and touch nothing else."""
-        missing = rights - self.fixed - self.united(self.own)
+        """Add what is missing and change nothing else."""
+        missing = rights - self.fixed - self.granted_by(self.own)
         if not missing:
             return
         alone = [number for number in self.own if self.is_alone(number)]
         if alone:
-            self.give(alone[0], self.rights(alone[0]) | missing)
+            self.change(alone[0], self.rights(alone[0]) | missing)
         else:
             self.add(missing)
 
     def set(self, rights: RightSet) -> None:
-        """Make the rules that name the subject give exactly ``rights``."""
+        """Make the rules that name the subject grant exactly ``rights``."""
         if not self.fixed <= rights:
             self.refuse_variable(rights)
-        present = self.united(self.own)
+        present = self.granted_by(self.own)
         wanted = (present & rights) | (rights - self.fixed)
         if wanted == present:
             return
@@ -131,40 +131,40 @@ class _RulePlanner:
             for number in self.own:
                 if number != home and number not in kept:
                     self.drop(number)
-            remaining = (self.rights(home) & wanted) | (wanted - self.united(kept))
+            remaining = (self.rights(home) & wanted) | (wanted - self.granted_by(kept))
             if remaining:
-                self.give(home, remaining)
+                self.change(home, remaining)
             else:
                 self.drop(home)
-        elif self.united(kept) == wanted:
+        elif self.granted_by(kept) == wanted:
             for number in self.own:
                 if number not in kept:
                     self.drop(number)
-        else:  # shared with other paths everywhere: gets a rule of its own, or joins one that gives just this
+        else:  # every rule has other paths too: use a separate rule, or one that grants exactly this
             for number in self.own:
                 self.drop(number)
             self.add(wanted)
 
-    def united(self, numbers: list[int]) -> RightSet:
+    def granted_by(self, numbers: list[int]) -> RightSet:
         return NO_RIGHTS.union(*(self.rights(number) for number in numbers))
 
     def refuse_variable(self, rights: RightSet) -> None:
-        """Raise the EditError for rights that come through a template that means several paths."""
+        """Raise the EditError for rights granted through a template that means several paths."""
         kept = ", ".join(in_order(self.fixed - rights))
         for number, (_, among) in self.subject.places.items():
             rule = self.rules[number]
             if among and not rule.rights <= rights:
                 raise EditError(
-                    f"The rule on line {rule.location.line} gives {self.subject.shown} {kept} through a variable that "
-                    "stands for several paths; change the rule or the variable in the text instead."
+                    f"The rule on line {rule.location.line} grants {kept} on {self.subject.shown} through a variable "
+                    "with several values; change the rule or the variable in the text instead."
                 )
 
-    def give(self, number: int, rights: RightSet) -> None:
+    def change(self, number: int, rights: RightSet) -> None:
         """Change the rights of a rule."""
         rule = self.rules[number]
         if rights != rule.rights:
             self.steps.append(
-                rewritten(
+                change_rights(
                     self.section,
                     number,
                     "allowed_access",
@@ -177,7 +177,7 @@ class _RulePlanner:
             self.given[number] = rights
 
     def drop(self, number: int) -> None:
-        """Take the subject out of a rule, and the rule away where nothing is left of it."""
+        """Remove the subject from a rule, and the rule if nothing is left of it."""
         if self.is_alone(number):
             self.steps.append(RemoveTable(self.section, number))
             self.given[number] = NO_RIGHTS
@@ -185,7 +185,7 @@ class _RulePlanner:
             self.steps.append(ChangeList(self.section, number, self.list_key, self.subject.places[number][0], ()))
 
     def add(self, rights: RightSet) -> None:
-        """Name the subject in the rule that gives just ``rights``, or in a new one."""
+        """Add the subject to a rule that grants exactly ``rights``, or to a new one."""
         for number in self.given:
             if self.rights(number) == rights and self.given[number] == rights:
                 entry = (self.size(number), self.subject.entry)
@@ -199,7 +199,7 @@ class _RulePlanner:
         self.given[len(self.rules)] = rights
 
     def keep_handled(self) -> Iterator[Step]:
-        """Steps that keep denied what is no longer handled through a rule: an edit never widens the policy."""
+        """Yield steps that keep handled what rules no longer grant, so that an edit never widens the policy."""
         before = self.policy.handled_fs if self.kind == "fs" else self.policy.handled_net
         listed = NO_RIGHTS.union(*(handled_by(table, self.kind) for table in self.policy.rulesets))
         lost = before - listed - NO_RIGHTS.union(*self.given.values())
@@ -208,7 +208,7 @@ class _RulePlanner:
 
 
 def edit_rule(policy: Policy, edit: RuleEdit) -> Iterator[Step]:
-    """Steps that change one rule, and that keep handled what it no longer grants."""
+    """Yield steps that change one rule and keep handled what it no longer grants."""
     kind = kind_of(edit)
     rules: tuple[PathRule, ...] | tuple[PortRule, ...] = policy.path_rules if kind == "fs" else policy.port_rules
     if not 0 <= edit.number < len(rules):
@@ -221,7 +221,9 @@ def edit_rule(policy: Policy, edit: RuleEdit) -> Iterator[Step]:
         given = edit.rights
         names = rule.allowed_access
         if given:
-            yield rewritten(edit.section, rule.number, "allowed_access", names, kind=kind, abi=policy.abi, wanted=given)
+            yield change_rights(
+                edit.section, rule.number, "allowed_access", names, kind=kind, abi=policy.abi, wanted=given
+            )
         else:
             yield RemoveTable(edit.section, rule.number)
     else:

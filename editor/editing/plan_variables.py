@@ -1,4 +1,4 @@
-"""Planning edits of variables and of the paths that use them."""
+"""Plan edits of variables and of the paths that use them."""
 
 from collections.abc import Iterator
 from itertools import product
@@ -13,7 +13,7 @@ from editor.policy.variables import MAX_PATHS, Reference, expand, parse_template
 
 
 def edit_variable(policy: Policy, edit: VariableEdit) -> Iterator[Step]:
-    """Steps that change a variable. Raises EditError if it does not exist, is in use, or is not this file's."""
+    """Yield steps that change a variable. Raises EditError if it is undefined, in use, or not defined in this file."""
     variables = variables_of(policy)
     if isinstance(edit, ExpandEntry):
         if not 0 <= edit.number < len(policy.path_rules):
@@ -25,13 +25,13 @@ def edit_variable(policy: Policy, edit: VariableEdit) -> Iterator[Step]:
         if not any(isinstance(token, Reference) for token in parse_template(template)):
             return
         written = tuple(quote(path) for path in expand(template, variables))
-        _refuse_nothing(written, template)
+        _check_not_empty(written, template)
         insert = tuple((edit.entry, path) for path in written)
         yield ChangeList("path_beneath", rule.number, "parent", frozenset({edit.entry}), insert)
         return
     name = edit.old if isinstance(edit, RenameVariable) else edit.name
     if name not in variables:
-        raise EditError(f"This policy defines no variable '{printable(name)}'.")
+        raise EditError(f"This policy has no variable '{printable(name)}'.")
     tables = [number for number, variable in enumerate(policy.variables) if variable.name == name]
     for number in tables:
         place = policy.variables[number].location
@@ -46,7 +46,7 @@ def edit_variable(policy: Policy, edit: VariableEdit) -> Iterator[Step]:
         if edit.new == edit.old:
             return
         if edit.new in variables:
-            raise EditError(f"There is a variable '{edit.new}' already; the two would become one.")
+            raise EditError(f"There already is a variable '{edit.new}'; choose another name.")
         yield from (ReplaceValue("variable", number, "name", None, edit.new) for number in tables)
     for rule in policy.path_rules:
         remove: dict[int, tuple[str, ...]] = {}
@@ -54,13 +54,15 @@ def edit_variable(policy: Policy, edit: VariableEdit) -> Iterator[Step]:
             if name not in {token.name for token in parse_template(parent.template) if isinstance(token, Reference)}:
                 continue
             if isinstance(edit, RemoveVariable):
-                raise EditError(f"The path on line {parent.location.line} uses the variable '{name}'.")
+                raise EditError(
+                    f"Cannot remove the variable '{name}': the path on line {parent.location.line} uses it."
+                )
             if isinstance(edit, RenameVariable):
-                (renamed,) = _substituted(parent.template, name, [f"${{{edit.new}}}"])
+                (renamed,) = _substitute(parent.template, name, [f"${{{edit.new}}}"])
                 yield ReplaceValue("path_beneath", rule.number, "parent", at, renamed)
                 continue
-            remove[at] = tuple(_substituted(parent.template, name, sorted(map(quote, variables[name]))))
-            _refuse_nothing(remove[at], parent.template)
+            remove[at] = tuple(_substitute(parent.template, name, sorted(map(quote, variables[name]))))
+            _check_not_empty(remove[at], parent.template)
         if remove:
             insert = tuple((at, text) for at, texts in remove.items() for text in texts)
             yield ChangeList("path_beneath", rule.number, "parent", frozenset(remove), insert)
@@ -68,13 +70,13 @@ def edit_variable(policy: Policy, edit: VariableEdit) -> Iterator[Step]:
         yield from (RemoveTable("variable", number) for number in tables)
 
 
-def _refuse_nothing(written: tuple[str, ...], template: str) -> None:
+def _check_not_empty(written: tuple[str, ...], template: str) -> None:
     if not written:
-        raise EditError(f"'{printable(template)}' stands for no path at all; remove it instead.")
+        raise EditError(f"'{printable(template)}' expands to no path; remove it instead.")
 
 
-def _substituted(template: str, name: str, values: list[str]) -> Iterator[str]:
-    """``template`` with each reference to ``name`` replaced by each of ``values``, which are templates themselves."""
+def _substitute(template: str, name: str, values: list[str]) -> Iterator[str]:
+    """Yield ``template`` with each reference to ``name`` replaced by each of ``values``, which are templates too."""
     choices: list[list[str]] = []
     position = 0
     for token in parse_template(template):
@@ -83,5 +85,5 @@ def _substituted(template: str, name: str, values: list[str]) -> Iterator[str]:
             position = token.position + len(f"${{{name}}}")
     choices.append([template[position:]])
     if len(values) ** (len(choices) // 2) > MAX_PATHS:
-        raise EditError(f"'{printable(template)}' would become more than {MAX_PATHS} paths.")
+        raise EditError(f"'{printable(template)}' would expand to more than {MAX_PATHS} paths.")
     return ("".join(parts) for parts in product(*choices))

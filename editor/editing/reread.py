@@ -1,8 +1,8 @@
-"""A text that differs from one that was read before only here and there: only the tables that differ are read anew.
+"""Parse a text that differs from one parsed before in a few places: only tables that differ are parsed again.
 
-Everything else is as it was, or has moved to another line. That this is what reading the whole text gives rests on one
-thing: tables that are a valid text when they stand alone mean the same between others that are. So what is read anew
-must be valid alone and hold nothing but whole tables; wherever that is not so, there is no short cut.
+Everything else is unchanged, or has moved to another line. The result is the same as parsing the whole text because of
+one fact: tables that are a valid text on their own mean the same among other valid tables. So the changed part must be
+valid on its own and consist of whole tables; otherwise the whole text has to be parsed.
 """
 
 from bisect import bisect_left, bisect_right
@@ -32,22 +32,22 @@ from editor.policy.variables import MAX_PATHS, TemplateError, count_paths, parse
 
 
 class ParsedText(NamedTuple):
-    """What a text says, and where its tables stand."""
+    """A text, its policy, and the outline of its tables."""
 
     text: str
     policy: Policy
     outline: Outline
 
 
-# Each run moves all that is behind it: so many cost about as much as reading all of it once.
+# Each run moves everything after it: with more runs than this, parsing the whole text is as fast.
 _MOST_RUNS = 16
 
 
 def reread(before: ParsedText, format: Format, splices: Sequence[Splice]) -> ParsedText | None:
-    """What the text says that ``splices`` make of that of ``before``.
+    """Return ``before`` after ``splices``.
 
-    None where all of it must be read to know: something else than whole tables changed, or it is no valid policy.
-    Whether the variables that paths use are defined is not looked at, see ``changes_references``.
+    None if the whole text has to be parsed: something else than whole tables changed, or it is not a valid policy.
+    Does not check whether the variables that paths use are defined, see ``changes_references``.
     """
     runs: list[tuple[range, list[Splice]]] = []
     starts = before.outline.starts()
@@ -59,20 +59,20 @@ def reread(before: ParsedText, format: Format, splices: Sequence[Splice]) -> Par
             runs.append((run, [splice]))
     if len(runs) > _MOST_RUNS:
         return None
-    reading = before
-    for run, own in reversed(runs):  # the last one first: the places of the others stay
-        # What is left of tables that went goes with a neighbour.
+    parsed = before
+    for run, own in reversed(runs):  # from the last to the first, so that earlier offsets stay valid
+        # What is left of removed tables is parsed with a neighbour.
         wider = run, range(max(0, run.start - 1), run.stop), range(run.start, min(len(starts), run.stop + 1))
-        tries = (_reread_run(reading, format, blocks, starts[blocks.start], own) for blocks in dict.fromkeys(wider))
+        tries = (_reread_run(parsed, format, blocks, starts[blocks.start], own) for blocks in dict.fromkeys(wider))
         found = next((each for each in tries if each is not None), None)
         if found is None:
             return None
-        reading = found
-    return reading
+        parsed = found
+    return parsed
 
 
 def _touched(starts: list[int], splice: Splice) -> range:
-    """The blocks that ``splice`` changes: where it stands between two, the one behind it."""
+    """Return the blocks that ``splice`` changes; between two, the one after it."""
     first = max(0, bisect_right(starts, splice.start) - 1)
     return range(first, max(first + 1, bisect_left(starts, splice.end)))
 
@@ -80,7 +80,7 @@ def _touched(starts: list[int], splice: Splice) -> range:
 def _reread_run(
     before: ParsedText, format: Format, run: range, start: int, splices: Sequence[Splice]
 ) -> ParsedText | None:
-    """As ``reread``, where all of ``splices`` are inside of the blocks ``run``, which start at ``start``."""
+    """Like ``reread``, for ``splices`` that are all in the blocks ``run``, which start at ``start``."""
     old, blocks = before.policy, before.outline.blocks
     model = blocks[run.start]
     if any(not block.section or block.headed != model.headed for block in blocks[run.start : run.stop]):
@@ -93,7 +93,7 @@ def _reread_run(
         return None
     fresh, policy = alone
     head, prefix = blocks[: run.start], len(framing(model, format)[0])
-    # Places: those read anew count from the start of the run, those behind it moved as its end did.
+    # Locations in the run count from its start; those after it moved as its end did.
     line, column = line_column(text, start)
     placed = _Move(1, line - 1, column - 1 - prefix)
     old_end, new_end = line_column(before.text, end), line_column(text, end + delta)
@@ -110,35 +110,35 @@ def _reread_run(
     whole = policy_of(
         old.file,
         old.abi,
-        variables=_united(old.variables, policy.variables, place(keys.variable), moves),
-        rulesets=_united(old.rulesets, policy.rulesets, place(keys.ruleset), moves),
-        path_rules=_united(old.path_rules, policy.path_rules, place(keys.path_beneath), moves),
-        port_rules=_united(old.port_rules, policy.port_rules, place(keys.net_port), moves),
+        variables=_replace_rows(old.variables, policy.variables, place(keys.variable), moves),
+        rulesets=_replace_rows(old.rulesets, policy.rulesets, place(keys.ruleset), moves),
+        path_rules=_replace_rows(old.path_rules, policy.path_rules, place(keys.path_beneath), moves),
+        port_rules=_replace_rows(old.port_rules, policy.port_rules, place(keys.net_port), moves),
     )
     inline = tuple(_stretched(field, end, delta) for field in before.outline.inline)
     span = Span(before.outline.span.start, before.outline.span.end + delta)
     return ParsedText(text, whole, Outline((*head, *fresh, *blocks[run.stop :]), inline, span))
 
 
-# What stands in for an element behind the run, so that the comma before it is not missing unseen.
+# A placeholder for the element after the run, so that a missing comma before it is noticed.
 _NEXT = "0"
 
 
 def _alone(
-    part: str, format: Format, beside: Outline, run: range, policy: Policy
+    part: str, format: Format, old: Outline, run: range, policy: Policy
 ) -> tuple[tuple[Block, ...], Policy] | None:
-    """The blocks of ``part``, which takes the place of ``run``, and what they say with places and numbers of their own.
+    """Return the blocks and the policy of ``part``, which replaces ``run``; locations and numbers start in it.
 
-    None where it is not a valid text of whole tables alone, or where something is wrong with what it says.
+    None if it is not a valid text of whole tables, or not a valid policy.
     """
-    blocks = beside.blocks
+    blocks = old.blocks
     model = blocks[run.start]
     before, after = framing(model, format)
     follows = run.stop < len(blocks) and bool(blocks[run.stop].section)
     if not model.headed and follows:
         after = _NEXT + after
     elif model.headed and follows and not part.rstrip(" \t").endswith("\n"):
-        return None  # the next header would not stand at the start of a line
+        return None  # the next header would not start a line
     text = f"{before}{part}{after}"
     try:
         root = locate(text, format, policy.file)
@@ -148,23 +148,25 @@ def _alone(
         return None
     outline = outline_of(text, root)
     inside = [block for block in outline.blocks if block.section]
-    taken = {field.key for field in beside.inline} if model.headed else set()
+    taken = {field.key for field in old.inline} if model.headed else set()
     if any(block.headed != model.headed or block.section in taken for block in inside):
-        return None  # another kind of tables, or a section that stands elsewhere in brackets
+        return None  # tables in another notation, or of a section that is in brackets elsewhere
     if sum(block.size for block in inside) != len(part):
-        return None  # it does not begin with a table
-    said, problems = parse_collecting_errors(text, policy.file, format, root, references=False, abi=policy.abi)
-    return None if problems else (tuple(inside), said)
+        return None  # it does not start with a table
+    policy_of_part, problems = parse_collecting_errors(
+        text, policy.file, format, root, references=False, abi=policy.abi
+    )
+    return None if problems else (tuple(inside), policy_of_part)
 
 
 class _OtherShapeError(Exception):
-    """What was read is not the elements of one array."""
+    """The text is not the elements of one array."""
 
 
 def _without_next(root: Node, *, dummy: bool, bracket: int, end: int) -> Node:
-    """``root``, the array that is its only member cut off at ``end``, where what stands in for the next element is.
+    """Return ``root`` with its only member, an array, cut off at ``end``, where the placeholder is.
 
-    Raises _OtherShapeError where it is no array of tables from ``bracket`` to behind ``end``.
+    Raises _OtherShapeError if it is not an array of tables from ``bracket`` to after ``end``.
     """
     match root.fields:
         case (Field(node=Node(kind="array")) as field,) if field.node.span.start == bracket:
@@ -181,7 +183,7 @@ def _without_next(root: Node, *, dummy: bool, bracket: int, end: int) -> Node:
 
 
 def _stretched(field: Field, end: int, delta: int) -> Field:
-    """A member of the top level after everything from ``end`` on moved by ``delta``: it may stand around that."""
+    """Return a top-level member after everything from ``end`` on moved by ``delta``; it may enclose ``end``."""
     if field.key_span.start >= end:
         return moved_field(field, delta)
     start, stop = field.node.span
@@ -190,11 +192,11 @@ def _stretched(field: Field, end: int, delta: int) -> Field:
     return field._replace(node=field.node._replace(span=Span(start, stop + delta)))
 
 
-# Places
+# Locations
 
 
 class _Move(NamedTuple):
-    """What stands on line ``line`` or below goes ``lines`` down, what stands on it ``columns`` to the right as well."""
+    """Moves locations from line ``line`` on down by ``lines``, those on it also right by ``columns``."""
 
     line: int
     lines: int
@@ -206,7 +208,7 @@ class _Move(NamedTuple):
 
 
 class _Place(NamedTuple):
-    """The rows of a section from ``first`` to before ``last``."""
+    """The rows of a section from ``first`` to ``last``, exclusive."""
 
     first: int
     last: int
@@ -215,10 +217,10 @@ class _Place(NamedTuple):
 _Row = TypeVar("_Row", Variable, RulesetTable, PathRule, PortRule)
 
 
-def _united(
+def _replace_rows(
     rows: tuple[_Row, ...], new: tuple[_Row, ...], place: _Place, moves: tuple[_Move, _Move]
 ) -> tuple[_Row, ...]:
-    """``rows`` with ``new`` in their place; ``moves`` are of what is new, and of what stands behind it."""
+    """Return ``rows`` with ``new`` at ``place``; ``moves`` are for the new rows and for those after them."""
     first, last = place
     if not new and first == last == len(rows):
         return rows
@@ -228,7 +230,7 @@ def _united(
 
 
 def _moved_rows(rows: tuple[_Row, ...], move: _Move, numbers: int) -> tuple[_Row, ...]:
-    """``rows`` after ``move``, their numbers counted on by ``numbers``."""
+    """Return ``rows`` after ``move``, with ``numbers`` added to theirs."""
     if not rows or not (numbers or move.lines or (move.columns and rows[0].location.line == move.line)):
         return rows
     return tuple(_moved_row(row, move, numbers) for row in rows)
@@ -251,14 +253,14 @@ def _moved_row(row: _Row, move: _Move, numbers: int) -> _Row:
 
 
 def changes_references(before: Policy, policy: Policy) -> bool:
-    """Whether variables are others in ``policy`` than in ``before``, or paths use some that did not."""
+    """Whether ``policy`` has other variables than ``before``, or new rules that use variables."""
     if policy.variables is not before.variables and policy.variables != before.variables:
         return True
     return any("$" in parent.template for rule in _new_rules(before, policy) for parent in rule.parents)
 
 
 def references_are_valid(policy: Policy) -> bool:
-    """Whether the variables that paths use are defined and not too many, as ``parse_policy`` demands it."""
+    """Whether the variables that paths use are defined and not too many, as ``parse_policy`` requires."""
     defined: dict[str, set[str]] = {}
     for variable in policy.variables:
         defined.setdefault(variable.name, set()).update(variable.literals)

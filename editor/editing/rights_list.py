@@ -1,11 +1,11 @@
-"""Lists of rights in a policy file: how rights are written in one, and how one is changed to stand for others."""
+"""Write lists of rights in a policy file, and change them."""
 
 from editor.editing.steps import Bits, ChangeList, Key, Section, Value
 from editor.landlock.rights import Kind, RightSet, expand_element, in_order, mask_of
 
 
 def written(rights: RightSet) -> tuple[Value, ...]:
-    """``rights`` as elements of a list: names, and numbers where there is none."""
+    """Return ``rights`` as elements of a list: names, or numbers for rights without one."""
     return tuple(map(_value, in_order(rights)))
 
 
@@ -14,7 +14,7 @@ def _value(right: str) -> Value:
     return right if mask is None else Bits(mask)
 
 
-def rewritten(
+def change_rights(
     section: Section,
     number: int,
     key: Key,
@@ -24,10 +24,10 @@ def rewritten(
     abi: int | None,
     wanted: RightSet,
 ) -> ChangeList:
-    """The change of a list of ``names`` that makes it stand for ``wanted``.
+    """Return the change that makes a list of ``names`` mean ``wanted``.
 
-    A group that still holds stays; one that holds no longer is replaced by names. New names go in kernel order before
-    the first name that comes later in it.
+    A group that is still fully wanted is kept; any other is replaced by names. New names are inserted in kernel order,
+    before the first name that follows in it.
     """
     kept: dict[int, RightSet] = {}
     for at, name in enumerate(names):

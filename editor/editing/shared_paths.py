@@ -1,7 +1,7 @@
-"""One path out of several that a variable makes of one string: what an edit of it alone, or of all of them, would be.
+"""Edit one of several paths that one string of a rule expands to.
 
-``parent = ["${home}/mail"]`` with two homes names two paths. A rule gives both the same rights, so that an edit of one
-has two readings: change the rule, for all that it names, or take the one path out of it.
+``parent = ["${home}/mail"]`` with two homes names two paths, and the rule grants both the same rights. So an edit of
+one path has two possible scopes: change the rule for all its paths, or split off the one path.
 """
 
 from typing import Literal, NamedTuple
@@ -13,14 +13,14 @@ from editor.policy.model import Policy, path_key
 from editor.policy.variables import expand
 
 EditScope = Literal["all", "split"]
-"""Change all that the rule names, or split the one path off."""
+"""Change all paths that the rule names, or split off the one path."""
 
 
 class SharedEntry(NamedTuple):
     """A string of a rule that names one path among others.
 
-    ``number`` is the rule's, from 0, ``entry`` the string's place in its list, ``line`` where it stands. ``paths`` are
-    all that the whole rule names, ``rights`` what it gives.
+    ``number`` is that of the rule, from 0, ``entry`` the index of the string in its list, on line ``line``. ``paths``
+    are all that the rule names, ``rights`` those it grants.
     """
 
     number: int
@@ -32,18 +32,18 @@ class SharedEntry(NamedTuple):
 
 
 class SharedPath(EditError):
-    """An edit of a path that a rule names among others, through a variable: it has two readings."""
+    """An edit of a path that a rule names among others, through a variable: its scope must be chosen."""
 
     def __init__(self, path: str, entries: tuple[SharedEntry, ...]) -> None:
         super().__init__(
-            "A variable leads to this path and to others: say whether to change all of them, or only this."
+            "A variable expands to this path and others: choose whether to change all of them or only this one."
         )
         self.path = path
         self.entries = entries
 
 
 def shared_entries(policy: Policy, path: str) -> tuple[SharedEntry, ...]:
-    """The strings of ``policy`` that stand for ``path`` and for other paths beside it."""
+    """Return the strings of ``policy`` that mean ``path`` and other paths."""
     if not policy.variables:
         return ()
     key = path_key(path)
@@ -62,11 +62,11 @@ def shared_entries(policy: Policy, path: str) -> tuple[SharedEntry, ...]:
 
 
 def edits_of(policy: Policy, edit: Edit, scope: EditScope | None) -> tuple[Edit, ...]:
-    """The edits of ``policy`` that carry out ``edit`` in the way of ``scope``.
+    """Return the edits of ``policy`` that apply ``edit`` with ``scope``.
 
-    All: the rules that name the path among others change, and the variable stays. Split: a rule that gives too much
-    gets its paths written out, and then they part; where it gives too little, a rule of its own adds what is missing,
-    and the variable stays. Raises SharedPath where a scope is needed and there is none.
+    "all" changes the rules that name the path among others and keeps the variable. "split" writes out the paths of a
+    rule that grants too much and then changes the one; if a rule grants too little, a separate rule adds what is
+    missing and the variable stays. Raises SharedPath if a scope is needed but not given.
     """
     if not isinstance(edit, SetPathRights | GrantPath):
         return (edit,)
@@ -78,11 +78,11 @@ def edits_of(policy: Policy, edit: Edit, scope: EditScope | None) -> tuple[Edit,
     shared = NO_RIGHTS.union(*(entry.rights for entry in entries))
     wanted = edit.rights | shared if isinstance(edit, GrantPath) else edit.rights
     if scope == "split":
-        # From the last to the first: what is written out moves only what stands behind it.
+        # From the last to the first: expanding an entry moves only what follows it.
         expanded = (ExpandEntry(each.number, each.entry) for each in reversed(entries) if not each.rights <= wanted)
         return (*expanded, edit)
     rules = {entry.number: entry.rights & wanted for entry in entries}
     rules[min(rules)] |= wanted - shared
-    # A rule that goes changes the numbers of those behind it, too.
+    # Removing a rule changes the numbers of those after it.
     changed = (SetRuleRights("path_beneath", number, rules[number]) for number in sorted(rules, reverse=True))
     return (*changed, edit)

@@ -1,4 +1,4 @@
-"""Replacing parts of a text, and only these: what every edit of a policy file comes down to."""
+"""Replace parts of a text, which is what every edit of a policy file amounts to."""
 
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from typing import NamedTuple
@@ -7,7 +7,7 @@ from editor.policy.locate import Span
 
 
 class Splice(NamedTuple):
-    """At the character offset ``start`` of a text, ``inserted`` stands instead of ``removed`` from now on."""
+    """Replaces ``removed`` with ``inserted`` at the character offset ``start`` of a text."""
 
     start: int
     removed: str
@@ -15,12 +15,12 @@ class Splice(NamedTuple):
 
     @property
     def end(self) -> int:
-        """Where the replaced part ends, exclusive, in the text before."""
+        """The end of the replaced part in the old text, exclusive."""
         return self.start + len(self.removed)
 
 
 def apply_splices(text: str, splices: Iterable[Splice]) -> str:
-    """``text`` with ``splices`` carried out: in order of their places, none overlapping another."""
+    """Apply ``splices``, sorted and not overlapping, to ``text``."""
     parts = []
     position = 0
     for splice in splices:
@@ -30,7 +30,7 @@ def apply_splices(text: str, splices: Iterable[Splice]) -> str:
 
 
 def inverted(splices: Iterable[Splice]) -> tuple[Splice, ...]:
-    """The splices that lead back, for the text that ``splices`` made."""
+    """Return the splices that undo ``splices`` in the resulting text."""
     shift = 0
     back = []
     for splice in splices:
@@ -40,7 +40,7 @@ def inverted(splices: Iterable[Splice]) -> tuple[Splice, ...]:
 
 
 def difference(start: int, before: str, after: str) -> Splice:
-    """The splice that makes ``after`` of ``before``, which stands at offset ``start``, without their common ends."""
+    """Return the smallest splice from ``before``, at offset ``start``, to ``after``."""
     shorter = min(len(before), len(after))
     head = _common(before, after, shorter, at_end=False)
     tail = _common(before, after, shorter - head, at_end=True)
@@ -48,9 +48,9 @@ def difference(start: int, before: str, after: str) -> Splice:
 
 
 def _common(first: str, second: str, limit: int, *, at_end: bool) -> int:
-    """How many characters the two have in common at their start (or end), at most ``limit``.
+    """Return how many characters the two have in common at their start (or end), at most ``limit``.
 
-    Halving: each step compares slices in C, where a loop over half a million characters would be felt.
+    A binary search compares slices in C; a loop over half a million characters would be noticeable.
     """
     low, high = 0, limit
     while low < high:
@@ -67,11 +67,11 @@ def _common(first: str, second: str, limit: int, *, at_end: bool) -> int:
 
 
 class OverlapError(Exception):
-    """Two splices want the same part of the text."""
+    """Two splices overlap."""
 
 
-def in_order(splices: Iterable[Splice]) -> tuple[Splice, ...]:
-    """``splices`` sorted by place; deletions that touch become one. Raises OverlapError where others overlap."""
+def sort_splices(splices: Iterable[Splice]) -> tuple[Splice, ...]:
+    """Sort ``splices`` by position and merge overlapping deletions. Raises OverlapError if others overlap."""
     result: list[Splice] = []
     for splice in sorted(
         (each for each in splices if each.removed != each.inserted), key=lambda each: (each.start, each.end)
@@ -95,10 +95,10 @@ def edit_sequence(
     *,
     comma: str,
 ) -> Iterator[Splice]:
-    """Splices that remove and insert elements between brackets, where nothing but blanks stands between elements.
+    """Yield splices that remove and insert elements in brackets, with only blanks and commas between elements.
 
-    ``outer`` covers the brackets, ``insert`` holds (number of the element that it goes before, text), ``comma`` is what
-    separates elements where there is no example in the text. At least one element must be left.
+    ``outer`` covers the brackets, ``insert`` has pairs (index to insert at, text), ``comma`` separates elements if the
+    text has no example. At least one element must be left.
     """
     opening = text[outer.start + 1 : items[0].start] if items else ""
     if len(items) > 1:
@@ -128,12 +128,12 @@ def _deletion(text: str, start: int, end: int) -> Splice:
 
 
 def line_start(text: str, offset: int) -> int:
-    """Where the line that holds ``offset`` starts."""
+    """Return the start of the line that contains ``offset``."""
     return text.rfind("\n", 0, offset) + 1
 
 
 def line_end(text: str, offset: int) -> int:
-    """Where the line that holds ``offset`` ends, its line break not included."""
+    """Return the end of the line that contains ``offset``, excluding its line break."""
     end = text.find("\n", offset)
     if end < 0:
         return len(text)
@@ -141,12 +141,12 @@ def line_end(text: str, offset: int) -> int:
 
 
 def indentation(text: str, offset: int) -> str:
-    """The blanks before ``offset`` in its line where there is nothing else before it; else the line's own."""
+    """Return the indentation of the line of ``offset``, at most up to ``offset``."""
     line = text[line_start(text, offset) : offset]
     return line[: len(line) - len(line.lstrip(" \t"))]
 
 
 def newline_of(text: str) -> str:
-    """The line break that ``text`` uses, by its first one."""
+    """Return the line break that ``text`` uses, judging by its first one."""
     end = text.find("\n")
     return "\r\n" if end > 0 and text[end - 1] == "\r" else "\n"

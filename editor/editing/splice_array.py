@@ -1,25 +1,25 @@
-"""Changing a TOML array that holds comments."""
+"""Edit a TOML array that contains comments."""
 
 import re
 import tomllib
 from collections.abc import Collection, Sequence
 from typing import Any
 
-from editor.editing.splice import Splice, apply_splices, in_order
+from editor.editing.splice import Splice, apply_splices, sort_splices
 from editor.policy.errors import PolicyError
 from editor.policy.locate import Node, locate
 
-# What may stand between an element and the comma behind it.
+# What may be between an element and the comma after it.
 _COMMA = re.compile(r"(?:[ \t\r\n]++|#[^\n]*+)*+,")
 
 
 def edit_array(text: str, remove: Collection[int], insert: Sequence[tuple[int, str]]) -> str:
-    """The TOML array ``text`` without the elements ``remove``, and with others (number of the one after, text) put in.
+    """Return the TOML array ``text`` without the elements ``remove`` and with ``insert`` (index to insert at, text).
 
-    Its layout and comments are kept, also whether a comma follows the last element. At least one element must be left.
+    Layout, comments and a comma after the last element are kept. At least one element must be left.
     """
     if "\n" in text and "\n" not in text.replace("\r\n", ""):
-        # tomlkit 0.15 ends some lines with a line feed alone; a line break in a string is a line feed either way.
+        # tomlkit 0.15 ends some lines with only a line feed; a line break in a string is a line feed anyway.
         return edit_array(text.replace("\r\n", "\n"), remove, insert).replace("\n", "\r\n")
     wanted: list[Any] = []
     values = _values(text)
@@ -31,13 +31,13 @@ def edit_array(text: str, remove: Collection[int], insert: Sequence[tuple[int, s
 
 
 def _through_tomlkit(text: str, remove: Collection[int], insert: Sequence[tuple[int, str]]) -> str | None:
-    """The array as tomlkit edits it; None where it fails."""
-    # Importing tomlkit takes longer than starting without it.
+    """Edit the array with tomlkit; return None if it fails."""
+    # Importing tomlkit takes longer than the rest of the start.
     import tomlkit  # noqa: PLC0415
     from tomlkit.exceptions import TOMLKitError  # noqa: PLC0415
 
     try:
-        # tomlkit 0.15 loses the comma between an element without one and what it adds behind a comment.
+        # tomlkit 0.15 loses the comma between an element without one and what it adds after a comment.
         document = tomlkit.parse(f"v={_with_last_comma(text, wanted=True)}")
         array = document["v"]
         assert isinstance(array, tomlkit.items.Array)  # noqa: S101 the text is one
@@ -54,9 +54,9 @@ def _through_tomlkit(text: str, remove: Collection[int], insert: Sequence[tuple[
 
 
 def _in_place(text: str, remove: Collection[int], insert: Sequence[tuple[int, str]]) -> str:
-    """The array with elements and their commas cut out, and new ones put right beside others: plain, but never wrong.
+    """Cut out elements with their commas and insert new ones directly after others: not pretty, but always correct.
 
-    For the layouts that tomlkit 0.15 spoils, such as a comma on a line of its own behind a comment.
+    For layouts that tomlkit 0.15 breaks, such as a comma on its own line after a comment.
     """
     spans = [item.span for item in _array(text).items]
     shift = len("v=")
@@ -75,7 +75,7 @@ def _in_place(text: str, remove: Collection[int], insert: Sequence[tuple[int, st
             cuts.append(Splice(spans[kept[0]].start - shift, "", f"{new}, "))
         else:
             cuts.append(Splice(spans[0].start - shift, "", f"{new}, "))
-    return _with_last_comma(apply_splices(text, in_order(cuts)), wanted=_last_comma(text) > 0)
+    return _with_last_comma(apply_splices(text, sort_splices(cuts)), wanted=_last_comma(text) > 0)
 
 
 def _values(text: str) -> list[Any]:
@@ -93,14 +93,14 @@ def _end_of_elements(text: str) -> int:
 
 
 def _last_comma(text: str) -> int:
-    """Where the comma behind the last element of the TOML array ``text`` ends; 0 where there is none."""
+    """Return the end of the comma after the last element of the TOML array ``text``; 0 if there is none."""
     end = _end_of_elements(text)
     match = _COMMA.match(text, end) if end else None
     return match.end() if match else 0
 
 
 def _with_last_comma(text: str, *, wanted: bool) -> str:
-    """The TOML array ``text`` with or without a comma behind its last element."""
+    """Return the TOML array ``text`` with or without a comma after its last element."""
     comma, end = _last_comma(text), _end_of_elements(text)
     if wanted and end and not comma:
         return f"{text[:end]},{text[end:]}"

@@ -1,4 +1,4 @@
-"""Changes of a JSON policy as splices that keep its indentation."""
+"""Splices that change a JSON policy and keep its indentation."""
 
 import json
 from collections.abc import Sequence
@@ -15,7 +15,7 @@ def _spelled(name: Section | Key) -> str:
 
 
 class JsonSplicer:
-    """Edits of ``text``, located as ``root``."""
+    """Makes splices for ``text``, whose tree is ``root``."""
 
     def __init__(self, text: str, root: Node) -> None:
         self.text = text
@@ -25,7 +25,7 @@ class JsonSplicer:
         opening = text[root.span.start + 1 : first.key_span.start]
         self.colon = text[first.key_span.end : first.node.span.start]
         self.comma = ", " if " " in self.colon or "\n" in opening else ","
-        # What one level is indented by; None: the text is one line.
+        # The indentation of one level; None if the text is one line.
         self.unit = indentation(text, first.key_span.start) if "\n" in opening else None
 
     def field(self, table: Node, name: Section | Key) -> Field | None:
@@ -37,7 +37,7 @@ class JsonSplicer:
         return field.node.items[number]
 
     def edit_table(self, step: TableStep) -> list[Splice]:
-        """The splices for a step inside one table."""
+        """Return the splices of a step inside one table."""
         table = self.table(step.section, step.number)
         field = self.field(table, step.key)
         if isinstance(step, AddMember):
@@ -57,14 +57,14 @@ class JsonSplicer:
         return list(edit_sequence(self.text, table.span, spans, remove, insert, comma=self.comma))
 
     def set_member(self, table: Node, field: Field | None, key: Section | Key, value: str) -> list[Splice]:
-        """A new member at the end of ``table``, or instead of a null."""
+        """Return the splices that add a member to ``table``, or replace null."""
         if field is None:
             return self.edit_members(table, set(), [(len(table.fields), self.member(key, value))])
         span = field.node.span
         return [Splice(span.start, self.text[span.start : span.end], value)]
 
     def edit_sections(self, removed: dict[Section, set[int]], added: dict[Section, AddTable]) -> list[Splice]:
-        """The splices that take away whole tables and add others, by section."""
+        """Return the splices that remove and add whole tables, by section."""
         found: list[Splice] = []
         gone: set[int] = set()
         new: list[tuple[int, str]] = []
@@ -98,12 +98,12 @@ class JsonSplicer:
         return f'"{_spelled(key)}"{self.colon}{value}'
 
     def member_indent(self, table: Node) -> str | None:
-        """The indentation of a table's members; None where they stand in one line."""
+        """Return the indentation of a table's members; None if they are on one line."""
         first = table.fields[0].key_span.start
         return indentation(self.text, first) if "\n" in self.text[table.span.start : first] else None
 
     def brackets(self, texts: Sequence[str], around: str, indent: str | None) -> str:
-        """``texts`` between the two brackets ``around``, one a line where ``indent`` is that of the closing bracket."""
+        """Join ``texts`` in the brackets ``around``; one per line if the closing bracket has an ``indent``."""
         if indent is None:
             return around[0] + self.comma.join(texts) + around[1]
         inner = self.newline + indent + (self.unit or "")
@@ -113,7 +113,7 @@ class JsonSplicer:
         return self.brackets([_scalar(value) for value in values], "[]", indent)
 
     def table_text(self, step: AddTable, model: Node) -> str:
-        """A table in the layout of ``model``, which stands beside it."""
+        """Return a table in the layout of ``model``, its neighbour."""
         lines = self.text[model.span.start : model.span.end]
         if self.unit is None or "\n" not in lines:
             return self.table_lines(step, None, several=False)

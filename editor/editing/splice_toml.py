@@ -1,7 +1,7 @@
-"""Changes of a TOML policy as splices.
+"""Splices that change a TOML policy.
 
-A list with comments is edited through tomlkit, which knows what a comment belongs to; in any other list the gaps
-between elements are copied. Tables and keys are lines of their own: they are added and removed as lines.
+A list with comments is edited with tomlkit, which knows what a comment belongs to; in any other list, the gaps between
+elements are copied. Tables and keys are on lines of their own and are added and removed as lines.
 """
 
 import json
@@ -16,12 +16,12 @@ from editor.editing.steps import AddTable, Bits, ChangeList, Key, RemoveMember, 
 from editor.policy.locate import Field, Node, Span
 from editor.policy.outline import spans_of
 
-# A new list that would make its line longer than this gets a line for each element.
+# A new list that would make its line longer gets one line per element.
 MAX_LINE = 100
 
 
 class _Block(NamedTuple):
-    """Something at the top level: a table under its header, or a key with its value (``number`` is None)."""
+    """A top-level item: a table under its header, or a key with its value (``number`` is None)."""
 
     span: Span
     section: str
@@ -29,7 +29,7 @@ class _Block(NamedTuple):
 
 
 class TomlSplicer:
-    """Edits of ``text``, located as ``root``."""
+    """Makes splices for ``text``, whose tree is ``root``."""
 
     def __init__(self, text: str, root: Node) -> None:
         self.text = text
@@ -38,7 +38,7 @@ class TomlSplicer:
 
     @cached_property
     def blocks(self) -> list[_Block]:
-        """All that stands at the top level, in order."""
+        """All top-level items, in order."""
         blocks = []
         for field in self.root.fields:
             if _has_headers(field.node):
@@ -53,7 +53,7 @@ class TomlSplicer:
     # Inside one table
 
     def edit_table(self, step: TableStep) -> list[Splice]:
-        """The splices for a step inside one table."""
+        """Return the splices of a step inside one table."""
         section = self.field(self.root, step.section)
         assert section is not None  # noqa: S101 the policy was parsed from this text
         table = section.node.items[step.number]
@@ -98,7 +98,7 @@ class TomlSplicer:
     # Whole tables
 
     def edit_sections(self, removed: dict[Section, set[int]], added: dict[Section, AddTable]) -> list[Splice]:
-        """The splices that take away whole tables and add others, by section."""
+        """Return the splices that remove and add whole tables, by section."""
         found: list[Splice] = []
         gone: list[_Block] = []
         headed: list[AddTable] = []
@@ -120,12 +120,12 @@ class TomlSplicer:
         return found + [self.without_lines(block.span) for block in gone]
 
     def insertion(self, step: AddTable, gone: list[_Block]) -> Splice:
-        """The splice for a new table; where nothing else is left it takes the place of one in ``gone``."""
+        """Return the splice for a new table; if nothing else is left, it replaces one of ``gone``."""
         lines = self.lines(step)
         kept = [block for block in self.blocks if block not in gone]
         anchors = [block for block in kept if block.section == step.section]
         if not anchors and step.section == "ruleset":
-            # Before the rules, where one looks for it, as long as something marks the place.
+            # Put it before the rules, where people look for it, if there is something to put it after.
             rules = [block for block in self.blocks if block.section in ("path_beneath", "net_port")]
             if rules and rules[0].number is not None:
                 anchors = [block for block in kept if block.span < rules[0].span]
@@ -139,13 +139,13 @@ class TomlSplicer:
         return Splice(position, "", self.newline * 2 + lines + close)
 
     def end_with_comments(self, offset: int) -> int:
-        """The end of the line of ``offset``, or of the comment lines right below it that belong to nothing else."""
+        """Return the end of the line of ``offset``, or of comment lines directly below that belong to nothing else."""
         end = line_end(self.text, offset)
         match = _COMMENT_LINES.match(self.text, end)
         return match.end(1) if match else end
 
     def without_lines(self, span: Span) -> Splice:
-        """The removal of the lines of ``span`` and of the blank lines that would be doubled."""
+        """Return the removal of the lines of ``span`` and of blank lines that would be doubled."""
         text = self.text
         start = line_start(text, span.start)
         end = _LINE_BREAK.match(text, line_end(text, span.end)).end()  # type: ignore[union-attr]  # matches ""
@@ -159,7 +159,7 @@ class TomlSplicer:
     # Texts
 
     def equals(self, table: Node) -> str:
-        """What stands between key and value in ``table``."""
+        """Return the text between key and value in ``table``."""
         field = table.fields[0]
         return self.text[field.key_span.end : field.node.span.start]
 
@@ -174,7 +174,7 @@ class TomlSplicer:
         return f"{key}{equals}[" + "".join(f"{inner}{_scalar(value)}," for value in values) + f"{self.newline}{indent}]"
 
     def lines(self, step: AddTable) -> str:
-        """The lines of a new table under its own header, in the manner of the last one of its section."""
+        """Return the lines of a new table under its own header, in the style of the last one of its section."""
         field = self.field(self.root, step.section)
         outer = inner = ""
         equals = " = "
@@ -191,7 +191,7 @@ class TomlSplicer:
         return self.newline.join(lines)
 
     def inline(self, step: AddTable, model: Node) -> str:
-        """A new inline table in the manner of ``model``."""
+        """Return a new inline table in the style of ``model``."""
         padding = " " if self.text.startswith("{ ", model.span.start) else ""
         equals = self.equals(model)
         members = ", ".join(f"{key}{equals}{self.list(values)}" for key, values in step.members)
@@ -199,15 +199,15 @@ class TomlSplicer:
 
 
 _LINE_BREAK = re.compile(r"\r?\n|")
-# Not possessive groups: before Python 3.11.5 one that matches a part and then fails does not go back.
+# Not possessive groups: before Python 3.11.5, one that matches partly and then fails does not backtrack.
 _BLANK_LINES = re.compile(r"(?:[ \t]*\r?\n)*")
 _BLANK_BEFORE = re.compile(r"(?:^|\n)[ \t]*\r?\n\Z")
-# Comment lines up to a blank line or the end; those right above something else belong to that.
+# Comment lines up to a blank line or the end; those directly above something else belong to that.
 _COMMENT_LINES = re.compile(r"((?:\r?\n[ \t]*+#[^\r\n]*+)+)(?=\r?\n[ \t]*(?:\r?\n|\Z)|\Z)")
 
 
 def _has_headers(node: Node) -> bool:
-    """Whether the tables of an array stand under ``[[headers]]`` of their own."""
+    """Whether the tables of an array are under ``[[headers]]``."""
     return node.kind == "array" and bool(node.items) and node.items[0].span.start == node.span.start
 
 
@@ -225,7 +225,7 @@ def _literal(value: Value) -> str:
 
 
 def _quoting(text: str, node: Node) -> Callable[[Value], str]:
-    """How new elements of a list are quoted: as all its present ones are."""
+    """Return the function that quotes new elements of a list in the style of the existing ones."""
     strings = [item for item in node.items if item.kind == "string"]
     single = bool(strings) and all(text.startswith("'", item.span.start) for item in strings)
     return _literal if single else _scalar

@@ -1,4 +1,4 @@
-"""The steps of an edit: the lists and tables of a policy file that must change. Values alone, no text."""
+"""The steps of an edit: changes to lists and tables of a policy file, as values without text."""
 
 from typing import Literal, NamedTuple
 
@@ -8,11 +8,11 @@ Value = str | int
 
 
 class Bits(int):
-    """The number of a right that has no name; a port is any other number."""
+    """The number of a right without a name, as opposed to a port."""
 
 
 class ChangeList(NamedTuple):
-    """Remove elements of a list by their number; insert values before an element (its length: at the end)."""
+    """Remove elements of a list by index; insert values before an index (the length: at the end)."""
 
     section: Section
     number: int
@@ -29,7 +29,7 @@ class RemoveTable(NamedTuple):
 
 
 class AddTable(NamedTuple):
-    """Add a table behind the last one of its section."""
+    """Add a table after the last one of its section."""
 
     section: Section
     members: tuple[tuple[Key, tuple[Value, ...]], ...]
@@ -53,7 +53,7 @@ class AddMember(NamedTuple):
 
 
 class ReplaceValue(NamedTuple):
-    """Put another string in the place of one: the value of a key, or the ``entry``th element of its list."""
+    """Replace a string: the value of a key, or the ``entry``th element of its list."""
 
     section: Section
     number: int

@@ -1,4 +1,4 @@
-"""Single edits of a policy file, each shown as the lines that it takes away and puts in."""
+"""Single edits of a policy file, each shown as the lines that it removes and adds."""
 
 import difflib
 import subprocess
@@ -77,7 +77,7 @@ def document(text: str, format: Format = "toml") -> PolicyDocument:
 
 
 def diff(text: str, *edits: Edit, format: Format = "toml") -> list[str]:
-    """The lines that ``edits`` remove and add."""
+    """Return the lines that ``edits`` remove and add."""
     after = document(text, format)
     for edit in edits:
         after = after.apply(edit)
@@ -91,7 +91,7 @@ def refusal(text: str, edit: Edit, format: Format = "toml") -> str:
     return str(caught.value)
 
 
-def test_a_path_among_others_gets_a_rule_of_its_own() -> None:
+def test_shared_path_gets_its_own_rule() -> None:
     assert diff(TOML, SetPathRights("/lib", READ)) == [
         '-    "/lib",',
         "+[[path_beneath]]",
@@ -101,7 +101,7 @@ def test_a_path_among_others_gets_a_rule_of_its_own() -> None:
     ]
 
 
-def test_a_new_rule_stands_behind_the_last_one_and_its_comments() -> None:
+def test_new_rule_follows_the_last_one_and_its_comments() -> None:
     text = document(TOML).apply(GrantPath("/opt", READ)).text
     assert (
         '# parent = ["/scratch"]\n\n[[path_beneath]]\nallowed_access = ["read_file"]\nparent = ["/opt"]\n\n# Web'
@@ -109,21 +109,21 @@ def test_a_new_rule_stands_behind_the_last_one_and_its_comments() -> None:
     )
 
 
-def test_a_path_joins_the_rule_that_gives_just_its_rights() -> None:
+def test_path_joins_a_rule_with_the_same_rights() -> None:
     execute = frozenset({"execute", "read_file", "read_dir", "refer"})
     assert diff(TOML, SetPathRights("/opt/", execute)) == ['+    "/opt",']
     assert diff(TOML, GrantPort(22, frozenset({"bind_tcp"}))) == ["-port = [80, 443]", "+port = [80, 443, 22]"]
 
 
-def test_a_variable_that_stands_for_one_path_is_kept() -> None:
+def test_variable_with_one_value_is_kept() -> None:
     added = diff(TOML, SetPathRights("/home/me/bin", READ))
     assert added[0] == '-    "${home}/bin",'
     assert '+parent = ["${home}/bin"]' in added
 
 
-def test_a_variable_that_stands_for_several_paths_is_not_taken_apart() -> None:
+def test_variable_with_several_values_is_not_split() -> None:
     assert "line 26" in refusal(TOML, SetPathRights("/tmp", READ))
-    assert "several paths" in refusal(TOML, SetPathRights("/var/tmp", NOTHING))
+    assert "several values" in refusal(TOML, SetPathRights("/var/tmp", NOTHING))
     # More rights need no change of that rule.
     write = rights_of("fs", 5) - {"execute"}
     assert '+allowed_access = ["execute"]' in diff(TOML, SetPathRights("/tmp", write | {"execute"}))
@@ -131,7 +131,7 @@ def test_a_variable_that_stands_for_several_paths_is_not_taken_apart() -> None:
     assert diff(TOML, GrantPath("/tmp", READ_WRITE)) == []
 
 
-def test_a_group_is_kept_as_long_as_it_holds() -> None:
+def test_group_is_kept_while_fully_granted() -> None:
     text = 'abi = 1\n[[path_beneath]]\nallowed_access = ["abi.read_execute"]\nparent = ["/a"]\n'
     group = frozenset({"execute", "read_file", "read_dir"})
     assert diff(text, SetPathRights("/a", group | {"make_dir", "write_file"}))[1] == (
@@ -140,7 +140,7 @@ def test_a_group_is_kept_as_long_as_it_holds() -> None:
     assert '+allowed_access = ["execute", "read_dir"]' in diff(text, SetPathRights("/a", group - READ))
 
 
-def test_names_come_in_kernel_order() -> None:
+def test_names_are_in_kernel_order() -> None:
     text = '[[path_beneath]]\nallowed_access = ["write_file", "make_reg"]\nparent = ["/a"]\n'
     names = {"execute", "write_file", "read_file", "make_reg", "truncate"}
     assert diff(text, SetPathRights("/a", frozenset(names)))[1] == (
@@ -148,7 +148,7 @@ def test_names_come_in_kernel_order() -> None:
     )
 
 
-def test_a_number_is_kept_and_written_as_a_number() -> None:
+def test_number_is_kept_and_written_as_a_number() -> None:
     text = """\
 [[path_beneath]]
 allowed_access = ['read_file', 0x6_0000] # bits
@@ -183,7 +183,7 @@ def test_removing_the_last_grant_of_a_right_keeps_it_denied() -> None:
     assert '+handled_access_fs = ["write_file"]' in diff(more, SetPathRights("/a", READ))
 
 
-def test_an_only_rule_is_replaced_by_what_keeps_its_rights_denied() -> None:
+def test_only_rule_is_replaced_by_a_ruleset_that_keeps_its_rights_denied() -> None:
     assert document("[[net_port]]\nport=[1]\nallowed_access=['bind_tcp']").apply(SetPortRights(1, NOTHING)).text == (
         '[[ruleset]]\nhandled_access_net = ["bind_tcp"]'
     )
@@ -193,7 +193,7 @@ def test_an_only_rule_is_replaced_by_what_keeps_its_rights_denied() -> None:
     )
 
 
-def test_a_long_list_gets_a_line_for_each_name() -> None:
+def test_long_list_gets_one_line_per_name() -> None:
     added = diff('[[net_port]]\nallowed_access = ["bind_tcp"]\nport = [1]\n', GrantPath("/a", rights_of("fs")))
     assert "+allowed_access = [" in added
     assert '+    "execute",' in added
@@ -214,8 +214,8 @@ def test_a_long_list_gets_a_line_for_each_name() -> None:
         ("['''/a''', \"\"\"/b\"\"\"]", '[\'\'\'/a\'\'\', """/b""", "/new"]'),
     ],
 )
-def test_a_list_keeps_its_layout(before: str, after: str) -> None:
-    """Adding an element, and taking it away again."""
+def test_list_keeps_its_layout(before: str, after: str) -> None:
+    """When an element is added and removed again."""
     newline = "\r\n" if "\r" in before else "\n"
     lines = ["[[path_beneath]] # here", "allowed_access = ['read_file'] # what", "  parent  =  {} # where", "# end"]
     text = newline.join(lines).replace("{}", before)
@@ -224,7 +224,7 @@ def test_a_list_keeps_its_layout(before: str, after: str) -> None:
     assert changed.apply(SetPathRights("/new", NOTHING)).text == text
 
 
-def test_a_list_that_tomlkit_would_spoil_is_edited_all_the_same() -> None:
+def test_list_that_tomlkit_breaks_is_edited_correctly() -> None:
     text = "[[path_beneath]]\nallowed_access = ['read_file']\nparent = ['/a' # it's, \n, '/b' # ]\n, ]\n"
     assert diff(text, GrantPath("/new", READ))[-1] == "+, '/b', '/new' # ]"
     for path, other in (("/a", "/b"), ("/b", "/a")):
@@ -232,7 +232,7 @@ def test_a_list_that_tomlkit_would_spoil_is_edited_all_the_same() -> None:
         assert [parent.template for parent in rule.parents] == [other]
 
 
-def test_inline_tables_get_inline_tables() -> None:
+def test_new_table_among_inline_tables_is_inline() -> None:
     text = 'path_beneath = [\n  { allowed_access = ["read_file"], parent = ["/a", "/b"] }, # first\n]\n'
     assert document(text).apply(SetPathRights("/a", READ_WRITE)).text == (
         'path_beneath = [\n  { allowed_access = ["read_file"], parent = ["/b"] }, # first\n'
@@ -240,8 +240,8 @@ def test_inline_tables_get_inline_tables() -> None:
     )
 
 
-def test_rules_inside_each_other_change_together() -> None:
-    """A table goes while a list beside it, in the same array, loses an element; with comments and without."""
+def test_nested_changes_are_applied_together() -> None:
+    """A table is removed while a list in the same array loses an element; with and without comments."""
     rule = '{ port = [0], allowed_access = ["bind_tcp"] }'
     other = '{ port = [0, 22], allowed_access = ["bind_tcp"] }'
     for gap in (" ", "\n", " # one\n", " # one\r\n"):
@@ -254,7 +254,7 @@ def test_rules_inside_each_other_change_together() -> None:
             assert "\n" not in after.text.replace("\r\n", "")
 
 
-def test_a_new_table_is_written_as_its_neighbour() -> None:
+def test_new_table_is_written_like_its_neighbour() -> None:
     text = "[[net_port]]\r\n  port=[1]\r\n  allowed_access=['bind_tcp']"
     assert document(text).apply(GrantPort(2, frozenset({"connect_tcp"}))).text == (
         text + '\r\n\r\n[[net_port]]\r\n  port=[2]\r\n  allowed_access=["connect_tcp"]'
@@ -288,13 +288,13 @@ def test_handled_rights_and_scopes() -> None:
     assert diff(text, SetHandled("bind_tcp", on=False)) == ['-handled_access_net = ["bind_tcp"]']
     assert diff(text, SetScope("signal", on=False)) == ['-scoped = ["signal"] # s']
     assert diff(text, SetScope("signal", on=True)) == []
-    assert "all that this policy restricts" in refusal('[[ruleset]]\nscoped = ["signal"]', SetScope("signal", on=False))
+    assert "nothing else is restricted" in refusal('[[ruleset]]\nscoped = ["signal"]', SetScope("signal", on=False))
     group = 'abi = 4\n[[ruleset]]\nhandled_access_net = ["abi.all"]\n'
     assert diff(group, SetHandled("bind_tcp", on=False))[-1] == '+handled_access_net = ["connect_tcp"]'
     assert "the rule on line 16 grants it" in refusal(TOML, SetHandled("execute", on=False))
 
 
-def test_a_grant_says_what_it_takes_away_everywhere_else() -> None:
+def test_grant_reports_what_it_newly_handles() -> None:
     change = document(TOML).change(GrantPort(443, frozenset({"connect_tcp"})))
     assert change.newly_handled == {"connect_tcp"}
     assert document(TOML).change(GrantPath("/opt", READ)).newly_handled == frozenset()
@@ -308,7 +308,7 @@ def test_a_grant_says_what_it_takes_away_everywhere_else() -> None:
     ],
 )  # fmt: skip
 @pytest.mark.parametrize("format", ["toml", "json"])
-def test_odd_paths_mean_themselves(path: str, format: Format) -> None:
+def test_unusual_paths_mean_themselves(path: str, format: Format) -> None:
     text = {"toml": TOML, "json": '{"variable": [{"name": "home", "literal": ["/h"]}]}'}[format]
     granted = document(text, format).apply(GrantPath(path, READ))
     assert granted.apply(SetPathRights(path, READ)) == granted
@@ -341,12 +341,12 @@ def test_spellings_of_one_path_are_one_path() -> None:
         (SetScope("execute", on=True), "filesystem right"),
     ],
 )
-def test_what_no_policy_can_hold_is_refused(edit: Edit, part: str) -> None:
+def test_invalid_edits_are_refused(edit: Edit, part: str) -> None:
     assert part in refusal(TOML, edit)
     assert "\x1b" not in refusal(TOML, edit)
 
 
-def test_a_change_can_be_taken_back_and_done_again() -> None:
+def test_change_can_be_undone_and_redone() -> None:
     before = document(TOML.replace("\n", "\r\n"))
     change = before.change(SetPathRights("/lib", READ))
     back = change.inverted()
@@ -357,7 +357,7 @@ def test_a_change_can_be_taken_back_and_done_again() -> None:
 
 @pytest.mark.parametrize("abi", range(1, LATEST_ABI + 1))
 @pytest.mark.parametrize("format", ["toml", "json"])
-def test_a_new_policy_denies_everything(abi: int, format: Format) -> None:
+def test_new_policy_denies_everything(abi: int, format: Format) -> None:
     policy = document(new_policy_text(abi, format), format).policy
     assert policy.abi == abi
     assert policy.handled_fs | policy.handled_net | policy.scoped == {
@@ -366,24 +366,24 @@ def test_a_new_policy_denies_everything(abi: int, format: Format) -> None:
     assert not policy.path_rules
 
 
-def test_the_text_of_a_new_policy() -> None:
+def test_text_of_a_new_policy() -> None:
     text = new_policy_text()
     assert tomllib.loads(text)["abi"] == NEW_POLICY_ABI
     assert text.startswith("# ")
 
 
-def test_a_document_that_is_no_policy_is_refused_with_its_place() -> None:
+def test_invalid_policy_is_refused_with_its_location() -> None:
     with pytest.raises(PolicyError) as caught:
         document("abi = 5\n[[ruleset]]\nhandeld = []\n")
     assert (caught.value.line, caught.value.column) == (3, 1)
 
 
-def test_tomlkit_waits_for_the_first_edit() -> None:
+def test_tomlkit_is_not_imported_before_the_first_edit() -> None:
     code = "import sys, editor.editing.document; sys.exit('tomlkit' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
 
 
-def test_an_edit_among_five_thousand_rules_takes_a_moment() -> None:
+def test_edit_among_five_thousand_rules_changes_little() -> None:
     rule = '[[path_beneath]]\nallowed_access = ["abi.read_execute"]\nparent = ["/usr/{}", "/srv/{}"]\n\n'
     big = document("abi = 5\n\n" + "".join(rule.replace("{}", str(number)) for number in range(5000)))
     change = big.change(SetPathRights("/srv/2500", READ))
@@ -418,7 +418,7 @@ def test_paths_may_use_the_variables_of_other_files() -> None:
     assert "# Of everybody." in after.text
 
 
-def test_variables_that_no_file_defines_are_still_an_error() -> None:
+def test_undefined_variables_are_still_an_error() -> None:
     with pytest.raises(PolicyError) as error:
         PolicyDocument.parse(USES.replace("home}", "hoem}"), "uses.toml", "toml", given=HOMES)
     assert (error.value.line, error.value.hint) == (8, "did you mean 'home'?")
@@ -427,13 +427,13 @@ def test_variables_that_no_file_defines_are_still_an_error() -> None:
 
 
 @pytest.mark.parametrize("edit", [RenameVariable("home", "place"), InlineVariable("home"), RemoveVariable("home")])
-def test_a_variable_of_another_file_is_changed_there(edit: Edit) -> None:
+def test_variable_of_another_file_cannot_be_changed(edit: Edit) -> None:
     for text in (USES, DEFINES):
         with pytest.raises(EditError, match=r"defined in homes\.toml:3"):
             PolicyDocument.parse(text, "uses.toml", "toml", given=HOMES).apply(edit)
 
 
-def test_a_variable_of_the_command_line_stands_in_place_of_the_files_own() -> None:
+def test_command_line_variable_replaces_that_of_the_file() -> None:
     given = (Variable("home", ("/mine",), Location(VAR_OPTION, 1, 1)),)
     document = PolicyDocument.parse(DEFINES, "uses.toml", "toml", given=given)
     assert set(meaning_of(document.bound).paths) == {"/mine/mail"}

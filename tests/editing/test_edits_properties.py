@@ -1,4 +1,4 @@
-"""Any edit of any policy: it does what it says, nothing else, and can be taken back to the byte.
+"""Any edit of any policy does what it says, nothing else, and can be undone to the byte.
 
 What an edit should lead to is said here a second time, on the canonical export, so that the editor's own check of its
 work is checked as well. PADDOCK_EDIT_CASES sets how many sequences of edits are tried (2,000 take a minute or two).
@@ -44,7 +44,7 @@ NOTE = re.compile(r"# note \w+\.")
 
 
 def edits(document: PolicyDocument) -> st.SearchStrategy[Edit]:
-    """Edits of every kind, half of them about something that ``document`` names."""
+    """Return edits of every kind, half of them about something in ``document``."""
     variables = {variable.name: variable.literals for variable in document.policy.variables}
     named = [
         path
@@ -132,14 +132,14 @@ def may_refuse(document: PolicyDocument, edit: Edit) -> bool:
 
 
 def tables(document: PolicyDocument) -> list[str]:
-    """The text of every rule that the document holds."""
+    """Return the text of every rule in the document."""
     sections = [field.node for field in document.root.fields if field.key.lower().replace("_", "") in RULES]
     return [document.text[item.span.start : item.span.end] for node in sections for item in node.items]
 
 
 @settings(max_examples=MANY, deadline=None)
 @given(policy_texts(), st.data())
-def test_an_edit_does_what_it_says_and_nothing_else(source: tuple[str, Format], data: st.DataObject) -> None:
+def test_edit_does_what_it_says_and_nothing_else(source: tuple[str, Format], data: st.DataObject) -> None:
     text, format = source
     document = PolicyDocument.parse(text, "f", format)
     for _ in range(3):
@@ -190,8 +190,8 @@ def test_an_edit_does_what_it_says_and_nothing_else(source: tuple[str, Format], 
 
 @settings(max_examples=MANY, deadline=None)
 @given(policy_texts(), st.data())
-def test_an_outcome_is_judged_as_by_comparing_all_of_it(source: tuple[str, Format], data: st.DataObject) -> None:
-    """Also one that is wrong: that of another edit, or of a rule more or less."""
+def test_outcome_is_checked_as_by_comparing_everything(source: tuple[str, Format], data: st.DataObject) -> None:
+    """Also a wrong outcome: of another edit, or with one rule more or less."""
     before = PolicyDocument.parse(source[0], "f", source[1])
     sections: list[Literal["path_beneath", "net_port"]] = ["path_beneath", "net_port"]
     section = data.draw(st.sampled_from(sections))
@@ -220,7 +220,7 @@ def test_an_outcome_is_judged_as_by_comparing_all_of_it(source: tuple[str, Forma
 
 @settings(max_examples=300, deadline=None)
 @given(st.data())
-def test_an_array_in_any_layout_loses_and_gains_elements(data: st.DataObject) -> None:
+def test_elements_are_removed_and_added_in_any_layout(data: st.DataObject) -> None:
     values = data.draw(st.lists(st.one_of(st.sampled_from(PATHS), st.integers(0, 9)), min_size=1, max_size=5))
     text = render(data.draw, values)
     remove = data.draw(st.sets(st.integers(0, len(values) - 1)))
@@ -255,7 +255,9 @@ def test_any_path_can_be_granted_and_means_itself(
 
 @settings(max_examples=150, deadline=None)
 @given(policy_texts(), st.one_of(st.sampled_from(sorted(RIGHTS)), st.text(max_size=5)), st.text(), st.integers())
-def test_nonsense_is_refused_with_a_sentence(source: tuple[str, Format], right: str, path: str, port: int) -> None:
+def test_invalid_edits_are_refused_with_a_sentence(
+    source: tuple[str, Format], right: str, path: str, port: int
+) -> None:
     document = PolicyDocument.parse(source[0], "f", source[1])
     edits: list[Edit] = [
         SetPathRights(path, frozenset({right})),

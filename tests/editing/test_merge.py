@@ -1,4 +1,4 @@
-"""Three-way merge: laws on any policy and any edits, and what a person sees of it on one that is written by hand."""
+"""Three-way merge: laws for any policy and edits, and the visible result on a handwritten one."""
 
 import pytest
 from hypothesis import assume, event, given, settings
@@ -46,7 +46,7 @@ def document(text: str) -> PolicyDocument:
 
 
 def edited(start: PolicyDocument, wanted: list[Edit]) -> PolicyDocument:
-    """``start`` after those of ``wanted`` that can be done."""
+    """Return ``start`` after those of ``wanted`` that are possible."""
     for edit in wanted:
         try:
             start = start.apply(edit)
@@ -57,7 +57,7 @@ def edited(start: PolicyDocument, wanted: list[Edit]) -> PolicyDocument:
 
 @st.composite
 def sides(draw: Draw) -> tuple[PolicyDocument, PolicyDocument, PolicyDocument]:
-    """A document, and two that edits made of it."""
+    """Return a document and two edited versions of it."""
     text, format = draw(policy_texts())
     base = PolicyDocument.parse(text, "f", format)
     renames = st.builds(RenameVariable, st.sampled_from(["one", "two"]), st.sampled_from(["first", "other"]))
@@ -70,7 +70,7 @@ def sides(draw: Draw) -> tuple[PolicyDocument, PolicyDocument, PolicyDocument]:
 def attempt(
     base: PolicyDocument, disk: PolicyDocument, draft: PolicyDocument, choices: dict[Unit, Side] | None = None
 ) -> PolicyDocument:
-    """The merge; the case is passed over where it collides or cannot be written."""
+    """Return the merge; skip the case if it collides or cannot be written."""
     try:
         return merge(base, disk, draft, choices)
     except MergeError as error:
@@ -81,7 +81,7 @@ def attempt(
 
 @given(sides())
 @settings(max_examples=100, deadline=None)
-def test_one_side_unchanged_gives_the_other(made: tuple[PolicyDocument, PolicyDocument, PolicyDocument]) -> None:
+def test_one_unchanged_side_yields_the_other(made: tuple[PolicyDocument, PolicyDocument, PolicyDocument]) -> None:
     base, disk, draft = made
     assert merge(base, disk, base).text == disk.text
     assert meaning_of(merge(base, base, draft).policy) == meaning_of(draft.policy)
@@ -92,7 +92,7 @@ def test_one_side_unchanged_gives_the_other(made: tuple[PolicyDocument, PolicyDo
 
 @given(sides())
 @settings(max_examples=150, deadline=None)
-def test_both_ways_round_mean_the_same(made: tuple[PolicyDocument, PolicyDocument, PolicyDocument]) -> None:
+def test_swapping_the_sides_means_the_same(made: tuple[PolicyDocument, PolicyDocument, PolicyDocument]) -> None:
     base, disk, draft = made
     one, other, start = meaning_of(disk.policy), meaning_of(draft.policy), meaning_of(base.policy)
     there, back = collisions(start, one, other), collisions(start, other, one)
@@ -110,7 +110,7 @@ def rights_on(meaning: Meaning, unit: Unit) -> RightSet:
 
 @given(sides(), st.data())
 @settings(max_examples=150, deadline=None)
-def test_every_unit_is_the_side_that_changed_it_or_the_one_chosen(
+def test_each_unit_comes_from_the_side_that_changed_it_or_was_chosen(
     made: tuple[PolicyDocument, PolicyDocument, PolicyDocument], data: st.DataObject
 ) -> None:
     base, disk, draft = made
@@ -133,20 +133,20 @@ def test_every_unit_is_the_side_that_changed_it_or_the_one_chosen(
     assert handled[3] <= handled[1] | handled[2]
 
 
-def test_the_disks_comments_and_layout_stay_and_only_my_changes_come_in() -> None:
+def test_comments_and_layout_on_disk_are_kept() -> None:
     disk = document(BASE.replace("# Written by hand.", "# Written by somebody else.\n# Twice.").replace("443", "8443"))
     draft = document(BASE.replace('"/lib",', '"/lib",\n    "/opt",'))
     merged = merge(document(BASE), disk, draft)
     assert merged.text == disk.text.replace('"/lib",', '"/lib",\n    "/opt",')
 
 
-def test_the_same_change_on_both_sides_is_none() -> None:
+def test_same_change_on_both_sides_does_not_collide() -> None:
     theirs = document(BASE.replace("443", "8443"))
     mine = document(BASE.replace("443", "8443").replace("# all of it", ""))
     assert merge(document(BASE), theirs, mine).text == theirs.text
 
 
-def test_a_collision_is_one_rule_and_choosing_decides_it() -> None:
+def test_collision_is_decided_by_choosing_a_side() -> None:
     base = document(BASE)
     theirs = document(BASE.replace('["write_file"]', '["write_file", "truncate"]').replace("443", "80"))
     mine = document(BASE.replace('["write_file"]', '["write_file", "make_reg"]').replace('    "/lib",\n', ""))
@@ -164,7 +164,7 @@ def test_a_collision_is_one_rule_and_choosing_decides_it() -> None:
     assert meaning_of(kept.policy).ports.keys() == {80}
 
 
-def test_a_change_against_a_removal_collides() -> None:
+def test_change_and_removal_collide() -> None:
     theirs = document(BASE[: BASE.index("[[net_port]]")])
     mine = document(BASE.replace('["connect_tcp"]', '["bind_tcp", "connect_tcp"]'))
     with pytest.raises(MergeConflict) as raised:
@@ -174,14 +174,14 @@ def test_a_change_against_a_removal_collides() -> None:
     ]
 
 
-def test_my_variables_stay_and_the_disks_rules_come_in() -> None:
+def test_variables_of_the_draft_are_merged_with_rules_on_disk() -> None:
     base = document(BASE)
     mine = base.apply(RenameVariable("home", "me"))
     theirs = document(BASE.replace("443", "8443"))
     assert merge(base, theirs, mine).text == mine.text.replace("443", "8443")
 
 
-def test_two_frames_collide_and_choosing_takes_one_whole() -> None:
+def test_colliding_frames_are_chosen_as_a_whole() -> None:
     base = document(BASE)
     mine = base.apply(RenameVariable("home", "me"))
     theirs = document(BASE.replace("abi = 6", "abi = 5").replace('["signal"]', '["abstract_unix_socket"]'))
@@ -195,8 +195,8 @@ def test_two_frames_collide_and_choosing_takes_one_whole() -> None:
     assert kept.text == mine.text.replace('["signal"]', '["abstract_unix_socket"]')
 
 
-def test_what_no_longer_fits_one_side_is_carried_out_on_the_other() -> None:
-    """A template with several products cannot be changed for one of them; where I wrote it out it can."""
+def test_changes_that_one_side_does_not_allow_are_applied_to_the_other() -> None:
+    """A template with several values cannot be changed for one of them, but can where the draft wrote it out."""
     shared = BASE.replace('["/home/me"]', '["/home/me", "/home/you"]')
     mine = document(shared.replace('["${home}/out"]', '["/home/me/out"]'))
     theirs = document(shared.replace("443", "8443"))
@@ -204,7 +204,7 @@ def test_what_no_longer_fits_one_side_is_carried_out_on_the_other() -> None:
     assert merged.text == mine.text.replace("443", "8443")
 
 
-def test_a_right_that_one_side_grants_stays_handled() -> None:
+def test_right_granted_on_one_side_stays_handled() -> None:
     mine = document(BASE.replace('["abi.all"]', '["read_file", "read_dir", "write_file"]'))
     theirs = document(BASE.replace('["write_file"]', '["write_file", "execute"]'))
     after = meaning_of(merge(document(BASE), theirs, mine).policy)

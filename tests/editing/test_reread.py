@@ -1,10 +1,10 @@
-"""What is read where only a part of an edited text is read is what reading all of it gives, or there is nothing."""
+"""Parsing only part of an edited text gives the same as parsing all of it, or nothing."""
 
 from hypothesis import event, given, settings
 from hypothesis import strategies as st
 
 from editor.editing.document import PolicyDocument
-from editor.editing.splice import Splice, apply_splices, in_order
+from editor.editing.splice import Splice, apply_splices, sort_splices
 from editor.policy.errors import PolicyError
 from editor.policy.locate import locate
 from editor.policy.model import Location, Variable
@@ -74,11 +74,11 @@ PIECES = [
 
 def replaced(text: str, format: Format, *changes: tuple[str, str]) -> tuple[PolicyDocument | None, PolicyDocument]:
     document = PolicyDocument.parse(text, "f", format)
-    splices = in_order(Splice(text.index(old), old, new) for old, new in changes)
+    splices = sort_splices(Splice(text.index(old), old, new) for old, new in changes)
     return document.reread(splices), PolicyDocument.parse(apply_splices(text, splices), "f", format)
 
 
-def test_one_table_is_read_again_in_every_form() -> None:
+def test_one_table_is_parsed_again_in_every_notation() -> None:
     for text, format in TEXTS:
         for old, new in (
             ('"/usr"', '"/usr", "/lib"'),
@@ -92,7 +92,7 @@ def test_one_table_is_read_again_in_every_form() -> None:
                 assert again == read, (old, new)
 
 
-def test_tables_come_and_go() -> None:
+def test_tables_are_added_and_removed() -> None:
     table = '[[path_beneath]]\nallowed_access = ["refer"]\nparent = ["/new"]\n\n'
     element = '{ allowed_access = ["refer"], parent = ["/new"] }'
     member = '{"allowedAccess": ["refer"], "parent": ["/new"]}'
@@ -110,12 +110,12 @@ def test_tables_come_and_go() -> None:
         assert again == read, (old, new)
 
 
-def test_changes_far_apart_are_read_each_for_itself() -> None:
+def test_distant_changes_are_parsed_separately() -> None:
     again, read = replaced(HEADED, "toml", ('"/usr"', '"/usr",\n"/lib"'), ("80", "8080"), ('"/last"', '\n"/end"'))
     assert again == read
 
 
-def test_what_reaches_beyond_whole_tables_is_read_with_all_the_rest() -> None:
+def test_changes_beyond_whole_tables_need_the_whole_text() -> None:
     cases: list[tuple[str, Format, str, str]] = [
         (HEADED, "toml", "abi = 6", "abi = 7"),
         (HEADED, "toml", '"/home/me"]\n\n', '"/home/me"] # '),
@@ -132,7 +132,7 @@ def test_what_reaches_beyond_whole_tables_is_read_with_all_the_rest() -> None:
         assert document.reread([Splice(at, old, new)]) is None, (old, new)
 
 
-def test_variables_of_other_files_count() -> None:
+def test_given_variables_are_used() -> None:
     other = Variable("other", ("/opt", "/srv"), Location("g", 1, 1))
     text = HEADED.replace('"/usr"', '"${other}/x"')
     document = PolicyDocument.parse(text, "f", "toml", given=(other,))
@@ -150,7 +150,7 @@ def test_variables_of_other_files_count() -> None:
 
 @st.composite
 def changes(draw: Draw) -> tuple[str, Format, list[Splice]]:
-    """A text, and any replacements of parts of it, whether the outcome is valid or not."""
+    """Return a text and replacements of parts of it, whose outcome may be invalid."""
     text, format = draw(st.one_of(policy_texts(), st.sampled_from(TEXTS)))
     splices = []
     end = 0
@@ -166,7 +166,7 @@ def changes(draw: Draw) -> tuple[str, Format, list[Splice]]:
 
 @settings(max_examples=1000, deadline=None)
 @given(changes())
-def test_any_change_is_read_as_all_of_it_would_be_or_not_at_all(change: tuple[str, Format, list[Splice]]) -> None:
+def test_any_change_is_parsed_like_the_whole_text_or_not_at_all(change: tuple[str, Format, list[Splice]]) -> None:
     text, format, splices = change
     before = PolicyDocument.parse(text, "f", format)
     again = before.reread(splices)
@@ -177,8 +177,8 @@ def test_any_change_is_read_as_all_of_it_would_be_or_not_at_all(change: tuple[st
 
 @settings(max_examples=300, deadline=None)
 @given(policy_texts(), st.data())
-def test_a_text_near_another_is_read_as_if_it_stood_alone(source: tuple[str, Format], data: st.DataObject) -> None:
-    """Whatever an editor leaves on disk: lines gone, doubled, in another order, or another policy altogether."""
+def test_similar_text_is_parsed_like_the_whole_text(source: tuple[str, Format], data: st.DataObject) -> None:
+    """Anything that an editor may leave on disk: lines removed, duplicated, reordered, or another policy."""
     text, format = source
     before = PolicyDocument.parse(text, "f", format)
     lines = text.splitlines(keepends=True)

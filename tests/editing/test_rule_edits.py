@@ -1,4 +1,4 @@
-"""Edits of one rule and of variables: what was not meant stays to the byte, and what cannot be done is refused."""
+"""Edits of one rule and of variables: everything else stays the same to the byte; impossible edits are refused."""
 
 import pytest
 from hypothesis import given
@@ -65,7 +65,7 @@ def edited(text: str, edit: Edit, format: Format = "toml") -> str:
     return change.after.text
 
 
-def test_rename_a_variable_everywhere() -> None:
+def test_rename_variable_everywhere() -> None:
     after = edited(TEXT, RenameVariable("home", "people"))
     assert after == (
         TEXT.replace("name = 'home'", "name = 'people'")
@@ -78,25 +78,25 @@ def test_rename_a_variable_everywhere() -> None:
 @pytest.mark.parametrize(
     ("edit", "said"),
     [
-        (RenameVariable("home", "idle"), "There is a variable 'idle' already"),
+        (RenameVariable("home", "idle"), "There already is a variable 'idle'"),
         (RenameVariable("home", "1st"), "must start with an ASCII letter"),
-        (RenameVariable("nobody", "x"), "defines no variable 'nobody'"),
-        (InlineVariable("nobody"), "defines no variable 'nobody'"),
-        (RemoveVariable("home"), "The path on line 23 uses the variable 'home'"),
+        (RenameVariable("nobody", "x"), "has no variable 'nobody'"),
+        (InlineVariable("nobody"), "has no variable 'nobody'"),
+        (RemoveVariable("home"), "Cannot remove the variable 'home': the path on line 23 uses it"),
         (RemoveEntry("path_beneath", 5, 0), "There is no rule 5"),
         (RemoveEntry("path_beneath", 1, 1), "has no entry 1"),
         (ExpandEntry(0, 7), "has no entry 7"),
         (SetRuleRights("net_port", 0, frozenset({"execute"})), "not a network right"),
     ],
 )
-def test_what_cannot_be_done(edit: Edit, said: str) -> None:
+def test_impossible_edits(edit: Edit, said: str) -> None:
     document = PolicyDocument.parse(TEXT, "p", "toml")
     with pytest.raises(EditError) as caught:
         document.apply(edit)
     assert said in str(caught.value)
 
 
-def test_inline_a_variable() -> None:
+def test_inline_variable() -> None:
     after = edited(TEXT, InlineVariable("home"))
     assert "${home}" not in after and "variable]]  # where" not in after and 'name = "idle"' in after
     assert "# A policy.\nabi = 6\n" in after and "# programs" in after and "# both" in after
@@ -107,7 +107,7 @@ def test_inline_a_variable() -> None:
     assert set(later.variables) == {"idle"}
 
 
-def test_a_variable_twice_in_one_path_multiplies_with_itself() -> None:
+def test_variable_twice_in_one_path_multiplies() -> None:
     text = (
         'variable = [{name = "v", literal = ["a", "b"]}]\n'
         'path_beneath = [{allowed_access = ["execute"], parent = ["/${v}/${v}"]}]\n'
@@ -118,9 +118,9 @@ def test_a_variable_twice_in_one_path_multiplies_with_itself() -> None:
     )
 
 
-def test_a_variable_without_a_value_cannot_be_inlined() -> None:
+def test_variable_without_values_cannot_be_inlined() -> None:
     text = '[[variable]]\nname = "v"\n[[path_beneath]]\nallowed_access = ["execute"]\nparent = ["/${v}", "/usr"]\n'
-    with pytest.raises(EditError, match="stands for no path at all"):
+    with pytest.raises(EditError, match="expands to no path"):
         edited(text, InlineVariable("v"))
 
 
@@ -131,11 +131,11 @@ def test_expand_one_entry() -> None:
     assert edited(TEXT, ExpandEntry(0, 0)) == TEXT
 
 
-def test_remove_a_variable_nothing_uses() -> None:
+def test_remove_unused_variable() -> None:
     assert edited(TEXT, RemoveVariable("idle")) == TEXT.replace('[[variable]]\nname = "idle"\n\n', "")
 
 
-def test_a_variable_of_many_tables_is_changed_in_time_that_grows_with_their_number() -> None:
+def test_variable_of_many_tables_is_changed_in_linear_time() -> None:
     def document(size: int) -> PolicyDocument:
         tables = "".join(f'[[variable]]\nname = "v"\nliteral = ["/{number}"]\n' for number in range(size))
         rule = '[[path_beneath]]\nallowed_access = ["execute"]\nparent = ["${v}"]\n'
@@ -150,7 +150,7 @@ def test_rights_of_one_rule() -> None:
     assert edited(TEXT, SetRuleRights("path_beneath", 0, frozenset({"execute"}))) == TEXT.replace(
         '["execute", "read_file"]', '["execute"]'
     )
-    # What only this rule made handled stays handled: nothing is permitted by taking a grant away.
+    # What only this rule made handled stays handled: removing a grant permits nothing.
     text = '[[path_beneath]]\nallowed_access = ["execute", "make_reg"]\nparent = ["/a", "/b"]\n'
     after = edited(text, SetRuleRights("path_beneath", 0, frozenset({"execute"})))
     assert PolicyDocument.parse(after, "p", "toml").policy.handled_fs == {"execute", "make_reg"}

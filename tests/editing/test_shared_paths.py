@@ -1,4 +1,4 @@
-"""An edit of one path out of several that a variable makes of one string: both readings, on whole files."""
+"""Edits of one of several paths that one string expands to, with both scopes, on whole files."""
 
 import pytest
 from hypothesis import assume, given, settings
@@ -36,14 +36,14 @@ MAIL = ("/home/a/mail", "/home/b/mail")
 
 
 def edited(text: str, edit: Edit, scope: EditScope | None) -> PolicyDocument:
-    """The document of ``text`` after ``edit``."""
+    """Return the document of ``text`` after ``edit``."""
     document = PolicyDocument.parse(text, "test.toml", "toml")
     for each in edits_of(document.policy, edit, scope):
         document = document.apply(each)
     return document
 
 
-def test_the_strings_that_name_a_path_among_others() -> None:
+def test_strings_that_name_a_path_among_others() -> None:
     policy = PolicyDocument.parse(TEXT, "test.toml", "toml").policy
     first, second = shared_entries(policy, "/home/a//mail/")
     assert first[:4] == (0, 0, "${home}/mail", 12)
@@ -55,14 +55,14 @@ def test_the_strings_that_name_a_path_among_others() -> None:
 
 
 @pytest.mark.parametrize("edit", [SetPathRights(MAIL[0], READ), GrantPath(MAIL[1], frozenset({"execute"}))])
-def test_without_a_reading_it_is_asked_for(edit: SetPathRights) -> None:
+def test_missing_scope_is_an_error(edit: SetPathRights) -> None:
     with pytest.raises(SharedPath) as error:
         edited(TEXT, edit, None)
     assert error.value.path == edit.path
     assert len(error.value.entries) == 2
 
 
-def test_what_no_variable_leads_to_needs_no_reading() -> None:
+def test_path_without_variable_needs_no_scope() -> None:
     for edit in (SetPathRights("/srv", READ), GrantPath("/etc", READ), GrantPort(443, frozenset({"connect_tcp"}))):
         policy = PolicyDocument.parse(TEXT, "test.toml", "toml").policy
         assert edits_of(policy, edit, None) == (edit,)
@@ -72,7 +72,7 @@ def test_what_no_variable_leads_to_needs_no_reading() -> None:
     assert "${home}/mail" in after.text, "a variable of one value stays as well"
 
 
-def test_taking_away_from_all() -> None:
+def test_removing_from_all() -> None:
     after = edited(TEXT, SetPathRights(MAIL[0], frozenset({"read_file"})), "all")
     paths = meaning_of(after.policy).paths
     assert {path: rights for path, rights in paths.items() if path != "/srv"} == {
@@ -82,7 +82,7 @@ def test_taking_away_from_all() -> None:
     assert after.text.count("${home}") == 2, "the rule of which nothing is left has gone"
 
 
-def test_taking_away_from_one_alone() -> None:
+def test_removing_from_one() -> None:
     after = edited(TEXT, SetPathRights(MAIL[0], READ), "split")
     paths = meaning_of(after.policy).paths
     assert paths[MAIL[0]] == READ
@@ -91,7 +91,7 @@ def test_taking_away_from_one_alone() -> None:
     assert 'parent = ["${home}/mail", "/srv", "${home}/news"]' in after.text, "that rule gives nothing too much"
 
 
-def test_taking_everything_away() -> None:
+def test_removing_everything() -> None:
     before = meaning_of(PolicyDocument.parse(TEXT, "test.toml", "toml").policy).paths
     nothing = SetPathRights(MAIL[0], frozenset())
     one = meaning_of(edited(TEXT, nothing, "split").policy).paths
@@ -114,7 +114,7 @@ def test_adding_keeps_the_variable(edit: SetPathRights | GrantPath) -> None:
 
 @settings(max_examples=150, deadline=None)
 @given(policy_texts(), st.data())
-def test_both_readings_do_what_they_say_to_any_policy(written: tuple[str, Format], data: st.DataObject) -> None:
+def test_both_scopes_do_what_they_say_for_any_policy(written: tuple[str, Format], data: st.DataObject) -> None:
     text, format = written
     document = PolicyDocument.parse(text, "f", format)
     before = meaning_of(document.policy)
@@ -125,8 +125,8 @@ def test_both_readings_do_what_they_say_to_any_policy(written: tuple[str, Format
     edit = SetPathRights(path, rights) if data.draw(st.booleans()) else GrantPath(path, rights)
     wanted = rights if isinstance(edit, SetPathRights) else rights | before.paths[path]
     named = {path_key(each) for entry in shared_entries(document.policy, path) for each in entry.paths}
-    readings: tuple[EditScope, ...] = ("all", "split")
-    for scope in readings:
+    scopes: tuple[EditScope, ...] = ("all", "split")
+    for scope in scopes:
         after = document
         for each in edits_of(document.policy, edit, scope):
             after = after.apply(each)

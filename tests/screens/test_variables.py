@@ -150,7 +150,7 @@ async def test_variables_are_renamed_written_out_and_removed(place: Path, two: P
         await until(pilot, lambda: 'parent = ["${kept}"]' in workspace.document.text)
         await until(pilot, lambda: pilot.app.screen is screen)
         await pilot.press("d")
-        await until(pilot, lambda: told(pilot, "uses the variable 'kept'"))
+        await until(pilot, lambda: told(pilot, "Cannot remove the variable 'kept'"))
         await pilot.press("i")
         await until(pilot, lambda: f'parent = ["{place}/data", "{place}/empty"]' in workspace.document.text)
         await until(pilot, lambda: screen.query_one(OptionList).option_count == 1)
