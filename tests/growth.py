@@ -1,4 +1,4 @@
-"""How the work for an input grows with its size, counted instead of timed: a clock tells of the machine, too."""
+"""Measure how work grows with the size of its input, by counting lines, which does not depend on the machine."""
 
 import sys
 from collections.abc import Callable
@@ -7,7 +7,7 @@ from typing import Any
 
 
 def steps(work: Callable[[], object]) -> int:
-    """How many lines of Python ``work`` executes, those of the standard library included."""
+    """Return how many lines of Python ``work`` executes, including the standard library."""
     count = 0
 
     def trace(_frame: FrameType, event: str, _argument: Any) -> Any:
@@ -25,9 +25,9 @@ def steps(work: Callable[[], object]) -> int:
 
 
 def grows_linearly(work: Callable[[int], object], size: int) -> bool:
-    """Whether ``work`` for four times the size is about four times the work at most; sixteen times is what it is not.
+    """Whether four times the size takes ``work`` about four times the lines at most, and so not quadratic time.
 
-    ``work`` takes the size. What it does once, such as an import, is done before.
+    ``work`` takes the size. It is run once before, so that what it does only once, such as an import, is not counted.
     """
     work(1)
     small, large = steps(lambda: work(size)), steps(lambda: work(4 * size))

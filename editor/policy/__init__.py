@@ -1,1 +1,1 @@
-"""What a policy file says: model, parsing, lossless document, variables, resolving, deciding."""
+"""Policy files: model, parsing, positions, variables, composition."""

@@ -1,4 +1,4 @@
-"""``python -m tests.fuzz``: look for inputs on which Paddock's reading and editing of policies fails or hangs."""
+"""``python -m tests.fuzz``: find inputs on which reading or editing policies fails or hangs."""
 
 import argparse
 import os
@@ -7,12 +7,12 @@ import sys
 
 from tests.fuzz.fuzzer import Fuzzer
 
-_LIMIT_S = 10  # of one target with one input; a hundredth is usual
+_LIMIT_S = 10  # per target and input; a hundredth is usual
 _MEMORY = 2 << 30
 
 
 def main() -> int:
-    """The status is 1 where something was found; the inputs are then in the directory that is named."""
+    """Run the fuzzer. The exit status is 1 if it found something; the inputs are then in the printed directory."""
     parser = argparse.ArgumentParser(prog="python -m tests.fuzz", description=__doc__)
     parser.add_argument("--seconds", type=float, default=600)
     parser.add_argument("--seed", type=int, default=0)

@@ -1,4 +1,4 @@
-"""The loop: spoil an input, put it to every target, keep it where it led to something new."""
+"""The loop: mutate an input, run every target on it, keep it if it led to something new."""
 
 import faulthandler
 import os
@@ -16,15 +16,15 @@ from tests.fuzz.targets import TARGETS, Case
 
 _MOST_KEPT = 4000
 _SLOWEST = 5
-_HOPELESS_S = 300  # of the clock: far above any limit of the processor's time, also on a busy machine
+_HOPELESS_S = 300  # wall-clock time: far above any limit of processor time, even on a busy machine
 
 
 class HangError(Exception):
-    """One target took longer with one input than it was given."""
+    """One target took too long with one input."""
 
 
 class Finding(NamedTuple):
-    """The first input with which a target failed in one way: ``what`` is the exception and where it came from."""
+    """The first input with which a target failed in one way: ``what`` is the exception and its origin."""
 
     target: str
     what: str
@@ -34,7 +34,7 @@ class Finding(NamedTuple):
 
 
 class Slow(NamedTuple):
-    """How many seconds of the processor's time a target took with an input."""
+    """The seconds of processor time that a target took with an input."""
 
     seconds: float
     target: str
@@ -42,10 +42,10 @@ class Slow(NamedTuple):
 
 
 class Fuzzer:
-    """Puts inputs to targets. The same seed makes the same inputs, as long as no clock ends the run."""
+    """Runs targets on inputs. The same seed produces the same inputs, unless time ends the run."""
 
     def __init__(self, seed: int, targets: Sequence[Callable[[Case], None]] = TARGETS, *, limit: float = 0) -> None:
-        self.chance = random.Random(seed)  # noqa: S311 that it can be repeated is what it is for
+        self.chance = random.Random(seed)  # noqa: S311 it must be reproducible
         self.spoiler = Spoiler(self.chance)
         self.targets = targets
         self.corpus = seeds()
@@ -57,7 +57,7 @@ class Fuzzer:
         self._seen = set[str]()
 
     def run(self, executions: int | None = None, seconds: float | None = None) -> None:
-        """Go on for so many executions of one target, or so long, in a directory of its own."""
+        """Run for a number of executions of one target, or for a time, in a temporary directory."""
         ends = None if seconds is None else time.monotonic() + seconds
         until = None if executions is None else self.executions + executions
         unused = list(self.corpus)
@@ -72,13 +72,13 @@ class Fuzzer:
                 os.chdir(before)
 
     def _other(self, data: bytes) -> bytes:
-        """What ``data`` is combined with: something else, or what a small change makes of it."""
+        """Return an input to combine ``data`` with: another one, or a small change of ``data``."""
         if self.chance.random() < 0.5:
             return self.chance.choice(self.corpus)
         return self.spoiler.changed(data, self.corpus)
 
     def put(self, data: bytes, other: bytes) -> None:
-        """Put one input to every target."""
+        """Run every target on one input."""
         seed = self.chance.getrandbits(64)
         seen: list[str] = []
         for target in self.targets:
@@ -104,7 +104,7 @@ class Fuzzer:
         def stop(_signal: int, _frame: FrameType | None) -> None:
             raise HangError(f"more than {seconds} s of the processor")
 
-        faulthandler.dump_traceback_later(_HOPELESS_S, exit=True)  # where not even a signal helps
+        faulthandler.dump_traceback_later(_HOPELESS_S, exit=True)  # if not even a signal helps
         signal.signal(signal.SIGPROF, stop)
         signal.setitimer(signal.ITIMER_PROF, seconds)
         try:

@@ -1,4 +1,4 @@
-"""Policies to start from, and ways to spoil them."""
+"""Policies to start from, and ways to mutate them."""
 
 import glob
 import json
@@ -15,7 +15,7 @@ from tests.policy.test_reference import ACCEPTED, COMPOSED, EXAMPLES, REFUSED, t
 from tests.policy.texts import FS, NET, SCOPED
 from tests.samples.harness import SAMPLES
 
-LONGEST = 1 << 16  # bytes; what grows beyond is cut: only its growth would tell anything new
+LONGEST = 1 << 16  # bytes; longer inputs are cut, since only their length would be new
 
 _PIECES = (
     *('"abi.all"', '"abi.read_write"', '"read_file"', '"refer"', '"resolve_unix"', '"connect_send_udp"', '"signal"'),
@@ -50,7 +50,7 @@ _PIECES = (
 )
 _BYTES = (b"\xff", b"\xc3", b"\xed\xa0\x80", b"\xf4\x90\x80\x80", b"\x80", b"\x00")
 _TOKEN = re.compile(r'"(?:[^"\\\n]|\\.)*"|\w+|\s+|.', re.DOTALL)
-# What a value is mostly replaced by, so that a policy often stays one.
+# Mostly used to replace a value, so that a policy often stays valid.
 _ALIKE: tuple[Sequence[Any], ...] = (
     [*FS, 0x20000, 3 << 40, "abi.all", "abi.read_write", "abi.read_execute"],
     [*NET, 0x10],
@@ -64,7 +64,7 @@ _VALUES: tuple[Any, ...] = (
 
 
 def seeds() -> list[bytes]:
-    """The samples, the reference's accepted and refused cases in both forms, and odd layouts."""
+    """Return the samples, the reference's accepted and refused cases in both formats, and unusual layouts."""
     texts = [DOCUMENT, VARIABLES, DOCUMENT.replace("\n", "\r\n"), VARIABLES.rstrip("\n")]
     for path in sorted(glob.glob(os.path.join(SAMPLES, "*.toml"))):
         with open(path, encoding="utf-8") as file:
@@ -75,20 +75,20 @@ def seeds() -> list[bytes]:
 
 
 def values() -> list[Any]:
-    """The reference's cases as JSON values."""
+    """Return the reference's cases as JSON values."""
     cases = [case[0] for case in (*ACCEPTED, *EXAMPLES)] + [side for case in COMPOSED for side in case[:2]]
     return [*cases, *REFUSED]
 
 
 class Spoiler:
-    """Makes new texts of known ones; the same ``chance`` makes the same."""
+    """Makes new texts from known ones; the same ``chance`` makes the same."""
 
     def __init__(self, chance: random.Random) -> None:
         self.chance = chance
         self.values = [*values(), *(case[0] for case in ACCEPTED * 4)]
 
     def spoiled(self, corpus: Sequence[bytes]) -> bytes:
-        """Another text, by one to six changes of one in ``corpus``, or of one of the reference's cases as a value."""
+        """Return a new text: one of ``corpus``, or a case of the reference, after one to six changes."""
         chance = self.chance
         if chance.random() < 0.6:
             value = chance.choice(self.values)
@@ -104,7 +104,7 @@ class Spoiler:
         return data
 
     def written(self, value: dict[str, Any]) -> bytes:
-        """A case as text, in one of the two formats."""
+        """Return a case as text, in one of the two formats."""
         chance = self.chance
         way = chance.random()
         if way < 0.35:
@@ -116,7 +116,7 @@ class Spoiler:
         return text.encode("utf-8", "replace")
 
     def headed(self, value: dict[str, Any]) -> str:
-        """A case as TOML with a header for each table, as people write it."""
+        """Return a case as TOML with a header for each table, as people write it."""
         chance = self.chance
         spelled = dict(zip(KEYS["json"], KEYS["toml"], strict=True))
         tables = []
@@ -143,7 +143,7 @@ class Spoiler:
         return newline.join(lines) + chance.choice(("", newline, newline * 2))
 
     def value_changed(self, value: Any) -> Any:
-        """A JSON value with one thing in it changed, so that it is still one."""
+        """Return a JSON value with one change that keeps it valid JSON."""
         chance = self.chance
         if isinstance(value, dict) and value and chance.random() < 0.9:
             key = chance.choice(list(value))
@@ -169,7 +169,7 @@ class Spoiler:
         return chance.choice(alike if alike and chance.random() < 0.9 else _VALUES)
 
     def changed(self, data: bytes, corpus: Sequence[bytes]) -> bytes:
-        """``data`` after one change of its bytes, tokens or lines."""
+        """Return ``data`` after one change of its bytes, tokens or lines."""
         chance = self.chance
         way = chance.random()
         if way < 0.15:
@@ -188,7 +188,7 @@ class Spoiler:
         return self.moved(_TOKEN.findall(text) or [""]).encode("utf-8", "surrogateescape")
 
     def moved(self, parts: list[str]) -> str:
-        """``parts`` together, after one or several went, came, changed places or were repeated."""
+        """Join ``parts`` after removing, adding, swapping or repeating some."""
         chance = self.chance
         at = chance.randrange(len(parts))
         end = min(len(parts), at + chance.choice((1, 1, 1, 2, 5, 20)))

@@ -1,4 +1,4 @@
-"""What must hold of any bytes, each as a function that raises where it does not."""
+"""Properties of any bytes, each a function that raises if the property does not hold."""
 
 import json
 import os
@@ -72,9 +72,9 @@ _SILENT = Console(None)
 
 
 class Case:
-    """One input: its bytes, a second input to combine it with, and a source of chance.
+    """One input: its bytes, a second input to combine it with, and a random generator.
 
-    ``seen`` collects what came of it: inputs that lead to something not seen before are worth keeping.
+    ``seen`` collects outcomes: inputs that lead to a new one are kept.
     """
 
     def __init__(self, data: bytes, other: bytes, chance: random.Random) -> None:
@@ -84,7 +84,7 @@ class Case:
         self.seen: list[str] = []
 
     def documents(self) -> Iterator[PolicyDocument]:
-        """The input as a document, for each format in which it is a policy."""
+        """Yield the input as a document, for each format in which it is a policy."""
         for format in _FORMATS:
             if (document := _document(self.data, format)) is not None:
                 yield document
@@ -98,7 +98,7 @@ def _document(data: bytes, format: Format) -> PolicyDocument | None:
 
 
 def reading(case: Case) -> None:
-    """Nothing is raised but PolicyError with a place in the text, and whatever is read is what is written."""
+    """Only PolicyError with a location in the text is raised, and what is parsed is what is written."""
     try:
         text = decode(case.data, "f")
     except PolicyError as error:
@@ -128,7 +128,7 @@ def reading(case: Case) -> None:
 
 
 def rereading(case: Case) -> None:
-    """What was read before only saves time: reading only the difference gives what reading all of it gives."""
+    """Parsing only the difference to an earlier text gives the same as parsing the whole text."""
     for document in case.documents():
         for data in (case.other, _cut(case.data, case.chance)):
             try:
@@ -149,14 +149,14 @@ def rereading(case: Case) -> None:
 
 
 def _cut(data: bytes, chance: random.Random) -> bytes:
-    """``data`` with a piece of it gone or doubled."""
+    """Return ``data`` with a piece of it removed or duplicated."""
     start = chance.randint(0, len(data))
     end = start + chance.choice((1, 3, 20, 100))
     return data[:start] + (data[start:end] * 2 if chance.random() < 0.4 else b"") + data[end:]
 
 
 def editing(case: Case) -> None:
-    """Edits do what they say on the rest as it is, or are refused with a sentence; each can be taken back."""
+    """Edits do only what they say, or are refused with a sentence; each can be undone."""
     for first in case.documents():
         document = first
         for _ in range(3):
@@ -189,7 +189,7 @@ _PLAIN = SetPathRights | GrantPath | SetPortRights | GrantPort | SetHandled | Se
 
 
 def _check_tables(before: PolicyDocument, after: PolicyDocument, edit: Edit) -> None:
-    """What is handled changes no rule, and a grant one at most: all others stay to the byte."""
+    """Handling a right changes no rule, and a grant at most one: all others stay the same to the byte."""
     left = set(tables(after))
     touched = [table for table in tables(before) if table not in left]
     if isinstance(edit, SetHandled | SetScope):
@@ -199,7 +199,7 @@ def _check_tables(before: PolicyDocument, after: PolicyDocument, edit: Edit) -> 
 
 
 def merging(case: Case) -> None:
-    """A merge gives what both sides mean, the same from both sides, or says what collides."""
+    """A merge has the changes of both sides, whichever is first, or reports what collides."""
     for base in case.documents():
         one, other = _edited(base, case.chance), _edited(base, case.chance)
         assert merge(base, one, base).text == one.text
@@ -214,7 +214,7 @@ def merging(case: Case) -> None:
 
 
 def explaining(case: Case) -> None:
-    """Everything that tells of a policy has an answer, and shows nothing that a terminal would obey."""
+    """Everything that reports on a policy works, and prints nothing that a terminal would interpret."""
     for document in case.documents():
         policy, chance = document.policy, case.chance
         abi = AbiUsed(7, chance.randint(1, LATEST_ABI))
@@ -255,7 +255,7 @@ def linting(case: Case) -> None:
 
 
 def checking(case: Case) -> None:
-    """``paddock check --fix`` leaves a valid policy, and a text without fixes as it was."""
+    """``paddock check --fix`` leaves a valid policy, and does not change a text without fixes."""
     for format in _FORMATS:
         name = f"checked.{format}"
         with open(name, "wb") as file:
@@ -274,7 +274,7 @@ def checking(case: Case) -> None:
 
 
 def exporting(case: Case) -> None:
-    """What is exported as Landlock Config reads as the same policy."""
+    """An export as Landlock Config parses to the same policy."""
     for document in case.documents():
         policy = document.policy
         for name in FORMATS:
@@ -286,7 +286,7 @@ def exporting(case: Case) -> None:
 
 
 def composing(case: Case) -> None:
-    """Policies together handle what both handle and allow no path more than one of them."""
+    """A composition handles what both policies handle, and allows no more on a path than one of them."""
     for format in _FORMATS:
         documents = [_document(data, format) for data in (case.data, case.other)]
         policies = [each.policy for each in documents if each is not None]
@@ -306,7 +306,7 @@ TARGETS: tuple[Callable[[Case], None], ...] = (
 
 
 def _edit(document: PolicyDocument, chance: random.Random) -> Edit:
-    """Any edit, mostly about something that ``document`` names."""
+    """Return an edit, mostly of something in ``document``."""
     policy = document.policy
     variables = meaning_of(policy).variables
     named = [
@@ -372,7 +372,7 @@ def _plain(node: Node) -> object:
 
 
 def _comparable(value: object) -> object:
-    """``value`` with each NaN, which is not equal to itself, as something that is."""
+    """Return ``value`` with each NaN, which does not equal itself, replaced by a string."""
     if isinstance(value, dict):
         return {key: _comparable(own) for key, own in value.items()}
     if isinstance(value, list):
@@ -384,5 +384,5 @@ _DETAIL = re.compile(r"'[^']*'|\"[^\"]*\"|[0-9]+|0x[0-9a-f]+|/[^ ,;]*")
 
 
 def _shape(sentence: str) -> str:
-    """What kind of sentence it is: without names and numbers."""
+    """Return a sentence without names and numbers, to tell kinds of sentences apart."""
     return _DETAIL.sub("_", sentence)[:120]

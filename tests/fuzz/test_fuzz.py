@@ -1,4 +1,4 @@
-"""A short run of the fuzzer, the same each time; and that it would notice."""
+"""A short, reproducible run of the fuzzer; and tests that it notices failures."""
 
 import pytest
 
@@ -7,15 +7,15 @@ from tests.fuzz.fuzzer import Fuzzer
 from tests.fuzz.targets import Case
 
 
-def test_nothing_is_found_in_a_short_run() -> None:
+def test_short_run_finds_nothing() -> None:
     fuzzer = Fuzzer(seed=1)
     fuzzer.run(executions=3000)
     assert not fuzzer.findings, next(iter(fuzzer.findings.values())).trace
-    assert fuzzer.policies > 20  # not all of it is refused at once
+    assert fuzzer.policies > 20  # many inputs are valid policies
 
 
 @pytest.mark.parametrize("seed", [1, 2])
-def test_a_run_can_be_repeated(seed: int) -> None:
+def test_run_is_reproducible(seed: int) -> None:
     seen: list[bytes] = []
     for _ in range(2):
         inputs: list[bytes] = []
@@ -25,18 +25,18 @@ def test_a_run_can_be_repeated(seed: int) -> None:
 
 
 def fails(case: Case) -> None:
-    """As a reader would that takes a lone surrogate for a character."""
+    """Fail like a parser that accepts a lone surrogate."""
     if "\\ud800" in decode(case.data, "f"):
         raise IndexError
 
 
 def hangs(case: Case) -> None:
-    """As a reader would that does not move on."""
+    """Hang like a parser that does not advance."""
     while case.data:
         pass
 
 
-def test_what_fails_or_hangs_is_found() -> None:
+def test_failures_and_hangs_are_found() -> None:
     fuzzer = Fuzzer(3, (fails,))
     fuzzer.run(executions=5000)
     assert {target for target, _ in fuzzer.findings} == {"fails"}
