@@ -5,9 +5,8 @@ from typing import Literal, NamedTuple
 
 from editor.escape import printable
 from editor.landlock.rights import Kind, Right, RightSet, right_of
+from editor.policy.model import MAX_PORT
 from editor.policy.variables import name_problem
-
-MAX_PORT = 65535
 
 
 class EditError(ValueError):

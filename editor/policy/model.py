@@ -10,6 +10,8 @@ from typing import NamedTuple
 from editor.landlock.rights import NO_RIGHTS, RightSet
 from editor.policy.variables import MAX_PATHS
 
+MAX_PORT = 65535
+
 
 class Location(NamedTuple):
     """A location in a policy file; ``line`` and ``column`` count from 1, ``column`` in characters."""

@@ -16,6 +16,7 @@ from editor.landlock.rights import (
     to_mask,
 )
 from editor.policy.model import (
+    MAX_PORT,
     ParentPath,
     PathRule,
     Policy,
@@ -31,7 +32,6 @@ from editor.policy.tree import Format, Node
 from editor.policy.variables import MAX_PATHS, TemplateError, Token, count_paths, name_problem, parse_template
 
 MAX_ABI = 2**31 - 1
-MAX_PORT = 65535
 
 _KIND_NAMES: dict[Kind, str] = {"fs": "filesystem right", "net": "network right", "scope": "scope"}
 
