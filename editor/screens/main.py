@@ -1,14 +1,9 @@
 """The main screen: the filesystem with the draft laid over it, the panels to change it, and the runs under it.
 
-Here are its layout and its keys. What they do to the draft is in `controllers`, what is shown of it in `main_view`. It
-is long by their number alone: a style, a key, a message each take their lines.
+Here are its layout, its keys and its messages. What they do is in `controllers`, what is shown in `main_view`.
 """
 
-import asyncio
-import os
 from collections.abc import Callable, Coroutine
-from functools import partial
-from importlib import import_module
 from typing import TYPE_CHECKING, ClassVar, Literal
 
 from textual import on, work
@@ -16,42 +11,25 @@ from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Horizontal, Vertical
 from textual.content import Content
-from textual.message import Message
-from textual.screen import Screen
 
 from editor.escape import printable
-from editor.screens.controllers.opening import open_policy
-from editor.screens.main_view import MainView
+from editor.screens.policy_screen import PolicyScreen
 from widgets.key_line import KeyLine
 from widgets.policy_tree import PolicyTree
-from widgets.status_line import Status, StatusLine
-from widgets.tree_model import TreeSource
+from widgets.status_line import StatusLine
 
 # All else is imported where it is used, see `main_view`.
 if TYPE_CHECKING:
     from editor.editing.edits import Edit
     from editor.screens.controllers.opened import Controllers
     from editor.screens.run_panel import RunPanel
-    from editor.workspace.composition import Composition
-    from editor.workspace.notifying import Changes
-    from editor.workspace.opening import Opening
-    from editor.workspace.workspace import Workspace
     from widgets.command_bar import CommandBar
     from widgets.handled_panel import HandledPanel
     from widgets.ports_panel import PortsPanel
     from widgets.rights_panel import RightsPanel
 
 
-def _lay_over(composition: "Composition") -> TreeSource:
-    """The filesystem with the draft laid over it. In a thread: what it imports would hold the screen."""
-    import_module("editor.screens.controllers.opened")
-    from editor.screens.view_models import Filesystem
-
-    # Whichever is edited, all of them derive the same whole.
-    return Filesystem(composition.workspaces[0])
-
-
-class MainScreen(Screen[None]):
+class MainScreen(PolicyScreen):
     """One policy, opened."""
 
     AUTO_FOCUS = "#tree"
@@ -116,25 +94,6 @@ class MainScreen(Screen[None]):
         Binding("9", "show('allowed')", show=False),
     ]
 
-    class DraftChanged(Message):
-        """The workspace changed; posted from whatever thread did it."""
-
-        def __init__(self, workspace: "Workspace", changes: "Changes") -> None:
-            super().__init__()
-            self.workspace = workspace
-            """Whose draft."""
-            self.changes = changes
-            """What changed."""
-
-    def __init__(self, opening: "Opening", *, root: str = "/", abi: int | None = None) -> None:
-        super().__init__(classes="-view-edit")
-        self._opening = opening
-        self._root = os.path.abspath(root)
-        self._abi = abi
-        self._view = MainView(self, self._root)
-        self._controllers: Controllers | None = None
-        self._possible = (False, False)
-
     def compose(self) -> ComposeResult:
         with Horizontal(id="upper"):
             tree = PolicyTree(id="tree")
@@ -144,131 +103,6 @@ class MainScreen(Screen[None]):
         yield Vertical(id="lower")
         yield StatusLine(id="status")
         yield KeyLine(id="keys")
-
-    @property
-    def workspace(self) -> "Workspace":
-        """The draft that edits go to; only once it is open."""
-        return self._open.files.current
-
-    @property
-    def composition(self) -> "Composition":
-        """All drafts that are shown; only once they are open."""
-        return self._open.files.composition
-
-    @property
-    def is_complete(self) -> bool:
-        """Whether the policy is open and everything is on the screen, and not only what is seen first."""
-        return self._controllers is not None and self._view.is_complete
-
-    @property
-    def subject(self) -> str:
-        """The path whose rights are shown."""
-        return self._view.subject
-
-    @property
-    def run_panel(self) -> "RunPanel":
-        """The lower half; only once the screen is complete."""
-        return self._view.run_panel
-
-    @property
-    def unsaved(self) -> str:
-        """What would be lost by leaving, as a sentence; empty where nothing would."""
-        return "" if self._controllers is None else self._controllers.files.unsaved
-
-    @property
-    def _open(self) -> "Controllers":
-        if self._controllers is None:
-            raise RuntimeError("asked before the policy was read")
-        return self._controllers
-
-    # Opening and leaving
-
-    def on_mount(self) -> None:
-        # What is slow to import or to read waits until the first screen stands.
-        self.call_after_refresh(self._open_policy)
-
-    @work(group="open")
-    async def _open_policy(self) -> None:
-        self.query_one(StatusLine).show(Status(printable(self._opening.paths[0]), running="reading"))
-        composition = await open_policy(self._opening, self._abi, self._view)
-        await self._show_opened(composition)
-        await self._view.complete()
-        await self._begin()
-
-    async def _show_opened(self, composition: "Composition") -> None:
-        """Lay the draft over the filesystem."""
-        tree_source = await asyncio.to_thread(_lay_over, composition)
-        from editor.screens.controllers.files import OpenFiles
-        from editor.screens.controllers.opened import Controllers
-
-        view = self._view
-        view.files = OpenFiles(composition)
-        self._controllers = Controllers.of(view.files, view, self._abi)
-        for workspace in composition.workspaces:
-            workspace.subscribe(partial(self._changed, workspace))
-        self.query_one(PolicyTree).set_source(tree_source, self._root)
-        view.show_status()
-        start = os.getcwd()
-        if self._root == "/" or start.startswith(self._root.rstrip("/") + "/"):
-            self._reveal(start)
-
-    async def _begin(self) -> None:
-        """What comes once all is on the screen."""
-        from editor.screens.chooser import suggested_command
-        from editor.screens.view_models import new_file_notice
-
-        workspace, view = self.workspace, self._view
-        view.show_draft()
-        self.run_panel.suggest(suggested_command(workspace.document.text))
-        for each in self.composition.workspaces:
-            each.watch()
-        self.run_worker(self._open.disk.recover(), group="recovery")
-        if not workspace.kernel.abi:
-            problem = printable(workspace.kernel.problem)
-            view.show_message(f"This kernel enforces nothing: {problem}. Editing works, running does not.", "warning")
-        if workspace.is_new:
-            view.show_message(new_file_notice(workspace.path, self._opening.sample))
-
-    async def leave(self) -> None:
-        """End what runs beside the screen. For leaving it."""
-        if self._view.is_complete:
-            await self.run_panel.end()
-        if self._controllers is not None:
-            self._controllers.edits.close()
-            await asyncio.to_thread(self.composition.close)
-
-    # Changes
-
-    def _changed(self, workspace: "Workspace", changes: "Changes") -> None:
-        """In whatever thread changed the draft."""
-        self.post_message(self.DraftChanged(workspace, changes))
-
-    @on(DraftChanged)
-    def _show_changed(self, event: DraftChanged) -> None:
-        changes, workspace, disk = event.changes, event.workspace, self._open.disk
-        disk.follow_reading(workspace)
-        if changes == {"reloading"}:
-            return
-        if "document" in changes and workspace is self.workspace:
-            self._view.show_draft()
-        else:
-            self._view.show_status()
-        disk.report(workspace, changes)
-        if "conflict" in changes and workspace.conflict is not None:
-            self.run_worker(disk.settle_conflicts(), group="conflict", exclusive=True)
-        possible = (self.workspace.can_undo, self.workspace.can_redo)
-        if possible != self._possible:
-            self._possible = possible
-            self.refresh_bindings()
-
-    @on(PolicyTree.PathHighlighted)
-    def _highlighted(self, event: PolicyTree.PathHighlighted) -> None:
-        event.stop()
-        self._view.show_path(event.path)
-
-    @work(group="reveal", exclusive=True)
-    async def _reveal(self, path: str) -> None:
-        await self._view.reveal(path)
 
     # Edits
 
