@@ -1,4 +1,4 @@
-"""The Textual program: which screen comes first, and what every screen shares."""
+"""The Textual program: opens the first screen, and does what every screen shares."""
 
 import os
 from collections.abc import Iterable, Mapping
@@ -21,8 +21,8 @@ if TYPE_CHECKING:
 class PaddockApp(App[None]):
     """Paddock on the screen.
 
-    ``paths`` are policy files, shown as one policy, or one directory of them to choose from. ``root`` is where the tree
-    starts. ``abi`` simulates an older kernel. ``variables`` and ``sample`` are those of ``Opening``.
+    ``paths`` are policy files that make one policy, or one directory of policies to choose from. ``root`` is the root
+    of the tree. ``abi`` simulates an older kernel. ``variables`` and ``sample`` are as in `Opening`.
     """
 
     TITLE = "Paddock"
@@ -60,22 +60,22 @@ class PaddockApp(App[None]):
         self.push_screen(MainScreen(self._opening._replace(paths=paths), root=self._root, abi=self._abi))
 
     def on_chooser_screen_chosen(self, event: "ChooserScreen.Chosen") -> None:
-        """A policy was chosen, or the whole directory."""
+        """Open the chosen policy, or the whole directory."""
         self.open_policy(event.path)
 
     def action_toggle_dark(self) -> None:
-        """Light or dark."""
+        """Switch between light and dark colours."""
         self.theme = "textual-light" if self.current_theme.dark else "textual-dark"
 
     def action_help(self) -> None:
-        """All keys."""
+        """Show all keys."""
         from editor.screens.help import HelpScreen  # noqa: PLC0415 - not needed for the first screen
 
         if not isinstance(self.screen, HelpScreen):
             self.push_screen(HelpScreen())
 
     async def action_quit(self) -> None:
-        """Leave; asks first when something would be lost."""
+        """Quit. Asks first if edits would be lost."""
         if not self._leaving:
             self._leave()
 
@@ -109,21 +109,19 @@ class PaddockApp(App[None]):
         return answer == "discard"
 
     def get_system_commands(self, screen: Screen[object]) -> Iterable[SystemCommand]:
-        """Everything that a key does can be found by name."""
+        """Yield everything that a key does, to be found by name."""
         yield from super().get_system_commands(screen)
         if isinstance(screen, MainScreen):
-            yield SystemCommand("Save", "Write the draft to its file (ctrl+s)", screen.action_save)
+            yield SystemCommand("Save", "Save the draft to its file (ctrl+s)", screen.action_save)
             yield SystemCommand("Run", "Run the command under the draft (r)", screen.action_run)
             yield SystemCommand("Stop", "Stop the running command (s)", screen.action_stop)
-            yield SystemCommand("Grant", "Grant what the denied row lacked (g)", screen.action_grant)
-            yield SystemCommand("Undo", "Take the last edit back (ctrl+z)", screen.action_undo)
-            yield SystemCommand("Redo", "Do it again (ctrl+y)", screen.action_redo)
-            yield SystemCommand("File", "Choose the file that edits go to (f)", screen.action_choose_file)
-            yield SystemCommand("Variables", "Rename, write out, remove variables (v)", screen.action_variables)
-            yield SystemCommand("Export", "Write the draft in another format (ctrl+e)", screen.action_export)
-            yield SystemCommand("Go to a path", "Show a path in the tree (ctrl+o)", screen.action_go_to)
-            yield SystemCommand(
-                "Terminal", "Runs get a terminal of their own, or not (p)", screen.action_toggle_terminal
-            )
-            yield SystemCommand("Look at the disk again", "Read the tree anew (f8)", screen.action_refresh)
-        yield SystemCommand("Light or dark", "Change the colours (t)", self.action_toggle_dark)
+            yield SystemCommand("Grant", "Grant what the denied access needs (g)", screen.action_grant)
+            yield SystemCommand("Undo", "Undo the last edit (ctrl+z)", screen.action_undo)
+            yield SystemCommand("Redo", "Redo the edit that was undone last (ctrl+y)", screen.action_redo)
+            yield SystemCommand("File", "Choose the file to edit (f)", screen.action_choose_file)
+            yield SystemCommand("Variables", "Rename, inline or remove variables (v)", screen.action_variables)
+            yield SystemCommand("Export", "Export the draft to another format (ctrl+e)", screen.action_export)
+            yield SystemCommand("Go to a path", "Go to a path in the tree (ctrl+o)", screen.action_go_to)
+            yield SystemCommand("Terminal", "Switch whether commands get a terminal (p)", screen.action_toggle_terminal)
+            yield SystemCommand("Refresh files", "Read the tree again (f8)", screen.action_refresh)
+        yield SystemCommand("Light or dark", "Switch between light and dark colours (t)", self.action_toggle_dark)

@@ -1,4 +1,4 @@
-"""Which policy of a directory to open."""
+"""Choose which policy of a directory to open."""
 
 import os
 import re
@@ -15,21 +15,21 @@ from textual.widgets.option_list import Option
 from editor.escape import printable
 from editor.workspace.saving import read_file
 
-# Lines of a policy's comment head that are shown.
+# Lines to show of the comment at the top of a policy.
 _HEAD_LINES = 2
 _SUFFIXES = (".toml", ".json")
 _TRY = re.compile(r"#\s*Try:\s*(?P<command>.+?)\s*")
 
 
 class Listed(NamedTuple):
-    """One policy file of the directory: its path, and the first lines of its comment head."""
+    """A policy file of the directory: its path, and the first lines of its comment."""
 
     path: str
     head: tuple[str, ...]
 
 
 def comment_head(text: str) -> tuple[str, ...]:
-    """The lines of the comment that a TOML policy starts with, without their signs."""
+    """Return the lines of the comment at the top of a TOML policy, without the ``#``."""
     head = []
     for line in text.splitlines():
         if not line.startswith("#"):
@@ -39,7 +39,7 @@ def comment_head(text: str) -> tuple[str, ...]:
 
 
 def suggested_command(text: str) -> str:
-    """The command of a ``# Try: ...`` line in the comment head, empty where there is none."""
+    """Return the command of a ``# Try: ...`` line in the comment at the top, empty if there is none."""
     for line in text.splitlines():
         if not line.startswith("#"):
             break
@@ -49,7 +49,7 @@ def suggested_command(text: str) -> str:
 
 
 def policies_in(directory: str) -> list[Listed]:
-    """The policy files of ``directory`` by name. Raises OSError where it cannot be listed."""
+    """Return the policy files in ``directory``, sorted by name. Raises OSError if it cannot be listed."""
     found = []
     for name in sorted(os.listdir(directory)):
         path = os.path.join(directory, name)
@@ -66,7 +66,7 @@ def policies_in(directory: str) -> list[Listed]:
 
 
 class ChooserScreen(Screen[None]):
-    """A list of policies; enter opens one, which is then laid over this screen: leaving it comes back here."""
+    """Lists the policies of a directory. The chosen one is opened on top of this screen."""
 
     DEFAULT_CSS = """
     ChooserScreen {
@@ -76,19 +76,19 @@ class ChooserScreen(Screen[None]):
     """
 
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("a", "open_all", "All as one policy"),
+        Binding("a", "open_all", "Open all as one"),
         Binding("t", "app.toggle_dark", "Light/dark"),
         Binding("question_mark,f1", "app.help", "Help", key_display="?"),
         Binding("q,escape", "app.quit", "Quit"),
     ]
 
     class Chosen(Message):
-        """A policy was chosen."""
+        """Posted when a policy was chosen."""
 
         def __init__(self, path: str) -> None:
             super().__init__()
             self.path = path
-            """The policy file, or the directory for all in it."""
+            """The policy file, or the directory for all of its policies."""
 
     def __init__(self, directory: str) -> None:
         super().__init__()
@@ -96,7 +96,7 @@ class ChooserScreen(Screen[None]):
         self._listed: list[Listed] = []
 
     def compose(self) -> ComposeResult:
-        yield Static(Content(f"Policies in {printable(self._directory)} (enter opens one)"), id="title")
+        yield Static(Content(f"Policies in {printable(self._directory)} (enter to open)"), id="title")
         yield OptionList(id="policies")
         yield Footer()
 
@@ -104,7 +104,7 @@ class ChooserScreen(Screen[None]):
         self.run_worker(self._load, thread=True)
 
     def on_screen_resume(self) -> None:
-        """A policy may have been saved since."""
+        """List the policies again: one may have been saved."""
         if self._listed:
             self.run_worker(self._load, thread=True, exclusive=True)
 
@@ -122,7 +122,7 @@ class ChooserScreen(Screen[None]):
     def _show(self, listed: list[Listed]) -> None:
         self._listed = listed
         if not listed:
-            self._show_problem(f"No *.toml or *.json policy in {printable(self._directory)}")
+            self._show_problem(f"No policies (*.toml, *.json) in {printable(self._directory)}")
         options = self.query_one(OptionList)
         highlighted = options.highlighted
         options.clear_options()
@@ -141,6 +141,6 @@ class ChooserScreen(Screen[None]):
         self.post_message(self.Chosen(self._listed[number].path))
 
     def action_open_all(self) -> None:
-        """Open all policies of the directory as the one that they make together."""
+        """Open all policies of the directory as one."""
         if self._listed:
             self.post_message(self.Chosen(self._directory))

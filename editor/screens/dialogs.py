@@ -1,4 +1,4 @@
-"""Small modal screens: a question with a few answers, and a single line to type."""
+"""Small modal screens: a question with a few answers, and a line to type."""
 
 from typing import ClassVar
 
@@ -14,7 +14,7 @@ from editor.screens.questions import Question
 
 
 class Ask(ModalScreen[str | None]):
-    """A question. Dismissed with the chosen answer's name, or None for escape."""
+    """Asks a question. Dismissed with the name of the chosen answer, or None for escape."""
 
     DEFAULT_CSS = """
     Ask {
@@ -62,7 +62,7 @@ class Ask(ModalScreen[str | None]):
 
 
 class AskLine(ModalScreen[str | None]):
-    """A line to type. Dismissed with it, or None for escape and for an empty line."""
+    """Asks for a line of text. Dismissed with it, or None for escape or an empty line."""
 
     DEFAULT_CSS = """
     AskLine {

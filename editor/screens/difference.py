@@ -1,4 +1,4 @@
-"""The draft and its file on disk, as one difference."""
+"""The difference between the draft and its file on disk."""
 
 import difflib
 from collections.abc import Iterable
@@ -14,12 +14,12 @@ from textual.widgets import Footer, Static
 from editor.escape import printable
 from editor.workspace.disk import Conflict
 
-# Lines of a difference that are shown; two unrelated files of 25,000 lines would only be scrolled past.
+# Lines of a difference to show at most: nobody reads through two unrelated files of 25,000 lines.
 _MOST_LINES = 4_000
 
 
 def difference(mine: str, theirs: str) -> Iterable[str]:
-    """A unified difference from the draft to the file on disk."""
+    """Return the unified difference from the draft to the file on disk."""
     return difflib.unified_diff(
         mine.splitlines(), theirs.splitlines(), "mine (unsaved draft)", "theirs (on disk)", lineterm="", n=4
     )
@@ -42,9 +42,9 @@ def _coloured(lines: list[str]) -> Content:
 
 
 class DiffScreen(ModalScreen[str | None]):
-    """Both texts as one difference.
+    """Shows both texts as one difference.
 
-    Dismissed with "mine", "theirs", "copy-mine" or "copy-theirs" (to keep that side beside the file), or None for
+    Dismissed with "mine", "theirs", "copy-mine" or "copy-theirs" (save that side to FILE.orig), or None to decide
     later.
     """
 
@@ -89,5 +89,5 @@ class DiffScreen(ModalScreen[str | None]):
         self.app.call_from_thread(self.query_one("#lines", Static).update, _coloured(lines))
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
-        """Theirs can only be taken when it parses."""
+        """Offer to take theirs only if it parses."""
         return not (action == "dismiss" and parameters == ("theirs",) and self._conflict.problem is not None)

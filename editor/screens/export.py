@@ -1,4 +1,4 @@
-"""Writing the draft in another format, to a file or the clipboard, and saying what that format cannot say."""
+"""Export the draft to a file or the clipboard, and show what the format loses."""
 
 import asyncio
 import os
@@ -23,14 +23,14 @@ _FORMATS = tuple(FORMAT_INFO)
 
 
 def suggested_path(policy_path: str, name: str) -> str:
-    """A file beside the policy for an export of it, never the policy itself."""
+    """Return a path next to the policy for exporting it, never the policy itself."""
     stem = os.path.splitext(policy_path)[0]
     path = stem + FORMAT_INFO[name].suffix
     return path if path != policy_path else f"{stem}.export{FORMAT_INFO[name].suffix}"
 
 
 class ExportScreen(ModalScreen[str | None]):
-    """Choose a format, see what it loses, write it. Dismissed with a sentence about what was done, None for nothing."""
+    """Chooses a format and writes it. Dismissed with a sentence about what was done, or None."""
 
     AUTO_FOCUS = "#path"
 
@@ -68,10 +68,10 @@ class ExportScreen(ModalScreen[str | None]):
                 for name in _FORMATS:
                     label = Content.assemble((name, "bold"), f"  {FORMAT_INFO[name].title}")
                     yield RadioButton(label, value=name == self._format, id=f"format-{name}", compact=True)
-            yield Static(Content("What it cannot say"), classes="label")
+            yield Static(Content("What is lost"), classes="label")
             with VerticalScroll(id="losses", can_focus=False):
                 yield Static(id="lost")
-            yield Static(Content("To the file"), classes="label")
+            yield Static(Content("File"), classes="label")
             yield Input(suggested_path(self._workspace.path, self._format), id="path", compact=True)
             with Horizontal(id="answers"):
                 yield Button(self._label("Write the file", "ctrl+s"), id="write", variant="primary", compact=True)
@@ -90,9 +90,9 @@ class ExportScreen(ModalScreen[str | None]):
         before = suggested_path(self._workspace.path, self._format)
         self._format = (event.pressed.id or "").removeprefix("format-")
         path = self.query_one("#path", Input)
-        if path.value == before:  # what was typed stays
+        if path.value == before:  # a path that was typed is kept
             path.value = suggested_path(self._workspace.path, self._format)
-        self._exported = None  # now, so that no key can take the format before for this one
+        self._exported = None  # at once, so that no key uses the previous format
         self._show_losses()
 
     @work(exclusive=True, group="show losses")
@@ -101,7 +101,7 @@ class ExportScreen(ModalScreen[str | None]):
         self.query_one("#lost", Static).update(_losses(exported.lost))
 
     async def _translate(self) -> Exported:
-        """The draft in the chosen format, translated once."""
+        """Return the draft in the chosen format, translated only once."""
         if self._exported is None:
             wanted = self._format
             exported = await asyncio.to_thread(self._workspace.export, wanted)
@@ -125,13 +125,13 @@ class ExportScreen(ModalScreen[str | None]):
 
     @work(exclusive=True, group="write")
     async def action_copy(self) -> None:
-        """Put the text on the clipboard (the terminal's, by OSC 52)."""
+        """Copy the text to the clipboard of the terminal (OSC 52)."""
         self.app.copy_to_clipboard((await self._translate()).text)
-        self.dismiss(f"Copied {self._format} to the clipboard, if this terminal allows that (OSC 52).")
+        self.dismiss(f"Copied {self._format} to the clipboard, if your terminal supports that (OSC 52).")
 
     @work(exclusive=True, group="write")
     async def action_write(self) -> None:
-        """Write the text to the file that was named."""
+        """Write the text to the file."""
         typed = self.query_one("#path", Input).value
         if not typed:
             return
@@ -144,12 +144,12 @@ class ExportScreen(ModalScreen[str | None]):
                     write_new, path, exported.text.encode(), overwrite=overwrite, follow_symlink=follow
                 )
             except AlreadyExists as there:
-                choices = [Choice("overwrite", "Overwrite it", "o", "warning"), Choice("cancel", "Cancel", "c")]
-                if await self.app.push_screen_wait(Ask(Question("Already there", str(there), choices))) != "overwrite":
+                choices = [Choice("overwrite", "Overwrite", "o", "warning"), Choice("cancel", "Cancel", "c")]
+                if await self.app.push_screen_wait(Ask(Question("File exists", str(there), choices))) != "overwrite":
                     return
                 overwrite = True
             except SymlinkedPolicy as link:
-                choices = [Choice("write", "Write the target", "w", "warning"), Choice("cancel", "Cancel", "c")]
+                choices = [Choice("write", "Write to the target", "w", "warning"), Choice("cancel", "Cancel", "c")]
                 if await self.app.push_screen_wait(Ask(Question("Symbolic link", str(link), choices))) != "write":
                     return
                 follow = True

@@ -1,4 +1,4 @@
-"""The files of a composition: which of them edits go to."""
+"""Choose which of several open files to edit."""
 
 import os
 from typing import ClassVar
@@ -16,13 +16,13 @@ from editor.workspace.composition import Composition
 from editor.workspace.workspace import Workspace
 
 _ABOUT = (
-    "Together: what all of them handle is handled, their rules add up. Adding goes to the chosen file, changing to the "
-    "file that has the rule; each is saved by itself (ctrl+s)."
+    "Together they are one policy: a right is handled if all files handle it, and their rules add up. New rules go to "
+    "the chosen file, changes to the file with the rule. Each file is saved on its own (ctrl+s)."
 )
 
 
 class FilesScreen(ModalScreen[Workspace | None]):
-    """A list of files; dismissed with the chosen one, or None."""
+    """Lists the open files. Dismissed with the chosen one, or None."""
 
     DEFAULT_CSS = """
     FilesScreen {
@@ -45,8 +45,8 @@ class FilesScreen(ModalScreen[Workspace | None]):
 
     def compose(self) -> ComposeResult:
         with Vertical(id="box") as box:
-            box.border_title = Content("Edit which file?")
-            box.border_subtitle = Content("enter chooses")
+            box.border_title = Content("Choose the file to edit")
+            box.border_subtitle = Content("enter to choose")
             yield OptionList(*(Option(self._line(each)) for each in self._files), id="files")
             yield Static(Content(_ABOUT), id="about")
 
@@ -55,15 +55,15 @@ class FilesScreen(ModalScreen[Workspace | None]):
 
     def _line(self, file: Workspace) -> Content:
         rules = len(file.policy.path_rules) + len(file.policy.port_rules)
-        said = f"{rules} {'rule' if rules == 1 else 'rules'}"
+        summary = f"{rules} {'rule' if rules == 1 else 'rules'}"
         variables = len({each.name for each in file.policy.variables})
-        said += f", {variables} {'variable' if variables == 1 else 'variables'}" if variables else ""
+        summary += f", {variables} {'variable' if variables == 1 else 'variables'}" if variables else ""
         directory, name = os.path.split(printable(file.path))
         return Content.assemble(
             ("* " if file is self._chosen else "  ", "bold $text-accent"),
             f"{directory}/" if directory else "",
             (name, "bold"),
-            (f"  {said}", "$foreground 70%"),
+            (f"  {summary}", "$foreground 70%"),
             ("  unsaved" if file.is_dirty else "", "$text-warning"),
         )
 

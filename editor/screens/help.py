@@ -1,4 +1,4 @@
-"""All keys on one page, in the words of the screen."""
+"""All keys on one page."""
 
 from typing import ClassVar, NamedTuple
 
@@ -13,7 +13,7 @@ from widgets.rights_letters import LEGEND
 
 
 class Key(NamedTuple):
-    """A key as a person presses it, and what it does."""
+    """One or more keys, and what they do."""
 
     keys: str
     does: str
@@ -26,46 +26,46 @@ SECTIONS: tuple[tuple[str, tuple[Key, ...]], ...] = (
             Key("tab  shift+tab", "next, previous panel"),
             Key("1 2 3 4 5", "files, rights, ports, handled & scopes, policy text"),
             Key("6 7 8 9", "command, output, denied, allowed"),
-            Key("f3", "small screen: between editing and running"),
-            Key("z", "the focused panel alone; escape brings others back"),
+            Key("f3", "small screen: switch between editing and running"),
+            Key("z", "zoom the focused panel; escape brings the others back"),
             Key("ctrl+s", "save"),
             Key("ctrl+z  u", "undo"),
             Key("ctrl+y  ctrl+r", "redo"),
             Key("ctrl+o", "go to a path"),
             Key("ctrl+e", "export: to a file or the clipboard"),
-            Key("v", "variables: values; rename, write out, remove"),
-            Key("f", "several files: choose the one that edits go to"),
+            Key("v", "variables: show, rename, inline, remove"),
+            Key("f", "several files: choose the one to edit"),
             Key("t", "light or dark"),
             Key("ctrl+p", "all commands by name"),
-            Key("q  ctrl+q", "quit; asks when something is not saved"),
+            Key("q  ctrl+q", "quit; asks if there are unsaved edits"),
         ),
     ),
     (
         "Files",
         (
-            Key("space", "one step: none, read, read+execute, read+write, all"),
-            Key("backspace", "one step back"),
-            Key("enter", "open, close a directory"),
-            Key("right  left", "open and go in, close and go out"),
+            Key("space", "next level: none, read, read+execute, read+write, all"),
+            Key("backspace", "previous level"),
+            Key("enter", "open or close a directory"),
+            Key("right  left", "open and enter, close and leave a directory"),
         ),
     ),
     (
         "Rights, ports, handled & scopes",
         (
             Key("space  enter", "switch the row on or off"),
-            Key("g", "to the rule that grants it"),
-            Key("a", "add a port, by number or name; delete removes it"),
+            Key("g", "go to the rule that grants it"),
+            Key("a", "add a port by number or name; delete removes one"),
         ),
     ),
     (
         "Run",
         (
-            Key("r  f5", "run the command under the draft as it stands"),
-            Key("enter  escape", "in the command: run it; leave it"),
-            Key("s  f6", "stop it, with everything that it started"),
-            Key("p", "give it a terminal or not"),
+            Key("r  f5", "run the command under the draft"),
+            Key("enter  escape", "in the command bar: run; leave"),
+            Key("s  f6", "stop it and everything it started"),
+            Key("p", "run it with or without a terminal"),
             Key("g", "on a denied row: grant exactly what was missing"),
-            Key("enter", "on a row: to the line of the policy that decided"),
+            Key("enter", "on a row: go to the rule that decided"),
         ),
     ),
 )
@@ -73,22 +73,22 @@ SECTIONS: tuple[tuple[str, tuple[Key, ...]], ...] = (
 _LETTERS = (
     "Letters of a row: "
     + ", ".join(f"{letter} {meaning}" for letter, meaning in LEGEND)
-    + "; a capital for a part of these. Bright ones, with a star, are given by a rule on that row, dim ones are "
-    "inherited from a rule above. What no rule grants is denied, as far as the policy handles it."
+    + "; a capital letter means only some of these. Bright letters with a star are granted by a rule on that row, dim "
+    "ones are inherited from a rule above. Handled rights that no rule grants are denied."
 )
 
 _FILES = (
-    "The file is followed on disk. When it changes under unsaved edits, you choose: keep yours, take theirs, or merge "
-    "the two rule by rule; the side that loses can be kept as FILE.orig. Unsaved edits outlive a crash and are offered "
+    "When the file changes on disk, it is reloaded. If you have unsaved edits, you choose: keep yours, take theirs, or "
+    "merge the two rule by rule; either side can be copied to FILE.orig. Unsaved edits survive a crash and are offered "
     "again.\n"
-    "Several files (paddock edit A B, or a directory) are one policy: what all of them handle is handled, their rules "
-    "add up. An edit goes to the file that has the rule, else to the chosen one; each is saved by itself.\n"
-    "A ${variable} in a path stays when the path is edited. Where it stands for several paths, you choose: all, or one."
+    "Several files (paddock edit A B, or a directory) are one policy: a right is handled if all files handle it, and "
+    "their rules add up. An edit goes to the file with the rule, or to the chosen one; each is saved on its own.\n"
+    "A ${variable} in a path is kept when the path is edited. If it has several values, you choose: all paths, or one."
 )
 
 
 class HelpScreen(ModalScreen[None]):
-    """Keys and what they do."""
+    """Shows all keys and what they do."""
 
     DEFAULT_CSS = """
     HelpScreen {
@@ -107,7 +107,7 @@ class HelpScreen(ModalScreen[None]):
     def compose(self) -> ComposeResult:
         with Vertical(id="box") as box:
             box.border_title = Content("Keys")
-            box.border_subtitle = Content("escape closes")
+            box.border_subtitle = Content("escape to close")
             with VerticalScroll(id="scroll"):
                 yield Static(self._text(), id="text")
 

@@ -1,4 +1,4 @@
-"""Driving one run beside the screen: a thread reads its events, the screen gets them in batches it can keep up with."""
+"""Follow one run: a thread reads its events and hands them to the screen in batches."""
 
 import asyncio
 import contextvars
@@ -8,20 +8,20 @@ from collections.abc import Callable
 
 from editor.sandbox.runner import Event, Finished, Output, Run, RunRequest, start
 
-# Events are handed over this often at most: a burst of thousands is one repaint.
+# Time between two batches: a burst of thousands of events is one repaint.
 _BATCH_S = 0.04
-# More output than this that the screen has not taken yet makes the thread wait, and so the command, through its pipe.
+# With more than this pending, the thread waits for the screen, and so does the command once its pipe is full.
 _MOST_PENDING_BYTES = 1 << 20
 _MOST_PENDING_EVENTS = 20_000
-# How long to look whether there is still a reason to wait.
-_LOOK_S = 0.1
+# How often a waiting thread checks whether it still has to.
+_POLL_S = 0.1
 
 
 class LiveRun:
     """One command under a policy.
 
-    ``deliver`` is called in the event loop with each batch, the last one holding Finished. Where the run cannot be
-    followed to its end, ``failed`` is called with the exception instead.
+    ``deliver`` is called in the event loop with each batch of events; the last one contains Finished. If the run cannot
+    be followed to its end, ``failed`` is called with the exception instead.
     """
 
     def __init__(
@@ -34,7 +34,7 @@ class LiveRun:
         self._deliver = deliver
         self._failed = failed
         self._loop = asyncio.get_running_loop()
-        # What is called in the loop from a thread would else run without knowing which app it belongs to.
+        # Callbacks from the thread would otherwise not know which app they belong to.
         self._context = contextvars.copy_context()
         self._room = threading.Condition()
         self._pending: list[Event] = []
@@ -44,32 +44,32 @@ class LiveRun:
         self._thread = threading.Thread(target=self._follow, name="run", daemon=True)
 
     def start(self) -> None:
-        """Start the command. Called in the main thread: should this program be killed, the kernel then ends the run.
+        """Start the command. Call it in the main thread: if that dies, the kernel ends the run.
 
-        Raises OSError or ValueError where it cannot be started.
+        Raises OSError or ValueError if the command cannot be started.
         """
         self._run = start(self._request)
         self._thread.start()
 
     def stop(self) -> None:
-        """End the whole process tree; Finished still comes. Does not wait."""
+        """Stop the whole process tree without waiting. Finished is still delivered."""
         if self._run is not None:
             self._run.stop()
 
     def resize(self, rows: int, columns: int) -> None:
-        """Tell the command's terminal its size."""
+        """Set the size of the command's terminal."""
         if self._run is not None:
             self._run.resize(rows, columns)
 
     def abandon(self) -> None:
-        """End the process tree; nothing is delivered any more. Does not wait."""
+        """Stop the process tree without waiting. Nothing more is delivered."""
         self._abandoned = True
         with self._room:
             self._room.notify_all()
         self.stop()
 
     async def end(self) -> None:
-        """End the process tree and wait until it is gone; nothing is delivered any more."""
+        """Stop the process tree and wait until it is gone. Nothing more is delivered."""
         self.abandon()
         await asyncio.to_thread(self._thread.join)
 
@@ -83,19 +83,19 @@ class LiveRun:
                 events = run.read_events()
                 if events and self._hand_over(events):
                     return
-        except Exception as error:  # whatever it was: the person must see it, and the command must not go on unseen
+        except Exception as error:  # show any error, and do not let the command run on unwatched
             run.stop()
             self._in_loop(self._failed, error)
             run.wait()
 
     def _hand_over(self, events: list[Event]) -> bool:
-        """Queue ``events`` for the screen; whether they were the last ones."""
+        """Queue ``events`` for the screen. Return whether they were the last ones."""
         last = any(isinstance(event, Finished) for event in events)
         if self._abandoned:
             return last
         with self._room:
             while not self._abandoned and self._full():
-                self._room.wait(_LOOK_S)
+                self._room.wait(_POLL_S)
             first = not self._pending
             self._pending += events
             self._pending_bytes += sum(len(event.data) for event in events if isinstance(event, Output))

@@ -1,4 +1,4 @@
-"""The main screen: the filesystem with the draft laid over it, the panels to change it, and the runs under it.
+"""The main screen: the filesystem with the rights of the draft, panels to edit them, and runs of a command.
 
 Here are its layout, its keys and its messages. What they do is in `controllers`, what is shown in `main_view`.
 """
@@ -18,7 +18,7 @@ from widgets.key_line import KeyLine
 from widgets.policy_tree import PolicyTree
 from widgets.status_line import StatusLine
 
-# All else is imported where it is used, see `main_view`.
+# Everything else is imported where it is used, see `main_view`.
 if TYPE_CHECKING:
     from editor.editing.edits import Edit
     from editor.screens.controllers.opened import Controllers
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
 
 class MainScreen(PolicyScreen):
-    """One policy, opened."""
+    """Shows and edits one policy, which may be composed of several files."""
 
     AUTO_FOCUS = "#tree"
     # ClassVar in App, but not in Screen, which overrides them: mypy takes these for attributes of the instance.
@@ -46,18 +46,18 @@ class MainScreen(PolicyScreen):
         #tree, #panels > * { border: round $foreground 25%; border-title-color: $text; }
         #tree:focus, #panels > *:focus, #panels > *:focus-within { border: round $primary; }
         &.-narrow #tree, &.-narrow #side { width: 1fr; }
-        /* Two thirds of a wide screen hold a panel and the text side by side. */
+        /* On a wide screen, two thirds are for a panel and the text next to it. */
         &.-rich #side { width: 7fr; }
         &.-rich #tree { width: 4fr; }
         &.-rich #text { display: block; }
         &.-narrow #results { layout: grid; grid-size: 2 2; grid-rows: 2fr 3fr; }
         &.-narrow #output { column-span: 2; }
-        /* A small screen shows either what is edited or what ran. */
+        /* A short screen shows either the editor or the run. */
         &.-short.-view-run #upper { display: none; }
         &.-short.-view-run #lower { height: 1fr; }
         &.-short.-view-edit #lower { height: 1; }
         &.-short.-view-edit #results { display: none; }
-        /* Every row counts: a line between the two halves instead of a frame around each. */
+        /* To save rows, a line between the two halves replaces the frames. */
         &.-short #tree, &.-short #panels > * { border: none; }
         &.-short #side { border-left: solid $foreground 25%; }
         &.-short.-view-edit #upper { height: 1fr; }
@@ -81,7 +81,7 @@ class MainScreen(PolicyScreen):
         Binding("f", "choose_file", "File", show=False),
         Binding("v", "variables", "Variables", show=False),
         Binding("p", "toggle_terminal", "Terminal", show=False),
-        Binding("f8", "refresh", "Look at the disk again", show=False),
+        Binding("f8", "refresh", "Refresh files", show=False),
         Binding("escape", "leave_command", show=False),
         Binding("1", "show('tree')", show=False),
         Binding("2", "show('rights')", show=False),
@@ -107,9 +107,9 @@ class MainScreen(PolicyScreen):
     # Edits
 
     def _edit(self, edit: Callable[["Controllers"], Coroutine[None, None, None]]) -> None:
-        """Begin an edit; those of earlier keys come first."""
+        """Start an edit; it runs after those of earlier keys."""
         if self._controllers is None:
-            self._view.show_message("The policy could not be read yet.", "warning")
+            self._view.show_message("Cannot edit: the policy is not open yet.", "warning")
         else:
             self.run_worker(edit(self._controllers), group="edits")
 
@@ -145,15 +145,15 @@ class MainScreen(PolicyScreen):
         self._edit(lambda to: to.gestures.toggle_handled(event.name))
 
     def action_undo(self) -> None:
-        """Take the last edit back."""
+        """Undo the last edit."""
         self._edit(lambda to: to.edits.undo())
 
     def action_redo(self) -> None:
-        """Do it again."""
+        """Redo the edit that was undone last."""
         self._edit(lambda to: to.edits.redo())
 
     def action_refresh(self) -> None:
-        """Look at the filesystem again."""
+        """Check the filesystem again."""
         self._edit(self._refresh)
 
     async def _refresh(self, to: "Controllers") -> None:
@@ -169,25 +169,25 @@ class MainScreen(PolicyScreen):
 
     @work(group="run", exclusive=True)
     async def action_run(self) -> None:
-        """Run the command under the draft as it stands."""
+        """Run the command under the draft as it is now."""
         if self._controllers is None:
-            self._view.show_message("The policy could not be read yet.", "warning")
+            self._view.show_message("Cannot run: the policy is not open yet.", "warning")
             return
         await self._view.wait_complete()
         await self._controllers.runs.run()
 
     def action_stop(self) -> None:
-        """End the running command and all that it started."""
+        """Stop the running command and everything it started."""
         if self.is_complete:
             self._open.runs.stop()
 
     def action_toggle_terminal(self) -> None:
-        """Give commands a terminal of their own, or not."""
+        """Switch whether commands get a terminal of their own."""
         if self.is_complete:
             self._open.runs.toggle_terminal()
 
     def action_grant(self) -> None:
-        """Grant what the highlighted denied row lacked."""
+        """Grant what the highlighted denied access needs."""
         if self.is_complete:
             self._open.runs.grant_highlighted()
 
@@ -195,13 +195,13 @@ class MainScreen(PolicyScreen):
         event.stop()
         self._open.runs.keep_report(event.report)
         self._view.show_status()
-        # What the command made or removed shows in the tree, also where a rule's path came or went by it.
+        # The command may have created or removed files, and with them the paths of rules.
         self.action_refresh()
         self.refresh_bindings()
 
     def on_run_panel_failed(self, event: "RunPanel.Failed") -> None:
         event.stop()
-        self._view.show_message(f"The command did not run: {event.text}", "error", timeout=15)
+        self._view.show_message(f"Cannot run the command: {event.text}", "error", timeout=15)
         self.refresh_bindings()
 
     def on_run_panel_grant_wanted(self, event: "RunPanel.GrantWanted") -> None:
@@ -216,19 +216,19 @@ class MainScreen(PolicyScreen):
 
     @work(group="ask", exclusive=True)
     async def action_save(self) -> None:
-        """Write the draft to its file."""
+        """Save the draft to its file."""
         if self._controllers is None:
-            self._view.show_message("There is nothing to save yet.", "warning")
+            self._view.show_message("Cannot save: the policy is not open yet.", "warning")
         else:
             await self._controllers.disk.save(self.workspace)
 
     async def save_all(self) -> bool:
-        """Save every draft; whether all are on disk afterwards. Call it in a worker."""
+        """Save every draft. Return whether all are on disk now. Call it in a worker."""
         return await self._open.disk.save_all()
 
     @work(group="ask", exclusive=True)
     async def action_variables(self) -> None:
-        """Show the variables, to rename them, write them out or remove them."""
+        """Show the variables, to rename, inline or remove them."""
 
         def edit(file: str, edit: "Edit") -> None:
             self._edit(lambda to: to.edits.apply(edit, files=(file,)))
@@ -238,39 +238,39 @@ class MainScreen(PolicyScreen):
 
     @work(group="ask", exclusive=True)
     async def action_choose_file(self) -> None:
-        """Choose the file that edits go to."""
+        """Choose the file to edit."""
         if self._controllers is not None:
             await self._controllers.dialogs.choose_file()
 
     @work(group="ask", exclusive=True)
     async def action_export(self) -> None:
-        """Write the draft in another format."""
+        """Export the draft to another format."""
         if self._controllers is not None:
             await self._controllers.dialogs.export()
 
     @work(group="ask", exclusive=True)
     async def action_go_to(self) -> None:
-        """Show a path in the tree."""
+        """Go to a path in the tree."""
         if self._controllers is not None:
             await self._controllers.dialogs.go_to()
 
     # Views
 
     def action_show(self, name: str) -> None:
-        """Bring a panel forward and put the focus on it."""
+        """Show a panel and focus it."""
         self._view.show_panel(name)
 
     def action_switch_view(self) -> None:
-        """On a small screen, change between editing and running."""
+        """Switch between editing and running on a small screen."""
         running = self.has_class("-view-run")
         self._view.show_panel("tree" if running else "output" if self._view.command_runs else "denied")
 
     def action_leave_command(self) -> None:
-        """From typing a command back to the keys."""
+        """Leave the command bar, so that keys are commands again."""
         self._view.show_panel("denied" if self.has_class("-view-run") else "tree")
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
-        """Keys that would do nothing now are dim in the footer."""
+        """Dim keys in the footer that would do nothing now."""
         if action == "leave_command":
             return self._view.is_complete and self.run_panel.command_has_focus
         if action == "stop":

@@ -1,7 +1,7 @@
-"""What is on the main screen: the open draft in its widgets, and what controllers ask of the screen.
+"""Show the draft on the main screen, and do what the controllers need from the screen.
 
-Half of the time to the first screen would go into modules that it does not need: they are imported where they are used,
-by a thread while the person looks at it.
+Modules that the first screen does not need would take half of the time to show it. They are imported where they are
+used, most of them by a thread once that screen is up.
 """
 
 import asyncio
@@ -36,17 +36,17 @@ _REST: Final = (
 
 
 def _import_rest() -> None:
-    """Import what the screen and its next actions need; called in a thread."""
+    """Import what the rest of the screen and the next actions need; called in a thread."""
     for name in _REST:
         import_module(name)
 
 
 class MainView:
-    """Shows ``files`` on ``screen``, once there are any. ``subject`` is the path under the tree's cursor."""
+    """Shows ``files`` on ``screen``. ``subject`` is the path whose rights are shown."""
 
     def __init__(self, screen: Screen[None], subject: str) -> None:
         self.files: OpenFiles | None = None
-        """The files that are shown."""
+        """The open files, None until the policy is open."""
         self._screen = screen
         self._subject = subject
         self._line: int | None = None
@@ -57,16 +57,16 @@ class MainView:
 
     @property
     def is_complete(self) -> bool:
-        """Whether everything is on the screen, and not only what is seen first."""
+        """Whether the whole screen is mounted, not only the tree."""
         return self._complete.is_set()
 
     async def wait_complete(self) -> None:
-        """Wait until everything is on the screen."""
+        """Wait until the whole screen is mounted."""
         await self._complete.wait()
 
     @property
     def run_panel(self) -> "RunPanel":
-        """The lower half; only once the screen is complete."""
+        """The lower half of the screen; only once it is complete."""
         return cast("RunPanel", self._screen.query_one("#run"))
 
     @property
@@ -84,7 +84,7 @@ class MainView:
         return cast("SidePanel", self._screen.query_one("SidePanel"))
 
     async def complete(self) -> None:
-        """Import and mount what is not seen first: the panels beside the tree, and the lower half."""
+        """Import and mount the rest of the screen: the panels beside the tree, and the lower half."""
         if self._mounting:
             await self._complete.wait()
             return
@@ -106,27 +106,27 @@ class MainView:
     # Questions and messages
 
     async def ask(self, question: "Question") -> str | None:
-        """Ask and wait: the name of the chosen answer, None where the person closed the question."""
+        """Ask and wait. Return the name of the chosen answer, or None if the question was closed."""
         from editor.screens.dialogs import Ask
 
         return await self._screen.app.push_screen_wait(Ask(question))
 
     async def ask_on(self, screen: ModalScreen[T]) -> T | None:
-        """Show a screen of its own, and wait for what it is dismissed with."""
+        """Push ``screen`` and return what it is dismissed with."""
         return await self._screen.app.push_screen_wait(screen)
 
     async def show_difference(self, path: str, mine: str, conflict: "Conflict") -> str | None:
-        """Show both texts of a conflict: which one is kept, see `DiffScreen`."""
+        """Show both texts of a conflict. Return what `DiffScreen` is dismissed with."""
         from editor.screens.difference import DiffScreen
 
         return await self._screen.app.push_screen_wait(DiffScreen(path, mine, conflict))
 
     def show_message(self, text: str, severity: "Severity" = "information", timeout: float = 6) -> None:
-        """Show a notification; its text is never markup."""
+        """Show a notification, without parsing ``text`` as markup."""
         self._screen.app.notify(text, severity=severity, markup=False, timeout=timeout)
 
     async def painted(self) -> None:
-        """Wait until all that changed is on the screen."""
+        """Wait until all changes are on the screen."""
         painted = asyncio.Event()
         self._screen.call_after_refresh(painted.set)
         await painted.wait()
@@ -134,7 +134,7 @@ class MainView:
     # The draft
 
     def show_draft(self) -> None:
-        """Derive everything on the screen from the draft again."""
+        """Update everything on the screen from the draft."""
         self._screen.query_one(PolicyTree).refresh_rows()
         if self.files is not None and self.is_complete:
             self._side.show_draft(self.files.current)
@@ -151,14 +151,14 @@ class MainView:
             self._side.show_path(self.files.current, path, None)
 
     def show_line(self, line: int) -> None:
-        """Show one line of the text; it stays the marked one until the tree's cursor goes elsewhere."""
+        """Show one line of the text, and mark it until the cursor moves in the tree."""
         self._line = line
         self.show_panel("text")
         if self.files is not None:
             self._side.show_text(self.files.current, (), line)
 
     def show_chosen_file(self) -> None:
-        """Show that edits go to another file from now on."""
+        """Show that another file is being edited now."""
         self._line = None
         if self.files is not None:
             self.show_message(f"Editing {printable(self.files.current.path)}", timeout=3)
@@ -166,29 +166,29 @@ class MainView:
         self._screen.refresh_bindings()
 
     async def reveal(self, path: str) -> None:
-        """Put the tree's cursor on ``path``."""
+        """Move the cursor of the tree to ``path``."""
         await self._screen.query_one(PolicyTree).reveal(_normal(path))
 
     async def show_broken(self, file: "BrokenFile") -> None:
-        """Show why the policy could not be opened."""
+        """Show why the policy cannot be opened."""
         await self.complete()
         problem = printable(str(file.error))
         self._screen.query_one(StatusLine).show(Status(printable(file.path), problem=problem))
-        self.show_message(f"{problem}. It opens as soon as it is mended.", "error", timeout=15)
+        self.show_message(f"{problem}. It opens once the file is fixed.", "error", timeout=15)
         if file.text is not None:
             self._side.show_broken(file.text, file.format, file.error.line)
             self.show_panel("text")
 
-    # What is going on
+    # Status and panels
 
     def show_busy(self, text: str) -> None:
-        """Show what is going on, nothing where ``text`` is empty."""
+        """Show what is in progress, or nothing if ``text`` is empty."""
         if text != self._busy:
             self._busy = text
             self.show_status()
 
     def show_status(self) -> None:
-        """Show how the draft stands in the line below."""
+        """Update the status line."""
         if self.files is not None:
             from editor.screens.view_models import status_of
 
@@ -197,17 +197,17 @@ class MainView:
             self._screen.query_one(StatusLine).show(status)
 
     def show_run_started(self) -> None:
-        """Show that a command runs."""
-        # The keys of what comes next (stop, grant, show the rule) must not be typed into the command.
+        """Show that a command is running."""
+        # The next keys (stop, grant, show rule) must not be typed into the command.
         if self.run_panel.command_has_focus or self._screen.has_class("-short"):
             self.show_panel("denied")
         self.show_status()
         self._screen.refresh_bindings()
 
     def show_panel(self, name: str) -> None:
-        """Bring a panel forward and put the focus on it."""
+        """Show a panel and focus it."""
         if not self.is_complete and name != "tree":
-            self._wanted = name  # it comes as soon as it is there
+            self._wanted = name  # shown once it is mounted
             return
         running = name in ("output", "denied", "allowed")
         if not running and name not in ("tree", "command"):
@@ -217,7 +217,7 @@ class MainView:
         widget: Widget = self._screen.query_one(f"#{name}")
         if not widget.can_focus:
             widget = next((child for child in widget.query("*") if child.can_focus), widget)
-        # The panel may be hidden until the new classes have been applied.
+        # The panel may be hidden until the new classes are applied.
         self._screen.call_after_refresh(widget.focus)
 
 

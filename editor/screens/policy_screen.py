@@ -27,12 +27,12 @@ if TYPE_CHECKING:
     from editor.workspace.workspace import Workspace
 
 
-def _lay_over(composition: "Composition") -> TreeSource:
-    """The filesystem with the draft laid over it. In a thread: what it imports would hold the screen."""
+def _tree_source(composition: "Composition") -> TreeSource:
+    """Return the tree of files with the rights of the draft. In a thread, as its imports take a while."""
     import_module("editor.screens.controllers.opened")
     from editor.screens.view_models import Filesystem
 
-    # Whichever is edited, all of them derive the same whole.
+    # All drafts of a composition resolve to the same policy.
     return Filesystem(composition.workspaces[0])
 
 
@@ -40,12 +40,12 @@ class PolicyScreen(Screen[None]):
     """Opens a policy on the widgets that a subclass composes: a tree, a status line, and room for the rest."""
 
     class DraftChanged(Message):
-        """The workspace changed; posted from whatever thread did it."""
+        """Posted when a draft changed, from the thread that changed it."""
 
         def __init__(self, workspace: "Workspace", changes: "Changes") -> None:
             super().__init__()
             self.workspace = workspace
-            """Whose draft."""
+            """The draft."""
             self.changes = changes
             """What changed."""
 
@@ -60,17 +60,17 @@ class PolicyScreen(Screen[None]):
 
     @property
     def workspace(self) -> "Workspace":
-        """The draft that edits go to; only once it is open."""
+        """The draft that is edited; only once the policy is open."""
         return self._open.files.current
 
     @property
     def composition(self) -> "Composition":
-        """All drafts that are shown; only once they are open."""
+        """All open drafts; only once the policy is open."""
         return self._open.files.composition
 
     @property
     def is_complete(self) -> bool:
-        """Whether the policy is open and everything is on the screen, and not only what is seen first."""
+        """Whether the policy is open and the whole screen mounted."""
         return self._controllers is not None and self._view.is_complete
 
     @property
@@ -80,24 +80,24 @@ class PolicyScreen(Screen[None]):
 
     @property
     def run_panel(self) -> "RunPanel":
-        """The lower half; only once the screen is complete."""
+        """The lower half of the screen; only once it is complete."""
         return self._view.run_panel
 
     @property
     def unsaved(self) -> str:
-        """What would be lost by leaving, as a sentence; empty where nothing would."""
+        """What quitting would lose, as a sentence; empty if nothing."""
         return "" if self._controllers is None else self._controllers.files.unsaved
 
     @property
     def _open(self) -> "Controllers":
         if self._controllers is None:
-            raise RuntimeError("asked before the policy was read")
+            raise RuntimeError("the policy is not open yet")
         return self._controllers
 
-    # Opening and leaving
+    # Opening and quitting
 
     def on_mount(self) -> None:
-        # What is slow to import or to read waits until the first screen stands.
+        # Slow imports and reading wait until the first screen is painted.
         self.call_after_refresh(self._open_policy)
 
     @work(group="open")
@@ -109,8 +109,8 @@ class PolicyScreen(Screen[None]):
         await self._begin()
 
     async def _show_opened(self, composition: "Composition") -> None:
-        """Lay the draft over the filesystem."""
-        tree_source = await asyncio.to_thread(_lay_over, composition)
+        """Show the draft in the tree."""
+        tree_source = await asyncio.to_thread(_tree_source, composition)
         from editor.screens.controllers.files import OpenFiles
         from editor.screens.controllers.opened import Controllers
 
@@ -126,7 +126,7 @@ class PolicyScreen(Screen[None]):
             self._reveal(start)
 
     async def _begin(self) -> None:
-        """What comes once all is on the screen."""
+        """Start what needs the whole screen."""
         from editor.screens.chooser import suggested_command
         from editor.screens.view_models import new_file_notice
 
@@ -138,12 +138,12 @@ class PolicyScreen(Screen[None]):
         self.run_worker(self._open.disk.recover(), group="recovery")
         if not workspace.kernel.abi:
             problem = printable(workspace.kernel.problem)
-            view.show_message(f"This kernel enforces nothing: {problem}. Editing works, running does not.", "warning")
+            view.show_message(f"Landlock is not available: {problem}. You can edit and save, but not run.", "warning")
         if workspace.is_new:
             view.show_message(new_file_notice(workspace.path, self._opening.sample))
 
     async def leave(self) -> None:
-        """End what runs beside the screen. For leaving it."""
+        """Stop the command and everything in the background, before quitting."""
         if self._view.is_complete:
             await self.run_panel.end()
         if self._controllers is not None:
@@ -153,7 +153,7 @@ class PolicyScreen(Screen[None]):
     # Changes
 
     def _changed(self, workspace: "Workspace", changes: "Changes") -> None:
-        """In whatever thread changed the draft."""
+        """Called in the thread that changed the draft."""
         self.post_message(self.DraftChanged(workspace, changes))
 
     @on(DraftChanged)
@@ -168,7 +168,7 @@ class PolicyScreen(Screen[None]):
             self._view.show_status()
         disk.report(workspace, changes)
         if "conflict" in changes and workspace.conflict is not None:
-            self.run_worker(disk.settle_conflicts(), group="conflict", exclusive=True)
+            self.run_worker(disk.resolve_conflicts(), group="conflict", exclusive=True)
         possible = (self.workspace.can_undo, self.workspace.can_redo)
         if possible != self._possible:
             self._possible = possible

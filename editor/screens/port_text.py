@@ -1,4 +1,4 @@
-"""What a person types to add a port."""
+"""Parse what a person types to add a port."""
 
 import socket
 
@@ -8,12 +8,14 @@ from editor.landlock.rights import RIGHTS
 
 
 class PortTextError(ValueError):
-    """What was typed names no port. The message is a sentence."""
+    """The text does not name a port. The message is a sentence."""
 
 
 def parse_port(text: str) -> GrantPort:
-    """The grant that was typed: a port by number or service name, with ``bind``, ``connect``, ``udp`` or a right's name
-    beside it where it is not to be connecting by TCP. Raises PortTextError."""
+    """Parse a port number or service name, with ``bind``, ``connect``, ``udp`` or the names of rights in any order.
+
+    Without any of these, the grant is for connecting with TCP. Raises PortTextError.
+    """
     rights: set[str] = set()
     words = text.lower().split()
     actions = [word for word in words if word in ("bind", "connect")]
@@ -21,7 +23,7 @@ def parse_port(text: str) -> GrantPort:
     named = [word for word in words if word in RIGHTS and RIGHTS[word].kind == "net"]
     rest = [word for word in words if word not in ("bind", "connect", "tcp", "udp") and word not in named]
     if len(rest) != 1:
-        raise PortTextError("Type one port: a number or a service name, such as 443, https, or 8080 bind.")
+        raise PortTextError("Type one port: a number or service name, for example 443, https or 8080 bind.")
     names = {("bind", "tcp"): "bind_tcp", ("bind", "udp"): "bind_udp"}
     names |= {("connect", "tcp"): "connect_tcp", ("connect", "udp"): "connect_send_udp"}
     rights |= set(named) | {names[action, protocol] for action in actions}
@@ -38,7 +40,7 @@ def parse_port(text: str) -> GrantPort:
             except OSError:
                 continue
         else:
-            raise PortTextError(f"No service is called {printable(word)} here (see /etc/services).")
+            raise PortTextError(f"Unknown service: {printable(word)} (see /etc/services).")
     if port > 65535:
-        raise PortTextError(f"{port} is no port: they end at 65535.")
+        raise PortTextError(f"{port} is not a port: the highest is 65535.")
     return GrantPort(port, frozenset(rights))

@@ -1,4 +1,4 @@
-"""Questions to a person, as values: what asks them knows no terminal."""
+"""Questions to a person, as values that need no terminal."""
 
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Literal, NamedTuple
@@ -14,7 +14,7 @@ Emphasis = Literal["default", "primary", "success", "warning", "error"]
 
 
 class Choice(NamedTuple):
-    """One answer: the name that is returned for it, its label, and the single key that picks it."""
+    """One answer: the name to return for it, its label, and the key that picks it."""
 
     name: str
     label: str
@@ -23,7 +23,7 @@ class Choice(NamedTuple):
 
 
 class Question(NamedTuple):
-    """A question with a few answers. Title and text are shown as they are, never as markup."""
+    """A question with a few answers. Title and text are not parsed as markup."""
 
     title: str
     text: "str | Content"

@@ -27,26 +27,25 @@ from widgets.command_bar import CommandBar
 from widgets.output_pane import OutputPane
 
 _CLOCK_S = 0.1
-# Shown beside what was allowed, and counted apart.
+# Shown together with what was allowed, but counted separately.
 _NEITHER: Final[tuple[Verdict, ...]] = ("failed", "uncontrolled")
 _NO_COUNTS: Final[dict[Verdict, int]] = {"denied": 0, "allowed": 0, "failed": 0, "uncontrolled": 0}
-# A terminal for a command is never said to be smaller (rows, columns), however small its pane is.
-_LEAST_TERMINAL = (8, 40)
+# The smallest terminal (rows, columns) that a command gets, however small its pane is.
+_MIN_TERMINAL = (8, 40)
 
 
 def outcome(exit_code: int) -> str:
-    """How a run ended, in a few words; ``exit_code`` as a shell counts."""
+    """Return how a run ended, in a few words. ``exit_code`` is as in a shell."""
     if exit_code > 128:
         try:
-            return f"ended by {signal.Signals(exit_code - 128).name}"
+            return f"killed by {signal.Signals(exit_code - 128).name}"
         except ValueError:
             pass
     return f"exit {exit_code}"
 
 
 def allowed_title(counts: Mapping[Verdict, int], width: int) -> str:
-    """The title of the pane of all that was not denied: how many accesses of each verdict, in ``width``
-    cells."""
+    """Return the title of the pane of allowed accesses: the count of each verdict, in ``width`` cells if possible."""
     others: dict[str, int] = {name: counts[name] for name in _NEITHER if counts[name]}
     titles = [others]
     if len(others) > 1:
@@ -59,7 +58,7 @@ def allowed_title(counts: Mapping[Verdict, int], width: int) -> str:
 
 
 class RunPanel(Vertical):
-    """Runs one command at a time and shows what it touched."""
+    """Runs one command at a time, and shows its output and what it accessed."""
 
     DEFAULT_CSS = """
     RunPanel {
@@ -82,15 +81,15 @@ class RunPanel(Vertical):
     BINDINGS: ClassVar[list[BindingType]] = []
 
     class Ended(Message):
-        """A run has ended, by itself or stopped."""
+        """Posted when a run ended."""
 
         def __init__(self, report: Report) -> None:
             super().__init__()
             self.report = report
-            """All that the run touched."""
+            """Everything that the run accessed."""
 
     class Failed(Message):
-        """A run could not be started or followed."""
+        """Posted when a run could not be started or followed."""
 
         def __init__(self, text: str) -> None:
             super().__init__()
@@ -98,20 +97,20 @@ class RunPanel(Vertical):
             """A sentence, printable."""
 
     class GrantWanted(Message):
-        """A denied access should be granted."""
+        """Posted when a person asks to grant a denied access."""
 
         def __init__(self, access: Access) -> None:
             super().__init__()
             self.access = access
-            """What was denied."""
+            """The denied access."""
 
     class RuleWanted(Message):
-        """The rule that decided an access should be shown."""
+        """Posted when a person asks for the rule that decided an access."""
 
         def __init__(self, access: Access) -> None:
             super().__init__()
             self.access = access
-            """What was decided."""
+            """The access."""
 
     def __init__(self, *, id: str | None = None) -> None:
         super().__init__(id=id)
@@ -123,7 +122,7 @@ class RunPanel(Vertical):
         self._counts = dict(_NO_COUNTS)
         self._titled: dict[str, str] = {}
         self.terminal = False
-        """Whether commands get a terminal of their own; without, they read nothing and write to pipes."""
+        """Whether commands get a terminal. Without one, their input is empty and they write to pipes."""
 
     def compose(self) -> ComposeResult:
         with Horizontal(id="run-bar"):
@@ -140,7 +139,7 @@ class RunPanel(Vertical):
         self.query_one("#output", OutputPane).border_title = Content("Output")
 
     def on_unmount(self) -> None:
-        """However this screen ends, no command outlives it."""
+        """Stop the command, so that none outlives the screen."""
         if self._live is not None:
             self._live.abandon()
 
@@ -151,21 +150,21 @@ class RunPanel(Vertical):
 
     @property
     def command(self) -> str:
-        """What the command bar holds."""
+        """The text in the command bar."""
         return self.query_one(CommandBar).value
 
     @property
     def accesses(self) -> tuple[Access, ...]:
-        """What the last run touched so far, one a row."""
+        """What the last run accessed so far."""
         return tuple(self._accesses.values())
 
     @property
     def command_has_focus(self) -> bool:
-        """Whether keys are typed into the command now."""
+        """Whether keys are typed into the command bar."""
         return self.query_one(CommandBar).has_focus
 
     def suggest(self, command: str) -> None:
-        """Put a command into an empty command bar; it is never run by itself."""
+        """Put ``command`` into the command bar if that is empty, without running it."""
         bar = self.query_one(CommandBar)
         if command and not bar.value:
             bar.value = command
@@ -199,7 +198,7 @@ class RunPanel(Vertical):
         self._show_clock()
 
     def stop(self) -> bool:
-        """End the running command with all that it started; whether there was one."""
+        """Stop the running command and everything it started. Return whether there was one."""
         if self._live is None:
             return False
         self._stopping = True
@@ -208,17 +207,17 @@ class RunPanel(Vertical):
         return True
 
     async def end(self) -> None:
-        """As ``stop``, and wait until it is gone. For leaving the screen."""
+        """Stop the running command and wait until it is gone."""
         live, self._live = self._live, None
         if live is not None:
             await live.end()
 
     def _terminal_size(self) -> tuple[int, int]:
         size = self.query_one("#output", OutputPane).size
-        return max(size.height, _LEAST_TERMINAL[0]), max(size.width, _LEAST_TERMINAL[1])
+        return max(size.height, _MIN_TERMINAL[0]), max(size.width, _MIN_TERMINAL[1])
 
     def on_resize(self) -> None:
-        """A command with a terminal learns its new size, and a title the room that it has."""
+        """Pass the new size on to the terminal of the command, and fit the titles."""
         self.call_after_refresh(self._title_tables)
         if self._live is not None and self.terminal:
             self._live.resize(*self._terminal_size())
@@ -236,7 +235,7 @@ class RunPanel(Vertical):
         self._show_state(f"{state} {time.monotonic() - self._started:.1f} s", "$text-warning")
 
     def _show_state(self, text: str, style: str) -> None:
-        # Of a fixed width: the clock must not lay the whole screen out anew ten times a second.
+        # The width is fixed: the clock must not cause a layout of the screen ten times a second.
         self.query_one("#run-state", Static).update(Content.styled(text, style), layout=False)
 
     def _take(self, events: list[Event]) -> None:
@@ -246,14 +245,14 @@ class RunPanel(Vertical):
                 case Output(stream=stream, data=data):
                     output.feed(data, stream)
                 case AccessUpdate(access=access):
-                    self._touch(access)
+                    self._add(access)
                 case Notice(text=text):
                     output.note(printable(text))
                 case Finished(report=report):
                     self._finish(report)
         self._title_tables()
 
-    def _touch(self, access: Access) -> None:
+    def _add(self, access: Access) -> None:
         self._counts[access.verdict] += access.times
         key = access.key()
         before = self._accesses.get(key)
@@ -266,37 +265,37 @@ class RunPanel(Vertical):
         allowed = self.query_one("#allowed", AccessTable)
         titles = {
             "denied": f"Denied {self._counts['denied']}",
-            # A line and a blank stand on each side of it.
+            # The border and a blank on each side take four cells.
             "allowed": allowed_title(self._counts, allowed.size.width - 4),
         }
         for name, title in titles.items():
-            if self._titled.get(name) != title:  # setting a title draws the whole table again
+            if self._titled.get(name) != title:  # setting a title redraws the whole table
                 self._titled[name] = title
                 self.query_one(f"#{name}", AccessTable).border_title = Content(title)
 
-    def _over(self) -> None:
+    def _end_live(self) -> None:
         self._live = None
         if self._clock is not None:
             self._clock.stop()
             self._clock = None
 
     def _finish(self, report: Report) -> None:
-        self._over()
+        self._end_live()
         counts = report.counts()
         text = f"{outcome(report.exit_code)}, {report.duration_s:.2f} s, {counts['denied']} denied"
         self._show_state(text, "$text-error" if counts["denied"] or report.exit_code else "$text-success")
         self.post_message(self.Ended(report))
 
     def _fail(self, error: Exception) -> None:
-        self._over()
-        self._show_state("did not run", "$text-error")
+        self._end_live()
+        self._show_state("not started", "$text-error")
         text = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
         self.post_message(self.Failed(printable(text) or type(error).__name__))
 
     # Rows
 
     def grant_highlighted(self) -> bool:
-        """Ask for a grant of the highlighted denied row; whether there is one."""
+        """Ask to grant the highlighted denied access. Return whether there is one."""
         row = self.query_one("#denied", AccessTable).highlighted
         if row is None:
             return False

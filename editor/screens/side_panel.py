@@ -1,4 +1,4 @@
-"""The side of the main screen: rights, ports, handled rights and text, one of them shown, or the text beside it."""
+"""The panels beside the tree: rights, ports, handled rights and text, of which one or two are shown."""
 
 import os
 from collections.abc import Iterable
@@ -19,12 +19,12 @@ from widgets.ports_panel import PortsPanel
 from widgets.rights_panel import RightsPanel
 
 PANELS: Final = ("rights", "ports", "handled", "text")
-# Together they must fit into half of 80 columns.
+# Together these must fit into half of 80 columns.
 _TITLES: Final = {"rights": "Rights", "ports": "Ports", "handled": "Handled & scopes", "text": "Text"}
 
 
 class SidePanel(Vertical):
-    """Shows one draft in four panels."""
+    """Shows the draft in four panels: one at a time, with the text next to it if the screen is wide."""
 
     DEFAULT_CSS = """
     SidePanel {
@@ -68,7 +68,7 @@ class SidePanel(Vertical):
         self.query_one(HandledPanel).show(handled_rows(draft))
 
     def show_path(self, draft: Workspace, path: str, line: int | None) -> None:
-        """Show the rights on ``path``, and mark its rules in the text, or ``line`` where there is one."""
+        """Show the rights on ``path``, and mark ``line`` in the text, or if None the lines of the rules on ``path``."""
         states = right_states(draft, path)
         is_dir = os.path.isdir(path) or not os.path.exists(path)
         self.query_one(RightsPanel).show(printable(path), "dir" if is_dir else "file", states)
@@ -76,7 +76,7 @@ class SidePanel(Vertical):
         self.show_text(draft, {source.line for source in own}, line)
 
     def show_text(self, draft: Workspace, lines: Iterable[int], line: int | None) -> None:
-        """Show the text of ``draft`` with ``lines`` marked, or at ``line`` with that one marked."""
+        """Show the text of ``draft`` with ``lines`` marked, or scrolled to ``line`` with only that marked."""
         text = self.query_one(PolicyText)
         text.border_title = Content(printable(draft.path) if draft.is_composed else "")
         text.show(draft.document.text, draft.document.format, lines if line is None else (line,))
@@ -84,7 +84,7 @@ class SidePanel(Vertical):
             text.goto(line)
 
     def show_broken(self, text: str, format: Literal["toml", "json"], line: int | None) -> None:
-        """Show the text of a file that is no policy, at ``line`` where that is known."""
+        """Show the text of a file that does not parse, scrolled to ``line`` if known."""
         panel = self.query_one(PolicyText)
         panel.show(text, format, (line,) if line else ())
         if line:

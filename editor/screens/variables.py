@@ -1,4 +1,4 @@
-"""The variables of the draft: their values, where they are used; rename them, write them out, remove them."""
+"""Show the variables of the policy: their values and uses. Rename, inline or remove them."""
 
 from collections.abc import Callable
 from typing import ClassVar, NamedTuple
@@ -26,24 +26,24 @@ _MOST_VALUES = 8
 _MOST_USES = 6
 
 _EMPTY = """\
-No variable is defined. In the text of the policy:
+No variables are defined. To define one, add to the policy:
 
   [[variable]]
   name = "home"
   literal = ["/home/me"]
 
-Then ${home}/mail in a rule stands for /home/me/mail."""
+Then ${home}/mail in a rule means /home/me/mail."""
 
 
 class Use(NamedTuple):
-    """A string of a rule that a variable is used in, and where that stands."""
+    """A path of a rule that uses a variable, and its place in the file."""
 
     template: str
     place: Location
 
 
 class VariableRow(NamedTuple):
-    """One variable: all its values, where it is defined, and where it is used."""
+    """One variable: its values, where it is defined, and where it is used."""
 
     name: str
     values: tuple[str, ...]
@@ -52,7 +52,7 @@ class VariableRow(NamedTuple):
 
 
 def variable_rows(policy: Policy) -> tuple[VariableRow, ...]:
-    """The variables of ``policy``, in the order of their definitions."""
+    """Return the variables of ``policy``, in the order of their definitions."""
     values: dict[str, dict[str, None]] = {}
     places: dict[str, list[Location]] = {}
     uses: dict[str, list[Use]] = {}
@@ -71,9 +71,9 @@ def variable_rows(policy: Policy) -> tuple[VariableRow, ...]:
 
 
 class VariablesScreen(ModalScreen[Location | None]):
-    """A list of variables; dismissed with the place of a definition to go to, or None.
+    """Lists the variables. Dismissed with the place of a definition to go to, or None.
 
-    ``edit`` carries an edit of a file out, in the order of the keys; what is shown follows the draft.
+    ``edit`` starts an edit of a file; ``undo`` undoes the last one. The list is updated when the draft changes.
     """
 
     DEFAULT_CSS = """
@@ -90,14 +90,14 @@ class VariablesScreen(ModalScreen[Location | None]):
 
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("r", "rename", "Rename"),
-        Binding("i", "inline", "Write out"),
+        Binding("i", "inline", "Inline"),
         Binding("d,delete", "remove", "Remove"),
         Binding("u,ctrl+z", "undo", show=False),
         Binding("escape,q,v", "dismiss(None)", "Close"),
     ]
 
     class Changed(Message):
-        """The draft changed."""
+        """Posted when the draft changed."""
 
     def __init__(self, workspace: Workspace, edit: Callable[[str, Edit], None], undo: Callable[[], None]) -> None:
         super().__init__()
@@ -110,7 +110,7 @@ class VariablesScreen(ModalScreen[Location | None]):
     def compose(self) -> ComposeResult:
         with Vertical(id="box") as box:
             box.border_title = Content("Variables")
-            box.border_subtitle = Content("enter: to the definition")
+            box.border_subtitle = Content("enter to go to the definition")
             yield OptionList(id="variables")
             yield Static(id="about")
         yield Footer()
@@ -124,7 +124,7 @@ class VariablesScreen(ModalScreen[Location | None]):
             self._unsubscribe()
 
     def _follow(self, change: Changes) -> None:
-        """In whatever thread changed the draft."""
+        """Called in the thread that changed the draft."""
         if "document" in change:
             self.post_message(self.Changed())
 
@@ -161,48 +161,48 @@ class VariablesScreen(ModalScreen[Location | None]):
         self.query_one("#about", Static).update(Content(_EMPTY) if row is None else _about(row, self._place))
 
     def _place(self, place: Location) -> str:
-        """A place in words, with its file where there are several."""
+        """Return a place in words, with its file if there are several."""
         if place.file == VAR_OPTION:
-            return f"given by {VAR_OPTION}"
+            return f"set by {VAR_OPTION}"
         return f"{printable(place.file)}:{place.line}" if self._workspace.is_composed else f"line {place.line}"
 
     # Keys
 
     def action_go(self) -> None:
-        """To the definition in the text."""
+        """Go to the definition in the text."""
         row = self._highlighted
         if row is not None:
             self.dismiss(row.places[0])
 
     @work(exclusive=True)
     async def action_rename(self) -> None:
-        """Ask for another name."""
+        """Ask for a new name."""
         row = self._highlighted
         if row is None:
             return
-        hint = "A letter, then letters, digits and _. Every use of it follows."
+        hint = "A letter, then letters, digits and _. All uses are renamed, too."
         name = await self.app.push_screen_wait(AskLine(f"Rename {printable(row.name)}", row.name, hint))
         if name is not None:
             self._edit(row.places[0].file, RenameVariable(row.name, name))
 
     def action_inline(self) -> None:
-        """Write the values wherever it is used."""
+        """Replace the variable by its values wherever it is used."""
         row = self._highlighted
         if row is not None:
             self._edit(row.places[0].file, InlineVariable(row.name))
 
     def action_remove(self) -> None:
-        """Take the definition away, if nothing uses it."""
+        """Remove the definition, if nothing uses it."""
         row = self._highlighted
         if row is not None:
             self._edit(row.places[0].file, RemoveVariable(row.name))
 
     def action_undo(self) -> None:
-        """Take the last edit back."""
+        """Undo the last edit."""
         self._undo()
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:  # noqa: ARG002
-        """Nothing but closing where there is no variable."""
+        """Offer only undo and closing if there are no variables."""
         return bool(self._rows) or action in ("dismiss", "undo")
 
 
@@ -213,16 +213,16 @@ def _line(row: VariableRow) -> Content:
     return Content.assemble((f"${{{printable(row.name)}}}", "bold"), f"  {first}{more}  ", (uses, "$foreground 70%"))
 
 
-def _about(row: VariableRow, said: Callable[[Location], str]) -> Content:
-    """All values and uses, as far as there is room."""
-    parts: list[str | tuple[str, str]] = [("stands for\n", "$foreground 70%")]
+def _about(row: VariableRow, describe: Callable[[Location], str]) -> Content:
+    """Return the values and uses of a variable, as many as there is room for."""
+    parts: list[str | tuple[str, str]] = [("values\n", "$foreground 70%")]
     parts += [f"  {printable(value)}\n" for value in row.values[:_MOST_VALUES]]
     if len(row.values) > _MOST_VALUES:
         parts.append((f"  and {len(row.values) - _MOST_VALUES} more\n", "$foreground 70%"))
-    parts.append(("used in\n" if row.uses else "used nowhere\n", "$foreground 70%"))
+    parts.append(("used in\n" if row.uses else "not used\n", "$foreground 70%"))
     for use in row.uses[:_MOST_USES]:
-        parts += [f"  {printable(use.template)}", (f"  {said(use.place)}\n", "$foreground 70%")]
+        parts += [f"  {printable(use.template)}", (f"  {describe(use.place)}\n", "$foreground 70%")]
     if len(row.uses) > _MOST_USES:
         parts.append((f"  and {len(row.uses) - _MOST_USES} more\n", "$foreground 70%"))
-    parts.append((f"defined: {', '.join(map(said, row.places))}", "$foreground 70%"))
+    parts.append((f"defined at: {', '.join(map(describe, row.places))}", "$foreground 70%"))
     return Content.assemble(*parts)

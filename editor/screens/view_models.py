@@ -1,4 +1,4 @@
-"""From the draft's values to the values that widgets show. No widget is touched here, and no text stays unsafe."""
+"""Turn the values of the draft into the values that widgets show, with all text made printable."""
 
 import os
 import socket
@@ -42,26 +42,26 @@ _KERNELS = {version.number: version.kernel for version in ABI_VERSIONS}
 
 
 def rule_text(ref: RuleRef) -> str:
-    """A deciding rule in one short line: where it stands and what stands there."""
+    """Return a rule in one short line: file, line and text."""
     return f"{printable(os.path.basename(ref.file))}:{ref.line}  {printable(ref.rule)}"
 
 
 def template_of(ref: RuleRef) -> str:
-    """How the string is written that a variable leads to a path from, printable; empty where it is the path itself."""
+    """Return the path of a rule as written, printable, if it uses a variable; else an empty string."""
     template = ref.rule.removeprefix('path_beneath "').removesuffix('"')
     return printable(template) if "${" in template and template != ref.rule else ""
 
 
 def _from(grants: Iterable[Grant]) -> str:
-    """Where rights come from, for the end of a tree row."""
+    """Return where rights come from, for the end of a tree row."""
     paths = list(dict.fromkeys(printable(grant.path) for grant in grants))
     if not paths:
         return ""
     return paths[0] if len(paths) == 1 else f"{paths[0]} +{len(paths) - 1}"
 
 
-class _Reached(NamedTuple):
-    """What reaches one object: rights of rules on it, rights of rules above, and those rules."""
+class _Reach(NamedTuple):
+    """What applies to one object: the rights of rules on it, those of rules above, and these rules."""
 
     given: RightSet
     inherited: RightSet
@@ -69,11 +69,10 @@ class _Reached(NamedTuple):
     here: tuple[Grant, ...]
 
 
-class _Laid(NamedTuple):
-    """What rows are made of, derived from one state of the draft.
+class _Overlay(NamedTuple):
+    """What rows are made from, derived from one state of the draft.
 
-    ``absent`` are the rule paths that do not exist, by the deepest directory of each that does; ``missing`` the same by
-    the path itself.
+    ``absent`` lists the rule paths that do not exist by their deepest existing directory, ``missing`` by the path.
     """
 
     decider: Decider
@@ -81,7 +80,7 @@ class _Laid(NamedTuple):
     missing: dict[str, tuple[str, ResolvedPath]]
 
 
-def _laid(workspace: Workspace) -> _Laid:
+def _overlay(workspace: Workspace) -> _Overlay:
     resolved = workspace.resolved
     absent: dict[str, list[str]] = {}
     missing: dict[str, tuple[str, ResolvedPath]] = {}
@@ -92,8 +91,8 @@ def _laid(workspace: Workspace) -> _Laid:
             parent = _deepest_directory(os.path.dirname(path), known)
             missing[path] = parent, each
             absent.setdefault(parent, []).append(path)
-    return _Laid(
-        # A decider of one's own: the workspace's answers other threads.
+    return _Overlay(
+        # A decider of our own, as the workspace's is used by other threads.
         Decider(resolved, workspace.abi, near=workspace.decider),
         absent,
         missing,
@@ -101,7 +100,7 @@ def _laid(workspace: Workspace) -> _Laid:
 
 
 def _deepest_directory(path: str, known: dict[str, str]) -> str:
-    """The deepest directory of ``path`` that exists, without symbolic links; ``known`` remembers the answers."""
+    """Return the deepest existing directory of ``path``, symlinks resolved. ``known`` caches the answers."""
     found = known.get(path)
     if found is None:
         found = os.path.realpath(path) if path == "/" or os.path.isdir(path) else None
@@ -110,53 +109,53 @@ def _deepest_directory(path: str, known: dict[str, str]) -> str:
 
 
 class Filesystem:
-    """The filesystem with the draft laid over it: the tree's source.
+    """The filesystem with the rights that the draft grants: the source of the tree.
 
-    It follows the draft by itself, in whatever thread changes it, so that the screen's thread never has to. Asked from
-    the screen's thread for single rows and from others for whole directories; the decider is not made for that, so a
-    lock keeps them apart, and is held for one row at a time.
+    It is updated in the thread that changes the draft, so that the event loop never has to. The event loop asks it for
+    single rows, other threads for whole directories. The decider is not thread-safe: a lock protects it, held for one
+    row at a time.
     """
 
     def __init__(self, workspace: Workspace) -> None:
         self._workspace = workspace
         self._lock = threading.Lock()
-        self._laid = _laid(workspace)
+        self._overlay = _overlay(workspace)
         workspace.subscribe(self._follow)
 
     def _follow(self, change: Changes) -> None:
         if "document" in change:
-            self._laid = _laid(self._workspace)
+            self._overlay = _overlay(self._workspace)
 
-    def _reached(self, laid: _Laid, path: str, *, is_dir: bool) -> _Reached:
-        grants = laid.decider.inherited(path)
+    def _reach(self, overlay: _Overlay, path: str, *, is_dir: bool) -> _Reach:
+        grants = overlay.decider.inherited(path)
         dropped = NO_RIGHTS if is_dir else DIRECTORY_RIGHTS
         here = tuple(grant for grant in grants if grant.here)
         above = tuple(grant for grant in grants if not grant.here and grant.rights - dropped)
         given = NO_RIGHTS.union(*(grant.rights for grant in here)) - dropped
         inherited = NO_RIGHTS.union(*(grant.rights for grant in above)) - dropped
-        return _Reached(given, inherited, above, here)
+        return _Reach(given, inherited, above, here)
 
-    # What the tree asks
+    # TreeSource
 
     def row(self, path: str) -> TreeRow:
-        """One row, looked at now."""
-        laid = self._laid
+        """Return the row of ``path`` as it is now."""
+        overlay = self._overlay
         try:
             status = os.lstat(path)
         except (OSError, ValueError):
-            return _absent_row(laid, path)
+            return _absent_row(overlay, path)
         with self._lock:
-            return self._row(laid, path, status)
+            return self._row(overlay, path, status)
 
     def children(self, path: str) -> list[TreeRow]:
-        """The rows below a directory: directories first, then by name, then rule paths that do not exist.
+        """Return the rows of a directory: directories first, then by name, then rule paths that do not exist.
 
-        Raises OSError where the directory cannot be read.
+        Raises OSError if the directory cannot be read.
         """
-        laid = self._laid
+        overlay = self._overlay
         with self._lock:
-            reached = self._reached(laid, path, is_dir=True)
-        inodes, targets = laid.decider.inodes, laid.decider.targets
+            reached = self._reach(overlay, path, is_dir=True)
+        inodes, targets = overlay.decider.inodes, overlay.decider.targets
         rows: list[TreeRow] = []
         inherited = reached.given | reached.inherited
         source = _from(grant for grant in (*reached.here, *reached.above))
@@ -168,7 +167,7 @@ class Filesystem:
                     is_link = entry.is_symlink()
                     is_dir = not is_link and entry.is_dir(follow_symlinks=False)
                     plain = not is_link and entry.inode() not in inodes and entry.path not in targets
-                    if plain:  # no rule of its own, as nearly all: nothing more to ask
+                    if plain:  # like nearly all, without a rule of its own
                         is_file = is_dir or entry.is_file(follow_symlinks=False)
                         kind: RowKind = "dir" if is_dir else "file" if is_file else "other"
                         rights = of_directory if is_dir else of_file
@@ -178,15 +177,15 @@ class Filesystem:
                         )
                         continue
                     status = os.lstat(entry.path)
-                except OSError:  # gone meanwhile
+                except OSError:  # removed in the meantime
                     continue
                 with self._lock:
-                    rows.append(self._row(laid, entry.path, status))
+                    rows.append(self._row(overlay, entry.path, status))
         rows.sort(key=lambda row: (not row.expandable, row.label.casefold(), row.label))
-        rows += [_absent_row(laid, each) for each in laid.absent.get(os.path.realpath(path), ())]
+        rows += [_absent_row(overlay, each) for each in overlay.absent.get(os.path.realpath(path), ())]
         return rows
 
-    def _row(self, laid: _Laid, path: str, status: os.stat_result) -> TreeRow:
+    def _row(self, overlay: _Overlay, path: str, status: os.stat_result) -> TreeRow:
         label = printable(os.path.basename(path)) or "/"
         link_target = None
         note = ""
@@ -196,10 +195,10 @@ class Filesystem:
                 link_target = printable(os.readlink(path))
                 is_dir = os.path.isdir(path)
                 if not os.path.exists(path):
-                    note = "leads nowhere"
+                    note = "broken link"
             except OSError as error:
                 note = error.strerror or ""
-        reached = self._reached(laid, path, is_dir=is_dir)
+        reached = self._reach(overlay, path, is_dir=is_dir)
         kind: RowKind = "link" if link_target is not None else "dir" if is_dir else "file"
         if kind == "file" and not stat.S_ISREG(status.st_mode):
             kind = "other"
@@ -207,8 +206,10 @@ class Filesystem:
         own = os.path.normpath(path)
         if not note:
             note = next((template for grant in reached.here if (template := template_of(grant.ref))), "")
-        written = [printable(name) for name in names if os.path.normpath(laid.decider.resolved.absolute(name)) != own]
-        # A link says itself where it leads; a hard link or the target of a rule's symlink does not.
+        written = [
+            printable(name) for name in names if os.path.normpath(overlay.decider.resolved.absolute(name)) != own
+        ]
+        # A symlink shows its target; a hard link or the target of a symlink in a rule needs a note.
         if written and len(written) == len(names) and link_target is None:
             note = f"by the rule on {written[0]}"
         return TreeRow(
@@ -224,9 +225,9 @@ class Filesystem:
         )
 
 
-def _absent_row(laid: _Laid, path: str) -> TreeRow:
-    """The row of a path that does not exist (any more): one that a rule names, or one that has just gone."""
-    found = laid.missing.get(path)
+def _absent_row(overlay: _Overlay, path: str) -> TreeRow:
+    """Return the row of a path that does not exist: one in a rule, or one that was just removed."""
+    found = overlay.missing.get(path)
     if found is None:
         return TreeRow(path, printable(os.path.basename(path)), "missing", None, (), (), "", "is gone", False)
     parent, rule = found
@@ -236,7 +237,7 @@ def _absent_row(laid: _Laid, path: str) -> TreeRow:
 
 
 def nearest_row(typed: str, draft: Workspace | None) -> tuple[str, str]:
-    """The path that was typed, and as much of it as has a row in the tree."""
+    """Return the path that was typed, and as much of it as has a row in the tree."""
     path = shown = os.path.abspath(os.path.expanduser(typed))
     while not os.path.lexists(shown) and not (draft and draft.rule_at(shown)):
         shown = os.path.dirname(shown)
@@ -244,16 +245,16 @@ def nearest_row(typed: str, draft: Workspace | None) -> tuple[str, str]:
 
 
 def new_file_notice(file: str, sample: SampleDraft | None) -> str:
-    """Say that ``file`` is new, and how it starts."""
+    """Return the message that ``file`` is new and what it starts with."""
     path = printable(file)
     if sample is None:
-        return f"{path} is new: everything is handled, nothing granted. Saving creates it."
-    taken = f"\n{printable(sample.taken)} exists already, hence the name." if sample.taken else ""
-    return f"{path} is new: it starts as the sample policy {sample.name}. Saving creates it.{taken}"
+        return f"{path} is new: all rights are handled, none are granted. Saving creates it."
+    taken = f"\n{printable(sample.taken)} already exists, hence the name." if sample.taken else ""
+    return f"{path} is new, copied from the sample policy {sample.name}. Saving creates it.{taken}"
 
 
 def status_of(draft: Workspace, composition: Composition, running: str) -> Status:
-    """How ``draft``, the one that edits go to, and the other files stand; ``running`` is what is going on."""
+    """Return the status of ``draft``, the current one, and of the other files. ``running`` is what is in progress."""
     files = composition.workspaces
     problem = next(filter(None, (_problem_of(each, draft) for each in (draft, *files))), "")
     abi = f"ABI {draft.abi}" if draft.kernel.abi else "no Landlock"
@@ -267,16 +268,16 @@ def status_of(draft: Workspace, composition: Composition, running: str) -> Statu
 
 
 def _problem_of(file: Workspace, current: Workspace) -> str:
-    """What is wrong with one of the files."""
+    """Return what is wrong with one of the files."""
     if file.conflict is None:
         return printable(str(file.problem or ""))
     if file is current:
-        return "changed on disk: ctrl+s decides"
-    return f"{printable(file.path)} changed on disk: f chooses it, ctrl+s decides"
+        return "changed on disk: press ctrl+s"
+    return f"{printable(file.path)} changed on disk: press f to choose it, then ctrl+s"
 
 
 def rules_here(workspace: Workspace, path: str) -> tuple[Grant, ...]:
-    """The rules on the object ``path`` itself, by whatever name; for a path that does not exist, those that name it."""
+    """Return the rules on the object ``path`` itself, whatever their spelling. If it does not exist: on that path."""
     if not os.path.lexists(path):
         rule = workspace.rule_at(path)
         return () if rule is None else tuple(Grant(rule.path, each.rights, each.ref, True) for each in rule.refs)
@@ -284,7 +285,7 @@ def rules_here(workspace: Workspace, path: str) -> tuple[Grant, ...]:
 
 
 def right_states(workspace: Workspace, path: str) -> tuple[RightState, ...]:
-    """Every filesystem right as it stands for ``path``; rights without a name only where the policy handles them."""
+    """Return the state of every filesystem right on ``path``. Rights without a name are included if handled."""
     dropped = DIRECTORY_RIGHTS if os.path.exists(path) and not os.path.isdir(path) else NO_RIGHTS
     here = rules_here(workspace, path)
     above = tuple(grant for grant in workspace.decider.inherited(path) if not grant.here)
@@ -296,7 +297,7 @@ def right_states(workspace: Workspace, path: str) -> tuple[RightState, ...]:
         inherited = [grant for grant in above if right.name in grant.rights]
         why = ""
         if right.name in dropped:
-            why = "only directories can hold it"
+            why = "it applies only to directories"
         elif right.name not in handled and right.name != "refer":
             why = "not handled: allowed everywhere"
         elif right.abi > enforced:
@@ -328,12 +329,12 @@ def _source(grant: Grant, composed: bool) -> Source:
 
 
 def _place(ref: RuleRef | Location, composed: bool) -> str:
-    """The line that a rule stands on, with its file where there are several."""
+    """Return the line of a rule, with its file if there are several."""
     return f"{printable(os.path.basename(ref.file))}:{ref.line}" if composed else str(ref.line)
 
 
 def port_rows(workspace: Workspace) -> tuple[PortRow, ...]:
-    """The port rules, by number."""
+    """Return the port rules, by number."""
     rows = []
     for each in sorted(workspace.resolved.ports):
         refs = sorted({grant.ref for grant in each.refs})
@@ -352,13 +353,13 @@ def _service(port: int) -> str:
 
 
 def handled_rows(workspace: Workspace) -> tuple[HandledRow, ...]:
-    """Every right and scope: handled or not, and whether that can be switched off. Those without a name: if handled."""
+    """Return every right and scope with its state. Those without a name are included if handled."""
     policy, resolved = workspace.whole, workspace.resolved
     granted: dict[str, str] = {}
     seen: set[RightSet] = set()
     rules: Iterator[PathRule | PortRule] = chain(policy.path_rules, policy.port_rules)
     for rule in rules:
-        if rule.rights not in seen:  # of thousands of rules, nearly all give the same as another
+        if rule.rights not in seen:  # among thousands of rules, most have the same rights as another
             seen.add(rule.rights)
             for name in rule.rights:
                 granted.setdefault(name, f"granted on line {_place(rule.location, workspace.is_composed)}")
@@ -381,7 +382,7 @@ def handled_rows(workspace: Workspace) -> tuple[HandledRow, ...]:
 
 
 def access_subject(access: Access) -> str:
-    """What an access was on, for a person: a path or a port."""
+    """Return what an access was on: a path or a port."""
     if access.port is not None:
         return f"port {access.port}"
     path = printable(access.path or access.object_path or "")
@@ -389,7 +390,7 @@ def access_subject(access: Access) -> str:
 
 
 def access_row(access: Access) -> AccessRow:
-    """One line of the Denied or Allowed table."""
+    """Return a row of the Denied or Allowed table."""
     shown = access.missing or access.rights
     return AccessRow(
         key=access.key(),

@@ -1,4 +1,4 @@
-"""A real terminal for the real program: a tmux server of its own, keys in, screen out."""
+"""Run the program in a real terminal: a tmux server of its own."""
 
 import os
 import shlex
@@ -11,7 +11,7 @@ from types import TracebackType
 class Terminal:
     """Runs ``command`` in a detached tmux session of ``columns`` by ``rows``.
 
-    Use as a context manager: leaving it ends the session's own tmux server, and with it the program.
+    Use it as a context manager: on exit its tmux server is killed, and the program with it.
     """
 
     def __init__(
@@ -28,7 +28,7 @@ class Terminal:
         environment = {**os.environ, "TERM": "xterm-256color", "LC_ALL": "C.UTF-8", **(env or {})}
         environment.pop("TMUX", None)
         start = ["new-session", "-d", "-x", str(columns), "-y", str(rows)]
-        # The marker tells a finished program from one that has not painted yet.
+        # The marker distinguishes a program that ended from one that has not painted yet.
         shell = f"{shlex.join(command)}; printf '\\n[exit %s]\\n' $?; sleep 60"
         subprocess.run(
             [*self._tmux, *start, shell], cwd=cwd, env=environment, check=True, capture_output=True, timeout=20
@@ -52,14 +52,14 @@ class Terminal:
         subprocess.run([*self._tmux, "send-keys", "-l", text], check=True, capture_output=True, timeout=20)
 
     def screen(self) -> str:
-        """The visible screen, one line a row, without colours."""
+        """Return the visible screen, one line per row, without colours."""
         done = subprocess.run(
             [*self._tmux, "capture-pane", "-p"], check=True, capture_output=True, text=True, timeout=20
         )
         return done.stdout
 
     def wait_for(self, what: str | Callable[[str], bool], seconds: float = 15.0) -> str:
-        """The first screen that holds the text, or for which the function is true. AssertionError after ``seconds``."""
+        """Wait for a text or a condition. Return the screen then; AssertionError after ``seconds``."""
         until = time.monotonic() + seconds
         while True:
             screen = self.screen()

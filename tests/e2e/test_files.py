@@ -42,7 +42,7 @@ parent = ["${places}"]
 
 @pytest.fixture
 def place() -> Iterator[Path]:
-    """Two directories and two policies, at a path short enough to be shown whole on a small screen."""
+    """Two directories and two policies, with a path short enough for a small screen."""
     with tempfile.TemporaryDirectory(prefix="p-") as name:
         place = Path(name)
         (place / "kept").mkdir()
@@ -54,7 +54,7 @@ def place() -> Iterator[Path]:
 
 
 def opened(place: Path, columns: int, rows: int, *words: str) -> Terminal:
-    """Paddock with the command line ``words``, in ``place``."""
+    """Run Paddock with the arguments ``words`` in ``place``."""
     return Terminal(
         paddock(*words),
         socket=str(place / "tmux.sock"),
@@ -72,14 +72,14 @@ def test_two_files_as_one_policy(place: Path, columns: int, rows: int) -> None:
         terminal.wait_for("kept  ${places}")
         go_to(terminal, place / "kept")
 
-        # A run is under both; a change goes to the file that has the rule, and the variable stays.
+        # A run is under both files; an edit goes to the file with the rule and keeps the variable.
         terminal.press("r")
         terminal.wait_for("exit 1")
         terminal.wait_for("kept/one: Permission denied")
         terminal.press("2")
         terminal.wait_for(lambda screen: "[x] read_dir" in screen and "space Toggle" in screen)
         terminal.press("Down", "Down", "Space")
-        terminal.wait_for("One path of several")
+        terminal.wait_for("One of several paths")
         terminal.press("a")
         terminal.wait_for("work.toml (2 of 2 files)")
         terminal.wait_for("[x] read_file")
@@ -115,7 +115,7 @@ def test_a_variable_is_renamed(place: Path) -> None:
     assert (place / "system.toml").read_text() == SYSTEM.replace("places", "homes")
 
 
-def test_a_sample_is_saved_as_a_policy_of_ones_own(place: Path) -> None:
+def test_a_sample_is_saved_as_a_new_policy(place: Path) -> None:
     (place / "downloader.toml").write_text("kept as it is\n")
     with opened(place, 100, 30, "--sample", "downloader") as terminal:
         terminal.wait_for("downloader-2.toml (new)")

@@ -1,4 +1,4 @@
-"""The whole loop in a real terminal on the real kernel: look, grant, save, reload, run, see denials, grant, export."""
+"""The whole loop in a real terminal on the real kernel: view, edit, save, reload, run, grant, export."""
 
 import contextlib
 import json
@@ -38,14 +38,14 @@ parent = ["/usr", "/bin", "/lib", "/lib64", "/etc", "/dev/null"]
 
 @pytest.fixture
 def place() -> Iterator[Path]:
-    """A small work tree with a policy in it, at a path short enough to be shown whole on a small screen."""
+    """A small tree with a policy, with a path short enough for a small screen."""
     with tempfile.TemporaryDirectory(prefix="p-") as name:
         fill(Path(name))
         yield Path(name)
 
 
 def fill(tmp_path: Path) -> None:
-    """Make the tree."""
+    """Create the tree."""
     (tmp_path / "data").mkdir()
     (tmp_path / "data" / "hello.txt").write_text("hello from the file\n")
     (tmp_path / "[b]other").mkdir()
@@ -54,12 +54,12 @@ def fill(tmp_path: Path) -> None:
 
 
 def paddock(*arguments: str) -> list[str]:
-    """The command line of the program under test."""
+    """Return the command line of the program under test."""
     return [sys.executable, "-m", "editor", *arguments]
 
 
 def running(marker: str) -> list[str]:
-    """Command lines of processes that hold ``marker``."""
+    """Return the command lines of the processes that sleep for ``marker`` seconds."""
     found = []
     for pid in filter(str.isdigit, os.listdir("/proc")):
         try:
@@ -67,14 +67,14 @@ def running(marker: str) -> list[str]:
                 line = file.read().replace(b"\0", b" ").decode(errors="replace")
         except OSError:
             continue
-        # The terminal's own shell and the program carry it as well, being asked to run it.
+        # The shell and the program contain the marker as well, as an argument.
         if line.startswith(f"sleep {marker}"):
             found.append(line)
     return found
 
 
 def open_terminal(place: Path, columns: int, rows: int) -> Terminal:
-    """Paddock on the policy of ``place``, the tree starting there."""
+    """Run Paddock on the policy in ``place``, with the tree starting there."""
     return Terminal(
         paddock("edit", "--root", str(place), "policy.toml"),
         socket=str(place / "tmux.sock"),
@@ -86,15 +86,15 @@ def open_terminal(place: Path, columns: int, rows: int) -> Terminal:
 
 
 def replace_line(terminal: Terminal, text: str) -> None:
-    """Type ``text`` in place of what the focused line holds. As a person does: look before typing on."""
+    """Replace the text of the focused line by ``text``, checking the screen before typing on."""
     mark = "@@@@"  # no key of any panel
     terminal.press("C-a", "C-k")
     terminal.type(mark)
-    while mark not in terminal.screen():  # the line may not have the keyboard yet
+    while mark not in terminal.screen():  # the line may not have the focus yet
         time.sleep(0.2)
         terminal.press("C-a", "C-k")
         terminal.type(mark)
-    for _ in range(3):  # a key can be lost where the machine is very busy
+    for _ in range(3):  # a key can get lost if the machine is very busy
         terminal.press("C-a", "C-k")
         terminal.wait_for(lambda screen: mark not in screen)
         terminal.type(text)
@@ -110,7 +110,7 @@ def go_to(terminal: Terminal, path: Path) -> None:
     terminal.wait_for("Go to a path")
     replace_line(terminal, str(path))
     terminal.press("Enter")
-    # The rights panel tells which row the keys are for.
+    # The rights panel shows which row is current.
     terminal.wait_for(lambda screen: "Go to a path" not in screen and f"{path}  dir" in screen)
 
 
@@ -126,12 +126,12 @@ def test_the_whole_loop(place: Path, columns: int, rows: int) -> None:
     policy = place / "policy.toml"
     data = str(place / "data")
     with open_terminal(place, columns, rows) as terminal:
-        # See: the tree with files, a link's target, and a name that looks like markup shown as it is.
+        # View: the tree with files, the target of a link, and a name that looks like markup.
         terminal.wait_for("[b]other")
         screen = terminal.wait_for("data")
         assert "link -> data" in screen or "link → data" in screen
 
-        # Toggle, save: one step is "read"; everything that was there before stays as it was.
+        # Edit and save: one step is "read", and the rest of the file stays as it was.
         go_to(terminal, place / "data")
         terminal.press("Space")
         terminal.wait_for("[x] read_file")
@@ -141,7 +141,7 @@ def test_the_whole_loop(place: Path, columns: int, rows: int) -> None:
         assert saved.startswith(POLICY.rstrip("\n"))
         assert f'parent = ["{data}"]' in saved
 
-        # Undo without end, redo.
+        # Undo and redo, even after saving.
         terminal.press("C-z")
         terminal.wait_for("Undone")
         terminal.press("C-y")
@@ -165,17 +165,17 @@ def test_the_whole_loop(place: Path, columns: int, rows: int) -> None:
         terminal.press("m")
         terminal.wait_for("Kept yours")
 
-        # Run under the unsaved draft: reading is allowed, creating is denied.
+        # Run under the unsaved draft: reading is allowed, creating a file is denied.
         set_command(terminal, "sh -c 'cat data/hello.txt; touch data/new'")
         terminal.wait_for("1 denied")
         terminal.wait_for("hello from the file")
         terminal.wait_for("make_reg")
 
-        # Grant with one key, run again with another, until nothing is denied: first making the file, then writing it.
+        # Grant with one key and run again until nothing is denied: first creating the file, then writing to it.
         for _ in range(3):
             terminal.press("8")
             terminal.press("g")
-            terminal.wait_for("r runs again")
+            terminal.wait_for("Press r to run again")
             terminal.press("r")
             with contextlib.suppress(AssertionError):
                 terminal.wait_for("exit 0", seconds=4)
@@ -183,7 +183,7 @@ def test_the_whole_loop(place: Path, columns: int, rows: int) -> None:
         terminal.wait_for("exit 0", seconds=0)
         assert (place / "data" / "new").exists()
 
-        # Stop: the whole tree of processes is gone.
+        # Stop: the whole process tree is gone.
         marker = f"77{os.getpid()}"
         set_command(terminal, f"sh -c 'trap \"\" TERM; sleep {marker} & setsid sleep {marker}'")
         terminal.wait_for(lambda _: len(running(marker)) == 2)
@@ -218,7 +218,7 @@ def test_the_whole_loop(place: Path, columns: int, rows: int) -> None:
     assert '    "connect_tcp",  # only that\n' in final
 
 
-def test_leaving_with_unsaved_edits_asks_and_writes_nothing_when_discarded(place: Path) -> None:
+def test_quitting_with_unsaved_edits_asks_and_can_discard_them(place: Path) -> None:
     with open_terminal(place, 100, 30) as terminal:
         terminal.wait_for("data")
         go_to(terminal, place / "data")

@@ -1,1 +1,1 @@
-"""The screens, driven by a pilot, with real files and the real kernel."""
+"""Tests of the screens, driven by a pilot, on real files and the real kernel."""

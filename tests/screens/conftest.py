@@ -1,4 +1,4 @@
-"""A small place to edit policies for: a directory of files, and a policy beside it."""
+"""A small tree of files and a policy for it."""
 
 from pathlib import Path
 
@@ -9,7 +9,7 @@ from tests.screens.driving import POLICY
 
 @pytest.fixture
 def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A directory with some files, the working directory of the test."""
+    """A directory with some files; the working directory of the test."""
     place = tmp_path / "place"
     (place / "data" / "deep").mkdir(parents=True)
     (place / "data" / "notes.txt").write_text("notes\n")

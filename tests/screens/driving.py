@@ -1,4 +1,4 @@
-"""Helpers to drive the app: waiting with a deadline instead of sleeping, and asking what the screen shows."""
+"""Drive the app: wait with a deadline instead of sleeping, and read what is on the screen."""
 
 import asyncio
 import time
@@ -14,7 +14,7 @@ from editor.workspace.workspace import Workspace
 from widgets.access_table import AccessTable
 from widgets.policy_tree import PolicyTree
 
-# Far above what anything takes: these machines are shared and slow at times.
+# Far more than anything takes, as test machines are shared and sometimes slow.
 DEADLINE_S = 20.0
 WIDE = (200, 60)
 SMALL = (80, 24)
@@ -43,37 +43,37 @@ AppPilot = Pilot[None]
 
 
 async def until(_pilot: AppPilot, condition: Callable[[], object], seconds: float = DEADLINE_S) -> float:
-    """Wait until ``condition`` is true: how long that took. AssertionError when it never is."""
+    """Wait until ``condition`` is true. Return the seconds that took; AssertionError after ``seconds``."""
     start = time.monotonic()
     while not condition():
-        assert time.monotonic() - start < seconds, "it never happened"
-        # Not pilot.pause: that waits until the screen rests, which is not what is asked.
+        assert time.monotonic() - start < seconds, "timed out"
+        # Not pilot.pause, which also waits until the screen is idle.
         await asyncio.sleep(0.002)
     return time.monotonic() - start
 
 
 def main_screen(pilot: AppPilot) -> MainScreen:
-    """The main screen, whatever dialog lies over it."""
+    """Return the main screen, even if a dialog is on top of it."""
     return next(screen for screen in pilot.app.screen_stack if isinstance(screen, MainScreen))
 
 
 def workspace_of(pilot: AppPilot) -> Workspace:
-    """The draft."""
+    """Return the draft."""
     return main_screen(pilot).workspace
 
 
 def tree_of(pilot: AppPilot) -> PolicyTree:
-    """The tree."""
+    """Return the tree."""
     return main_screen(pilot).query_one(PolicyTree)
 
 
 def runs_of(pilot: AppPilot) -> RunPanel:
-    """The lower half."""
+    """Return the lower half of the screen."""
     return main_screen(pilot).query_one(RunPanel)
 
 
 async def opened(pilot: AppPilot, cursor: str | None = None) -> Workspace:
-    """Wait until the policy is read and the tree stands; put the cursor on ``cursor``."""
+    """Wait until the policy is open and the tree is shown, and move the cursor to ``cursor``."""
     await until(pilot, lambda: any(isinstance(screen, MainScreen) for screen in pilot.app.screen_stack))
     screen = main_screen(pilot)
     await until(pilot, lambda: screen.is_complete)
@@ -87,19 +87,19 @@ async def opened(pilot: AppPilot, cursor: str | None = None) -> Workspace:
 
 
 def granted(pilot: AppPilot, path: str) -> set[str]:
-    """What rules that name ``path`` grant now."""
+    """Return what the rules on ``path`` grant now."""
     rule = workspace_of(pilot).rule_at(path)
     return set() if rule is None else set(rule.rights)
 
 
-def notified(pilot: AppPilot) -> list[str]:
-    """The texts of all notifications that are on the screen."""
+def messages(pilot: AppPilot) -> list[str]:
+    """Return the texts of all notifications on the screen."""
     return [notification.message for notification in pilot.app._notifications]
 
 
-def told(pilot: AppPilot, part: str) -> bool:
-    """Whether some notification holds ``part``."""
-    return any(part in text for text in notified(pilot))
+def has_message(pilot: AppPilot, part: str) -> bool:
+    """Return whether a notification contains ``part``."""
+    return any(part in text for text in messages(pilot))
 
 
 async def type_text(pilot: AppPilot, text: str) -> None:
@@ -109,12 +109,12 @@ async def type_text(pilot: AppPilot, text: str) -> None:
 
 
 def app_for(path: Path | str, root: str = "/") -> PaddockApp:
-    """The program, opened on ``path``."""
+    """Return the program, to open ``path``."""
     return PaddockApp(str(path), root=root)
 
 
 async def highlight(pilot: AppPilot, table: str, subject: str) -> None:
-    """Focus the table ``table`` of the run panel and put its cursor on the row for ``subject``."""
+    """Focus the table ``table`` of the run panel and move its cursor to the row of ``subject``."""
     rows = runs_of(pilot).query_one(f"#{table}", AccessTable)
     main_screen(pilot).action_show(table)
     await until(pilot, lambda: rows.has_focus_within and rows.highlighted is not None)
@@ -127,7 +127,7 @@ async def highlight(pilot: AppPilot, table: str, subject: str) -> None:
 
 
 def alive(needles: Iterable[str]) -> list[str]:
-    """The command lines of living processes that hold one of ``needles``."""
+    """Return the command lines of running processes that contain one of ``needles``."""
     found = []
     for entry in Path("/proc").iterdir():
         if not entry.name.isdigit():

@@ -1,4 +1,4 @@
-"""Several files on the screen: the policy that they make, where rules come from, and which file an edit goes to."""
+"""Several files on the screen: their common policy, where rules come from, and which file an edit goes to."""
 
 from pathlib import Path
 
@@ -11,7 +11,7 @@ from editor.screens.dialogs import Ask
 from editor.screens.files import FilesScreen
 from editor.screens.variables import VariablesScreen
 from editor.workspace.workspace import Workspace
-from tests.screens.driving import SMALL, WIDE, AppPilot, main_screen, opened, told, tree_of, until
+from tests.screens.driving import SMALL, WIDE, AppPilot, has_message, main_screen, opened, tree_of, until
 from widgets.policy_text import PolicyText
 from widgets.rights_panel import RightsPanel
 from widgets.status_line import StatusLine
@@ -40,7 +40,7 @@ parent = ["${place}/data"]
 
 @pytest.fixture
 def files(place: Path) -> tuple[str, str]:
-    """Two policies; the second one uses a variable of the first."""
+    """Two policies; the second uses a variable of the first."""
     (place / "policies").mkdir()
     (place / "policies" / "first.toml").write_text(FIRST.replace("{place}", str(place)))
     (place / "policies" / "second.toml").write_text(SECOND)
@@ -56,7 +56,7 @@ def status(pilot: AppPilot) -> str:
     return main_screen(pilot).query_one(StatusLine).status.file
 
 
-async def test_what_is_shown_and_where_it_comes_from(place: Path, files: tuple[str, str]) -> None:
+async def test_rights_and_sources_of_all_files_are_shown(place: Path, files: tuple[str, str]) -> None:
     data = str(place / "data")
     async with PaddockApp(*files).run_test(size=WIDE) as pilot:
         await opened(pilot, data)
@@ -76,9 +76,7 @@ async def test_what_is_shown_and_where_it_comes_from(place: Path, files: tuple[s
         assert status(pilot) == "policies/second.toml (2 of 2 files)"
 
 
-async def test_changing_goes_to_the_file_of_the_rule_and_adding_to_the_chosen_one(
-    place: Path, files: tuple[str, str]
-) -> None:
+async def test_edits_go_to_the_file_of_the_rule_or_to_the_chosen_file(place: Path, files: tuple[str, str]) -> None:
     data, empty = str(place / "data"), str(place / "empty")
     async with PaddockApp(*files).run_test(size=SMALL) as pilot:
         await opened(pilot, empty)
@@ -94,10 +92,10 @@ async def test_changing_goes_to_the_file_of_the_rule_and_adding_to_the_chosen_on
         await until(pilot, lambda: status(pilot) == "policies/second.toml (2 of 2 files, others unsaved)")
         assert "# What is kept." in second.document.text and '"${place}/data"' in second.document.text
         assert first.own_rule_at(data) is None
-        await until(pilot, lambda: told(pilot, f"Read+execute on {data}, in policies/second.toml"))
+        await until(pilot, lambda: has_message(pilot, f"Read+execute on {data}, in policies/second.toml"))
         await pilot.press("ctrl+s")
         await until(pilot, lambda: not second.is_dirty)
-        assert first.is_dirty, "each is saved by itself"
+        assert first.is_dirty, "each is saved on its own"
         await pilot.press("f")
         await until(pilot, lambda: isinstance(pilot.app.screen, FilesScreen))
         options = pilot.app.screen.query_one(OptionList)
@@ -109,7 +107,7 @@ async def test_changing_goes_to_the_file_of_the_rule_and_adding_to_the_chosen_on
         assert Path(files[1]).read_text() == second.document.text != SECOND
 
 
-async def test_one_right_is_switched_off_where_it_is_given(place: Path, files: tuple[str, str]) -> None:
+async def test_a_right_is_removed_in_the_file_that_grants_it(place: Path, files: tuple[str, str]) -> None:
     data = str(place / "data")
     async with PaddockApp(*files).run_test(size=WIDE) as pilot:
         await opened(pilot, data)
@@ -122,7 +120,7 @@ async def test_one_right_is_switched_off_where_it_is_given(place: Path, files: t
         assert not first.has_edits
 
 
-async def test_a_right_is_handled_once_all_files_do(files: tuple[str, str]) -> None:
+async def test_a_right_is_handled_once_all_files_handle_it(files: tuple[str, str]) -> None:
     async with PaddockApp(*files).run_test(size=WIDE) as pilot:
         await opened(pilot)
         first, second = drafts(pilot)
@@ -134,18 +132,18 @@ async def test_a_right_is_handled_once_all_files_do(files: tuple[str, str]) -> N
         await until(pilot, lambda: first.resolved.scoped == second.resolved.scoped == {"signal"})
 
 
-async def test_each_file_is_followed_on_disk(place: Path, files: tuple[str, str]) -> None:
+async def test_each_file_is_reloaded_from_disk(place: Path, files: tuple[str, str]) -> None:
     async with PaddockApp(*files).run_test(size=WIDE) as pilot:
         await opened(pilot, str(place / "empty"))
         tree = tree_of(pilot)
         Path(files[1]).write_text(SECOND.replace("data", "empty"))
         await until(pilot, lambda: tree.cursor_row is not None and tree.cursor_row.given == ("read_file", "read_dir"))
-        await until(pilot, lambda: told(pilot, "second.toml changed on disk and was read again"))
+        await until(pilot, lambda: has_message(pilot, "second.toml changed on disk and was reloaded"))
         Path(files[1]).write_text(SECOND.replace("place", "palce"))
         await until(pilot, lambda: "second.toml:8" in main_screen(pilot).query_one(StatusLine).status.problem)
 
 
-async def test_leaving_saves_all_of_them(place: Path, files: tuple[str, str]) -> None:
+async def test_quitting_saves_all_files(place: Path, files: tuple[str, str]) -> None:
     async with PaddockApp(*files).run_test(size=WIDE) as pilot:
         await opened(pilot, str(place / "data"))
         first, second = drafts(pilot)
@@ -172,7 +170,7 @@ async def test_leaving_saves_all_of_them(place: Path, files: tuple[str, str]) ->
         assert Path(file).read_text() == draft.document.text
 
 
-async def test_a_run_is_under_the_whole(place: Path, files: tuple[str, str]) -> None:
+async def test_a_run_is_under_all_files(place: Path, files: tuple[str, str]) -> None:
     Path(files[0]).write_text(
         FIRST.replace("{place}", str(place))
         + '\n[[path_beneath]]\nallowed_access = ["abi.read_execute"]\nparent = ["/usr", "/bin", "/lib", "/lib64"]\n'
@@ -191,7 +189,7 @@ async def test_a_run_is_under_the_whole(place: Path, files: tuple[str, str]) -> 
         assert f"{place}/policies/first.toml" in denied
 
 
-async def test_a_directory_lets_choose_one_or_all(place: Path, files: tuple[str, str]) -> None:
+async def test_all_policies_of_a_directory_can_be_opened_as_one(place: Path, files: tuple[str, str]) -> None:
     async with PaddockApp("policies").run_test(size=SMALL) as pilot:
         await until(pilot, lambda: isinstance(pilot.app.screen, ChooserScreen))
         await until(pilot, lambda: pilot.app.screen.query_one(OptionList).option_count == len(files))
@@ -200,25 +198,23 @@ async def test_a_directory_lets_choose_one_or_all(place: Path, files: tuple[str,
         assert [each.path for each in drafts(pilot)] == list(files)
 
 
-async def test_a_file_that_does_not_parse_is_named_and_opens_once_mended(place: Path, files: tuple[str, str]) -> None:
+async def test_a_broken_file_is_named_and_opens_once_fixed(place: Path, files: tuple[str, str]) -> None:
     Path(files[1]).write_text(SECOND.replace("abi = 6", "abi = 0"))
     async with PaddockApp(*files).run_test(size=WIDE) as pilot:
-        await until(pilot, lambda: pilot.app.is_running and told(pilot, f"{files[1]}:1:7"))
+        await until(pilot, lambda: pilot.app.is_running and has_message(pilot, f"{files[1]}:1:7"))
         Path(files[1]).write_text(SECOND)
         await opened(pilot, str(place / "data"))
         assert len(drafts(pilot)) == 2
 
 
-async def test_one_file_says_how_to_have_more(policy: Path) -> None:
+async def test_with_one_file_f_says_how_to_open_several(policy: Path) -> None:
     async with PaddockApp(str(policy)).run_test(size=SMALL) as pilot:
         await opened(pilot)
         await pilot.press("f")
-        await until(pilot, lambda: told(pilot, "opens several as one policy"))
+        await until(pilot, lambda: has_message(pilot, "To open several as one policy"))
 
 
-async def test_variables_of_all_files_are_shown_and_changed_where_they_are_defined(
-    place: Path, files: tuple[str, str]
-) -> None:
+async def test_variables_of_all_files_are_edited_where_they_are_defined(place: Path, files: tuple[str, str]) -> None:
     async with PaddockApp(*files, variables={"spare": ("/nowhere",)}).run_test(size=WIDE) as pilot:
         await opened(pilot, str(place / "data"))
         first, second = drafts(pilot)
@@ -227,13 +223,13 @@ async def test_variables_of_all_files_are_shown_and_changed_where_they_are_defin
         await pilot.press("v")
         await until(pilot, lambda: isinstance(pilot.app.screen, VariablesScreen))
         about = pilot.app.screen.query_one("#about", Static)
-        assert f"defined: {files[0]}:2" in str(about.visual)
+        assert f"defined at: {files[0]}:2" in str(about.visual)
         assert f"{files[1]}:8" in str(about.visual)
         await pilot.press("i")
-        await until(pilot, lambda: told(pilot, "could not be composed"))
+        await until(pilot, lambda: has_message(pilot, "could not be composed"))
         assert not first.has_edits, "the other file uses it"
         await pilot.press("down")
-        await until(pilot, lambda: "given by --var" in str(about.visual))
+        await until(pilot, lambda: "set by --var" in str(about.visual))
         await pilot.press("up", "enter")
         text = main_screen(pilot).query_one(PolicyText)
         await until(pilot, lambda: text.text == first.document.text and text.marked == {2})

@@ -13,7 +13,18 @@ import editor
 from editor.screens.controllers import busy
 from editor.screens.dialogs import Ask
 from editor.screens.difference import DiffScreen
-from tests.screens.driving import POLICY, WIDE, AppPilot, app_for, granted, main_screen, opened, told, tree_of, until
+from tests.screens.driving import (
+    POLICY,
+    WIDE,
+    AppPilot,
+    app_for,
+    granted,
+    has_message,
+    main_screen,
+    opened,
+    tree_of,
+    until,
+)
 from widgets.policy_text import PolicyText
 from widgets.policy_tree import PolicyTree
 from widgets.status_line import StatusLine
@@ -24,32 +35,32 @@ def with_rule(path: Path) -> str:
 
 
 def replace(path: Path, text: str) -> None:
-    """As a generator or git does it: a new file renamed over the old one."""
-    beside = path.with_suffix(".new")
-    beside.write_text(text)
-    beside.rename(path)
+    """Rename a new file over ``path``, as generators and git do."""
+    replacement = path.with_suffix(".new")
+    replacement.write_text(text)
+    replacement.rename(path)
 
 
 def cursor_row_has(tree: PolicyTree, given: tuple[str, ...]) -> bool:
     return tree.cursor_row is not None and tree.cursor_row.given == given
 
 
-async def test_a_long_file_is_said_to_be_read(policy: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(busy, "_PATIENCE_S", 0.001)
+async def test_reloading_a_long_file_is_shown(policy: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(busy, "_SHOW_AFTER_S", 0.001)
     rules = "".join(f'\n[[path_beneath]]\nallowed_access = ["read_file"]\nparent = ["/usr/{n}"]\n' for n in range(5000))
     async with app_for(policy).run_test(size=WIDE) as pilot:
         workspace = await opened(pilot)
         status = main_screen(pilot).query_one(StatusLine)
-        said = []
-        workspace.subscribe(lambda change: said.append((change, workspace.is_reloading)))
+        notified = []
+        workspace.subscribe(lambda change: notified.append((change, workspace.is_reloading)))
         replace(policy, POLICY + rules)
         await until(pilot, lambda: status.status.running == "reading")
         await until(pilot, lambda: workspace.document.text == POLICY + rules and not status.status.running)
-        await until(pilot, lambda: len(said) > 1)  # the screen is told first
-        assert said == [(frozenset({"reloading"}), True), (frozenset({"disk", "document"}), False)]
+        await until(pilot, lambda: len(notified) > 1)  # the screen is notified first
+        assert notified == [(frozenset({"reloading"}), True), (frozenset({"disk", "document"}), False)]
 
 
-async def test_the_tree_shows_each_change_and_the_cursor_stays(place: Path, policy: Path) -> None:
+async def test_the_tree_follows_each_change_and_keeps_the_cursor(place: Path, policy: Path) -> None:
     data = str(place / "data")
     async with app_for(policy).run_test(size=WIDE) as pilot:
         await opened(pilot, data)
@@ -65,7 +76,7 @@ async def test_the_tree_shows_each_change_and_the_cursor_stays(place: Path, poli
             assert tree.cursor_path == data
 
 
-async def test_a_file_that_does_not_parse_leaves_the_last_good_policy(place: Path, policy: Path) -> None:
+async def test_a_broken_file_leaves_the_last_valid_policy(place: Path, policy: Path) -> None:
     async with app_for(policy).run_test(size=WIDE) as pilot:
         workspace = await opened(pilot)
         replace(policy, POLICY.replace('["/usr", ', '["/usr" '))
@@ -73,7 +84,7 @@ async def test_a_file_that_does_not_parse_leaves_the_last_good_policy(place: Pat
         assert workspace.document.text == POLICY
         place_of_error = f"{policy}:{workspace.problem.line}:{workspace.problem.column}"  # type: ignore[union-attr]  # just seen
         await until(pilot, lambda: place_of_error in main_screen(pilot).query_one(StatusLine).status.problem)
-        await until(pilot, lambda: told(pilot, place_of_error))
+        await until(pilot, lambda: has_message(pilot, place_of_error))
         replace(policy, with_rule(place))
         await until(pilot, lambda: workspace.rule_at(str(place)) is not None)
         await until(pilot, lambda: not main_screen(pilot).query_one(StatusLine).status.problem)
@@ -112,7 +123,7 @@ async def test_take_theirs_and_undo(place: Path, policy: Path) -> None:
         await until(pilot, lambda: workspace.document.text == mine)
 
 
-async def test_see_both_and_decide_later(place: Path, policy: Path) -> None:
+async def test_show_the_difference_and_decide_later(place: Path, policy: Path) -> None:
     async with app_for(policy).run_test(size=WIDE) as pilot:
         workspace = await opened(pilot, str(place / "data"))
         await pilot.press("space")
@@ -138,11 +149,11 @@ async def test_see_both_and_decide_later(place: Path, policy: Path) -> None:
         await until(pilot, lambda: policy.read_text() == mine)
 
 
-async def test_a_deleted_file_is_told_and_saved_anew(policy: Path) -> None:
+async def test_a_deleted_file_is_reported_and_can_be_saved_again(policy: Path) -> None:
     async with app_for(policy).run_test(size=WIDE) as pilot:
         workspace = await opened(pilot)
         policy.unlink()
-        await until(pilot, lambda: told(pilot, "gone from disk"))
+        await until(pilot, lambda: has_message(pilot, "gone from disk"))
         await pilot.press("q")
         await until(pilot, lambda: isinstance(pilot.app.screen, Ask))
         await pilot.press("c")
@@ -153,13 +164,13 @@ async def test_a_deleted_file_is_told_and_saved_anew(policy: Path) -> None:
         assert not workspace.is_dirty
 
 
-async def test_a_file_that_never_parsed_is_shown_and_opens_once_mended(place: Path, policy: Path) -> None:
+async def test_a_broken_file_is_shown_and_opens_once_fixed(place: Path, policy: Path) -> None:
     policy.write_text(POLICY.replace('["/usr", ', '["/usr" '))
     async with app_for(policy).run_test(size=WIDE) as pilot:
-        await until(pilot, lambda: pilot.app.is_running and told(pilot, f"{policy}:13:"))
+        await until(pilot, lambda: pilot.app.is_running and has_message(pilot, f"{policy}:13:"))
         text = main_screen(pilot).query_one(PolicyText)
         await until(pilot, lambda: '"/usr" "/bin"' in text.text)
-        await pilot.press("space", "ctrl+s", "r", "ctrl+z")  # nothing of it may do anything, or break
+        await pilot.press("space", "ctrl+s", "r", "ctrl+z")  # none of these may do anything yet
         assert policy.read_text() != POLICY
         replace(policy, POLICY)
         workspace = await opened(pilot)
@@ -169,11 +180,11 @@ async def test_a_file_that_never_parsed_is_shown_and_opens_once_mended(place: Pa
 
 
 def asked(pilot: AppPilot, answer: str) -> bool:
-    """Whether the question on the screen has this answer."""
+    """Return whether the question on the screen offers ``answer``."""
     return bool(pilot.app.screen.query(f"#answer-{answer}"))
 
 
-async def test_merge_what_does_not_collide(place: Path, policy: Path) -> None:
+async def test_merge_without_collisions(place: Path, policy: Path) -> None:
     async with app_for(policy).run_test(size=WIDE) as pilot:
         workspace = await opened(pilot, str(place / "data"))
         await pilot.press("space")
@@ -213,7 +224,7 @@ async def test_merge_with_a_choice_for_each_collision(place: Path, policy: Path)
         assert granted(pilot, str(place / "data")) == {"read_file"}
 
 
-async def test_both_sides_can_be_copied_aside(place: Path, policy: Path) -> None:
+async def test_both_sides_can_be_copied(place: Path, policy: Path) -> None:
     async with app_for(policy).run_test(size=WIDE) as pilot:
         workspace = await opened(pilot, str(place / "data"))
         await pilot.press("space")
@@ -244,7 +255,7 @@ os._exit(9 if workspace._recovery.flush() else 1)
 
 @pytest.fixture
 def crashed(place: Path, policy: Path) -> Path:
-    """The policy, after an editor with unsaved edits on it died."""
+    """The policy, after an editor with unsaved edits was killed."""
     root = os.path.dirname(os.path.dirname(editor.__file__))
     command = [sys.executable, "-c", _CRASHES, str(policy), str(place / "data")]
     assert subprocess.run(command, check=False, timeout=60, cwd=root).returncode == 9
@@ -252,7 +263,7 @@ def crashed(place: Path, policy: Path) -> Path:
 
 
 @pytest.mark.parametrize(("key", "recovered"), [("r", True), ("d", False)])
-async def test_what_a_crash_left_is_offered(place: Path, crashed: Path, key: str, recovered: bool) -> None:
+async def test_unsaved_edits_of_a_crash_are_offered(place: Path, crashed: Path, key: str, recovered: bool) -> None:
     async with app_for(crashed).run_test(size=WIDE) as pilot:
         workspace = await opened(pilot)
         await until(pilot, lambda: isinstance(pilot.app.screen, Ask))

@@ -1,4 +1,4 @@
-"""Every key that changes the draft, pressed on the real screen over real files."""
+"""Every key that edits the draft, pressed on the real screen with real files."""
 
 import os
 from functools import partial
@@ -20,9 +20,9 @@ from tests.screens.driving import (
     AppPilot,
     app_for,
     granted,
+    has_message,
     main_screen,
     opened,
-    told,
     tree_of,
     type_text,
     until,
@@ -37,7 +37,7 @@ READ = {"read_file", "read_dir"}
 
 
 def grants(pilot: AppPilot, path: str, rights: set[str]) -> bool:
-    """Whether the rules that name ``path`` grant exactly ``rights``."""
+    """Return whether the rules on ``path`` grant exactly ``rights``."""
     return granted(pilot, path) == rights
 
 
@@ -70,7 +70,7 @@ async def test_two_presses_are_two_steps(place: Path, policy: Path) -> None:
         await until(pilot, lambda: granted(pilot, data) == READ)
 
 
-async def test_a_file_gets_only_what_it_can_hold(place: Path, policy: Path) -> None:
+async def test_a_file_gets_only_rights_for_files(place: Path, policy: Path) -> None:
     notes = str(place / "data" / "notes.txt")
     async with app_for(policy).run_test(size=WIDE) as pilot:
         await opened(pilot, notes)
@@ -78,7 +78,7 @@ async def test_a_file_gets_only_what_it_can_hold(place: Path, policy: Path) -> N
         await until(pilot, lambda: granted(pilot, notes) == {"read_file", "write_file", "truncate", "ioctl_dev"})
 
 
-async def test_the_tree_and_the_text_follow_at_once(place: Path, policy: Path) -> None:
+async def test_the_tree_and_the_text_follow_an_edit(place: Path, policy: Path) -> None:
     data = str(place / "data")
     async with app_for(policy).run_test(size=WIDE) as pilot:
         await opened(pilot, data)
@@ -104,7 +104,7 @@ async def test_undo_and_redo(place: Path, policy: Path, undo: str, redo: str) ->
         await pilot.press(undo)
         await until(pilot, lambda: workspace.document.text == POLICY)
         await until(pilot, lambda: not main_screen(pilot).query_one(StatusLine).status.dirty)
-        await pilot.press(undo)  # nothing is left to be undone
+        await pilot.press(undo)  # nothing is left to undo
         await pilot.press(redo, redo)
         await until(pilot, lambda: granted(pilot, data) == READ | {"execute"})
 
@@ -114,8 +114,8 @@ async def test_saving(place: Path, policy: Path) -> None:
     async with app_for(policy).run_test(size=WIDE) as pilot:
         workspace = await opened(pilot, str(place / "data"))
         await pilot.press("space", "ctrl+s")
-        await until(pilot, lambda: told(pilot, "Saved"))
-        # The key of saving does not wait for the edit before it to be carried out: what counts is the end.
+        await until(pilot, lambda: has_message(pilot, "Saved"))
+        # ctrl+s does not wait for the edit before it, so save again once that is done.
         await until(pilot, lambda: workspace.can_undo)
         await pilot.press("ctrl+s")
         await until(pilot, lambda: not workspace.is_dirty)
@@ -124,7 +124,7 @@ async def test_saving(place: Path, policy: Path) -> None:
         assert policy.stat().st_mode & 0o777 == 0o640
 
 
-async def test_a_symlinked_policy_asks_before_its_target_is_written(place: Path, policy: Path) -> None:
+async def test_saving_a_symlinked_policy_asks_first(place: Path, policy: Path) -> None:
     link = place / "link.toml"
     link.symlink_to("policy.toml")
     async with app_for(link).run_test(size=WIDE) as pilot:
@@ -144,7 +144,7 @@ async def test_a_symlinked_policy_asks_before_its_target_is_written(place: Path,
         assert link.is_symlink()
 
 
-async def test_a_right_is_switched_by_its_name(place: Path, policy: Path) -> None:
+async def test_a_single_right_is_toggled(place: Path, policy: Path) -> None:
     data = str(place / "data")
     async with app_for(policy).run_test(size=WIDE) as pilot:
         await opened(pilot, data)
@@ -162,7 +162,7 @@ async def test_a_right_is_switched_by_its_name(place: Path, policy: Path) -> Non
         await until(pilot, lambda: granted(pilot, data) == {"execute"})
 
 
-async def test_what_a_file_cannot_hold_is_refused_with_the_reason(place: Path, policy: Path) -> None:
+async def test_a_right_for_directories_is_refused_on_a_file(place: Path, policy: Path) -> None:
     async with app_for(policy).run_test(size=WIDE) as pilot:
         workspace = await opened(pilot, str(place / "data" / "notes.txt"))
         await pilot.press("2")
@@ -171,11 +171,11 @@ async def test_what_a_file_cannot_hold_is_refused_with_the_reason(place: Path, p
         while rights.highlighted is None or rights.highlighted.name != "make_reg":
             await pilot.press("down")
         await pilot.press("space")
-        await until(pilot, lambda: told(pilot, "only directories can hold it"))
+        await until(pilot, lambda: has_message(pilot, "applies only to directories"))
         assert workspace.document.text == POLICY
 
 
-async def test_what_is_only_inherited_cannot_be_removed_but_its_rule_is_offered(policy: Path) -> None:
+async def test_removing_an_inherited_right_offers_its_rule(policy: Path) -> None:
     async with app_for(policy).run_test(size=WIDE) as pilot:
         workspace = await opened(pilot, "/usr/share")
         await pilot.press("2")
@@ -191,7 +191,7 @@ async def test_what_is_only_inherited_cannot_be_removed_but_its_rule_is_offered(
         assert tree_of(pilot).cursor_path == "/usr/share"
 
 
-async def test_removing_on_a_row_that_only_inherits_leads_to_the_rule(policy: Path) -> None:
+async def test_stepping_down_an_inherited_row_leads_to_the_rule(policy: Path) -> None:
     async with app_for(policy).run_test(size=WIDE) as pilot:
         workspace = await opened(pilot, "/usr/share")
         await pilot.press("backspace")
@@ -227,10 +227,10 @@ async def test_ports_are_added_toggled_and_removed(policy: Path) -> None:
         await pilot.press("enter")
         await until(pilot, lambda: workspace.resolved.ports and workspace.resolved.ports[0].port == 443)
         assert workspace.resolved.ports[0].rights == {"connect_tcp"}
-        await until(pilot, lambda: told(pilot, "Newly handled, so denied wherever no rule grants it: connect_tcp"))
+        await until(pilot, lambda: has_message(pilot, "Now handled, so denied unless a rule grants it: connect_tcp"))
 
 
-async def test_handled_rights_and_scopes_are_switched(policy: Path) -> None:
+async def test_handled_rights_and_scopes_are_toggled(policy: Path) -> None:
     async with app_for(policy).run_test(size=WIDE) as pilot:
         workspace = await opened(pilot)
         await pilot.press("4")
@@ -240,7 +240,7 @@ async def test_handled_rights_and_scopes_are_switched(policy: Path) -> None:
         await pilot.press("space")
         await until(pilot, lambda: not workspace.resolved.scoped)
         await pilot.press("home", "space")
-        await until(pilot, lambda: told(pilot, "execute"))
+        await until(pilot, lambda: has_message(pilot, "execute"))
         assert "execute" in workspace.resolved.handled_fs, "a rule grants it, so it stays handled"
 
 
@@ -258,10 +258,10 @@ async def test_going_to_a_path(place: Path, policy: Path) -> None:
         pilot.app.screen.query_one(Input).value = "/usr/no/such/path"
         await pilot.press("enter")
         await until(pilot, lambda: tree_of(pilot).cursor_path == "/usr")
-        assert told(pilot, "/usr/no/such/path does not exist")
+        assert has_message(pilot, "/usr/no/such/path does not exist")
 
 
-async def test_digits_and_tab_go_through_the_panels(policy: Path) -> None:
+async def test_digits_and_tab_focus_the_panels(policy: Path) -> None:
     async with app_for(policy).run_test(size=WIDE) as pilot:
         await opened(pilot)
         screen = main_screen(pilot)
@@ -300,7 +300,7 @@ async def test_help(policy: Path, key: str) -> None:
         await until(pilot, lambda: pilot.app.screen is main_screen(pilot))
 
 
-async def test_leaving_without_edits_does_not_ask(policy: Path) -> None:
+async def test_quitting_without_edits_does_not_ask(policy: Path) -> None:
     async with app_for(policy).run_test(size=WIDE) as pilot:
         await opened(pilot)
         await pilot.press("q")
@@ -308,7 +308,7 @@ async def test_leaving_without_edits_does_not_ask(policy: Path) -> None:
 
 
 @pytest.mark.parametrize(("answer", "stays", "saved"), [("c", True, False), ("d", False, False), ("s", False, True)])
-async def test_leaving_with_edits_asks(place: Path, policy: Path, answer: str, stays: bool, saved: bool) -> None:
+async def test_quitting_with_edits_asks(place: Path, policy: Path, answer: str, stays: bool, saved: bool) -> None:
     async with app_for(policy).run_test(size=WIDE) as pilot:
         workspace = await opened(pilot, str(place / "data"))
         await pilot.press("space")
@@ -324,7 +324,7 @@ async def test_leaving_with_edits_asks(place: Path, policy: Path, answer: str, s
     assert (policy.read_text() != POLICY) is saved
 
 
-async def test_hostile_names_stay_text(place: Path, policy: Path) -> None:
+async def test_hostile_names_are_shown_as_text(place: Path, policy: Path) -> None:
     name = "[red]x[bold] \x1b[31m\n$(reboot) \u202e"
     (place / name).mkdir()
     path = str(place / name)
@@ -332,20 +332,20 @@ async def test_hostile_names_stay_text(place: Path, policy: Path) -> None:
         workspace = await opened(pilot, path)
         await pilot.press("space")
         await until(pilot, lambda: granted(pilot, path) == READ)
-        assert told(pilot, "[red]x[bold] \\x1b[31m\\x0a$(reboot) \\u202e")
+        assert has_message(pilot, "[red]x[bold] \\x1b[31m\\x0a$(reboot) \\u202e")
         await pilot.press("ctrl+s")
         await until(pilot, lambda: not workspace.is_dirty)
     again = Workspace.open(str(policy))
-    assert again.rule_at(path) is not None, "what is written means the file with that name"
+    assert again.rule_at(path) is not None, "the saved policy names that very file"
 
 
-async def test_a_name_that_is_no_text_cannot_be_in_a_policy_and_says_so(place: Path, policy: Path) -> None:
+async def test_a_name_that_is_not_utf8_is_refused(place: Path, policy: Path) -> None:
     raw = os.fsencode(place) + b"/\xff\xfe"
     os.mkdir(raw)
     async with app_for(policy).run_test(size=WIDE) as pilot:
         workspace = await opened(pilot, os.fsdecode(raw))
         await pilot.press("space")
-        await until(pilot, lambda: told(pilot, "not valid UTF-8"))
+        await until(pilot, lambda: has_message(pilot, "not valid UTF-8"))
         assert workspace.document.text == POLICY
 
 
@@ -353,14 +353,14 @@ async def test_a_missing_file_is_a_new_draft(place: Path) -> None:
     path = place / "new.toml"
     async with app_for(path).run_test(size=WIDE) as pilot:
         workspace = await opened(pilot)
-        await until(pilot, lambda: told(pilot, "is new"))
+        await until(pilot, lambda: has_message(pilot, "is new"))
         assert not path.exists()
         await pilot.press("ctrl+s")
         await until(pilot, path.exists)
         assert path.read_text() == workspace.document.text
 
 
-async def test_a_sample_begins_a_policy_of_ones_own(place: Path) -> None:
+async def test_a_sample_starts_a_new_policy(place: Path) -> None:
     installed = sample_path("downloader")
     text = Path(installed).read_text()
     (place / "downloader.toml").write_text("mine")
@@ -369,8 +369,8 @@ async def test_a_sample_begins_a_policy_of_ones_own(place: Path) -> None:
     async with PaddockApp(sample.path, sample=sample).run_test(size=WIDE) as pilot:
         workspace = await opened(pilot, str(place / "data"))
         assert workspace.document.text == text
-        await until(pilot, lambda: told(pilot, "starts as the sample policy downloader"))
-        assert told(pilot, "downloader.toml exists already")
+        await until(pilot, lambda: has_message(pilot, "copied from the sample policy downloader"))
+        assert has_message(pilot, "downloader.toml already exists")
         assert main_screen(pilot).query_one(StatusLine).status.file == "downloader-2.toml (new)"
         assert not (place / "downloader-2.toml").exists()
         await pilot.press("space")
@@ -383,7 +383,7 @@ async def test_a_sample_begins_a_policy_of_ones_own(place: Path) -> None:
     assert (place / "downloader.toml").read_text() == "mine"
 
 
-def test_a_sample_takes_its_own_name_where_that_is_free(place: Path) -> None:
+def test_a_sample_keeps_its_name_if_that_is_free(place: Path) -> None:
     assert sample_draft("downloader")[2:] == ("downloader.toml", "")
     (place / "downloader.toml").symlink_to("nowhere")
     assert sample_draft("downloader").path == "downloader-2.toml"
@@ -401,13 +401,13 @@ def test_a_sample_takes_its_own_name_where_that_is_free(place: Path) -> None:
         ("0 bind_tcp", 0, {"bind_tcp"}),
     ],
 )
-def test_a_port_as_it_is_typed(text: str, port: int, rights: set[str]) -> None:
+def test_parsing_a_port(text: str, port: int, rights: set[str]) -> None:
     edit = parse_port(text)
     assert edit.port == port
     assert set(edit.rights) == rights
 
 
 @pytest.mark.parametrize("text", ["", "65536", "no-such-service", "80 81", "-1", "\u0663"])
-def test_what_is_no_port_is_refused(text: str) -> None:
+def test_text_that_is_not_a_port_is_refused(text: str) -> None:
     with pytest.raises(PortTextError):
         parse_port(text)

@@ -1,4 +1,4 @@
-"""The export dialog, and the chooser."""
+"""The export dialog and the chooser."""
 
 import base64
 import json
@@ -11,11 +11,11 @@ from textual.widgets import Input, OptionList, RadioButton, Static
 from editor.screens.chooser import ChooserScreen, comment_head, policies_in, suggested_command
 from editor.screens.dialogs import Ask
 from editor.screens.export import ExportScreen, suggested_path
-from tests.screens.driving import POLICY, WIDE, app_for, main_screen, opened, told, until
+from tests.screens.driving import POLICY, WIDE, app_for, has_message, main_screen, opened, until
 
 
 async def export_dialog(pilot: Pilot[None]) -> ExportScreen:
-    """Open the dialog and wait for what the chosen format loses."""
+    """Open the dialog and wait until the losses of the chosen format are shown."""
     await pilot.press("ctrl+e")
     await until(pilot, lambda: isinstance(pilot.app.screen, ExportScreen))
     screen = pilot.app.screen
@@ -35,12 +35,12 @@ async def test_exporting_to_a_file_writes_the_draft(place: Path, policy: Path) -
         await until(pilot, lambda: pilot.app.screen is main_screen(pilot))
         written = json.loads((place / "policy.json").read_text())
         assert str(place / "data") in json.dumps(written)
-        assert told(pilot, "Exported landlock-json")
+        assert has_message(pilot, "Exported landlock-json")
         assert policy.read_text() == POLICY
         assert workspace.is_dirty, "exporting is not saving"
 
 
-async def test_an_existing_file_is_only_overwritten_after_asking(place: Path, policy: Path) -> None:
+async def test_overwriting_an_existing_file_asks_first(place: Path, policy: Path) -> None:
     (place / "policy.json").write_text("precious")
     async with app_for(policy).run_test(size=WIDE) as pilot:
         await opened(pilot)
@@ -57,7 +57,7 @@ async def test_an_existing_file_is_only_overwritten_after_asking(place: Path, po
         assert json.loads((place / "policy.json").read_text())
 
 
-async def test_choosing_a_format_changes_the_file_and_what_is_lost(policy: Path) -> None:
+async def test_choosing_a_format_changes_the_path_and_the_losses(policy: Path) -> None:
     async with app_for(policy).run_test(size=WIDE) as pilot:
         await opened(pilot)
         screen = await export_dialog(pilot)
@@ -82,13 +82,13 @@ async def test_copying_to_the_clipboard(policy: Path) -> None:
         assert base64.b64encode(pilot.app.clipboard.encode())
 
 
-def test_the_policy_itself_is_never_suggested() -> None:
+def test_the_suggested_path_is_never_the_policy() -> None:
     assert suggested_path("/etc/p.toml", "landlock-toml") == "/etc/p.export.toml"
     assert suggested_path("/etc/p.toml", "landlock-json") == "/etc/p.json"
     assert suggested_path("/etc/p.json", "landlock-json") == "/etc/p.export.json"
 
 
-async def test_a_directory_shows_its_policies_and_enter_opens_one(place: Path, policy: Path) -> None:
+async def test_a_directory_lists_its_policies_and_enter_opens_one(place: Path, policy: Path) -> None:
     (place / "a.toml").write_text("# The first of all.\n#\n# Try: true\nabi = 1\n")
     (place / "b.json").write_text("{}")
     (place / "other.txt").write_text("no policy")
@@ -104,10 +104,10 @@ async def test_a_directory_shows_its_policies_and_enter_opens_one(place: Path, p
         assert workspace.path == str(policy)
 
 
-async def test_an_empty_directory_says_so(place: Path) -> None:
+async def test_an_empty_directory(place: Path) -> None:
     async with app_for(place / "empty").run_test(size=WIDE) as pilot:
         await until(pilot, lambda: isinstance(pilot.app.screen, ChooserScreen))
-        await until(pilot, lambda: "No *.toml" in str(pilot.app.screen.query_one("#title", Static).visual))
+        await until(pilot, lambda: "No policies (*.toml" in str(pilot.app.screen.query_one("#title", Static).visual))
         await pilot.press("q")
         await until(pilot, lambda: not pilot.app.is_running)
 

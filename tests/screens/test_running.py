@@ -1,4 +1,4 @@
-"""Commands run from the screen, under the draft, on the real kernel."""
+"""Run commands from the screen, under the draft, on the real kernel."""
 
 import asyncio
 import time
@@ -20,11 +20,11 @@ from tests.screens.driving import (
     alive,
     app_for,
     granted,
+    has_message,
     highlight,
     main_screen,
     opened,
     runs_of,
-    told,
     tree_of,
     until,
 )
@@ -35,7 +35,7 @@ from widgets.policy_text import PolicyText
 
 
 async def command(pilot: Pilot[None], text: str) -> RunPanel:
-    """Put a command into the bar, and the focus too."""
+    """Focus the command bar and put ``text`` into it."""
     await pilot.press("6")
     bar = main_screen(pilot).query_one(CommandBar)
     await until(pilot, lambda: bar.has_focus)
@@ -44,17 +44,17 @@ async def command(pilot: Pilot[None], text: str) -> RunPanel:
 
 
 def exit_code(workspace: Workspace) -> int | None:
-    """How the last run ended."""
+    """Return how the last run ended."""
     return None if workspace.report is None else workspace.report.exit_code
 
 
 def differs(workspace: Workspace, text: str) -> bool:
-    """Whether the draft is another than ``text``."""
+    """Return whether the draft differs from ``text``."""
     return workspace.document.text != text
 
 
 def another_run_is_over(pilot: Pilot[None], workspace: Workspace, before: Report | None) -> bool:
-    """Whether a run after the one that ``before`` reports is over."""
+    """Return whether a run after that of ``before`` is over."""
     return workspace.report is not before and not runs_of(pilot).running
 
 
@@ -63,7 +63,7 @@ async def finished(pilot: Pilot[None], workspace: Workspace) -> None:
     await until(pilot, lambda: workspace.report is not None and not runs_of(pilot).running)
 
 
-def test_the_title_tells_what_was_not_allowed_either() -> None:
+def test_the_title_counts_the_other_verdicts() -> None:
     counts: dict[Verdict, int] = {"denied": 7, "allowed": 40, "failed": 3, "uncontrolled": 1}
     assert allowed_title(counts, 60) == "Allowed 40 · failed 3 · uncontrolled 1"
     assert allowed_title(counts, 37) == "Allowed 40 · failed 3 · other 1"
@@ -87,7 +87,7 @@ async def test_a_run_shows_output_denied_and_allowed(policy: Path) -> None:
         assert workspace.report.exit_code == 1
 
 
-async def test_the_whole_loop_run_grant_run_again(place: Path, policy: Path) -> None:
+async def test_run_grant_and_run_again(place: Path, policy: Path) -> None:
     made = place / "data" / "made"
     async with app_for(policy).run_test(size=WIDE) as pilot:
         workspace = await opened(pilot)
@@ -102,17 +102,17 @@ async def test_the_whole_loop_run_grant_run_again(place: Path, policy: Path) -> 
             await highlight(pilot, "denied", str(made))
             await pilot.press("g")
             await until(pilot, partial(differs, workspace, text))
-            await until(pilot, lambda: told(pilot, "r runs again"))
+            await until(pilot, lambda: has_message(pilot, "Press r to run again"))
             await pilot.press("r")
             await until(pilot, partial(another_run_is_over, pilot, workspace, before))
         assert exit_code(workspace) == 0
         assert made.read_text() == "done\n"
         assert "make_reg" in granted(pilot, str(place / "data"))
-        assert workspace.is_dirty, "all of that was under the unsaved draft"
+        assert workspace.is_dirty, "all runs were under the unsaved draft"
         assert policy.read_text() == POLICY
 
 
-async def test_enter_on_a_row_leads_to_the_line_that_decided(policy: Path) -> None:
+async def test_enter_on_a_row_shows_the_rule_that_decided(policy: Path) -> None:
     async with app_for(policy).run_test(size=WIDE) as pilot:
         workspace = await opened(pilot)
         panel = await command(pilot, "ls /usr/share")
@@ -131,7 +131,7 @@ async def test_enter_on_a_row_leads_to_the_line_that_decided(policy: Path) -> No
         assert '"/usr"' in POLICY.splitlines()[int(line) - 1]
 
 
-async def test_stopping_ends_the_whole_tree(policy: Path) -> None:
+async def test_stopping_ends_the_whole_process_tree(policy: Path) -> None:
     async with app_for(policy).run_test(size=WIDE) as pilot:
         workspace = await opened(pilot)
         await command(pilot, "sh -c '(setsid sleep 7654 &); trap \"\" TERM; sleep 7655; sleep 7656'")
@@ -149,14 +149,14 @@ async def test_only_one_command_runs_at_a_time(policy: Path) -> None:
         await pilot.press("enter")
         await until(pilot, lambda: alive(["sleep 7657"]))
         await pilot.press("f5")
-        await until(pilot, lambda: told(pilot, "Stop it first"))
+        await until(pilot, lambda: has_message(pilot, "Stop it first"))
         assert len(alive(["sleep 7657"])) >= 1
         await pilot.press("f6")
         await finished(pilot, workspace)
         assert alive(["sleep 7657"]) == []
 
 
-async def test_leaving_stops_the_run_first(policy: Path) -> None:
+async def test_quitting_stops_the_run_first(policy: Path) -> None:
     async with app_for(policy).run_test(size=WIDE) as pilot:
         await opened(pilot)
         await command(pilot, "sh -c 'sleep 7658 & sleep 7659'")
@@ -167,7 +167,7 @@ async def test_leaving_stops_the_run_first(policy: Path) -> None:
         assert alive(["sleep 7658", "sleep 7659"]) == []
 
 
-async def test_an_edit_is_in_the_next_run_without_saving(place: Path, policy: Path) -> None:
+async def test_the_next_run_includes_unsaved_edits(place: Path, policy: Path) -> None:
     async with app_for(policy).run_test(size=WIDE) as pilot:
         workspace = await opened(pilot, str(place / "data"))
         await command(pilot, "cat data/notes.txt")
@@ -182,12 +182,12 @@ async def test_an_edit_is_in_the_next_run_without_saving(place: Path, policy: Pa
         assert workspace.is_dirty
 
 
-async def test_a_command_that_cannot_be_split_or_found(policy: Path) -> None:
+async def test_a_command_that_cannot_be_parsed_or_found(policy: Path) -> None:
     async with app_for(policy).run_test(size=WIDE) as pilot:
         workspace = await opened(pilot)
         await command(pilot, "echo 'unclosed")
         await pilot.press("enter")
-        await until(pilot, lambda: told(pilot, "cannot be split into words"))
+        await until(pilot, lambda: has_message(pilot, "Cannot parse the command"))
         assert workspace.report is None
         await command(pilot, "/usr/bin/no-such-program-here")
         await pilot.press("enter")
@@ -195,7 +195,7 @@ async def test_a_command_that_cannot_be_split_or_found(policy: Path) -> None:
         assert exit_code(workspace) == 127
 
 
-async def test_the_suggested_command_is_offered_and_never_run_by_itself(policy: Path) -> None:
+async def test_the_suggested_command_is_not_run_on_its_own(policy: Path) -> None:
     async with app_for(policy).run_test(size=WIDE) as pilot:
         workspace = await opened(pilot)
         assert runs_of(pilot).command == "cat /etc/hostname"
@@ -204,7 +204,7 @@ async def test_the_suggested_command_is_offered_and_never_run_by_itself(policy: 
         assert not runs_of(pilot).running
 
 
-async def test_a_flood_of_output_never_holds_the_screen(policy: Path) -> None:
+async def test_a_flood_of_output_does_not_block_the_screen(policy: Path) -> None:
     async with app_for(policy).run_test(size=WIDE) as pilot:
         await opened(pilot, "/usr")
         await command(pilot, "yes no")
@@ -239,11 +239,11 @@ async def test_escape_sequences_of_a_command_stay_in_its_pane(policy: Path) -> N
         assert "\x1b" not in text
 
 
-async def test_a_terminal_is_given_when_asked_for(policy: Path) -> None:
+async def test_a_command_gets_a_terminal_if_asked_for(policy: Path) -> None:
     async with app_for(policy).run_test(size=WIDE) as pilot:
         workspace = await opened(pilot)
         await pilot.press("1", "p")
-        await until(pilot, lambda: told(pilot, "gets a terminal"))
+        await until(pilot, lambda: has_message(pilot, "runs in a terminal"))
         panel = await command(pilot, "sh -c 'test -t 0 && test -t 1 && stty size'")
         await pilot.press("enter")
         await finished(pilot, workspace)
@@ -276,7 +276,7 @@ async def test_a_small_screen_switches_between_editing_and_running(policy: Path)
         await until(pilot, lambda: screen.query_one("#results").display)
 
 
-async def test_what_a_command_made_shows_in_the_tree(place: Path, policy: Path) -> None:
+async def test_files_made_by_a_command_show_in_the_tree(place: Path, policy: Path) -> None:
     with policy.open("a") as file:
         file.write(f'\n[[path_beneath]]\nallowed_access = ["abi.all"]\nparent = ["{place}"]\n')
     async with app_for(policy).run_test(size=WIDE) as pilot:
@@ -291,7 +291,7 @@ async def test_what_a_command_made_shows_in_the_tree(place: Path, policy: Path) 
         assert await tree.reveal(str(place / "appeared"))  # type: ignore[attr-defined]  # as above
 
 
-async def test_leaving_with_edits_while_a_command_runs_asks_and_then_ends_it(place: Path, policy: Path) -> None:
+async def test_quitting_with_edits_asks_before_it_stops_the_run(place: Path, policy: Path) -> None:
     async with app_for(policy).run_test(size=WIDE) as pilot:
         workspace = await opened(pilot, str(place / "data"))
         await pilot.press("space")
@@ -301,7 +301,7 @@ async def test_leaving_with_edits_while_a_command_runs_asks_and_then_ends_it(pla
         await until(pilot, lambda: alive(["sleep 7660"]))
         await pilot.press("ctrl+q")
         await until(pilot, lambda: isinstance(pilot.app.screen, Ask))
-        assert alive(["sleep 7660"]), "nothing is ended before the answer"
+        assert alive(["sleep 7660"]), "nothing is stopped before the answer"
         await pilot.press("d")
         await until(pilot, lambda: not pilot.app.is_running)
     assert alive(["sleep 7660"]) == []

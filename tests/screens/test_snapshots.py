@@ -23,7 +23,7 @@ from tests.screens.driving import SMALL, WIDE, AppPilot, main_screen, opened, ru
 from widgets.access_table import AccessTable
 from widgets.output_pane import OutputPane
 
-# Shown on the screen, so it must be the same everywhere.
+# Visible in the snapshots, so it must be the same everywhere.
 _BASE = Path("/tmp/paddock-pictures")
 _POLICY = """\
 # Serves a directory, and nothing else.
@@ -55,7 +55,7 @@ Snap = Callable[..., bool]
 
 @pytest.fixture
 def place(monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest) -> Iterator[Path]:
-    """A fixed tree under a fixed name, one a test."""
+    """A fixed tree with a fixed path, one per test."""
     place = _BASE / request.node.name.replace("[", "-").replace("]", "")
     shutil.rmtree(place, ignore_errors=True)
     (place / "site" / "uploads").mkdir(parents=True)
@@ -69,7 +69,7 @@ def place(monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest) -> It
     yield place
     monkeypatch.chdir("/")
     shutil.rmtree(place)
-    # The next one who runs this may be another user. Not empty: another test is at work there.
+    # The next run may be by another user. Not empty if another test is using it.
     with contextlib.suppress(OSError):
         _BASE.rmdir()
 
@@ -81,7 +81,7 @@ def app_on(place: Path) -> PaddockApp:
 
 
 async def ready(pilot: AppPilot, place: Path) -> None:
-    """The tree open, its cursor on the directory that is served."""
+    """Open the tree with the cursor on the directory that is served."""
     await opened(pilot, str(place / "site"))
     await pilot.press("right")
     await until(pilot, lambda: tree_of(pilot).line_count > 6 and not tree_of(pilot).is_reading)
@@ -107,7 +107,7 @@ def access(verdict: Any, right: str, path: str, times: int, **more: Any) -> Acce
 
 
 async def with_a_run(pilot: AppPilot, place: Path) -> None:
-    """Show what a run touched, as the events of a run tell it."""
+    """Show what a run accessed, as its events report it."""
     await ready(pilot, place)
     rule = RuleRef("policy.toml", 14, 'path_beneath "site"')
     found = (
@@ -238,7 +238,7 @@ def test_chooser(snap_compare: Snap, place: Path) -> None:
 
 
 def with_variables(place: Path) -> None:
-    """The policy with variables: one leads to two paths, one is not used."""
+    """The policy with two variables: one has two values, one is not used."""
     (place / "policy.toml").write_text(
         _POLICY.replace("[[ruleset]]", '[[variable]]\nname = "root"\nliteral = ["site", "private"]\n\n[[ruleset]]')
         .replace('parent = ["site"]', 'parent = ["${root}"]')
@@ -259,7 +259,7 @@ def test_variables(snap_compare: Snap, place: Path, size: tuple[int, int]) -> No
 
 
 @pytest.mark.parametrize("size", [SMALL, WIDE], ids=["small", "wide"])
-def test_one_path_of_several(snap_compare: Snap, place: Path, size: tuple[int, int]) -> None:
+def test_one_of_several_paths(snap_compare: Snap, place: Path, size: tuple[int, int]) -> None:
     with_variables(place)
 
     async def before(pilot: AppPilot) -> None:

@@ -1,4 +1,4 @@
-"""Rights that have no name yet, in what the panels show."""
+"""Rights without a name in the panels."""
 
 from pathlib import Path
 
@@ -17,7 +17,7 @@ port = [1]
 """
 
 
-def test_they_stand_behind_those_of_their_kind(tmp_path: Path) -> None:
+def test_unnamed_rights_come_last_of_their_kind(tmp_path: Path) -> None:
     path = tmp_path / "policy.toml"
     path.write_text(POLICY.replace('"."', f'"{tmp_path}"'))
     (tmp_path / "file").touch()

@@ -1,4 +1,4 @@
-"""Paths that variables lead to: shown in both spellings, edited alone or all at once; the variables themselves."""
+"""Paths with variables: shown in both spellings, edited alone or together; the dialog of variables."""
 
 from pathlib import Path
 
@@ -13,9 +13,9 @@ from tests.screens.driving import (
     AppPilot,
     app_for,
     granted,
+    has_message,
     main_screen,
     opened,
-    told,
     tree_of,
     until,
 )
@@ -44,7 +44,7 @@ READ = {"read_file", "read_dir"}
 
 @pytest.fixture
 def one(place: Path) -> Path:
-    """A policy in which a variable leads to one path."""
+    """A policy with a variable that has one value."""
     path = place / "policy.toml"
     path.write_text(TEXT.format(places=f'"{place}/data"'))
     return path
@@ -52,7 +52,7 @@ def one(place: Path) -> Path:
 
 @pytest.fixture
 def two(place: Path) -> Path:
-    """A policy in which a variable leads to two paths."""
+    """A policy with a variable that has two values."""
     path = place / "policy.toml"
     path.write_text(TEXT.format(places=f'"{place}/data", "{place}/empty"'))
     return path
@@ -72,7 +72,7 @@ async def test_a_path_is_shown_in_both_spellings(place: Path, one: Path) -> None
         assert rights.highlighted.sources[0].text == f"{data}:15  ${{place}}"
 
 
-async def test_an_edit_of_the_only_path_keeps_the_variable_and_does_not_ask(place: Path, one: Path) -> None:
+async def test_editing_the_only_path_keeps_the_variable(place: Path, one: Path) -> None:
     data = str(place / "data")
     async with app_for(one).run_test(size=WIDE) as pilot:
         workspace = await opened(pilot, data)
@@ -83,13 +83,13 @@ async def test_an_edit_of_the_only_path_keeps_the_variable_and_does_not_ask(plac
 
 
 async def asked(pilot: AppPilot, answer: str) -> None:
-    """Wait for the question, and answer it."""
+    """Wait for the question and answer it."""
     await until(pilot, lambda: isinstance(pilot.app.screen, Ask))
     await pilot.press(answer)
     await until(pilot, lambda: pilot.app.screen is main_screen(pilot))
 
 
-async def test_a_step_of_one_of_two_paths_asks_and_all_change(place: Path, two: Path) -> None:
+async def test_stepping_one_of_two_paths_can_change_both(place: Path, two: Path) -> None:
     data, empty = str(place / "data"), str(place / "empty")
     async with app_for(two).run_test(size=SMALL) as pilot:
         workspace = await opened(pilot, data)
@@ -103,12 +103,12 @@ async def test_a_step_of_one_of_two_paths_asks_and_all_change(place: Path, two: 
         await until(pilot, lambda: granted(pilot, data) == granted(pilot, empty) == READ | {"execute"})
         assert 'parent = ["${place}"]' in workspace.document.text
         assert "# what is kept" in workspace.document.text
-        await until(pilot, lambda: told(pilot, "and on all other paths of its rule"))
+        await until(pilot, lambda: has_message(pilot, "and on all other paths of its rule"))
         await pilot.press("u")
         await until(pilot, lambda: workspace.document.text == two.read_text())
 
 
-async def test_one_of_two_paths_is_split_off(place: Path, two: Path) -> None:
+async def test_one_of_two_paths_can_be_split_off(place: Path, two: Path) -> None:
     data, empty = str(place / "data"), str(place / "empty")
     async with app_for(two).run_test(size=WIDE) as pilot:
         workspace = await opened(pilot, empty)
@@ -116,7 +116,7 @@ async def test_one_of_two_paths_is_split_off(place: Path, two: Path) -> None:
         await asked(pilot, "s")
         await until(pilot, lambda: granted(pilot, empty) == READ | {"execute"})
         assert granted(pilot, data) == READ
-        assert 'parent = ["${place}"]' in workspace.document.text, "it has more now: a rule of its own is enough"
+        assert 'parent = ["${place}"]' in workspace.document.text, "more rights only need a rule of its own"
         await pilot.press("u", "backspace")
         await asked(pilot, "s")
         await until(pilot, lambda: not granted(pilot, empty))
@@ -124,7 +124,7 @@ async def test_one_of_two_paths_is_split_off(place: Path, two: Path) -> None:
         assert f'parent = ["{data}"]' in workspace.document.text
 
 
-async def test_switching_one_right_of_one_of_two_paths_asks(place: Path, two: Path) -> None:
+async def test_toggling_a_right_on_one_of_two_paths_asks(place: Path, two: Path) -> None:
     data, empty = str(place / "data"), str(place / "empty")
     async with app_for(two).run_test(size=WIDE) as pilot:
         await opened(pilot, data)
@@ -136,7 +136,7 @@ async def test_switching_one_right_of_one_of_two_paths_asks(place: Path, two: Pa
         await until(pilot, lambda: granted(pilot, data) == granted(pilot, empty) == {"read_dir"})
 
 
-async def test_variables_are_renamed_written_out_and_removed(place: Path, two: Path) -> None:
+async def test_variables_are_renamed_inlined_and_removed(place: Path, two: Path) -> None:
     async with app_for(two).run_test(size=SMALL) as pilot:
         workspace = await opened(pilot)
         await pilot.press("v")
@@ -150,7 +150,7 @@ async def test_variables_are_renamed_written_out_and_removed(place: Path, two: P
         await until(pilot, lambda: 'parent = ["${kept}"]' in workspace.document.text)
         await until(pilot, lambda: pilot.app.screen is screen)
         await pilot.press("d")
-        await until(pilot, lambda: told(pilot, "Cannot remove the variable 'kept'"))
+        await until(pilot, lambda: has_message(pilot, "Cannot remove the variable 'kept'"))
         await pilot.press("i")
         await until(pilot, lambda: f'parent = ["{place}/data", "{place}/empty"]' in workspace.document.text)
         await until(pilot, lambda: screen.query_one(OptionList).option_count == 1)
@@ -162,7 +162,7 @@ async def test_variables_are_renamed_written_out_and_removed(place: Path, two: P
         await until(pilot, lambda: pilot.app.screen is main_screen(pilot))
 
 
-async def test_from_a_variable_to_its_definition(two: Path) -> None:
+async def test_enter_goes_to_the_definition_of_a_variable(two: Path) -> None:
     async with app_for(two).run_test(size=WIDE) as pilot:
         await opened(pilot)
         await pilot.press("v")
@@ -172,7 +172,7 @@ async def test_from_a_variable_to_its_definition(two: Path) -> None:
         await until(pilot, lambda: text.has_focus and text.marked == {6})
 
 
-async def test_a_policy_without_variables_says_how_to_have_one(policy: Path) -> None:
+async def test_without_variables_the_dialog_says_how_to_define_one(policy: Path) -> None:
     async with app_for(policy).run_test(size=SMALL) as pilot:
         await opened(pilot)
         await pilot.press("v")

@@ -1,6 +1,5 @@
-"""What a message from the screen does to the workspace, one noun a module; none needs a terminal.
+"""What a message from the screen does to the workspace: one class per noun, none of them needs a terminal.
 
-All of them share the files that are open (`OpenFiles`) and the one place where edits are carried out (`Edits`), and
-know nothing of one another. Each names what it needs of the screen as a protocol. They are called on the event loop's
-thread.
+They share the open files (`OpenFiles`) and the queue of edits (`Edits`), and otherwise do not know one another. Each
+declares as a protocol what it needs from the screen. All methods are called on the event loop's thread.
 """

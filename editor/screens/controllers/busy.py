@@ -1,15 +1,15 @@
-"""Says that something is going on, once it has taken a while."""
+"""Show that work is in progress, but only if it takes a while."""
 
 import asyncio
 from collections.abc import Callable
 from typing import Final
 
-# Longer than this, and the person is told that something is going on.
-_PATIENCE_S: Final = 0.5
+# Work that is done sooner than this is not shown.
+_SHOW_AFTER_S: Final = 0.5
 
 
 class Busy:
-    """Calls ``show`` with ``text`` when what was started has not stopped for a while, and with "" when it stops."""
+    """Call ``show`` with ``text`` if work takes a while, and with "" when it is done. Also a context manager."""
 
     def __init__(self, show: Callable[[str], None], text: str) -> None:
         self._show = show
@@ -17,12 +17,12 @@ class Busy:
         self._timer: asyncio.TimerHandle | None = None
 
     def start(self) -> None:
-        """Begin to wait, unless that has begun."""
+        """Note that work has started."""
         if self._timer is None:
-            self._timer = asyncio.get_running_loop().call_later(_PATIENCE_S, self._show, self._text)
+            self._timer = asyncio.get_running_loop().call_later(_SHOW_AFTER_S, self._show, self._text)
 
     def stop(self) -> None:
-        """It is over."""
+        """Note that work is done."""
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None

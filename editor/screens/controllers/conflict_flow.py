@@ -1,4 +1,4 @@
-"""A conflict between the draft and its file on disk, from the first question to the end of it."""
+"""Resolve a conflict between the draft and its file on disk, question by question."""
 
 import asyncio
 from typing import Protocol
@@ -15,19 +15,19 @@ from editor.workspace.workspace import Workspace
 
 _KEEP_MINE = Choice("mine", "Keep mine", "m", "warning")
 _TAKE_THEIRS = Choice("theirs", "Take theirs", "t", "primary")
-_SEE_BOTH = Choice("both", "See both", "d")
+_SHOW_DIFF = Choice("both", "Show diff", "d")
 _MERGE = Choice("merge", "Merge", "g", "success")
 
 
 class ConflictView(View, Protocol):
-    """What a conflict needs of the screen."""
+    """What a conflict needs from the screen."""
 
     async def show_difference(self, path: str, mine: str, conflict: Conflict) -> str | None:
-        """Show both texts: "mine", "theirs", "copy-mine" or "copy-theirs" (keep that side beside the file), or None."""
+        """Show both texts. Return "mine", "theirs", "copy-mine" or "copy-theirs" (to FILE.orig), or None."""
 
 
-async def settle(view: ConflictView, workspace: Workspace) -> bool:
-    """Ask until the conflict of ``workspace`` is decided; False where the person decides later."""
+async def resolve(view: ConflictView, workspace: Workspace) -> bool:
+    """Ask until the conflict of ``workspace`` is resolved. Return False if that is put off."""
     while (conflict := workspace.conflict) is not None:
         collisions = await asyncio.to_thread(_collisions, workspace)
         answer = await view.ask(_conflict_question(workspace.path, conflict, collisions))
@@ -44,15 +44,15 @@ async def settle(view: ConflictView, workspace: Workspace) -> bool:
         choices: dict[Unit, Side] | None = {}
         if answer == "merge":
             choices = await _choose(view, collisions or ())
-        # It changed again while the question stood, or there was no answer to all of them.
+        # The file changed again in the meantime, or a question was left open.
         if workspace.conflict is not conflict or choices is None:
             continue
         if answer == "mine":
             await asyncio.to_thread(workspace.keep_mine)
-            view.show_message("Kept yours. Saving replaces what is on disk.")
+            view.show_message("Kept yours. Saving overwrites the file on disk.")
         elif answer == "theirs":
             await asyncio.to_thread(workspace.take_theirs)
-            view.show_message("Took the file on disk. Undo brings yours back.")
+            view.show_message("Took the file on disk. Undo restores yours.")
         else:
             await _merge(view, workspace, choices)
     return True
@@ -66,30 +66,30 @@ def _collisions(workspace: Workspace) -> tuple[Collision, ...] | None:
 
 
 def _conflict_question(path: str, conflict: Conflict, collisions: tuple[Collision, ...] | None) -> Question:
-    """Ask what to do. ``collisions`` is what a merge would have to ask, None where the two cannot be merged.
+    """Return the question how to resolve it. ``collisions`` is what a merge has to ask about, None if it is impossible.
 
-    Answers: "mine", "theirs", "both", "merge", or None for later.
+    Answers: "mine", "theirs", "both", "merge", or None to decide later.
     """
     shown = printable(path)
-    text = f"{shown} was changed on disk while you have unsaved edits.\n\nNothing is lost until you decide."
-    choices = [_SEE_BOTH, _KEEP_MINE]
+    text = f"{shown} changed on disk, and you have unsaved edits.\n\nNothing is lost until you decide."
+    choices = [_SHOW_DIFF, _KEEP_MINE]
     if collisions is not None:
         choices.insert(1, _MERGE)
         if collisions:
             number = f"{len(collisions)} rules" if len(collisions) > 1 else "one rule"
-            text += f" Both changed {number}, which merging asks about."
+            text += f" Both sides changed {number}: merging asks which to keep."
         else:
-            text += " The two changed different rules, so they can be merged."
+            text += " The two sides changed different rules, so they can be merged."
     if conflict.problem is None:
         choices.append(_TAKE_THEIRS)
-        text += " After taking theirs, undo brings yours back."
+        text += " If you take theirs, undo restores yours."
     else:
-        text += f"\n\nWhat is on disk does not parse, so it cannot be taken: {printable(str(conflict.problem))}"
+        text += f"\n\nThe file on disk does not parse, so it cannot be taken: {printable(str(conflict.problem))}"
     return Question("Changed on disk", text, choices)
 
 
 async def _choose(view: View, collisions: tuple[Collision, ...]) -> dict[Unit, Side] | None:
-    """Ask about each of ``collisions``: which side stands; None where one was not answered."""
+    """Ask which side to keep for each of ``collisions``. Return None if a question was left open."""
     choices: dict[Unit, Side] = {}
     for number, collision in enumerate(collisions, 1):
         answer = await view.ask(_collision_question(collision, number, len(collisions)))
@@ -100,9 +100,9 @@ async def _choose(view: View, collisions: tuple[Collision, ...]) -> dict[Unit, S
 
 
 def _collision_question(collision: Collision, number: int, total: int) -> Question:
-    """Ask which side of one collision stands, the ``number``th of ``total``. Answers: "mine", "theirs", or None."""
+    """Return the question of which side to keep, number ``number`` of ``total``. Answers: "mine", "theirs" or None."""
     sides = (("Before", collision.base), ("Theirs", collision.theirs), ("Mine", collision.mine))
-    parts: list[str | tuple[str, str]] = [f"Both changed {collision.unit}.\n"]
+    parts: list[str | tuple[str, str]] = [f"Both sides changed {collision.unit}.\n"]
     for name, value in sides:
         parts += ["\n", (f"{name:8}", "dim"), describe_side(value)]
     choices = (Choice("mine", "Mine", "m"), Choice("theirs", "Theirs", "t"))
@@ -115,7 +115,7 @@ async def _merge(view: View, workspace: Workspace, choices: dict[Unit, Side]) ->
     except MergeError as error:
         view.show_message(str(error), "error")
     else:
-        view.show_message("Merged. Saving writes it, undo brings yours back.")
+        view.show_message("Merged. Save to write the result; undo restores yours.")
 
 
 async def _copy_aside(view: View, workspace: Workspace, text: str) -> None:

@@ -1,4 +1,4 @@
-"""The dialogs that a key opens, and what follows from what a person chooses there."""
+"""Open a dialog, and do what is chosen there."""
 
 from typing import TYPE_CHECKING, Protocol, TypeVar
 
@@ -19,27 +19,27 @@ T = TypeVar("T")
 
 
 class DialogsView(View, Protocol):
-    """What dialogs need of the screen."""
+    """What dialogs need from the screen."""
 
     @property
     def subject(self) -> str:
         """The path whose rights are shown."""
 
     async def ask_on(self, screen: "ModalScreen[T]") -> T | None:
-        """Show a screen of its own, and wait for what it is dismissed with."""
+        """Push ``screen`` and return what it is dismissed with."""
 
     async def reveal(self, path: str) -> None:
-        """Put the tree's cursor on ``path``."""
+        """Move the cursor of the tree to ``path``."""
 
     def show_line(self, line: int) -> None:
         """Show one line of the text."""
 
     def show_panel(self, name: str) -> None:
-        """Bring a panel forward and put the focus on it."""
+        """Show a panel and focus it."""
 
 
 class Dialogs:
-    """Opens dialogs over the screen."""
+    """Opens dialogs on top of the screen."""
 
     def __init__(self, files: OpenFiles, edits: Edits, view: DialogsView) -> None:
         self._files = files
@@ -47,7 +47,7 @@ class Dialogs:
         self._view = view
 
     async def variables(self, edit: "Callable[[str, Edit], None]", undo: "Callable[[], None]") -> None:
-        """Show the variables, to rename them, write them out or remove them: ``edit`` changes one of a file."""
+        """Show the variables, to rename, inline or remove them. ``edit`` edits one of the files."""
         from editor.screens.variables import VariablesScreen
 
         place = await self._view.ask_on(VariablesScreen(self._files.current, edit, undo))
@@ -56,36 +56,36 @@ class Dialogs:
             self._view.show_line(place.line)
 
     async def choose_file(self) -> None:
-        """Choose the file that edits go to."""
+        """Choose the file to edit."""
         from editor.screens.files import FilesScreen
 
         if len(self._files.composition.workspaces) == 1:
-            self._view.show_message("One file is open. paddock edit A B opens several as one policy.")
+            self._view.show_message("Only one file is open. To open several as one policy: paddock edit A B")
             return
         chosen = await self._view.ask_on(FilesScreen(self._files.composition, self._files.current))
         if chosen is not None:
             await self._edits.choose((chosen.path,))
 
     async def export(self) -> None:
-        """Write the draft in another format."""
+        """Export the draft to another format."""
         from editor.screens.export import ExportScreen
 
-        told = await self._view.ask_on(ExportScreen(self._files.current))
-        if told:
-            self._view.show_message(told)
+        message = await self._view.ask_on(ExportScreen(self._files.current))
+        if message:
+            self._view.show_message(message)
 
     async def go_to(self) -> None:
-        """Show a path in the tree."""
+        """Go to a path in the tree."""
         from editor.screens.dialogs import AskLine
 
         subject = self._view.subject
         start = subject if subject.endswith("/") else subject + "/"
-        hint = "Absolute, or from the directory that Paddock was started in. ~ is your home directory."
+        hint = "Absolute, or relative to where Paddock was started. ~ is your home directory."
         typed = await self._view.ask_on(AskLine("Go to a path", start, hint))
         if typed is None:
             return
         path, shown = nearest_row(typed, self._files.current)
         if shown != path:
-            self._view.show_message(f"{printable(path)} does not exist; this is as far as it goes.", "warning")
+            self._view.show_message(f"{printable(path)} does not exist. Showing the nearest directory.", "warning")
         self._view.show_panel("tree")
         await self._view.reveal(shown)

@@ -1,4 +1,4 @@
-"""The drafts and their files on disk: saving, changes from outside, conflicts, edits that a crash left."""
+"""The drafts and their files on disk: saving, reloading, conflicts, recovery after a crash."""
 
 import asyncio
 import os
@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Protocol
 from editor.escape import printable
 from editor.policy.errors import PolicyError
 from editor.screens.controllers.busy import Busy
-from editor.screens.controllers.conflict_flow import ConflictView, settle
+from editor.screens.controllers.conflict_flow import ConflictView, resolve
 from editor.screens.controllers.files import OpenFiles
 from editor.screens.questions import Choice, Question
 from editor.workspace.saving import ChangedOnDisk, SaveError, SymlinkedPolicy
@@ -19,25 +19,25 @@ if TYPE_CHECKING:
 
 
 class DiskView(ConflictView, Protocol):
-    """What the disk needs of the screen."""
+    """What the disk needs from the screen."""
 
     def show_busy(self, text: str) -> None:
-        """Show what is going on, nothing where ``text`` is empty."""
+        """Show what is in progress, or nothing if ``text`` is empty."""
 
 
 class Disk:
-    """Keeps each draft and its file together."""
+    """Keeps each draft and its file in step."""
 
     def __init__(self, files: OpenFiles, view: DiskView) -> None:
         self._files = files
         self._view = view
         self._reading = Busy(view.show_busy, "reading")
-        self._deciding = False
+        self._resolving = False
 
-    # Edits that a crash left
+    # Recovery
 
     async def recover(self) -> None:
-        """Let unsaved edits survive a crash from now on, and offer those that one left."""
+        """Start to protect unsaved edits from a crash, and offer those that an earlier crash left."""
         for draft in self._files.composition.workspaces:
             await self._recover(draft)
 
@@ -48,76 +48,76 @@ class Disk:
             return
         when = time.strftime("%Y-%m-%d %H:%M", time.localtime(left.written))
         path = printable(draft.path)
-        text = f"{path} has edits that were never saved: Paddock ended without being asked, after {when}."
-        choices = (Choice("recover", "Recover them", "r", "primary"), Choice("discard", "Discard them", "d", "error"))
+        text = f"{path} has unsaved edits from {when}: Paddock exited unexpectedly."
+        choices = (Choice("recover", "Recover", "r", "primary"), Choice("discard", "Discard", "d", "error"))
         answer = await self._view.ask(Question("Unsaved edits", text, choices))
         try:
             if answer == "recover":
                 await asyncio.to_thread(draft.recover_draft)
-                self._view.show_message("Recovered the unsaved edits. Undo brings the file's own text back.")
+                self._view.show_message("Recovered the unsaved edits. Undo restores the text of the file.")
             elif answer == "discard":
                 await asyncio.to_thread(draft.discard_recoverable_draft)
         except PolicyError as error:
             self._view.show_message(printable(str(error)), "error")
 
-    # Changes from outside
+    # Changes on disk
 
     def follow_reading(self, draft: "Workspace") -> None:
-        """Say that a long file is being read again once that has taken a while."""
+        """Show that a long file is being reloaded, if that takes a while."""
         if draft.is_reloading:
             self._reading.start()
         else:
             self._reading.stop()
 
     def report(self, draft: "Workspace", changes: "Changes") -> None:
-        """Say what of ``changes`` a person should know."""
+        """Report those of ``changes`` that a person should know about."""
         if "disk" in changes and "document" in changes:
-            self._view.show_message(f"{printable(os.path.basename(draft.path))} changed on disk and was read again.")
+            self._view.show_message(f"{printable(os.path.basename(draft.path))} changed on disk and was reloaded.")
         problem = draft.problem
-        told_elsewhere = problem is not None and problem.file not in ("", draft.path)  # by the draft of that file
-        if "problem" in changes and problem is not None and "saved" not in changes and not told_elsewhere:
-            self._view.show_message(f"{printable(str(problem))}. The last good policy is shown.", "error")
+        reported_elsewhere = problem is not None and problem.file not in ("", draft.path)  # for the draft of that file
+        if "problem" in changes and problem is not None and "saved" not in changes and not reported_elsewhere:
+            self._view.show_message(f"{printable(str(problem))}. Showing the last valid policy.", "error")
         if "recovery" in changes and draft.recovery_problem:
             self._view.show_message(draft.recovery_problem, "warning")
 
-    async def settle_conflicts(self) -> None:
-        """Ask about conflicts that have just come up."""
+    async def resolve_conflicts(self) -> None:
+        """Ask about new conflicts."""
         for draft in self._files.composition.workspaces:
-            await self._settle(draft)
+            await self._resolve(draft)
 
-    async def _settle(self, draft: "Workspace") -> bool:
-        """Ask until the conflict is decided; False where the person decides later."""
-        if self._deciding:  # asked already: one dialog is enough
+    async def _resolve(self, draft: "Workspace") -> bool:
+        """Ask until the conflict is resolved. Return False if that is put off."""
+        if self._resolving:  # one dialog is enough
             return False
-        self._deciding = True
+        self._resolving = True
         try:
-            return await settle(self._view, draft)
+            return await resolve(self._view, draft)
         finally:
-            self._deciding = False
+            self._resolving = False
 
     # Saving
 
     async def save_all(self) -> bool:
-        """Save every draft, as ``save``."""
+        """Save every draft as ``save`` does. Return whether all are on disk now."""
         for draft in self._files.composition.unsaved:
             if not await self.save(draft):
                 return False
         return True
 
     async def save(self, draft: "Workspace") -> bool:
-        """Save one draft, asking what has to be asked. Whether it is on disk afterwards."""
+        """Save one draft, asking where needed. Return whether it is on disk now."""
         follow = force = False
         while True:
-            if draft.conflict is not None and not await self._settle(draft):
+            if draft.conflict is not None and not await self._resolve(draft):
                 return False
             if not (draft.is_dirty or draft.is_new or draft.problem):
-                self._view.show_message("Nothing to save: the file holds this already.", timeout=3)
+                self._view.show_message("Nothing to save: the file is up to date.", timeout=3)
                 return True
             try:
                 saved = await asyncio.to_thread(draft.save, follow_symlink=follow, force=force)
             except SymlinkedPolicy as link:
-                text = f"{link}\n\nSaving writes the target; the link stays."
-                choices = (Choice("write", "Write the target", "w", "primary"), Choice("cancel", "Cancel", "c"))
+                text = f"{link}\n\nSaving writes to the target and keeps the link."
+                choices = (Choice("write", "Write to the target", "w", "primary"), Choice("cancel", "Cancel", "c"))
                 if await self._view.ask(Question("Symbolic link", text, choices)) != "write":
                     return False
                 follow = True
@@ -126,7 +126,7 @@ class Disk:
                 if draft.conflict is not None:
                     continue
                 text = f"{changed}\n\n{printable(str(draft.problem or ''))}"
-                choices = (Choice("overwrite", "Overwrite it", "o", "warning"), Choice("cancel", "Cancel", "c"))
+                choices = (Choice("overwrite", "Overwrite", "o", "warning"), Choice("cancel", "Cancel", "c"))
                 if await self._view.ask(Question("Changed on disk", text, choices)) != "overwrite":
                     return False
                 force = True

@@ -1,6 +1,6 @@
-"""Edits, carried out in the order of the keys: asking what is meant, applying, undoing, reporting.
+"""Apply edits in the order of the key presses: ask which paths are meant, apply, undo, report.
 
-This is the one place that edits in a thread. What it imports late is not needed before the first edit.
+This is the only place that runs edits in a thread. Late imports are modules that nothing needs before the first edit.
 """
 
 import asyncio
@@ -21,27 +21,27 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 EditJob = Callable[["Workspace", "EditScope | None"], "Applied"]
-"""An edit of a draft; asked again with a scope where it has several. Runs in a thread."""
+"""Edits a draft within a scope, None at first; runs in a thread. Raises SharedPath if it needs a scope."""
 
-# So long after an edit, what is on the screen is settled, and the filesystem may be looked at again.
+# The filesystem is checked for changes once no edit has come for this long.
 _QUIET_S: Final = 0.3
 
 
 class EditsView(View, Protocol):
-    """What edits need of the screen."""
+    """What edits need from the screen."""
 
     def show_chosen_file(self) -> None:
-        """Show that edits go to another file from now on."""
+        """Show that another file is being edited now."""
 
     def show_busy(self, text: str) -> None:
-        """Show what is going on, nothing where ``text`` is empty."""
+        """Show what is in progress, or nothing if ``text`` is empty."""
 
     async def painted(self) -> None:
-        """Wait until all that changed is on the screen."""
+        """Wait until all changes are on the screen."""
 
 
 class Edits:
-    """Changes the open files, one change at a time."""
+    """Edits the open files, one edit at a time."""
 
     def __init__(self, files: OpenFiles, view: EditsView) -> None:
         self._files = files
@@ -49,13 +49,12 @@ class Edits:
         self._turn = asyncio.Lock()
         self._busy = Busy(view.show_busy, "working")
         self._quiet: asyncio.TimerHandle | None = None
-        self._look: asyncio.Task[None] | None = None
+        self._checking: asyncio.Task[None] | None = None
 
     async def run(self, job: Callable[["Workspace"], T], files: Iterable[str] = ()) -> T:
-        """Run ``job`` in a thread once all jobs before it are done: what it returns, or raises.
+        """Run ``job`` on the current draft in a thread, after all earlier jobs. Return or raise what it does.
 
-        It gets the draft that edits go to. ``files`` are those that it belongs to: from then on edits go to the first
-        of them, unless they go to one of them already.
+        If ``files`` are given and the current file is not among them, the first of them becomes the current one.
         """
         async with self._turn:
             if self._files.choose(files):
@@ -64,31 +63,31 @@ class Edits:
                 with self._busy:
                     return await asyncio.to_thread(job, self._files.current)
             finally:
-                self._look_again_soon()
+                self._check_filesystem_soon()
 
     async def choose(self, files: Iterable[str]) -> None:
-        """Let edits go to the first one of ``files``, after those of keys pressed before."""
+        """Make the first of ``files`` the current one, as ``run`` does, after all earlier jobs."""
         async with self._turn:
             if self._files.choose(files):
                 self._view.show_chosen_file()
 
     async def apply(self, *edits: "Edit", files: Iterable[str] = ()) -> None:
-        """Carry ``edits`` out as one step of the history, as ``apply_job``."""
+        """Apply ``edits`` as one step of the history, as ``apply_job`` does."""
         await self.apply_job(lambda draft, scope: draft.apply(*edits, scope=scope), files)
 
     async def apply_job(self, job: EditJob, files: Iterable[str] = (), *, hint: Callable[[], str] = str) -> None:
-        """Run an edit as ``run`` does, and report it.
+        """Run an edit as ``run`` does, and report what it did or why it failed.
 
-        Asks what is meant where a variable leads to the edit's path and to others; says why where it cannot be done.
-        ``hint`` makes the last line of the report.
+        If its path shares a rule with others through a variable, ask which paths to change. ``hint`` returns the last
+        line of the report, empty for none.
         """
-        applied = await self._carry_out(job, files)
+        applied = await self._attempt(job, files)
         if applied is not None:
-            # A message takes a layout: what the edit changed is painted first.
+            # A message takes a layout, so the change itself is painted first.
             await self._view.painted()
             self._report(applied, hint())
 
-    async def _carry_out(self, job: EditJob, files: Iterable[str]) -> "Applied | None":
+    async def _attempt(self, job: EditJob, files: Iterable[str]) -> "Applied | None":
         from editor.editing.edits import EditError
         from editor.editing.shared_paths import SharedPath
         from editor.screens.controllers.shared_path import shared_path_question
@@ -113,20 +112,20 @@ class Edits:
             text += f", in {printable(self._files.current.path)}"
         if applied.newly_handled:
             names = ", ".join(in_order(applied.newly_handled))
-            text += f"\nNewly handled, so denied wherever no rule grants it: {names}"
+            text += f"\nNow handled, so denied unless a rule grants it: {names}"
         if hint:
             text += f"\n{hint}"
         self._view.show_message(text, "warning" if applied.newly_handled else "information")
 
     async def undo(self) -> None:
-        """Take the last edit back."""
-        await self._travel(lambda draft: draft.undo(), "Undone")
+        """Undo the last edit and report it."""
+        await self._move(lambda draft: draft.undo(), "Undone", "Nothing to undo")
 
     async def redo(self) -> None:
-        """Do the edit again that was taken back last."""
-        await self._travel(lambda draft: draft.redo(), "Redone")
+        """Redo the edit that was undone last and report it."""
+        await self._move(lambda draft: draft.redo(), "Redone", "Nothing to redo")
 
-    async def _travel(self, job: Callable[["Workspace"], str | None], word: str) -> None:
+    async def _move(self, job: Callable[["Workspace"], str | None], done: str, nothing: str) -> None:
         from editor.editing.edits import EditError
 
         try:
@@ -135,24 +134,24 @@ class Edits:
             self._view.show_message(printable(str(error)), "error")
             return
         await self._view.painted()
-        text = f"{word}: {label}" if label is not None else f"Nothing to be {word.lower()}"
+        text = f"{done}: {label}" if label is not None else nothing
         self._view.show_message(text, timeout=3)
 
     async def refresh_filesystem(self) -> None:
-        """Look at the filesystem again, after the edits of keys pressed before."""
+        """Resolve the policy on the filesystem as it is now, after all earlier jobs."""
         await self.run(lambda _: self._files.composition.refresh())
 
-    def _look_again_soon(self) -> None:
-        """Once no edit has come for a while, see what else changed on the filesystem."""
+    def _check_filesystem_soon(self) -> None:
+        """Check the filesystem for other changes once no edit has come for a while."""
         if self._quiet is not None:
             self._quiet.cancel()
-        self._quiet = asyncio.get_running_loop().call_later(_QUIET_S, self._look_again)
+        self._quiet = asyncio.get_running_loop().call_later(_QUIET_S, self._check_filesystem)
 
-    def _look_again(self) -> None:
-        # Kept, or the task might be collected before it is done.
-        self._look = asyncio.create_task(asyncio.to_thread(self._files.composition.refresh_if_stale))
+    def _check_filesystem(self) -> None:
+        # A task that nothing refers to may be collected before it is done.
+        self._checking = asyncio.create_task(asyncio.to_thread(self._files.composition.refresh_if_stale))
 
     def close(self) -> None:
-        """Look at the filesystem no more."""
+        """Stop checking the filesystem."""
         if self._quiet is not None:
             self._quiet.cancel()

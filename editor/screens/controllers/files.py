@@ -1,4 +1,4 @@
-"""The files that are open as one policy, and the one of them that edits go to."""
+"""The files that are open as one policy, and which of them is being edited."""
 
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
 
 class OpenFiles:
-    """All open files, one at least. Edits go to ``current``."""
+    """The open files, at least one. Edits go to ``current``."""
 
     def __init__(self, composition: "Composition") -> None:
         self.composition = composition
@@ -20,7 +20,7 @@ class OpenFiles:
         """The draft that edits go to."""
 
     def choose(self, files: Iterable[str]) -> bool:
-        """Let edits go to the first open one of ``files``, unless they go to one of them; whether that is another."""
+        """Make the first open file of ``files`` the current one, unless one of them is. Return whether it changed."""
         drafts = [draft for file in files if (draft := self.composition.workspace_of(file)) is not None]
         if not drafts or self.current in drafts:
             return False
@@ -29,7 +29,7 @@ class OpenFiles:
 
     @property
     def unsaved(self) -> str:
-        """What would be lost by leaving, as a sentence; empty where nothing would."""
+        """What quitting would lose, as a sentence; empty if nothing."""
         unsaved = self.composition.unsaved
         gone = [printable(each.path) for each in unsaved if each.is_gone]
         edited = [printable(each.path) for each in unsaved if not each.is_gone]

@@ -1,6 +1,6 @@
-"""What the keys of the tree and of the panels change: each gesture becomes an edit of the file that it belongs to.
+"""Turn the gestures in the tree and the panels into edits of the file that they belong to.
 
-What is imported late is not needed before the first gesture.
+Late imports are modules that nothing needs before the first gesture.
 """
 
 from collections.abc import Iterable
@@ -20,31 +20,31 @@ if TYPE_CHECKING:
 
 
 class GesturesView(View, Protocol):
-    """What gestures need of the screen."""
+    """What gestures need from the screen."""
 
     async def reveal(self, path: str) -> None:
-        """Put the tree's cursor on ``path``."""
+        """Move the cursor of the tree to ``path``."""
 
     def show_line(self, line: int) -> None:
         """Show one line of the text."""
 
 
 class Gestures:
-    """The steps and switches of a person, as edits."""
+    """Changes rights, ports, handled rights and scopes as the person asks."""
 
     def __init__(self, files: OpenFiles, edits: Edits, view: GesturesView) -> None:
         self._files = files
         self._edits = edits
         self._view = view
 
-    # The tree, and the rights of one path
+    # The tree and the rights on one path
 
     async def step(self, path: str, direction: Literal[1, -1]) -> None:
-        """Move the rule on ``path`` one level on or back."""
+        """Move the rule on ``path`` one level up or down."""
         from editor.screens.view_models import rules_here
 
         draft = self._files.current
-        # A step on in the only file needs no look at what is there: with thousands of rules, that would be felt.
+        # A step up in the only file need not look for existing rules, which takes a while if there are thousands.
         here = rules_here(draft, path) if direction < 0 or draft.is_composed else ()
         if direction < 0 and not here:
             await self._offer_rule_above(path, None)
@@ -56,7 +56,7 @@ class Gestures:
         )
 
     def _inherited_hint(self, path: str) -> str:
-        """From where ``path`` inherits rights though no rule names it, for the report of an edit."""
+        """Return where ``path`` still inherits rights from if no rule names it any more."""
         from editor.screens.view_models import rules_here
 
         above = () if rules_here(self._files.current, path) else self._files.current.decider.inherited(path)
@@ -64,7 +64,7 @@ class Gestures:
         return f"Still inherited from {', '.join(paths)}" if paths else ""
 
     async def toggle_right(self, path: str, name: str) -> None:
-        """Grant one right on ``path``, or remove it where a rule on that very path grants it."""
+        """Grant one right on ``path``, or remove it if a rule on ``path`` itself grants it."""
         from editor.editing.edits import GrantPath, SetPathRights
         from editor.screens.view_models import right_states, rules_here
 
@@ -93,7 +93,7 @@ class Gestures:
             await self._edits.apply_job(grant, [each.ref.file for each in here])
 
     async def _offer_rule_above(self, path: str, name: str | None) -> None:
-        """Say that what is only inherited cannot be removed here, and offer to go to the rule."""
+        """Explain that inherited rights cannot be removed here, and offer to go to the rule."""
         draft = self._files.current
         above = (grant for grant in draft.decider.inherited(path) if not grant.here)
         grants = [grant for grant in above if name is None or name in grant.rights]
@@ -101,18 +101,18 @@ class Gestures:
             self._view.show_message(f"No rule grants anything on {printable(path)}.", "warning")
             return
         grant = grants[0]
-        what = name or "What is granted here"
-        of = f" of {printable(grant.ref.file)}" if draft.is_composed else ""
+        what = name or "This access"
+        place = f"{printable(grant.ref.file)}:{grant.ref.line}" if draft.is_composed else f"line {grant.ref.line}"
         text = (
-            f"{what} comes from the rule on {printable(grant.path)}, line {grant.ref.line}{of}, and reaches everything "
-            f"below it.\n\nNo edit of {printable(path)} can take it away: a rule only ever adds."
+            f"{what} comes from the rule on {printable(grant.path)} ({place}), which covers everything below it.\n\n"
+            f"It cannot be removed on {printable(path)} alone: rules only add rights."
         )
         choices = (Choice("go", "Go to the rule", "g", "primary"), Choice("stay", "Stay here", "s"))
         if await self._view.ask(Question("Inherited", text, choices)) == "go":
             await self.show_rule(grant.path, grant.ref.line, grant.ref.file)
 
     async def show_rule(self, path: str, line: int, file: str) -> None:
-        """Show the rule on ``path`` in the text, and the row that it stands for in the tree."""
+        """Show the rule on ``path`` in the text, and ``path`` in the tree."""
         await self._view.reveal(self._files.current.resolved.absolute(path))
         await self._edits.choose((file,))
         self._view.show_line(line)
@@ -120,7 +120,7 @@ class Gestures:
     # Ports, handled rights, scopes
 
     async def add_port(self, text: str) -> None:
-        """Grant what was typed: a port and the rights on it."""
+        """Grant the port and rights that were typed."""
         from editor.screens.port_text import PortTextError, parse_port
 
         try:
@@ -146,15 +146,15 @@ class Gestures:
         await self._edits.apply_job(toggle, self._files_of_port(port, name))
 
     def _files_of_port(self, port: int, right: str | None) -> Iterable[str]:
-        """The files with rules for ``port``, or with those that give ``right`` where there are any."""
+        """Return the files that grant ``right`` on ``port``, or if none does, those with any rule for it."""
         refs = [ref for each in self._files.current.resolved.ports if each.port == port for ref in each.refs]
         return [each.ref.file for each in refs if right in each.rights] or [each.ref.file for each in refs]
 
     async def toggle_handled(self, name: str) -> None:
-        """Handle a right or scope, or no longer."""
+        """Handle a right or scope, or stop handling it."""
         from editor.editing.edits import SetHandled, SetScope
 
-        # What is handled by some files only is handled once the others do it, too.
+        # A right that only some files handle becomes handled once the others handle it, too.
         files = [(each.path, each.policy) for each in self._files.composition.workspaces]
         lacking = [path for path, own in files if name not in own.handled_fs | own.handled_net | own.scoped]
 

@@ -1,4 +1,4 @@
-"""All controllers of an open policy."""
+"""The controllers of an open policy."""
 
 from typing import NamedTuple, Protocol
 
@@ -11,11 +11,11 @@ from editor.screens.controllers.runs import Runs, RunsView
 
 
 class OpenedView(EditsView, GesturesView, DiskView, DialogsView, RunsView, Protocol):
-    """All that controllers need of the screen."""
+    """Everything that controllers need from the screen."""
 
 
 class Controllers(NamedTuple):
-    """What messages go to once the policy is open."""
+    """The controllers that messages go to once the policy is open."""
 
     files: OpenFiles
     edits: Edits
@@ -26,7 +26,7 @@ class Controllers(NamedTuple):
 
     @classmethod
     def of(cls, files: OpenFiles, view: OpenedView, abi: int | None) -> "Controllers":
-        """The controllers of ``files``; ``abi`` is the simulated one."""
+        """Return the controllers of ``files``. ``abi`` simulates an older kernel."""
         edits = Edits(files, view)
         gestures, disk = Gestures(files, edits, view), Disk(files, view)
         return cls(files, edits, gestures, disk, Dialogs(files, edits, view), Runs(files, edits, view, abi))

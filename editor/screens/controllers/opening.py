@@ -1,4 +1,4 @@
-"""Opening the policy: reading it in a thread, and again when a file that could not be read has changed."""
+"""Open the policy, and retry when a file that could not be opened changes."""
 
 import asyncio
 from typing import TYPE_CHECKING, NamedTuple, Protocol
@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 
 class BrokenFile(NamedTuple):
-    """A file that could not be opened: ``text`` is what it holds, None where it cannot be read at all."""
+    """A file that could not be opened. ``text`` is its content, None if it cannot be read at all."""
 
     path: str
     text: str | None
@@ -21,20 +21,20 @@ class BrokenFile(NamedTuple):
 
 
 class OpeningView(Protocol):
-    """What opening needs of the screen."""
+    """What opening needs from the screen."""
 
     async def show_broken(self, file: BrokenFile) -> None:
         """Show why the policy could not be opened."""
 
 
 async def open_policy(opening: "Opening", abi: int | None, view: OpeningView) -> "Composition":
-    """Open what ``opening`` names, waiting for its files to be mended. ``abi`` simulates an older kernel."""
+    """Open the files of ``opening``, waiting until they can be opened. ``abi`` simulates an older kernel."""
     path = opening.paths[0]
     while True:
         try:
             return await asyncio.to_thread(_read, opening, abi)
         except PolicyError as error:
-            path = error.file or path  # of a composition, another file may be the broken one
+            path = error.file or path  # one of several files may be the broken one
             await _wait_for_change(path, error, view)
 
 
@@ -46,7 +46,7 @@ def _read(opening: "Opening", abi: int | None) -> "Composition":
 
 
 async def _wait_for_change(path: str, error: PolicyError, view: OpeningView) -> None:
-    """Show the file ``path`` until it changes."""
+    """Show the file ``path`` and wait until it changes."""
     from editor.policy.files import format_of
     from editor.workspace.saving import read_file
     from editor.workspace.watching import Watcher

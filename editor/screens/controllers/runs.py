@@ -1,4 +1,4 @@
-"""Runs of a command under the draft, and what follows from them: grants, and a look at the rule that decided."""
+"""Run a command under the draft, grant what was denied, show the rule that decided."""
 
 import shlex
 from typing import TYPE_CHECKING, Protocol
@@ -24,7 +24,7 @@ class Runner(Protocol):
 
     @property
     def command(self) -> str:
-        """The command as it is typed."""
+        """The command as typed."""
 
     @property
     def running(self) -> bool:
@@ -32,52 +32,52 @@ class Runner(Protocol):
 
     @property
     def accesses(self) -> "tuple[Access, ...]":
-        """What the last run touched so far."""
+        """What the last run accessed so far."""
 
     def start(self, command: tuple[str, ...], resolved: "ResolvedPolicy", abi: int | None) -> None:
         """Run ``command``."""
 
     def stop(self) -> bool:
-        """End the running command; whether there was one."""
+        """Stop the running command. Return whether there was one."""
 
     def grant_highlighted(self) -> bool:
-        """Ask for a grant of the highlighted denied access; whether there is one."""
+        """Ask to grant the highlighted denied access. Return whether there is one."""
 
 
 class RunsView(View, Protocol):
-    """What runs need of the screen."""
+    """What runs need from the screen."""
 
     @property
     def run_panel(self) -> Runner:
-        """What runs commands."""
+        """The panel that runs commands."""
 
     def show_panel(self, name: str) -> None:
-        """Bring a panel forward and put the focus on it."""
+        """Show a panel and focus it."""
 
     def show_run_started(self) -> None:
-        """Show that a command runs."""
+        """Show that a command is running."""
 
     def show_line(self, line: int) -> None:
         """Show one line of the text."""
 
 
 class CommandError(ValueError):
-    """The command bar's text is no command. The message is a sentence."""
+    """The text in the command bar is not a command. The message is a sentence."""
 
 
 def split_command(text: str) -> tuple[str, ...]:
-    """The words of a command as a shell would split them; nothing is expanded. Raises CommandError."""
+    """Split a command into words as a shell does, without expansion. Raises CommandError."""
     try:
         words = tuple(shlex.split(text))
     except ValueError as error:
-        raise CommandError(f"This command cannot be split into words: {error}.") from error
+        raise CommandError(f"Cannot parse the command: {error}.") from error
     if not words:
         raise CommandError("Type a command first.")
     return words
 
 
 class Runs:
-    """Runs commands in the run panel; ``abi`` is the simulated one."""
+    """Runs commands in the run panel, at most at ABI ``abi``."""
 
     def __init__(self, files: OpenFiles, edits: Edits, view: RunsView, abi: int | None) -> None:
         self._files = files
@@ -86,14 +86,14 @@ class Runs:
         self._abi = abi
 
     async def run(self) -> None:
-        """Run the command under the draft as it stands."""
+        """Run the command under the draft as it is now."""
         kernel = self._files.current.kernel
         if self._view.run_panel.running:
-            self._view.show_message("A command is running. Stop it first (f6).", "warning")
+            self._view.show_message("A command is already running. Stop it first (f6).", "warning")
             return
         if not kernel.abi:
             problem = printable(kernel.problem)
-            self._view.show_message(f"Nothing can be run under this policy: {problem}.", "error")
+            self._view.show_message(f"Cannot run the command: {problem}.", "error")
             return
         try:
             command = split_command(self._view.run_panel.command)
@@ -101,34 +101,34 @@ class Runs:
             self._view.show_message(printable(str(error)), "error")
             self._view.show_panel("command")
             return
-        # Edits of keys pressed before this one count. A rule belongs to what its path leads to at this moment, not to
-        # what it led to when the file was read.
+        # Includes the edits of earlier keys. A rule applies to what its path leads to now, not to what it led to when
+        # the file was read.
         await self._edits.refresh_filesystem()
         self._view.run_panel.start(command, self._files.current.resolved, self._abi)
         self._view.show_run_started()
 
     def stop(self) -> None:
-        """End the running command and all that it started."""
+        """Stop the running command and everything it started."""
         if not self._view.run_panel.stop():
             self._view.show_message("Nothing is running.", timeout=3)
 
     def toggle_terminal(self) -> None:
-        """Give commands a terminal of their own, or not."""
+        """Switch whether commands get a terminal of their own."""
         self._view.run_panel.terminal = not self._view.run_panel.terminal
-        does = "a terminal of its own" if self._view.run_panel.terminal else "no terminal"
-        self._view.show_message(f"The next run gets {does}.")
+        terminal = "in a terminal of its own" if self._view.run_panel.terminal else "without a terminal"
+        self._view.show_message(f"The next command runs {terminal}.")
 
     def keep_report(self, report: "Report") -> None:
-        """Keep what a run has ended with."""
+        """Keep the report of a run that ended."""
         self._files.current.set_report(report)
 
     def grant_highlighted(self) -> None:
-        """Grant what the highlighted denied access lacked."""
+        """Grant what the highlighted denied access needs."""
         if not self._view.run_panel.grant_highlighted():
-            self._view.show_message("Run a command first: then g grants what a denied row lacked.", timeout=4)
+            self._view.show_message("Nothing to grant: run a command, then press g on a denied row.", timeout=4)
 
     async def grant(self, access: "Access") -> None:
-        """Grant what ``access`` lacked."""
+        """Grant what ``access`` needs."""
         from editor.editing.edits import EditError
         from editor.suggest import grant as suggest
 
@@ -141,7 +141,7 @@ class Runs:
                 raise EditError(str(error)) from error
             return draft.apply(*edits, scope=scope)
 
-        await self._edits.apply_job(grant, hint=lambda: "r runs again")
+        await self._edits.apply_job(grant, hint=lambda: "Press r to run again")
 
     async def show_rule(self, access: "Access") -> None:
         """Show the rule that decided ``access``, or say why there is none."""
@@ -150,4 +150,4 @@ class Runs:
             await self._edits.choose((rule.file,))
             self._view.show_line(rule.line)
         else:
-            self._view.show_message(printable(access.reason) or "No rule of the policy decided this.")
+            self._view.show_message(printable(access.reason) or "No rule decided this.")

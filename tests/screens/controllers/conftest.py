@@ -1,4 +1,4 @@
-"""A screen without a terminal: it answers questions as it was told to, and keeps what it was asked to show."""
+"""A screen without a terminal: it gives prepared answers and records what it is asked to show."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -16,7 +16,7 @@ from editor.workspace.disk import Conflict
 
 
 class Runner:
-    """The run panel: keeps what it was asked to run, and runs nothing."""
+    """Stands for the run panel: records what it is asked to run."""
 
     terminal = False
 
@@ -39,7 +39,7 @@ class Runner:
 
 
 class PlainView:
-    """All that controllers ask of a screen. ``answers`` are given in their order, then None."""
+    """Everything that controllers need from a screen. Gives ``answers`` in order, then None."""
 
     def __init__(self) -> None:
         self.answers: list[str | None] = []
@@ -48,7 +48,7 @@ class PlainView:
         self.busy: list[str] = []
         self.shown: list[object] = []
         self.broken: list[BrokenFile] = []
-        self.when_broken: Callable[[], None] = lambda: None
+        self.on_broken: Callable[[], None] = lambda: None
         self.run_panel = Runner()
 
     async def ask(self, question: Question) -> str | None:
@@ -85,7 +85,7 @@ class PlainView:
 
     async def show_broken(self, file: BrokenFile) -> None:
         self.broken.append(file)
-        self.when_broken()
+        self.on_broken()
 
 
 @pytest.fixture
@@ -96,5 +96,5 @@ def view() -> PlainView:
 
 @pytest.fixture
 def files(policy: Path) -> OpenFiles:
-    """The policy, opened alone."""
+    """The policy, open on its own."""
     return OpenFiles(Composition.open([str(policy)]))

@@ -1,4 +1,4 @@
-"""Saving, conflicts and edits that a crash left, with real files and no terminal."""
+"""Saving, conflicts and recovery, on real files."""
 
 from pathlib import Path
 
@@ -22,7 +22,7 @@ async def test_saving_writes_the_file(files: OpenFiles, view: PlainView, policy:
     assert files.unsaved == f"{policy} has unsaved edits."
     assert await disk.save_all()
     assert policy.read_text() == files.current.document.text and not files.unsaved
-    assert view.messages == ["Nothing to save: the file holds this already.", f"Saved {policy}"]
+    assert view.messages == ["Nothing to save: the file is up to date.", f"Saved {policy}"]
 
 
 async def test_saving_through_a_link_asks(place: Path, policy: Path, view: PlainView) -> None:
@@ -38,25 +38,25 @@ async def test_saving_through_a_link_asks(place: Path, policy: Path, view: Plain
 
 
 @pytest.mark.parametrize(("answer", "both"), [("mine", False), ("theirs", False), ("merge", True)])
-async def test_a_conflict_is_decided(files: OpenFiles, view: PlainView, policy: Path, answer: str, both: bool) -> None:
+async def test_a_conflict_is_resolved(files: OpenFiles, view: PlainView, policy: Path, answer: str, both: bool) -> None:
     files.current.apply(EDIT)
     mine = files.current.document.text
     policy.write_text(THEIRS)
     files.current.reload()
     disk, view.answers = Disk(files, view), [None, "both", answer]
-    assert not await disk.save(files.current), "decided later"
-    await disk.settle_conflicts()
+    assert not await disk.save(files.current), "the answer was put off"
+    await disk.resolve_conflicts()
     assert view.shown == ["difference"] and files.current.conflict is None
     text = files.current.document.text
     assert text == {"mine": mine, "theirs": THEIRS}.get(answer, text)
     assert ("/srv" in text and "/etc/hosts" in text) is both
 
 
-async def test_edits_that_a_crash_left_are_offered(files: OpenFiles, view: PlainView, policy: Path) -> None:
+async def test_edits_of_a_closed_workspace_are_not_offered(files: OpenFiles, view: PlainView, policy: Path) -> None:
     left = files.current
     left.start_recovery()
     left.apply(EDIT)
     left.close()
     again = OpenFiles(Composition.open([str(policy)]))
     await Disk(again, view).recover()
-    assert not view.questions, "who leaves has decided"
+    assert not view.questions, "closing discards them"

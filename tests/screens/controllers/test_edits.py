@@ -1,4 +1,4 @@
-"""Edits are carried out one at a time, in their order, and reported; no terminal is there."""
+"""Edits are applied one at a time, in order, and reported."""
 
 import asyncio
 import threading
@@ -34,7 +34,7 @@ async def test_jobs_run_one_at_a_time_in_their_order(files: OpenFiles, view: Pla
         threads.add(threading.get_ident())
         began.append(number)
         time.sleep(0.02 if number == 0 else 0)
-        assert began == list(range(number + 1)), "another one began meanwhile"
+        assert began == list(range(number + 1)), "another job began in the meantime"
         return number
 
     assert await asyncio.gather(*(edits.run(partial(job, n)) for n in range(4))) == [0, 1, 2, 3]
@@ -54,13 +54,13 @@ async def test_an_edit_is_applied_and_reported(files: OpenFiles, view: PlainView
     assert view.messages[1:] == [
         "Nothing to change: grant read_file on /srv",
         "Undone: grant read_file on /srv",
-        "Nothing to be undone",
+        "Nothing to undo",
         "Redone: grant read_file on /srv",
     ]
     edits.close()
 
 
-async def test_what_cannot_be_done_is_said_and_the_next_edit_goes_on(files: OpenFiles, view: PlainView) -> None:
+async def test_a_failed_edit_is_reported_and_the_next_one_runs(files: OpenFiles, view: PlainView) -> None:
     edits = Edits(files, view)
 
     def refuse(_: Workspace, __: object) -> None:
@@ -73,7 +73,7 @@ async def test_what_cannot_be_done_is_said_and_the_next_edit_goes_on(files: Open
     edits.close()
 
 
-async def test_a_path_of_several_asks_which_are_meant(policy: Path, view: PlainView) -> None:
+async def test_one_of_several_paths_asks_which_to_change(policy: Path, view: PlainView) -> None:
     policy.write_text(SHARED)
     files = OpenFiles(Composition.open([str(policy)]))
     edits, view.answers = Edits(files, view), ["cancel", "all", "split"]
@@ -85,7 +85,7 @@ async def test_a_path_of_several_asks_which_are_meant(policy: Path, view: PlainV
     await edits.apply(SetPathRights("/home/a/mail", READ))
     assert files.current.own_rights("/home/a/mail") == READ
     assert files.current.own_rights("/home/b/mail") == READ | {"write_file"}
-    assert [question.title for question in view.questions] == ["One path of several"] * 3
+    assert [question.title for question in view.questions] == ["One of several paths"] * 3
     edits.close()
 
 
@@ -105,14 +105,14 @@ async def test_an_edit_goes_to_the_file_it_belongs_to(place: Path, policy: Path,
     edits.close()
 
 
-async def test_a_long_job_says_that_it_goes_on(files: OpenFiles, view: PlainView) -> None:
+async def test_a_long_job_is_shown_as_busy(files: OpenFiles, view: PlainView) -> None:
     edits = Edits(files, view)
     await edits.run(lambda _: time.sleep(0.7))
     assert view.busy == ["working", ""]
     edits.close()
 
 
-async def test_the_filesystem_is_examined_once_edits_rest(files: OpenFiles, view: PlainView, place: Path) -> None:
+async def test_the_filesystem_is_checked_once_no_edit_comes(files: OpenFiles, view: PlainView, place: Path) -> None:
     edits, late = Edits(files, view), place / "late"
     await edits.apply(GrantPath(str(late), READ))
     late.mkdir()

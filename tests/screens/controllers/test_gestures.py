@@ -1,4 +1,4 @@
-"""What a key of the tree or of a panel changes, without either."""
+"""What the gestures in the tree and the panels change."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -18,7 +18,7 @@ def gestures(files: OpenFiles, view: PlainView) -> Iterator[Gestures]:
     edits.close()
 
 
-async def test_a_step_on_and_back(files: OpenFiles, view: PlainView, gestures: Gestures, place: Path) -> None:
+async def test_a_step_up_and_down(files: OpenFiles, view: PlainView, gestures: Gestures, place: Path) -> None:
     data = str(place / "data")
     await gestures.step(data, 1)
     assert files.current.own_rights(data) == {"read_file", "read_dir"}
@@ -28,7 +28,7 @@ async def test_a_step_on_and_back(files: OpenFiles, view: PlainView, gestures: G
     assert view.messages[-1] == f"No rule grants anything on {data}."
 
 
-async def test_what_is_inherited_leads_to_its_rule(files: OpenFiles, view: PlainView, gestures: Gestures) -> None:
+async def test_an_inherited_right_leads_to_its_rule(files: OpenFiles, view: PlainView, gestures: Gestures) -> None:
     view.answers = [None, "go"]
     await gestures.toggle_right("/usr/share", "execute")
     assert not view.shown
@@ -38,17 +38,17 @@ async def test_what_is_inherited_leads_to_its_rule(files: OpenFiles, view: Plain
     assert not files.current.has_edits
 
 
-async def test_one_right_on_and_off(files: OpenFiles, view: PlainView, gestures: Gestures, place: Path) -> None:
+async def test_toggling_a_right(files: OpenFiles, view: PlainView, gestures: Gestures, place: Path) -> None:
     notes = str(place / "data" / "notes.txt")
     await gestures.toggle_right(notes, "write_file")
     assert files.current.own_rights(notes) == {"write_file"}
     await gestures.toggle_right(notes, "make_dir")
-    assert view.messages[-1] == f"make_dir cannot be granted on {notes}: only directories can hold it."
+    assert view.messages[-1] == f"make_dir cannot be granted on {notes}: it applies only to directories."
     await gestures.toggle_right(notes, "write_file")
     assert not files.current.own_rights(notes)
 
 
-async def test_ports_and_what_is_handled(files: OpenFiles, view: PlainView, gestures: Gestures) -> None:
+async def test_ports_handled_rights_and_scopes(files: OpenFiles, view: PlainView, gestures: Gestures) -> None:
     await gestures.add_port("no such port")
     assert len(view.messages) == 1 and not files.current.has_edits
     await gestures.add_port("443")

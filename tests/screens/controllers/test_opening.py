@@ -1,4 +1,4 @@
-"""A policy that does not parse is opened as soon as it does."""
+"""A policy that does not parse is opened once it does."""
 
 import asyncio
 from pathlib import Path
@@ -9,14 +9,14 @@ from tests.screens.controllers.conftest import PlainView
 from tests.screens.driving import POLICY
 
 
-async def test_a_broken_file_is_shown_until_it_is_mended(policy: Path, view: PlainView) -> None:
+async def test_a_broken_file_is_shown_until_it_is_fixed(policy: Path, view: PlainView) -> None:
     broken = POLICY.replace("abi = 6", "abi = ")
     policy.write_text(broken)
 
-    def mend() -> None:
+    def fix() -> None:
         policy.write_text(POLICY)
 
-    view.when_broken = mend
+    view.on_broken = fix
     composition = await asyncio.wait_for(open_policy(Opening((str(policy),)), None, view), 20)
     assert composition.workspaces[0].document.text == POLICY
     assert view.broken[0][:3] == (str(policy), broken, "toml")

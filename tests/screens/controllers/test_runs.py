@@ -1,4 +1,4 @@
-"""What starts a run, and what keeps one from starting."""
+"""What starts a run, and what prevents one."""
 
 from pathlib import Path
 
@@ -10,7 +10,7 @@ from editor.screens.controllers.runs import CommandError, Runs, split_command
 from tests.screens.controllers.conftest import PlainView
 
 
-async def test_a_run_gets_the_draft_as_it_stands(files: OpenFiles, view: PlainView, place: Path) -> None:
+async def test_a_run_gets_the_draft_as_it_is_now(files: OpenFiles, view: PlainView, place: Path) -> None:
     edits = Edits(files, view)
     runs, late = Runs(files, edits, view, None), place / "late"
     files.current.step(str(late), 1)
@@ -21,7 +21,7 @@ async def test_a_run_gets_the_draft_as_it_stands(files: OpenFiles, view: PlainVi
     assert command == ("cat", "a b") and view.shown == ["run started"]
     assert any(path.path == str(late) and path.identity is not None for path in resolved.paths)
     await runs.run()
-    assert view.messages == ["A command is running. Stop it first (f6)."]
+    assert view.messages == ["A command is already running. Stop it first (f6)."]
     runs.stop()
     runs.stop()
     assert view.messages[1:] == ["Nothing is running."]
@@ -32,6 +32,6 @@ async def test_a_run_gets_the_draft_as_it_stands(files: OpenFiles, view: PlainVi
 
 
 @pytest.mark.parametrize("text", ["", "  ", "'", "a \\"])
-def test_what_is_no_command(text: str) -> None:
+def test_text_that_is_not_a_command(text: str) -> None:
     with pytest.raises(CommandError):
         split_command(text)
