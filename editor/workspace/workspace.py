@@ -27,13 +27,13 @@ from editor.policy.errors import PolicyError
 from editor.policy.files import format_of
 from editor.policy.model import Policy
 from editor.sandbox.verdicts.report import Report
+from editor.workspace.defaults import enforced_abi, first_text
 from editor.workspace.disk import Conflict, FileState, read_policy_file
 from editor.workspace.draft_files import UnsavedDraft
 from editor.workspace.garbage import gc_paused
 from editor.workspace.history import History
 from editor.workspace.levels import level_rights, next_level
 from editor.workspace.notifying import Changes, Notifier, Topic
-from editor.workspace.opening import enforced_abi, first_text
 from editor.workspace.recovery import Recovery
 from editor.workspace.saving import Saved, write_copy, write_file
 from editor.workspace.state import Applied, Snapshot
