@@ -236,14 +236,6 @@ def _absent_row(overlay: _Overlay, path: str) -> TreeRow:
     return TreeRow(path, label, "missing", None, tuple(in_order(rule.rights)), (), "", note, False)
 
 
-def nearest_row(typed: str, draft: Workspace | None) -> tuple[str, str]:
-    """Return the path that was typed, and as much of it as has a row in the tree."""
-    path = shown = os.path.abspath(os.path.expanduser(typed))
-    while not os.path.lexists(shown) and not (draft and draft.rule_at(shown)):
-        shown = os.path.dirname(shown)
-    return path, shown
-
-
 def new_file_notice(file: str, sample: SampleDraft | None) -> str:
     """Return the message that ``file`` is new and what it starts with."""
     path = printable(file)

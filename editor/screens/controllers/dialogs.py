@@ -1,12 +1,12 @@
 """Open a dialog, and do what is chosen there."""
 
+import os
 from typing import TYPE_CHECKING, Protocol, TypeVar
 
 from editor.escape import printable
 from editor.screens.controllers.edits import Edits
 from editor.screens.controllers.files import OpenFiles
 from editor.screens.controllers.view import View
-from editor.screens.view_models import nearest_row
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from textual.screen import ModalScreen
 
     from editor.editing.edits import Edit
+    from editor.workspace.workspace import Workspace
 
 T = TypeVar("T")
 
@@ -84,8 +85,16 @@ class Dialogs:
         typed = await self._view.ask_on(AskLine("Go to a path", start, hint))
         if typed is None:
             return
-        path, shown = nearest_row(typed, self._files.current)
+        path, shown = _nearest_row(typed, self._files.current)
         if shown != path:
             self._view.show_message(f"{printable(path)} does not exist. Showing the nearest directory.", "warning")
         self._view.show_panel("tree")
         await self._view.reveal(shown)
+
+
+def _nearest_row(typed: str, draft: "Workspace") -> tuple[str, str]:
+    """Return the path that was typed, and as much of it as has a row in the tree."""
+    path = shown = os.path.abspath(os.path.expanduser(typed))
+    while not os.path.lexists(shown) and draft.rule_at(shown) is None:
+        shown = os.path.dirname(shown)
+    return path, shown

@@ -119,13 +119,13 @@ class Edits:
 
     async def undo(self) -> None:
         """Undo the last edit and report it."""
-        await self._move(lambda draft: draft.undo(), "Undone", "Nothing to undo")
+        await self._move_in_history(lambda draft: draft.undo(), "Undone", "Nothing to undo")
 
     async def redo(self) -> None:
         """Redo the edit that was undone last and report it."""
-        await self._move(lambda draft: draft.redo(), "Redone", "Nothing to redo")
+        await self._move_in_history(lambda draft: draft.redo(), "Redone", "Nothing to redo")
 
-    async def _move(self, job: Callable[["Workspace"], str | None], done: str, nothing: str) -> None:
+    async def _move_in_history(self, job: Callable[["Workspace"], str | None], done: str, nothing: str) -> None:
         from editor.editing.edits import EditError
 
         try:
