@@ -29,6 +29,13 @@ if TYPE_CHECKING:
     from editor.landlock.ruleset import Note
     from editor.policy.model import Policy
 
+# What to say of several paths at once, by kind of note.
+_MANY = {
+    "missing_path": "do not exist: their rules grant nothing",
+    "unreadable": "cannot be opened: their rules grant nothing",
+    "not_for_file": "are no directories: rights for directories cannot be granted on them",
+}
+
 
 class _Defaults:
     """The options of a command line without any, so that it does not need argparse."""
@@ -36,6 +43,7 @@ class _Defaults:
     abi: "int | None" = None
     require_abi: "int | None" = None
     quiet = False
+    verbose = False
     also: "tuple[str, ...]" = ()
     var: "tuple[str, ...]" = ()
     layer: "tuple[str, ...]" = ()
@@ -54,16 +62,20 @@ def main(words: list[str]) -> int:
     from editor.policy.parse import read_without_locations  # noqa: PLC0415
     from editor.sandbox.launch import Launch, LaunchError, launch  # noqa: PLC0415
 
-    warn = _warn
+    is_located = False
     layers: tuple[Policy, ...] = ()
     if options.also or options.layer or variables or os.path.isdir(file):
         from editor.policy.compose import load  # noqa: PLC0415
 
         policy = load((file, *options.also), variables)
         layers = tuple(load((layer,), variables) for layer in options.layer)
-        warn = _print_warning
+        is_located = True
     else:
         policy = read_without_locations(file)
+
+    def warn(resolved: "ResolvedPolicy", notes: "tuple[Note, ...]") -> None:
+        _warn(resolved, notes, is_located=is_located, verbose=options.verbose)
+
     try:
         launch(policy, Launch(command, options.abi, options.require_abi, layers), None if options.quiet else warn)
     except LaunchError as error:  # reported here: under the policy, nothing more can be imported
@@ -86,33 +98,47 @@ def _parse(words: list[str]) -> "tuple[str, argparse.Namespace]":
     )
     add_layer_option(parser)
     parser.add_argument("--quiet", action="store_true", help="do not warn about what cannot be enforced or granted")
+    parser.add_argument("--verbose", action="store_true", help="give each of these warnings a line of its own")
     options = parse(parser, words)
     (file,) = one_file_of(options, parser)
     check_layers(options, parser)
     return file, options
 
 
-def _warn(resolved: "ResolvedPolicy", note: "Note") -> None:
-    """Print one warning. The policy was read without line numbers, so read it again with them."""
-    if note.subject:
+def _warn(resolved: "ResolvedPolicy", notes: "tuple[Note, ...]", *, is_located: bool, verbose: bool) -> None:
+    """Print one line for all notes of a kind, or with ``verbose`` a line for each note.
+
+    Unless ``is_located``, the policy was read without line numbers: it is read again where a line shows one.
+    """
+    kinds: dict[str, list[Note]] = {}
+    for note in notes:
+        kinds.setdefault(note.kind, []).append(note)
+    places: dict[str, str] | None = None
+    for kind, alike in kinds.items():
+        if kind in _MANY and len(alike) > 1 and not verbose:
+            _print_warning(f"{shown(resolved.file)}: {len(alike)} paths {_MANY[kind]} (--verbose lists them)")
+            continue
+        for note in alike:
+            if note.subject and places is None:
+                places = _places(resolved, is_located=is_located)
+            where = places.get(note.subject, f"{shown(note.subject)}: ") if places is not None and note.subject else ""
+            _print_warning(f"{where}{note.message}")
+
+
+def _print_warning(text: str) -> None:
+    sys.stderr.write(f"paddock run: warning: {text}\n")
+    sys.stderr.flush()
+
+
+def _places(resolved: "ResolvedPolicy", *, is_located: bool) -> dict[str, str]:
+    """Return where the rule for each absolute path is, as the prefix of a message."""
+    if not is_located:
         from editor.evaluation.resolve import resolve  # noqa: PLC0415
         from editor.policy.parse import read_policy  # noqa: PLC0415
 
         resolved = resolve(read_policy(resolved.file), base=resolved.base)
-    _print_warning(resolved, note)
-
-
-def _print_warning(resolved: "ResolvedPolicy", note: "Note") -> None:
-    """Print one warning about a policy that was read with line numbers."""
-    where = _place_of(resolved, note.subject) if note.subject else ""
-    sys.stderr.write(f"paddock run: warning: {where}{note.message}\n")
-    sys.stderr.flush()
-
-
-def _place_of(resolved: "ResolvedPolicy", subject: str) -> str:
-    """Return where the rule for the absolute path ``subject`` is, as the prefix of a message."""
+    places = {}
     for path in resolved.paths:
-        if resolved.absolute(path.path) == subject:
-            ref = path.refs[0].ref
-            return f"{shown(ref.file)}:{ref.line}: {shown(path.path)}: "
-    return f"{shown(subject)}: "
+        ref = path.refs[0].ref
+        places[resolved.absolute(path.path)] = f"{shown(ref.file)}:{ref.line}: {shown(path.path)}: "
+    return places

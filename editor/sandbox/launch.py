@@ -44,10 +44,12 @@ class Launch(NamedTuple):
     layers: tuple[Policy, ...] = ()
 
 
-def launch(policy: Policy, request: Launch, warn: Callable[[ResolvedPolicy, Note], None] | None) -> NoReturn:
+def launch(
+    policy: Policy, request: Launch, warn: Callable[[ResolvedPolicy, tuple[Note, ...]], None] | None
+) -> NoReturn:
     """Enforce ``policy`` on this process, irreversibly, and execute the command in its place.
 
-    ``warn``, if given, is called before that for each part of the policy that is not enforced or granted as written.
+    ``warn``, if given, is called before that with what is not enforced or granted as written, once for each policy.
     Raises LaunchError if anything fails: the command is never started without the policy.
     """
     layers: list[BuiltRuleset] = []
@@ -55,9 +57,8 @@ def launch(policy: Policy, request: Launch, warn: Callable[[ResolvedPolicy, Note
         resolved = resolve(each)
         built = _build(resolved, request)
         layers.append(built)
-        if warn is not None:
-            for note in built.notes:
-                warn(resolved, note)
+        if warn is not None and built.notes:
+            warn(resolved, built.notes)
     environment = original_environment()
     shown = _plain(request.command[0])
     hint = f"paddock explain {_plain(policy.file)} {shown} --right execute"

@@ -173,6 +173,20 @@ def test_warning_about_a_missing_path_names_its_line(tmp_path: Path) -> None:
     assert shell(policy, "true", "--quiet").stderr == ""
 
 
+def test_warnings_about_several_missing_paths_are_one_line_unless_verbose(tmp_path: Path) -> None:
+    policy = write(tmp_path / "policy.toml", POLICY.replace('"/usr"', '"/usr",\n  "/no/a",\n  "/no/b"'))
+    done = shell(policy, "echo started")
+    assert (done.returncode, done.stdout) == (0, "started\n")
+    assert done.stderr == (
+        f"paddock run: warning: {policy}: 2 paths do not exist: their rules grant nothing (--verbose lists them)\n"
+    )
+    each = "The path does not exist: its rule grants nothing."
+    listed = [f"paddock run: warning: {policy}:{line}: /no/{name}: {each}" for line, name in ((11, "a"), (12, "b"))]
+    assert shell(policy, "true", "--verbose").stderr.splitlines() == listed
+    # A composed policy is read with line numbers from the start.
+    assert shell(policy, "true", "--verbose", "--with", policy).stderr.splitlines() == listed
+
+
 def test_warning_about_rights_that_are_not_enforced(policy: str) -> None:
     done = shell(policy, "echo x > new && echo written", "--abi", "2")
     assert "warning: Not restricted at ABI 2, which does not know: truncate (ABI 3)" in done.stderr
