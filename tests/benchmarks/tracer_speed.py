@@ -16,9 +16,8 @@ from collections.abc import Callable, Sequence
 
 from editor.evaluation.resolve import ResolvedPolicy, resolve
 from editor.policy.parse import parse_policy
-from editor.sandbox import runner
+from editor.sandbox import runner, syscalls
 from editor.sandbox.calls import table as decode
-from editor.sandbox.tracing import syscalls
 from tests.benchmarks.report import Row, alternate, table
 
 _OPENS = """

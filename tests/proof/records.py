@@ -22,7 +22,7 @@ from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
 from editor.landlock.rights import RightSet
-from editor.sandbox.tracing import syscalls
+from editor.sandbox import syscalls
 from editor.sandbox.verdicts.audit import Denial
 from editor.sandbox.verdicts.report import Access
 from tests.proof.stage import Rules

@@ -1,6 +1,6 @@
 """The judges themselves: what they parse, and that they find differences."""
 
-from editor.sandbox.tracing import syscalls
+from editor.sandbox import syscalls
 from editor.sandbox.verdicts.audit import Denial
 from editor.sandbox.verdicts.report import Access
 from tests.proof import differences, records, strace_log

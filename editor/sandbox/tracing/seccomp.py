@@ -10,8 +10,8 @@ import os
 import struct
 from collections.abc import Iterable
 
+from editor.sandbox import syscalls
 from editor.sandbox.calls.table import SEND
-from editor.sandbox.tracing import syscalls
 
 _RET_ALLOW = 0x7FFF0000
 _RET_TRACE = 0x7FF00000

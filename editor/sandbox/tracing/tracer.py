@@ -25,12 +25,13 @@ from editor.evaluation.layers import Deciders
 from editor.evaluation.mounts import read_mounts
 from editor.landlock import kernel, ruleset
 from editor.landlock.rights import LATEST_ABI, rights_of
+from editor.sandbox import syscalls
 from editor.sandbox.calls.attempt import Attempt, signed
 from editor.sandbox.calls.files import open_at
 from editor.sandbox.calls.paths import AT_FDCWD
 from editor.sandbox.calls.table import DECODERS, traced_calls
 from editor.sandbox.channel import Channel
-from editor.sandbox.tracing import ptrace, seccomp, syscalls
+from editor.sandbox.tracing import ptrace, seccomp
 from editor.sandbox.tracing.child import Child, NotStarted, find_program
 from editor.sandbox.tracing.signals import TracerSignals
 from editor.sandbox.tracing.task import STRING_LIMIT, SharedState, Task

@@ -48,9 +48,10 @@ class Denial(NamedTuple):
 
     ``blockers`` are the names of rights and scopes without their kind (``read_file``), or ``change_topology`` or
     ``ptrace``. ``path`` is the object, None if it is not a file; ``port`` is a socket's. ``pid``, ``comm``, ``call``
-    and ``result`` are those of the system call; they are 0, empty and None until its record arrives. ``domain`` is
-    Landlock's number of the domain that denied, in hexadecimal digits. ``process`` is the target of a signal or of
-    tracing.
+    (a number of the instruction set ``arch``) and ``result`` are those of the system call; they are 0, empty and None
+    until its record arrives, which never happens for what the kernel does on its own. ``domain`` is Landlock's number
+    of the domain that denied, in hexadecimal digits. ``target`` is the process that a signal or tracing was meant for,
+    0 if there is none, and ``target_comm`` its name.
     """
 
     serial: int
@@ -64,7 +65,14 @@ class Denial(NamedTuple):
     comm: str
     call: int | None
     result: int | None
-    process: str = ""
+    target: int = 0
+    target_comm: str = ""
+    arch: int = 0
+
+    @property
+    def process(self) -> str:
+        """The target as the report shows it; empty if there is none."""
+        return f"process {self.target} ({self.target_comm})" if self.target else ""
 
 
 class Domain(NamedTuple):
@@ -132,7 +140,7 @@ def parse_denial(payload: bytes) -> Denial | None:
     path = values.get("path")
     return Denial(
         fields.serial, values.get("domain", ""), blockers, path, values.get("dev", ""), _number(values.get("ino")) or 0,
-        port, 0, "", None, None, f"process {values['opid']} ({values.get('ocomm', '')})" if "opid" in values else "",
+        port, 0, "", None, None, _number(values.get("opid")) or 0, values.get("ocomm", ""),
     )  # fmt: skip
 
 
@@ -292,4 +300,5 @@ class AuditReader:
             comm=call.get("comm", ""),
             call=_number(call.get("syscall")),
             result=_number(call.get("exit")),
+            arch=_number(call.get("arch"), 16) or 0,
         )

@@ -1,10 +1,14 @@
 """Compares the denied rows of a run with the kernel's audit records."""
 
+import os
+import re
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from functools import cache
 from typing import NamedTuple
 
 from editor.landlock.rights import RightSet
+from editor.sandbox import syscalls
 from editor.sandbox.verdicts.audit import AuditReader, Denial
 from editor.sandbox.verdicts.report import Access
 from editor.sandbox.verdicts.rows import Row
@@ -15,6 +19,12 @@ _AUDIT_WAIT_S = 0.3  # the kernel logs the number of denials some milliseconds a
 MOUNTING = frozenset({"mount", "umount", "umount2", "pivot_root", "move_mount", "fsconfig"})
 
 _OPENING: RightSet = frozenset({"execute", "read_file", "write_file", "read_dir"})
+
+# How a row names the process that a call was on.
+_TARGET = re.compile(r"process (\d+)|/proc/(\d+)/")
+
+_DELETED = " (deleted)"  # the kernel adds it to the path of a file without a name
+_SOCKETCALL = "socketcall"  # on i386, one call for all on sockets: the row names which
 
 
 def expected_blockers(access: Access) -> RightSet:
@@ -27,12 +37,14 @@ def expected_blockers(access: Access) -> RightSet:
 
 
 def matches(access: Access, denial: Denial) -> bool:
-    """Whether a denied access and a record agree: the same rights, on the same object.
+    """Whether a denied access and a record agree: the same call, the same rights, on the same object or process.
 
     For a rename or link that is denied because the file would gain rights, the kernel names every right that the
     directory lacks, requested or not: there the access's rights must be among them. With several layers it may even
     name the rights that another layer lacks, because all are checked together: there only the object must be the same.
     """
+    if call_of(denial) not in ("", _SOCKETCALL, access.syscall) or not _has_same_target(access, denial):
+        return False
     blockers = expected_blockers(access)
     if "refer" in access.rights:
         if not blockers <= denial.blockers and not access.layer:
@@ -43,20 +55,68 @@ def matches(access: Access, denial: Denial) -> bool:
         return access.port == (denial.port or 0)  # port 0, any free one, is left out of the record
     if access.object_path is None or denial.path is None:
         return not access.rights or access.object_path is None
-    logged = denial.path.removesuffix(" (deleted)")
+    logged = denial.path.removesuffix(_DELETED)
     # In a chroot the kernel logs the path as the program sees it; a nameless file is logged below its directory.
     return access.object_path.endswith(logged) or logged.startswith(access.object_path.rstrip("/") + "/#")
+
+
+def call_of(denial: Denial) -> str:
+    """Return the name of the system call that was denied, ``call N`` without a name, empty if there was none."""
+    if denial.call is None:
+        return ""
+    try:
+        return _names(denial.arch).get(denial.call, f"call {denial.call}")
+    except KeyError:
+        return f"call {denial.call}"
+
+
+@cache
+def _names(arch: int) -> dict[int, str]:
+    return syscalls.names(arch or syscalls.machine().native)
+
+
+def _has_same_target(access: Access, denial: Denial) -> bool:
+    """Whether the process that the access was on may be the recorded one: a group or pidfd stands for any."""
+    if not denial.target:
+        return True
+    found = _TARGET.match(access.path or "")
+    if found is None:
+        return True
+    named = int(found[1] or found[2])
+    return named == denial.target or os.path.exists(f"/proc/{denial.target}/task/{named}")  # tgkill(2) names a thread
 
 
 class Comparison(NamedTuple):
     """The result of comparing denied rows with the kernel's records.
 
-    ``confirmed`` says for each access whether a record agrees. ``unmatched`` are the records that agree with no row,
-    without duplicates.
+    ``confirmed`` says for each access whether a record agrees. ``unmatched`` are the records that agree with no row.
     """
 
     confirmed: tuple[bool, ...]
     unmatched: tuple[Denial, ...]
+
+
+class _DeniedRows:
+    """The positions of denied accesses, by what a record of them would name."""
+
+    def __init__(self, accesses: Sequence[Access]) -> None:
+        self._by_name: dict[str, list[int]] = {}
+        self._by_port: dict[int | None, list[int]] = {}
+        for position, access in enumerate(accesses):
+            if access.verdict == "denied":
+                if access.object_path is not None:
+                    self._by_name.setdefault(os.path.basename(access.object_path), []).append(position)
+                if access.object_path is None or not access.rights:
+                    self._by_port.setdefault(access.port or None, []).append(position)
+
+    def candidates(self, denial: Denial) -> Iterator[int]:
+        """Return the positions of the accesses that a record may match."""
+        yield from self._by_port.get(denial.port or None, ())
+        if denial.path is not None:
+            directory, name = os.path.split(denial.path.removesuffix(_DELETED))
+            yield from self._by_name.get(name, ())
+            if name.startswith("#"):
+                yield from self._by_name.get(os.path.basename(directory), ())
 
 
 def compare(accesses: Sequence[Access], denials: Iterable[Denial]) -> Comparison:
@@ -68,18 +128,25 @@ def compare(accesses: Sequence[Access], denials: Iterable[Denial]) -> Comparison
     events: dict[int, list[Denial]] = {}
     for denial in denials:
         events.setdefault(denial.serial, []).append(denial)
-    different: dict[tuple[object, ...], list[Denial]] = {}
+    # What happened again needs to be compared only once.
+    alike: dict[tuple[object, ...], list[list[Denial]]] = {}
     for event in events.values():
-        different.setdefault(tuple((each.blockers, each.path, each.port) for each in event), event)
+        key = tuple((each.blockers, each.path, each.port, each.target, each.call, each.arch) for each in event)
+        alike.setdefault(key, []).append(event)
+    rows = _DeniedRows(accesses)
     confirmed = [False] * len(accesses)
     unmatched: list[Denial] = []
-    for event in different.values():
-        is_matched = False
-        for position, access in enumerate(accesses):
-            if access.verdict == "denied" and any(matches(access, denial) for denial in event):
-                confirmed[position] = is_matched = True
-        if not is_matched:
-            unmatched += event
+    for same in alike.values():
+        found = {
+            position
+            for denial in same[0]
+            for position in rows.candidates(denial)
+            if matches(accesses[position], denial)
+        }
+        for position in found:
+            confirmed[position] = True
+        if not found:
+            unmatched += (denial for event in same for denial in event)
     return Comparison(tuple(confirmed), tuple(unmatched))
 
 
@@ -117,7 +184,7 @@ def confirm(denied: Sequence[Row], reader: AuditReader, root: int) -> Confirmati
     unconfirmed = sum(not confirmed for confirmed in found.confirmed) if complete else 0
     if unconfirmed:
         notices.append(f"The kernel's audit did not record {unconfirmed} of the listed denials.")
-    for denial in found.unmatched:
+    for denial in dict.fromkeys(each._replace(serial=0, pid=0) for each in found.unmatched):
         where = denial.process or denial.path if denial.port is None else f"port {denial.port}"
         rights = ", ".join(sorted(denial.blockers))
         notices.append(f"The kernel's audit recorded a denial that is not listed: {rights} on {where}.")

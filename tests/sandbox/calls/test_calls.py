@@ -14,7 +14,7 @@ import pytest
 from editor.evaluation.refer import WHITEOUTS_ARE_FILES
 from editor.landlock import kernel
 from editor.landlock.rights import RightSet
-from editor.sandbox.tracing import syscalls
+from editor.sandbox import syscalls
 from tests.sandbox.harness import ALL_FS, ALL_NET, READING, call, policy, require_abi, system_rules
 
 AT_FDCWD = -100

@@ -12,8 +12,8 @@ from typing import Any
 
 import pytest
 
+from editor.sandbox import syscalls
 from editor.sandbox.calls.paths import HOST_VIEW, View, Walker, normalize
-from editor.sandbox.tracing import syscalls
 from tests.sandbox.harness import ALL_FS, REPOSITORY, Outcome, call, everything, policy, run, system_rules
 
 AT_FDCWD = -100
@@ -311,7 +311,7 @@ def test_paths_in_a_view() -> None:
 _CODE_32 = """
 import ctypes, mmap, struct, sys
 sys.path.insert(0, {repository!r})
-from editor.sandbox.tracing import syscalls
+from editor.sandbox import syscalls
 numbers = syscalls.numbers(syscalls.AUDIT_ARCH_I386)
 libc = ctypes.CDLL(None)
 libc.mmap.restype = ctypes.c_void_p

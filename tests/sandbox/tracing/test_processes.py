@@ -386,7 +386,7 @@ def test_program_cannot_hide_a_child() -> None:
     untraced = 0x00800000
     script = f"""
 import ctypes, os
-from editor.sandbox.tracing import syscalls
+from editor.sandbox import syscalls
 libc = ctypes.CDLL(None, use_errno=True)
 numbers = syscalls.numbers(syscalls.machine().native)
 print(libc.syscall(numbers["clone"], {untraced} | 17, 0, 0, 0, 0), ctypes.get_errno())
@@ -435,7 +435,7 @@ def test_program_with_its_own_seccomp_filter() -> None:
 import sys; sys.path.insert(0, {REPOSITORY!r})
 import os
 from editor.sandbox.tracing import seccomp
-from editor.sandbox.tracing import syscalls
+from editor.sandbox import syscalls
 allow = seccomp.build_filter(syscalls.machine(), []).replace(seccomp._TRACE, seccomp._ALLOW)
 seccomp.install(allow)
 os.close(os.open("/etc/passwd", os.O_RDONLY)); print("fine")

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from editor.evaluation.resolve import ResolvedPolicy
-from editor.sandbox.tracing import syscalls
+from editor.sandbox import syscalls
 from editor.sandbox.verdicts.audit import (
     AuditReader,
     Denial,

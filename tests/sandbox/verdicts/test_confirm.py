@@ -1,5 +1,6 @@
 """Denied rows compared with the kernel's records."""
 
+from editor.sandbox import syscalls
 from editor.sandbox.verdicts.audit import Denial
 from editor.sandbox.verdicts.confirm import compare, matches
 from editor.sandbox.verdicts.report import Access
@@ -28,6 +29,30 @@ def test_match_requires_the_same_rights_and_object() -> None:
     connected = _access(missing=frozenset({"connect_tcp"}), object_path=None, port=80)
     assert matches(connected, _denial(1, "connect_tcp", path=None, port=80))
     assert not matches(connected, _denial(1, "connect_tcp", path=None, port=81))
+
+
+def test_match_requires_the_same_call_and_process() -> None:
+    numbers = syscalls.numbers(syscalls.machine().native)
+    row = _access(rights=frozenset(), missing=frozenset(), path="process 12 (x)", object_path=None, syscall="ptrace")
+    record = _denial(1, "ptrace", path=None)._replace(target=12, call=numbers["ptrace"])
+    assert matches(row, record)
+    assert matches(row, record._replace(call=None))
+    assert not matches(row, record._replace(call=numbers["pidfd_getfd"]))
+    assert not matches(row, record._replace(target=13))
+    read = row._replace(path="/proc/12/mem", syscall="openat")
+    assert matches(read, record._replace(call=numbers["openat"]))
+    assert not matches(read, record._replace(call=numbers["openat"], target=13))
+    assert matches(row._replace(path="process group 5", syscall="kill"), record._replace(call=numbers["kill"]))
+
+
+def test_one_confirmed_row_does_not_hide_other_denials() -> None:
+    numbers = syscalls.numbers(syscalls.machine().native)
+    row = _access(rights=frozenset(), missing=frozenset(), path="process 12 (x)", object_path=None, syscall="ptrace")
+    record = _denial(1, "ptrace", path=None)._replace(target=12, pid=1, call=numbers["ptrace"])
+    others = [record._replace(serial=2, call=numbers["pidfd_getfd"]), record._replace(serial=3, target=13)]
+    found = compare([row], [record, *others])
+    assert found.confirmed == (True,)
+    assert list(found.unmatched) == others
 
 
 def test_comparison_finds_unmatched_rows_and_records() -> None:

@@ -6,8 +6,9 @@ import struct
 
 import pytest
 
+from editor.sandbox import syscalls
 from editor.sandbox.calls import table as decode
-from editor.sandbox.tracing import seccomp, syscalls
+from editor.sandbox.tracing import seccomp
 
 _HEADERS = {
     syscalls.AUDIT_ARCH_X86_64: "/usr/include/x86_64-linux-gnu/asm/unistd_64.h",
