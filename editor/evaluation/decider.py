@@ -10,8 +10,8 @@ import stat
 from collections.abc import Mapping
 from functools import cached_property
 
-from editor.evaluation.decision import Decision, Entry, Grant
-from editor.evaluation.path_walk import Found, PathWalk
+from editor.evaluation.decision import Decision, Entry, Grant, Lineage
+from editor.evaluation.path_walk import Found, PathWalk, Place
 from editor.evaluation.ports_and_scopes import decide_port, decide_scope
 from editor.evaluation.reasons import UNCHECKED, Reasons
 from editor.evaluation.refer import REFER, RENAME_EXCHANGE, refer_denial, refer_rights
@@ -150,9 +150,21 @@ class Decider:
 
     def _decide(self, path: str, rights: RightSet, *, follow: bool) -> Decision:
         found = self._find(path, follow=follow)
-        place = found.place
         if found.unchecked:
             return Decision(True, NO_RIGHTS, (), UNCHECKED, rights, None)
+        return self._decide_at(found.place, rights, path)
+
+    def unattached(self, path: str, lineage: Lineage, rights: RightSet) -> Decision:
+        """Decide ``rights`` on an object that no path leads to: only rules on the objects of ``lineage`` apply to it.
+
+        ``path`` is what the caller calls it.
+        """
+        place = Place(path, None, _NOWHERE, None, is_dir=False)
+        for name, identity in lineage:
+            place = Place(name, place, identity, self._rules.objects.get(identity), is_dir=True)
+        return self._decide_at(place, rights, path)
+
+    def _decide_at(self, place: Place, rights: RightSet, path: str) -> Decision:
         wanted = rights & self._handled
         missing = wanted - place.rights
         uncontrolled = rights - wanted

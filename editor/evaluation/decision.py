@@ -7,6 +7,9 @@ from editor.evaluation.resolve import Identity
 from editor.landlock.rights import RightSet
 from editor.policy.model import RuleRef
 
+Lineage = tuple[tuple[str, Identity], ...]
+"""An object below the directories above it, from the root of its mount: each with a name and its identity."""
+
 
 class Decision(NamedTuple):
     """Whether an access is allowed, and why.

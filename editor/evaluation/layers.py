@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 
 from editor.escape import printable
 from editor.evaluation.decider import Decider
-from editor.evaluation.decision import Decision, Entry
+from editor.evaluation.decision import Decision, Entry, Lineage
 from editor.evaluation.resolve import ResolvedPolicy
 from editor.landlock.rights import NO_RIGHTS, RightSet
 
@@ -39,6 +39,10 @@ class LayersDecider:
     def file(self, path: str, rights: RightSet, *, follow: bool = True) -> Decision:
         """Like ``Decider.file``."""
         return self._joined(lambda layer: layer.file(path, rights, follow=follow))
+
+    def unattached(self, path: str, lineage: Lineage, rights: RightSet) -> Decision:
+        """Like ``Decider.unattached``."""
+        return self._joined(lambda layer: layer.unattached(path, lineage, rights))
 
     def port(self, port: int | None, right: str) -> Decision:
         """Like ``Decider.port``."""

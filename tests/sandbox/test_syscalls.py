@@ -110,7 +110,7 @@ def test_filter_traces_only_the_wanted_calls(name: str) -> None:
         names = syscalls.names(arch)
         for number in range(600):
             known = names.get(number, "")
-            expected = _TRACE if known in wanted - {"prctl", "clone", "sendto"} else _ALLOW
+            expected = _TRACE if known in wanted - {"prctl", "bpf", "clone", "sendto"} else _ALLOW
             assert _decide(program, arch, number) == expected, (known, number)
 
 
@@ -131,7 +131,12 @@ def test_filter_checks_arguments() -> None:
     assert answer("sendto", 3, 1, 1, 0, 0x700000000000, 16) == _TRACE
     restricting = seccomp.build_filter(machine, decode.traced_calls(frozenset({"bind_udp"})))
     assert _decide(restricting, machine.native, table["sendto"], 3, 1, 1, 0, 0, 0) == _TRACE
+    assert answer("prctl", 62, 1, 77) == _TRACE
+    assert answer("bpf", 6, 0x7FFE00001000, 128) == _TRACE
+    assert answer("bpf", 5, 0x7FFE00001000, 128) == _ALLOW
     assert answer("ioctl", 1, 0x5401) == _ALLOW  # on demand only
+    assert answer("ioctl", 1, 0x5441) == _TRACE
+    assert [answer("ioctl", 1, number) == _TRACE for number in range(0xFF00, 0xFF0C)] == [False, *[True] * 10, False]
     assert answer("kill", 1, 9) == _ALLOW
 
 

@@ -4,7 +4,7 @@ import errno
 from collections.abc import Callable, Mapping
 from typing import Literal, NamedTuple, Protocol
 
-from editor.evaluation.decision import Entry
+from editor.evaluation.decision import Entry, Lineage
 from editor.landlock.rights import NO_RIGHTS, RightSet
 from editor.sandbox.calls.execchain import Image
 from editor.sandbox.calls.paths import Lookup, View
@@ -28,6 +28,9 @@ class AccessRequest(NamedTuple):
     this object; it is empty if it does. ``is_new`` is true of an object that the call itself creates. ``old_path`` is
     the former name of what is renamed or linked within one directory.
 
+    ``lineage`` is there for an object in a mount that is not attached anywhere: what is above that mount's root does
+    not count.
+
     ``process`` is the target of a signal or of tracing: 0 if that is not one process, -1 for the caller. ``group`` is
     the process group that a signal is sent to: 0 for the caller's own, -1 for all processes. ``signal`` is its number.
     """
@@ -45,6 +48,7 @@ class AccessRequest(NamedTuple):
     is_new: bool = False
     error: int = 0
     old_path: str | None = None
+    lineage: Lineage | None = None
 
 
 class Refer(NamedTuple):
@@ -58,11 +62,14 @@ class Refer(NamedTuple):
     flags: int
 
 
-Kind = Literal["open", "directory", "exec", "carried", "network", "scope", "topology", "trace", "plain"]
+Kind = Literal["open", "directory", "exec", "carried", "network", "scope", "topology", "trace", "inspect", "plain"]
 
 
 class Attempt:
     """What one system call requests. ``kind`` determines the order of the kernel's checks and Landlock's errno.
+
+    "trace" and "inspect" are calls on other processes, checked like attaching with ptrace(2) and like reading from
+    /proc (PTRACE_MODE_ATTACH and PTRACE_MODE_READ).
 
     ``reason`` explains a call that Landlock has no right for. ``changed_paths`` are the host's names of what a
     successful call creates or removes; ``tree_change`` says what that does to paths that lead through them: "new" ones
@@ -123,6 +130,13 @@ class Caller(Protocol):
     pointer_size: int
 
     @property
+    def process(self) -> int:
+        """The process that the thread belongs to."""
+
+    def has_capability(self, capability: int) -> bool:
+        """Whether a capability is effective."""
+
+    @property
     def errata(self) -> int:
         """The bit mask of Landlock errata fixed in this kernel."""
 
@@ -152,6 +166,12 @@ class Caller(Protocol):
 
     def process_name(self, pid: int) -> str:
         """Return the comm of any process, empty if it does not exist."""
+
+    def message_queue(self, name: str) -> tuple[Lookup, Lineage]:
+        """Return a POSIX message queue, as far as a mounted mqueue filesystem shows it, and its lineage."""
+
+    def terminal_number(self, number: int) -> int | None:
+        """Return the number of the pseudoterminal whose master a descriptor is; None if it is none."""
 
     def process_of_pidfd(self, number: int) -> int:
         """Return the process that a pidfd refers to, 0 if it is not a pidfd."""

@@ -55,6 +55,10 @@ _FREE_IOCTLS = frozenset(
     }
 )  # fmt: skip
 
+_QUEUE = "Landlock has no right for creating message queues"
+BPF_OBJ_PIN = 6
+_BPF_F_PATH_FD = 1 << 14
+
 _METADATA = "Landlock has no right for the mode, owner, times and attributes of files"
 _HANDLE = "a handle only names a file: Landlock checks when it is opened"
 
@@ -114,6 +118,17 @@ def _open_by_handle(_caller: Caller, args: Args) -> Attempt:
     return Attempt("open", AccessRequest(_OPENING[args[2] & _O_ACCMODE], error=-1), from_result=True)
 
 
+def _mq_open(caller: Caller, args: Args) -> Attempt:
+    """Decode opening a POSIX message queue (mqueue_file_open() in ipc/mqueue.c).
+
+    The kernel opens it in a mount of its own, so the only rules that count are those on the queue and on the root of
+    the mqueue filesystem. A new queue is created first, which Landlock does not check.
+    """
+    lookup, lineage = caller.message_queue(caller.read_string(args[0]))
+    wanted = request_on(caller, lookup, _OPENING[args[1] & _O_ACCMODE], is_new=lookup.entry is None)
+    return Attempt("open", wanted._replace(lineage=lineage), reason=_QUEUE)
+
+
 def _truncate(caller: Caller, args: Args) -> Attempt:
     lookup = caller.look_up(AT_FDCWD, caller.read_string(args[0]), follow=True)
     return Attempt("open", request_on(caller, lookup, frozenset({"truncate"})))
@@ -123,7 +138,8 @@ def _ftruncate(caller: Caller, args: Args) -> Attempt:
     return Attempt("carried", request_on(caller, caller.look_up_descriptor(signed(args[0])), frozenset({"truncate"})))
 
 
-def _ioctl(caller: Caller, args: Args) -> Attempt | None:
+def device_command(caller: Caller, args: Args) -> Attempt | None:
+    """Decode ioctl(2) on a device."""
     if args[1] & 0xFFFFFFFF in _FREE_IOCTLS:
         return None
     lookup = caller.look_up_descriptor(signed(args[0]))
@@ -157,6 +173,15 @@ def _mknodat(caller: Caller, args: Args) -> Attempt:
     return make(
         caller, signed(args[0]), caller.read_string(args[1]), make_right(args[2], args[3] & 0xFFFFFFFF, caller.errata)
     )
+
+
+def _bpf(caller: Caller, args: Args) -> Attempt | None:
+    """Decode BPF_OBJ_PIN, which creates a file for a map or program (bpf_obj_do_pin() in kernel/bpf/inode.c)."""
+    if args[0] & 0xFFFFFFFF != BPF_OBJ_PIN:
+        return None
+    attributes = caller.read_memory(args[1], min(args[2] & 0xFFFFFFFF, 20)).ljust(20, b"\0")
+    path, _object, flags, directory = struct.unpack("=QIIi", attributes)
+    return make(caller, directory if flags & _BPF_F_PATH_FD else AT_FDCWD, caller.read_string(path), "make_reg")
 
 
 def _symlink(caller: Caller, args: Args) -> Attempt:
@@ -294,14 +319,15 @@ DECODERS: Decoders = MappingProxyType(
     {
         "open": _open, "openat": _openat, "openat2": _openat2, "creat": _creat, "open_by_handle_at": _open_by_handle,
         "truncate": _truncate, "truncate64": _truncate, "ftruncate": _ftruncate, "ftruncate64": _ftruncate,
-        "ioctl": _ioctl,
+        "mq_open": _mq_open,
         "mkdir": _mkdir, "mkdirat": _mkdirat, "mknod": _mknod, "mknodat": _mknodat,
         "symlink": _symlink, "symlinkat": _symlinkat,
         "unlink": _unlink, "unlinkat": _unlinkat, "rmdir": _rmdir,
         "rename": _rename, "renameat": _renameat, "renameat2": _renameat2, "link": _link, "linkat": _linkat,
         "name_to_handle_at": unrestricted(1, directory=0, flags=4, follow=False, reason=_HANDLE),
         "acct": _system_file("write_file"), "swapon": _system_file("read_file", "write_file"),
-        "swapoff": _system_file("read_file", "write_file"),
+        "swapoff": _system_file("read_file", "write_file"), "uselib": _system_file("read_file", "execute"),
+        "bpf": _bpf,
         "chmod": unrestricted(0), "fchmodat": unrestricted(1, directory=0),
         "fchmodat2": unrestricted(1, directory=0, flags=3),
         "chown": unrestricted(0), "chown32": unrestricted(0), "lchown": unrestricted(0, follow=False),

@@ -63,7 +63,6 @@ DECODERS: Decoders = MappingProxyType(
         "open_tree_attr": unrestricted(1, directory=0, flags=2, reason=_DETACHED),
         "fspick": unrestricted(1, directory=0, reason=_MOUNT_FLAGS),
         "mount_setattr": unrestricted(1, directory=0, flags=2, reason=_MOUNT_FLAGS),
-        "chroot": _chroot, "chdir": _changes_directory, "fchdir": _changes_directory, "unshare": _changes_view,
-        "setns": _changes_view,
+        "chroot": _chroot, "fchdir": _changes_directory, "unshare": _changes_view,
     }
 )  # fmt: skip

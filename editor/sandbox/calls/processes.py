@@ -8,6 +8,8 @@ from types import MappingProxyType
 from editor.landlock.rights import NO_RIGHTS, RightSet
 from editor.sandbox.calls.attempt import AccessRequest, Args, Attempt, Caller, Decoders, signed
 
+PR_SET_NAME = 15
+
 _SIGNAL: RightSet = frozenset({"signal"})
 _PTRACE_ATTACHING = frozenset({0, 16, 0x4206})  # TRACEME, ATTACH, SEIZE
 _SECCOMP_SET_MODE_FILTER = 1
@@ -57,20 +59,6 @@ def _ptrace(caller: Caller, args: Args) -> Attempt | None:
     return Attempt("trace", request, reason=reason, notice=notice)
 
 
-def _process_vm(caller: Caller, args: Args) -> Attempt:
-    target = signed(args[0])
-    shown = f"process {target} ({caller.process_name(target)})"
-    reason = "Landlock has no right for the memory of other processes: it can only be accessed inside the same domain"
-    return Attempt("trace", AccessRequest(NO_RIGHTS, shown, process=target), reason=reason)
-
-
-def _pidfd_getfd(caller: Caller, args: Args) -> Attempt:
-    target = caller.process_of_pidfd(signed(args[0]))
-    shown = f"process {target} ({caller.process_name(target)})" if target > 0 else "a process"
-    reason = "Landlock has no right for descriptors of other processes: they can only be copied inside the same domain"
-    return Attempt("trace", AccessRequest(NO_RIGHTS, shown, process=target), reason=reason)
-
-
 def _io_uring(_caller: Caller, _args: Args) -> Attempt:
     notice = "The program uses io_uring: the kernel enforces the policy there, but the report cannot show it."
     return Attempt(
@@ -104,8 +92,7 @@ DECODERS: Decoders = MappingProxyType(
     {
         "kill": _kill, "tkill": _kill, "rt_sigqueueinfo": _kill, "tgkill": _tgkill, "rt_tgsigqueueinfo": _tgkill,
         "pidfd_send_signal": _pidfd_send_signal,
-        "ptrace": _ptrace, "process_vm_readv": _process_vm, "process_vm_writev": _process_vm,
-        "pidfd_getfd": _pidfd_getfd,
+        "ptrace": _ptrace,
         "io_uring_setup": _io_uring, "seccomp": _seccomp, "landlock_restrict_self": _restrict_self,
         "clone3": _clone3,
     }

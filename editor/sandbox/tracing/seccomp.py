@@ -11,7 +11,7 @@ import struct
 from collections.abc import Iterable
 
 from editor.sandbox import syscalls
-from editor.sandbox.calls.table import SEND
+from editor.sandbox.calls.table import ANY_IOCTL, ONLY_WITH, SEND
 
 _RET_ALLOW = 0x7FFF0000
 _RET_TRACE = 0x7FF00000
@@ -29,7 +29,6 @@ _OFFSET_ARGUMENTS = 16
 
 _SET_MODE_FILTER = 1
 _FLAG_SPEC_ALLOW = 1 << 2  # leaves speculation mitigations as they are: the program keeps its speed
-_PR_SET_NAME = 15
 _CLONE_UNTRACED = 0x00800000
 
 _Instruction = struct.Struct("=HBBI")
@@ -52,8 +51,11 @@ def _action(name: str, wanted: frozenset[str], refused: frozenset[str]) -> list[
     """Return the instructions for the call ``name``: usually to trace it, sometimes only with certain arguments."""
     if name in refused:
         return [_op(_RETURN, _RET_ERRNO | errno.ENOSYS)]
-    if name == "prctl":  # only the program's new name matters
-        return [_op(_LOAD, _argument(0)), _op(_JUMP_EQUAL, _PR_SET_NAME, 0, 1), _TRACE, _ALLOW]
+    only = ONLY_WITH.get(name)
+    if only is not None and not (name == "ioctl" and ANY_IOCTL in wanted):
+        # The kernel reads these arguments as 32-bit numbers, so the upper half does not matter.
+        tests = [part for value in sorted(only.values) for part in (_op(_JUMP_EQUAL, value, 0, 1), _TRACE)]
+        return [_op(_LOAD, _argument(only.position)), *tests, _ALLOW]
     if name == "clone":
         # CLONE_UNTRACED would hide a child from the tracer. Only a hostile program asks for it: refuse it.
         refuse = _op(_RETURN, _RET_ERRNO | errno.EPERM)

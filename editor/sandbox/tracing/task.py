@@ -1,15 +1,19 @@
 """One traced thread: what a decoder may ask about it, read from /proc and from its memory."""
 
 import errno
+import fcntl
 import os
 
-from editor.evaluation.decision import Entry
+from editor.evaluation.decision import Entry, Lineage
+from editor.evaluation.mounts import read_mounts
 from editor.sandbox.calls.attempt import Attempt
 from editor.sandbox.calls.execchain import Image, ImageReader
 from editor.sandbox.calls.paths import AT_FDCWD, HOST_VIEW, Lookup, View, Walker, directory_path, strip_deleted, view_of
 from editor.sandbox.tracing import ptrace
+from editor.sandbox.verdicts.permissions import credentials
 
 STRING_LIMIT = 4096  # the kernel's PATH_MAX
+_TIOCGPTN = 0x80045430
 
 
 class SharedState:
@@ -96,6 +100,10 @@ class Task:
     def errata(self) -> int:
         """The bit mask of Landlock errata fixed in this kernel."""
         return self._shared.errata
+
+    def has_capability(self, capability: int) -> bool:
+        own = credentials(self.tid)
+        return own is not None and own.has(capability)
 
     def read_string(self, address: int) -> str:
         return os.fsdecode(ptrace.read_string(self.tid, address, STRING_LIMIT))
@@ -202,6 +210,34 @@ class Task:
                 return os.fsdecode(file.read().rstrip(b"\n"))
         except OSError:
             return ""
+
+    def message_queue(self, name: str) -> tuple[Lookup, Lineage]:
+        shown = f"mqueue:/{name}"
+        point = next((each.point for each in read_mounts(str(self.tid)) if each.kind == "mqueue"), None)
+        if point is None:
+            return Lookup(shown, None, None, None, is_process_local=True), ()
+        self.refresh_view()
+        path = f"{point}/{name}"
+        try:
+            root = os.stat(self.view.prefix + point)
+        except OSError as error:
+            return Lookup(shown, None, None, None, error=error.errno or 0, is_process_local=True), ()
+        entry = Entry.at(self.view.prefix + path)
+        above = ((self.view.host_path(point), (root.st_dev, root.st_ino)),)
+        lineage = above if entry is None else (*above, (self.view.host_path(path), entry.identity))
+        return Lookup(shown, path, point, entry, is_process_local=True), lineage
+
+    def terminal_number(self, number: int) -> int | None:
+        try:
+            copy = ptrace.copy_descriptor(self.process, number)
+        except OSError:
+            return None
+        try:
+            return int.from_bytes(fcntl.ioctl(copy, _TIOCGPTN, bytes(4)), "little")
+        except OSError:
+            return None
+        finally:
+            os.close(copy)
 
     def process_of_pidfd(self, number: int) -> int:
         try:

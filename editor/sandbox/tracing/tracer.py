@@ -29,6 +29,7 @@ from editor.sandbox import syscalls
 from editor.sandbox.calls.attempt import Attempt, signed
 from editor.sandbox.calls.files import open_at
 from editor.sandbox.calls.paths import AT_FDCWD
+from editor.sandbox.calls.processes import PR_SET_NAME
 from editor.sandbox.calls.table import DECODERS, traced_calls
 from editor.sandbox.channel import Channel
 from editor.sandbox.tracing import ptrace, seccomp
@@ -463,7 +464,7 @@ class Tracer:
         task.pointer_size = 4 if call.arch == syscalls.AUDIT_ARCH_I386 or number & syscalls.X32_BIT else 8
         if name is None or name == "clone":
             return None
-        if name == "prctl":
+        if name == "prctl" and call.arguments[0] & 0xFFFFFFFF == PR_SET_NAME:
             if task.tid == task.process:
                 task.forget_name()
             return None

@@ -67,6 +67,9 @@ class CallDecider:
             if not decision.allowed and self._is_member(request, caller):
                 return Decision(True, NO_RIGHTS, decision.decided_by, "inside the sandbox", NO_RIGHTS, None)
             return decision
+        if request.lineage is not None:
+            shown = request.object_path or request.path or ""
+            return self._deciders.here.unattached(shown, request.lineage, request.rights)
         if request.object_path is None:
             return Decision(True, NO_RIGHTS, (), "", NO_RIGHTS, None)
         decision = self._decider_for(request).file(request.object_path, request.rights, follow=False)

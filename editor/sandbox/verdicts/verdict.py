@@ -36,7 +36,8 @@ _LANDLOCK_ERRORS = {
     "network": frozenset({errno.EACCES}),
     "scope": frozenset({errno.EPERM}),
     "topology": frozenset({errno.EPERM}),
-    "trace": frozenset({errno.EPERM}),
+    "trace": frozenset({errno.EPERM, errno.EACCES}),
+    "inspect": frozenset({errno.EPERM, errno.EACCES}),
     "plain": frozenset[int](),
 }
 
@@ -55,6 +56,8 @@ _PROCESS_INTERNALS = (
 
 # Files that show the inside of a process. (In another pid namespace, the numbers mean other processes.)
 _OF_A_PROCESS = re.compile(r"/proc/(\d+)/")
+
+_ON_PROCESSES = frozenset({"trace", "inspect"})
 
 _TWO_NAMES = frozenset({"rename", "renameat", "renameat2", "link", "linkat"})
 
@@ -175,10 +178,12 @@ class Judge:
                     closed = request._replace(rights=NO_RIGHTS, object_path=None)
                     return (self._row(outcome, closed, "denied", _PROCESS_INTERNALS),)
         explained = error in _LANDLOCK_ERRORS[attempt.kind] and not self._observing
-        if explained and attempt.kind in ("topology", "trace"):
-            denies = self._denies_mount_change if attempt.kind == "topology" else self._traces_outsider
-            if denies(outcome):
-                return (self._row(outcome, attempt.requests[0], "denied", attempt.reason),)
+        if explained and attempt.kind == "topology" and self._denies_mount_change(outcome):
+            return (self._row(outcome, attempt.requests[0], "denied", attempt.reason),)
+        if explained and attempt.kind in _ON_PROCESSES:
+            outsider = next((request for request in attempt.requests if self._is_outsider(outcome, request)), None)
+            if outsider is not None:
+                return (self._row(outcome, outsider, "denied", attempt.reason),)
         if explained and attempt.kind == "directory" and self._any_lookup_refused(outcome):
             return self._all_failed(outcome, _SEARCH)
         if explained and attempt.refer is not None and any(not decision.allowed for decision in decisions):
@@ -199,14 +204,15 @@ class Judge:
             rows[-1] = self._failed(outcome, attempt.requests[-1])
         return tuple(rows)
 
-    def _traces_outsider(self, outcome: _Outcome) -> bool:
-        """Whether the call traces or reads a process outside the domain; inside, that is always allowed."""
-        target = outcome.attempt.requests[0].process
+    def _is_outsider(self, outcome: _Outcome, request: AccessRequest) -> bool:
+        """Whether the call would reach a process outside the domain; inside, that is always allowed."""
+        target, tid = request.process, outcome.caller.tid
+        reading = outcome.attempt.kind == "inspect"
         return (
             self._decider.enforces
             and target > 0
             and not self._members.has_process(target)
-            and not self._permissions.refuses_tracing(outcome.caller.tid, target)
+            and not self._permissions.refuses_tracing(tid, target, reading=reading)
         )
 
     def _inspects_outsider(self, outcome: _Outcome, request: AccessRequest, decision: Decision) -> bool:
@@ -300,7 +306,7 @@ class Judge:
             elif attempt.kind == "topology" and self._permissions.refuses_mounts(caller.tid):
                 reason = _NO_CAPABILITY
             elif attempt.kind == "scope" or (
-                attempt.kind == "trace" and request.process > 0 and not self._members.has_process(request.process)
+                attempt.kind in _ON_PROCESSES and request.process > 0 and not self._members.has_process(request.process)
             ):
                 reason = _OTHER_USER
             elif attempt.kind == "trace" and self._decider.enforces:
