@@ -27,8 +27,8 @@ from editor.escape import printable
 from editor.evaluation.resolve import resolve
 from editor.policy.compose import Variables, load
 from editor.policy.model import Policy
-from editor.sandbox.runner import AccessUpdate, Finished, Run, RunRequest, start
-from editor.sandbox.verdicts.report import Mode, Report
+from editor.sandbox.runner import AccessUpdate, Finished, Lingering, Run, RunRequest, start
+from editor.sandbox.verdicts.report import Mode, Report, listed_processes
 
 # Ctrl-C reaches the command too, which may handle the first one; the second one stops the run.
 _PATIENCE = 1
@@ -38,7 +38,8 @@ class TestRequest(NamedTuple):
     """What to run and where the report goes: ``format`` is text, json or jsonl, ``output`` a file or None.
 
     The files and directories ``paths`` are composed into one policy, with ``variables``; ``layers`` are policy files
-    enforced on top of it, with the same variables. ``max_processes`` and ``deny_io_uring`` are as in ``RunRequest``.
+    enforced on top of it, with the same variables. ``max_processes``, ``deny_io_uring`` and ``wait`` are as in
+    ``RunRequest``.
     """
 
     paths: tuple[str, ...]
@@ -52,6 +53,7 @@ class TestRequest(NamedTuple):
     layers: tuple[str, ...] = ()
     max_processes: int | None = None
     deny_io_uring: bool = False
+    wait: bool = False
 
 
 def main(words: list[str]) -> int:
@@ -72,6 +74,11 @@ def main(words: list[str]) -> int:
     )
     parser.add_argument("--abi", type=abi_number, metavar="N", help="simulate a kernel with this Landlock ABI")
     parser.add_argument("--timeout", type=_seconds, metavar="SECONDS", help="stop the command after this time")
+    parser.add_argument(
+        "--wait",
+        action="store_true",
+        help="wait for processes that outlive the command, such as a daemon, until --timeout or Ctrl-C ends them",
+    )
     parser.add_argument(
         "--max-processes",
         type=_count,
@@ -94,7 +101,7 @@ def main(words: list[str]) -> int:
     return run_test(
         TestRequest(
             paths, variables, command, options.mode, options.abi, options.timeout, options.format, options.output,
-            tuple(options.layer), options.max_processes, options.io_uring == "deny",
+            tuple(options.layer), options.max_processes, options.io_uring == "deny", options.wait,
         )
     )  # fmt: skip
 
@@ -141,6 +148,7 @@ def run_test(test: TestRequest) -> int:
         timeout=test.timeout,
         max_processes=test.max_processes,
         deny_io_uring=test.deny_io_uring,
+        wait=test.wait,
     )
     with _report_stream(test) as stream:
         report = _follow(start(request), stream if test.format == "jsonl" else None)
@@ -170,17 +178,21 @@ def _follow(run: Run, lines: TextIO | None) -> Report:
     """Wait for the run to end, writing each access to ``lines`` as it happens."""
     with _interrupts() as wakeup:
         interrupts = 0
+        patience = _PATIENCE
         try:
             while True:
                 ready, _, _ = select.select([run.fileno(), wakeup], [], [])
                 if wakeup in ready:
                     for number in os.read(wakeup, 64):
                         interrupts += 1
-                        if number != signal.SIGINT or interrupts > _PATIENCE:
+                        if number != signal.SIGINT or interrupts > patience:
                             run.stop()
                 for event in run.read_events():
                     if isinstance(event, Finished):
                         return event.report
+                    if isinstance(event, Lingering):
+                        patience = 0  # the command is gone, and a daemon does not hear of Ctrl-C
+                        _say_what_is_left(event)
                     if lines is not None and isinstance(event, AccessUpdate):
                         lines.write(json.dumps(event.access.to_json()) + "\n")
                 if lines is not None:
@@ -189,6 +201,13 @@ def _follow(run: Run, lines: TextIO | None) -> Report:
             if run.report is None:
                 run.stop()
                 run.wait()
+
+
+def _say_what_is_left(event: Lingering) -> None:
+    if sys.stderr is not None:
+        names = printable(listed_processes(event.processes))
+        sys.stderr.write(f"paddock test: the command has ended; waiting for {names} (Ctrl-C ends them)\n")
+        sys.stderr.flush()
 
 
 @contextlib.contextmanager

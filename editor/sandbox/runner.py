@@ -47,7 +47,8 @@ class RunRequest(NamedTuple):
     ``confirm`` compares denials with the kernel's audit: True turns audit on for the run, None uses it if it is on and
     readable, False does not use it. ``layers`` are policies on top of ``resolved``, each a domain nested in the one
     before. A run with more than ``max_processes`` processes and threads at a time is killed, with status 125.
-    ``deny_io_uring`` makes io_uring_setup(2) fail with ENOSYS.
+    ``deny_io_uring`` makes io_uring_setup(2) fail with ENOSYS. With ``wait``, the run lasts as long as any process that
+    the command started, such as a daemon; otherwise what outlives the command is ended.
     """
 
     resolved: ResolvedPolicy
@@ -66,6 +67,7 @@ class RunRequest(NamedTuple):
     layers: tuple[ResolvedPolicy, ...] = ()
     max_processes: int | None = None
     deny_io_uring: bool = False
+    wait: bool = False
 
 
 class Output(NamedTuple):
@@ -87,13 +89,20 @@ class Notice(NamedTuple):
     text: str
 
 
+class Lingering(NamedTuple):
+    """The command has ended with ``exit_code``, and the run waits for the ``processes`` (id and name) that it left."""
+
+    exit_code: int
+    processes: tuple[tuple[int, str], ...]
+
+
 class Finished(NamedTuple):
     """The last event: the run is over and no process of it is left."""
 
     report: Report
 
 
-Event = Output | AccessUpdate | Notice | Finished
+Event = Output | AccessUpdate | Notice | Lingering | Finished
 
 
 class Run:
@@ -233,6 +242,9 @@ class Run:
                 found.append(AccessUpdate(self._rows[number]._replace(times=0)))
         elif "notice" in event:
             self._note(event["notice"], found)
+        elif "lingering" in event:
+            left = event["lingering"]
+            found.append(Lingering(int(left["exit_code"]), tuple((pid, name) for pid, name in left["processes"])))
         elif "failed" in event:
             self._note(event["failed"]["message"], found)
             self._outcome = (int(event["failed"]["code"]), 0.0, AbiUsed(*event["failed"]["abi"]))
@@ -370,6 +382,7 @@ def start(request: RunRequest) -> Run:
         layers=request.layers,
         max_processes=request.max_processes,
         deny_io_uring=request.deny_io_uring,
+        wait=request.wait,
     )
     try:
         process = subprocess.Popen(

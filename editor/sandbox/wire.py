@@ -19,7 +19,7 @@ class Spec(NamedTuple):
     terminal. ``die_with_parent`` kills the tracer when the thread that started it ends. ``confirm``: True turns the
     kernel's audit on for the run, None uses it if it is on, False leaves it alone. ``layers`` are policies on top of
     ``resolved``, the youngest last. More than ``max_processes`` processes and threads end the run. ``deny_io_uring``
-    makes io_uring_setup(2) fail with ENOSYS.
+    makes io_uring_setup(2) fail with ENOSYS. ``wait`` keeps what outlives the command running.
     """
 
     resolved: ResolvedPolicy
@@ -39,6 +39,7 @@ class Spec(NamedTuple):
     layers: tuple[ResolvedPolicy, ...] = ()
     max_processes: int | None = None
     deny_io_uring: bool = False
+    wait: bool = False
 
     def to_text(self) -> str:
         """Return one line of JSON; ``from_text`` is the inverse."""

@@ -17,8 +17,8 @@ from textual.widgets import Static
 
 from editor.escape import printable
 from editor.evaluation.resolve import ResolvedPolicy
-from editor.sandbox.runner import AccessUpdate, Event, Finished, Notice, Output, RunRequest
-from editor.sandbox.verdicts.report import Access, Report, Verdict
+from editor.sandbox.runner import AccessUpdate, Event, Finished, Lingering, Notice, Output, RunRequest
+from editor.sandbox.verdicts.report import Access, Report, Verdict, listed_processes
 from editor.screens import view_models
 from editor.screens.live_run import LiveRun
 from widgets.access_rows import AccessRow
@@ -119,6 +119,7 @@ class RunPanel(Vertical):
         self._started = 0.0
         self._clock: Timer | None = None
         self._stopping = False
+        self._lingering = False
         self._counts = dict(_NO_COUNTS)
         self._titled: dict[str, str] = {}
         self.terminal = False
@@ -184,6 +185,7 @@ class RunPanel(Vertical):
             cwd=os.getcwd(),
             pty=self.terminal,
             size=self._terminal_size(),
+            wait=True,
         )
         live = LiveRun(request, self._take, self._fail)
         try:
@@ -194,6 +196,7 @@ class RunPanel(Vertical):
         self._live = live
         self._started = time.monotonic()
         self._stopping = False
+        self._lingering = False
         self._clock = self.set_interval(_CLOCK_S, self._show_clock)
         self._show_clock()
 
@@ -231,7 +234,7 @@ class RunPanel(Vertical):
         self._title_tables()
 
     def _show_clock(self) -> None:
-        state = "stopping" if self._stopping else "running"
+        state = "stopping" if self._stopping else "lingering" if self._lingering else "running"
         self._show_state(f"{state} {time.monotonic() - self._started:.1f} s", "$text-warning")
 
     def _show_state(self, text: str, style: str) -> None:
@@ -248,6 +251,12 @@ class RunPanel(Vertical):
                     self._add(access)
                 case Notice(text=text):
                     output.note(printable(text))
+                case Lingering(exit_code=exit_code, processes=processes):
+                    self._lingering = True
+                    left = printable(listed_processes(processes))
+                    output.note(
+                        f"The command has ended ({outcome(exit_code)}), but not {left}; Stop ends what is left."
+                    )
                 case Finished(report=report):
                     self._finish(report)
         self._title_tables()

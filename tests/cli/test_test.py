@@ -4,6 +4,7 @@ import contextlib
 import json
 import os
 import pty
+import re
 import signal
 import subprocess
 import sys
@@ -14,6 +15,7 @@ from typing import Any
 import pytest
 
 from tests.cli.harness import ETC_LINE, PADDOCK, POLICY, REPOSITORY, environment, json_of, paddock, write, write_program
+from tests.sandbox.harness import alive
 
 WITHOUT_LANDLOCK = (sys.executable, os.path.join(os.path.dirname(__file__), "without_landlock.py"))
 ACCESS_KEYS = [
@@ -244,6 +246,56 @@ def test_timeout(policy: str) -> None:
     assert done.returncode == 128 + signal.SIGTERM
     assert time.monotonic() - began < 30
     assert "stopped after 0.5 seconds" in done.stderr
+
+
+class TestDaemon:
+    """A process that outlives the command, in a session of its own."""
+
+    def script(self, work: str) -> str:
+        return f"setsid sh -c '{work}' </dev/null >/dev/null 2>&1 & exit 3"
+
+    def test_is_ended_and_named(self, policy: str) -> None:
+        done = paddock("test", policy, "--", "sh", "-c", self.script("exec sleep 60"))
+        assert done.returncode == 3
+        (note,) = (line for line in done.stderr.splitlines() if "outlived" in line)
+        assert re.fullmatch(
+            r"note: Processes that outlived the command were terminated \(--wait waits for them\): sleep \(\d+\)\.",
+            note,
+        )
+
+    def test_is_waited_for(self, policy: str) -> None:
+        script = self.script("sleep 1.5; cat /etc/hostname")
+        done = paddock("test", "--wait", "--format", "json", policy, "--", "sh", "-c", script)
+        report = json_of(done)
+        assert done.returncode == report["exit_code"] == 3
+        assert (["read_file"], "/etc/hostname", "cat") in accesses(report, "allowed")
+        assert not any("outlived" in note for note in report["notes"])
+        assert re.search(
+            r"the command has ended; waiting for sh \(\d+\), sleep \(\d+\) \(Ctrl-C ends them\)", done.stderr
+        )
+
+    def test_that_ends_at_once_is_not_mentioned(self, policy: str) -> None:
+        done = paddock("test", "--wait", policy, "--", "sh", "-c", self.script("exec true"))
+        assert done.returncode == 3
+        assert "waiting" not in done.stderr and "outlived" not in done.stderr
+
+    def test_is_ended_by_the_timeout(self, policy: str) -> None:
+        script = self.script("exec sleep 60")
+        done = paddock("test", "--wait", "--timeout", "1.5", policy, "--", "sh", "-c", script)
+        assert done.returncode == 3
+        assert "The run was stopped after 1.5 seconds." in done.stderr
+        assert re.search(r"Processes that outlived the command were terminated: sleep \(\d+\)\.", done.stderr)
+
+    def test_is_ended_by_one_ctrl_c(self, policy: str) -> None:
+        marker = f"60.{os.getpid()}7"
+        command = ("test", "--wait", policy, "--", "sh", "-c", self.script(f"exec sleep {marker}"))
+        with subprocess.Popen([*PADDOCK, *command], stderr=subprocess.PIPE, env=environment(), text=True) as process:
+            assert process.stderr is not None
+            assert "waiting for sleep" in process.stderr.readline()
+            process.send_signal(signal.SIGINT)
+            assert "exit status 3; " in process.stderr.read()
+        assert process.returncode == 3
+        assert not alive(marker)
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])

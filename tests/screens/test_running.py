@@ -7,6 +7,7 @@ from pathlib import Path
 
 from textual import events
 from textual.pilot import Pilot
+from textual.widgets import Static
 
 from editor.sandbox.verdicts.report import Report, Verdict
 from editor.screens.dialogs import Ask
@@ -56,6 +57,11 @@ def differs(workspace: Workspace, text: str) -> bool:
 def another_run_is_over(pilot: Pilot[None], workspace: Workspace, before: Report | None) -> bool:
     """Return whether a run after that of ``before`` is over."""
     return workspace.report is not before and not runs_of(pilot).running
+
+
+def shown_output(panel: RunPanel) -> str:
+    """Return the output and notes of the run, without line breaks."""
+    return " ".join(panel.query_one("#output", OutputPane).text.split())
 
 
 async def finished(pilot: Pilot[None], workspace: Workspace) -> None:
@@ -305,3 +311,16 @@ async def test_quitting_with_edits_asks_before_it_stops_the_run(place: Path, pol
         await pilot.press("d")
         await until(pilot, lambda: not pilot.app.is_running)
     assert alive(["sleep 7660"]) == []
+
+
+async def test_what_outlives_the_command_is_shown_and_can_be_stopped(policy: Path) -> None:
+    async with app_for(policy).run_test(size=WIDE) as pilot:
+        workspace = await opened(pilot)
+        panel = await command(pilot, "sh -c 'setsid -f sleep 60; exit 3'")
+        await pilot.press("enter")
+        await until(pilot, lambda: "The command has ended (exit 3), but not sleep (" in shown_output(panel))
+        await until(pilot, lambda: "lingering" in str(panel.query_one("#run-state", Static).content))
+        await pilot.press("f6")
+        await finished(pilot, workspace)
+        assert exit_code(workspace) == 3
+        assert "Processes that outlived the command were terminated: sleep (" in shown_output(panel)

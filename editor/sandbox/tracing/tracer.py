@@ -38,6 +38,7 @@ from editor.sandbox.tracing.signals import TracerSignals
 from editor.sandbox.tracing.task import STRING_LIMIT, SharedState, Task
 from editor.sandbox.verdicts.call_decider import CallerId
 from editor.sandbox.verdicts.permissions import credentials
+from editor.sandbox.verdicts.report import listed_processes
 from editor.sandbox.verdicts.rows import Row, Rows
 from editor.sandbox.verdicts.verdict import Judge
 from editor.sandbox.wire import Spec
@@ -306,8 +307,12 @@ class Tracer:
 
     def stop(self) -> None:
         """Ask every process to end; what is left after the grace period is killed."""
-        if self._shutdown in ("", "lingering"):
+        if self._shutdown in ("", "lingering", "waiting"):
             self._shutdown = "asked"
+            if self._exit_code is not None and self._tasks:
+                option = "" if self.spec.wait else " (--wait waits for them)"
+                shown = listed_processes(self._processes())
+                self.channel.notice(f"Processes that outlived the command were terminated{option}: {shown}.")
             # From now on, orphans become children of this process, which reaps them.
             ctypes.CDLL(None).prctl(_PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
             self._deadline = time.monotonic() + _GRACE_S
@@ -321,13 +326,15 @@ class Tracer:
         self._signal_all(signal.SIGKILL)
 
     def _advance_shutdown(self, now: float) -> None:
-        if self._shutdown == "":
+        if self._shutdown in ("", "waiting"):
             self.channel.notice(f"The run was stopped after {self.spec.timeout:g} seconds.")
             self.stop()
+        elif self._shutdown == "lingering" and self.spec.wait:
+            self._shutdown = "waiting"
+            self._deadline = None if self.spec.timeout is None else self._started + self.spec.timeout
+            left = {"exit_code": self._exit_code, "processes": self._processes()}
+            self.channel.send([json.dumps({"lingering": left})])
         elif self._shutdown == "lingering":
-            names = sorted({task.comm for task in self._tasks.values()})
-            shown = ", ".join(names[:5]) + (", ..." if len(names) > 5 else "")
-            self.channel.notice(f"Processes that outlived the command were terminated: {shown}.")
             self.stop()
         elif self._shutdown == "asked":
             self._kill()
@@ -335,6 +342,10 @@ class Tracer:
             self.channel.notice("Some killed processes hang in the kernel; they will end when it releases them.")
             self._shutdown = "given up"
             self._deadline = now + _GIVE_UP_S
+
+    def _processes(self) -> list[tuple[int, str]]:
+        """Return the id and name of each process of the run, without its threads."""
+        return sorted({task.process: task.comm for task in self._tasks.values()}.items())
 
     def _signal_all(self, number: signal.Signals) -> None:
         for tid in list(self._tasks):

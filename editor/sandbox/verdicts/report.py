@@ -1,5 +1,6 @@
 """The report of a run: one row per kind of access, with counts."""
 
+from collections.abc import Sequence
 from typing import Any, Literal, NamedTuple
 
 from editor.landlock.rights import RightSet, in_order
@@ -131,3 +132,9 @@ class Report(NamedTuple):
         for access in self.accesses:
             totals[access.verdict] += access.times
         return totals
+
+
+def listed_processes(processes: Sequence[tuple[int, str]], most: int = 5) -> str:
+    """Return the first ``most`` processes, each an id and a name, for a message."""
+    shown = [f"{name} ({pid})" for pid, name in processes[:most]]
+    return ", ".join([*shown, *([f"and {len(processes) - most} more"] if len(processes) > most else [])])
