@@ -37,6 +37,7 @@ from editor.sandbox.tracing.child import Child, NotStarted, find_program
 from editor.sandbox.tracing.signals import TracerSignals
 from editor.sandbox.tracing.task import STRING_LIMIT, SharedState, Task
 from editor.sandbox.verdicts.call_decider import CallerId
+from editor.sandbox.verdicts.core_dumps import CORE_SIGNALS, Crash, dump_file, prevented_dump
 from editor.sandbox.verdicts.permissions import credentials
 from editor.sandbox.verdicts.report import listed_processes
 from editor.sandbox.verdicts.rows import Row, Rows
@@ -121,6 +122,9 @@ class Tracer:
         self._shutdown = ""
         self._audit: AuditReader | None = None
         self._unconfirmed_reason = ""  # why denials are not confirmed although that was requested or expected
+        # Where a core dump of a process would go that a signal may be about to kill, and those that left none.
+        self._dump_files: dict[int, str | None] = {}
+        self._crashes: list[Crash] = []
         self._failed_calls = 0
         self._failure_pipe = -1  # the forked process writes here why it could not become the command
         self._kernel_abi = 0
@@ -380,6 +384,8 @@ class Tracer:
     def _signalled(self, task: Task, event: int, number: int) -> None:
         """Handle a stop outside a call: an event, or a signal to deliver."""
         if event == 0:
+            if number in CORE_SIGNALS:
+                self._dump_files[task.process] = dump_file(task.tid)
             ptrace.resume(ptrace.SYSCALL if task.pending else ptrace.CONT, task.tid, number)
         elif event == ptrace.EVENT_STOP and number in _STOPPING:
             ptrace.resume(ptrace.LISTEN, task.tid)
@@ -391,13 +397,21 @@ class Tracer:
             ptrace.resume(ptrace.SYSCALL if task.pending else ptrace.CONT, task.tid)
 
     def _handle_end(self, tid: int, status: int) -> None:
-        self._tasks.pop(tid, None)
+        task = self._tasks.pop(tid, None)
+        if task is not None and os.WIFSIGNALED(status) and os.WTERMSIG(status) in CORE_SIGNALS:
+            self._handle_crash(task, status)
         if tid != self._root:
             return
         self._exit_code = os.WEXITSTATUS(status) if os.WIFEXITED(status) else 128 + os.WTERMSIG(status)
         if not self._shutdown:
             self._shutdown = "lingering"
             self._deadline = time.monotonic() + _GRACE_S
+
+    def _handle_crash(self, task: Task, status: int) -> None:
+        """Remember a process that left no core dump although it was to do so."""
+        file = self._dump_files.pop(task.tid, None)
+        if file is not None and not os.WCOREDUMP(status):
+            self._crashes.append(Crash(task.tid, task.comm, file, os.WTERMSIG(status)))
 
     def _add_child(self, parent: Task, event: int) -> None:
         tid = ptrace.event_message(parent.tid)
@@ -581,12 +595,20 @@ class Tracer:
     # The end
 
     def _confirm(self, reader: "AuditReader") -> None:
-        """Compare the denied rows with the kernel's audit records, and report where they differ."""
-        from editor.sandbox.verdicts.confirm import confirm  # noqa: PLC0415 its imports are loaded where there is a reader
+        """Compare the denied rows with the kernel's audit records, and add rows for what only these show."""
+        # Their imports are only loaded where there is a reader.
+        from editor.sandbox.verdicts.confirm import confirm  # noqa: PLC0415
+        from editor.sandbox.verdicts.recorded import row_of  # noqa: PLC0415
 
         found = confirm([row for row in self._rows if row.access.verdict == "denied"], reader, self._root)
         if found.answers:
             self.channel.send([*self._rows.take_changes(), json.dumps({"confirmed": found.answers})])
+        self._deciders.forget()
+        for denial in found.unlisted:
+            access = row_of(denial, self._deciders, self._crashes)
+            if access is not None:
+                self._rows.increment(self._rows.row_for(access))
+        self.channel.send(self._rows.take_changes())
         for text in found.notices:
             self.channel.notice(text)
         reader.close()
@@ -603,7 +625,14 @@ class Tracer:
             self.channel.notice(f"The command was not started: {failure.decode('utf-8', 'replace')}.")
         if self._audit is not None:
             self._confirm(self._audit)
-        elif self._unconfirmed_reason and any(row.access.verdict == "denied" for row in self._rows):
+        elif self.spec.mode == "enforce":
+            for crash in self._crashes:
+                self.channel.notice(prevented_dump(crash, self._deciders))
+        if (
+            self._audit is None
+            and self._unconfirmed_reason
+            and any(row.access.verdict == "denied" for row in self._rows)
+        ):
             self.channel.notice(self._unconfirmed_reason)
         if self._failed_calls:
             self.channel.notice(f"{self._failed_calls} calls could not be shown.")
