@@ -24,7 +24,7 @@ from editor.escape import printable
 from editor.evaluation.layers import Deciders
 from editor.evaluation.mounts import read_mounts
 from editor.landlock import kernel, ruleset
-from editor.landlock.rights import LATEST_ABI, rights_of
+from editor.landlock.rights import LATEST_ABI, known_rights
 from editor.sandbox import syscalls
 from editor.sandbox.calls.attempt import Attempt, signed
 from editor.sandbox.calls.files import open_at
@@ -196,8 +196,9 @@ class Tracer:
         """Start the command, traced from its first instruction. Raises OSError."""
         spec = self.spec
         program = find_program(spec.command[0], spec.env, spec.cwd)
-        known = rights_of("fs", self._abi) | rights_of("net", self._abi) | rights_of("scope", self._abi)
-        restricted = known & (self._deciders.handled_fs | self._deciders.handled_net | self._deciders.scoped)
+        restricted = known_rights(self._abi) & (
+            self._deciders.handled_fs | self._deciders.handled_net | self._deciders.scoped
+        )
         refused = _IO_URING if spec.deny_io_uring else frozenset[str]()
         code = seccomp.build_filter(self._machine, traced_calls(restricted), refused)
         go_read, go_write = os.pipe()
