@@ -148,6 +148,15 @@ class Decider:
             for rule, grant in ruled.refs
         )
 
+    def hierarchy(self, path: str) -> tuple[tuple[str, Identity], ...]:
+        """Return the existing object ``path`` and all directories above it, nearest first, free of symbolic links."""
+        place: Place | None = self._find(path, follow=True).place
+        found = []
+        while place is not None:
+            found.append((place.path, place.identity))
+            place = place.parent
+        return tuple(found)
+
     def _decide(self, path: str, rights: RightSet, *, follow: bool) -> Decision:
         found = self._find(path, follow=follow)
         if found.unchecked:

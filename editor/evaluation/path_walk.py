@@ -9,6 +9,7 @@ from collections.abc import Iterator, Mapping
 from typing import NamedTuple
 
 from editor.evaluation.mounts import mount_points
+from editor.evaluation.own_process import SELF, THREAD_SELF, is_own
 from editor.evaluation.resolve import Identity
 from editor.evaluation.rule_index import RuledObject
 from editor.landlock.rights import NO_RIGHTS, RightSet
@@ -170,6 +171,12 @@ class PathWalk:
                         continue
                     beyond = any(name not in ("", ".") for name in names)
                     return Found(place.parent or place, missing=True) if beyond else Found(place)
+                if real in (SELF, THREAD_SELF):
+                    try:
+                        place = self._own_process(place, real)
+                    except OSError:
+                        return Found(place, missing=True)
+                    continue
                 if not real.startswith("/proc/"):
                     self._links[real] = target
                     place.below.add(real)
@@ -185,10 +192,23 @@ class PathWalk:
             names.extend(reversed(target.split("/")))
         return Found(place)
 
+    def _own_process(self, proc: Place, link: str) -> Place:
+        """Return the directory of this process that ``link`` in ``proc`` leads to, under that name. Raises OSError."""
+        place = self._enter(proc, SELF, os.stat(self._prefix + SELF))
+        if link == SELF:
+            return place
+        task = f"{SELF}/task"
+        place = self._enter(place, task, os.stat(self._prefix + task))
+        return self._enter(place, THREAD_SELF, os.stat(f"{self._prefix}{task}/{os.getpid()}"))
+
     def _enter(self, parent: Place, path: str, status: os.stat_result) -> Place:
         identity = (status.st_dev, status.st_ino)
         is_dir = stat.S_ISDIR(status.st_mode)
-        place = Place(path, parent, identity, self._objects.get(identity), is_dir=is_dir)
+        ruled = self._objects.get(identity)
+        if ruled is not None and path.startswith("/proc/") and not is_own(path):
+            # The command has another number than this process, which stands for it under the name /proc/self.
+            ruled = None if all(is_own(each.target or "") for each in ruled.paths) else ruled
+        place = Place(path, parent, identity, ruled, is_dir=is_dir)
         if is_dir and not path.startswith("/proc/"):  # changes with every process
             self._places[path] = place
             parent.below.add(path)

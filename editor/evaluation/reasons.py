@@ -5,6 +5,7 @@ from collections.abc import Iterable, Mapping
 from functools import cached_property
 
 from editor.escape import printable
+from editor.evaluation.own_process import leaves_proc, own_process_path
 from editor.evaluation.path_walk import Place
 from editor.evaluation.refer import REFER, ReferDenial
 from editor.evaluation.resolve import ResolvedPath, ResolvedPolicy
@@ -33,6 +34,12 @@ class Reasons:
             if each.identity is None or each.target is None
         ]
 
+    @cached_property
+    def _of_own_process(self) -> list[ResolvedPath]:
+        """Paths of the policy that are files of the command's own process in /proc."""
+        pairs = [(own_process_path(self._resolved.absolute(each.path)), each) for each in self._resolved.paths]
+        return [each for own, each in pairs if own is not None and not leaves_proc(own)]
+
     def why_uncontrolled(self, rights: RightSet) -> str:
         """Return why ``rights`` are not restricted; empty for no rights."""
         new = [name for name in in_order(rights) if right_of(name).abi > self._abi]
@@ -60,6 +67,11 @@ class Reasons:
                 where = f"{printable(replaced.path)} ({line(replaced.refs[0].ref)})"
                 return f"the rule on {where} belongs to a file that has been replaced since"
             above = above.parent
+        if place.path.startswith("/proc/") and place.path[6:7].isdigit():
+            for rule in self._of_own_process:
+                if rule.rights & missing:
+                    where = f"{printable(rule.path)} ({line(rule.refs[0].ref)})"
+                    return f"the rule on {where} covers the command's own process only"
         if place.nearest is None or place.nearest.ruled is None:
             return f"no rule covers {printable(place.path)}"
         return _lacks(place.nearest.ruled, missing)

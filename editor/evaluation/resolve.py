@@ -6,6 +6,7 @@ from collections.abc import Container, Iterable
 from itertools import chain, islice
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from editor.evaluation.own_process import is_own, main_thread_path, with_self
 from editor.landlock.rights import NO_RIGHTS, RightSet
 from editor.policy.model import ParentPath, PathRule, Policy, RuleRef, path_key
 from editor.policy.variables import expand
@@ -27,9 +28,9 @@ class ResolvedPath(NamedTuple):
     """One path of the policy with the union of the rights of all rules that name it.
 
     ``path`` is as written, with variables expanded (the first of several equal spellings, see ``path_key``);
-    ``templates`` are the strings of the file that it comes from. ``target`` is the path without symbolic links,
-    ``identity`` the (st_dev, st_ino) of the object it leads to, ``is_dir`` whether that is a directory: all three are
-    None if the path does not exist or cannot be reached.
+    ``templates`` are the strings of the file that it comes from. ``target`` is the path without symbolic links (but
+    with /proc/self, see ``own_process``), ``identity`` the (st_dev, st_ino) of the object it leads to, ``is_dir``
+    whether that is a directory: all three are None if the path does not exist or cannot be reached.
     """
 
     path: str
@@ -104,12 +105,13 @@ def path_ref(parent: ParentPath) -> RuleRef:
 
 def _identify(path: str, directories: dict[str, str]) -> tuple[str | None, Identity | None, bool | None]:
     """Return target, identity and is_dir of ``path``. ``directories`` caches the real paths of directories."""
+    path = main_thread_path(path)
     try:
         status = os.stat(path)
         target = _real_path(path, directories)
     except (OSError, ValueError):  # ValueError: a NUL in the path
         return None, None, None
-    return target, (status.st_dev, status.st_ino), stat.S_ISDIR(status.st_mode)
+    return with_self(target), (status.st_dev, status.st_ino), stat.S_ISDIR(status.st_mode)
 
 
 def _real_path(path: str, directories: dict[str, str]) -> str:
@@ -293,13 +295,29 @@ def _are_equal(one: PathRule, other: PathRule) -> bool:
     return all(a.template == b.template for a, b in zip(one.parents, other.parents, strict=True))
 
 
+def identify_own(resolved: ResolvedPolicy) -> ResolvedPolicy:
+    """Return ``resolved`` with what its paths lead to for this process, under its number instead of /proc/self.
+
+    Paths without symbolic links lead to the same for all processes, and are not examined again.
+    """
+    paths = list(resolved.paths)
+    for number, each in enumerate(paths):
+        path = resolved.absolute(each.path)
+        if path and (path != each.target or is_own(path)):
+            target, identity, is_dir = _identify(path, {})
+            if target is not None and is_own(target):
+                target = os.path.realpath(path)
+            paths[number] = each._replace(target=target, identity=identity, is_dir=is_dir)
+    return resolved._replace(paths=tuple(paths))
+
+
 def is_stable(resolved: ResolvedPolicy) -> bool:
     """Whether every path still leads to the object that it led to when it was resolved."""
     for each in resolved.paths:
         identity = None
         if each.path:
             try:
-                status = os.stat(resolved.absolute(each.path))
+                status = os.stat(main_thread_path(resolved.absolute(each.path)))
             except (OSError, ValueError):
                 pass
             else:
