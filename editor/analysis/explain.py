@@ -8,6 +8,7 @@ from editor.escape import printable
 from editor.evaluation.decider import Decider
 from editor.evaluation.decision import Decision
 from editor.evaluation.mounts import Mount, read_mounts
+from editor.evaluation.own_process import SELF, THREAD_SELF, leaves_proc, own_process_path, real_path
 from editor.evaluation.path_walk import MAX_LINKS
 from editor.evaluation.resolve import ResolvedPolicy, resolve
 from editor.landlock.rights import (
@@ -235,21 +236,13 @@ def _decide(decider: Decider, target: Target, path: str, right: str) -> Decision
 def _levels(resolved: ResolvedPolicy, decider: Decider, object_path: str) -> tuple[Level, ...]:
     """Return the object and every directory above it, each with what rules on that very path grant."""
     identities = {path.path: path.identity for path in resolved.paths}
-    grants = decider.inherited(object_path, follow=False)
+    grants = decider.inherited(object_path)
     mounts = {mount.point: mount for mount in read_mounts()}  # of several at one path, the last is visible
     levels = []
-    path = object_path
-    while True:
-        try:
-            status = os.stat(path, follow_symlinks=False)
-            here = (status.st_dev, status.st_ino)
-        except OSError:
-            here = None
-        own = tuple(LevelGrant(each.rights, each.ref) for each in grants if here and identities.get(each.path) == here)
+    for path, identity in decider.hierarchy(object_path):
+        own = tuple(LevelGrant(each.rights, each.ref) for each in grants if identities.get(each.path) == identity)
         levels.append(Level(path, own, mounts.get(path)))
-        if path == "/":
-            return tuple(levels)
-        path = os.path.dirname(path)
+    return tuple(levels)
 
 
 def _links(path: str) -> tuple[Link, ...]:
@@ -265,6 +258,9 @@ def _links(path: str) -> tuple[Link, ...]:
             real = os.path.dirname(real)
             continue
         here = os.path.join(real, name)
+        if here in (SELF, THREAD_SELF):  # the command's own, whatever its number will be
+            real = here
+            continue
         try:
             text = os.readlink(here)
         except (OSError, ValueError):  # not a link, or missing; ValueError: a NUL in the path
@@ -288,15 +284,26 @@ def _notes(target: Target, object_path: str) -> tuple[str, ...]:
     except OSError as error:
         return (f"{shown} cannot be examined ({error.strerror}), so {printable(object_path)} decides.",)
     notes = []
-    real = os.path.realpath(spelled)
+    real = real_path(spelled)
     if real != spelled:
         notes.append(f"{shown} resolves to {printable(real)}, which decides.")
+    if own := own_process_path(spelled):
+        notes.append(_own_process_note(shown, own))
     if set(target.rights) & {"execute"} and stat.S_ISREG(status.st_mode) and "read_file" not in target.rights:
         notes.append("Executing needs execute and read_file on the program and on its interpreter.")
     if object_path != real:
         names = listed(_PARENT_RIGHTS & set(target.rights))
         notes.append(f"{names} is checked on the directory {printable(object_path)}.")
     return tuple(notes)
+
+
+def _own_process_note(shown: str, own: str) -> str:
+    """Return what to know about a path that every process resolves for itself; ``own`` is the one below /proc/self."""
+    if own.endswith("/exe"):
+        return f"{shown} is Paddock itself here, but the program in the command: explain the program's path instead."
+    if leaves_proc(own):
+        return f"{shown} depends on the process: this answer is for the command when it starts from here."
+    return f"{shown} is that of the command's own process: a rule on it does not cover the processes that it starts."
 
 
 def _binding_notes(decider: Decider) -> tuple[str, ...]:

@@ -20,13 +20,13 @@ class _Program(ctypes.Structure):
     _fields_ = (("length", ctypes.c_ushort), ("filter", ctypes.c_char_p))
 
 
-def _hide_landlock() -> None:
-    """Make system calls 444 to 446, the same on every architecture, fail from now on."""
+def hide_landlock(first: int = 444) -> None:
+    """Make system calls ``first`` to 446, the same on every architecture, fail from now on."""
     code = b"".join(
         struct.pack("=HBBI", *instruction)
         for instruction in (
             (_LD_NUMBER, 0, 0, 0),
-            (_JUMP_LESS, 0, 2, 444),  # >= 444: go on, else allow
+            (_JUMP_LESS, 0, 2, first),  # >= first: go on, else allow
             (_JUMP_MORE, 1, 0, 446),  # > 446: allow
             (_RETURN, 0, 0, _FAIL | errno.ENOSYS),
             (_RETURN, 0, 0, _ALLOW),
@@ -41,5 +41,5 @@ def _hide_landlock() -> None:
 
 
 if __name__ == "__main__":
-    _hide_landlock()
+    hide_landlock()
     os.execvp(sys.argv[1], sys.argv[1:])  # noqa: S606

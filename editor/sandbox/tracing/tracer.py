@@ -23,8 +23,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from editor.escape import printable
 from editor.evaluation.layers import Deciders
 from editor.evaluation.mounts import read_mounts
-from editor.landlock import kernel, ruleset
-from editor.landlock.rights import LATEST_ABI, known_rights
+from editor.landlock import kernel
+from editor.landlock.rights import LATEST_ABI, NO_RIGHTS, rights_of
 from editor.sandbox import syscalls
 from editor.sandbox.calls.attempt import Attempt, signed
 from editor.sandbox.calls.files import open_at
@@ -33,11 +33,10 @@ from editor.sandbox.calls.processes import PR_SET_NAME
 from editor.sandbox.calls.table import DECODERS, traced_calls
 from editor.sandbox.channel import Channel
 from editor.sandbox.tracing import ptrace, seccomp
-from editor.sandbox.tracing.child import Child, NotStarted, find_program
+from editor.sandbox.tracing.child import Child, NotStarted, read_failure, read_ready
 from editor.sandbox.tracing.signals import TracerSignals
 from editor.sandbox.tracing.task import STRING_LIMIT, SharedState, Task
 from editor.sandbox.verdicts.call_decider import CallerId
-from editor.sandbox.verdicts.core_dumps import CORE_SIGNALS, Crash, dump_file, prevented_dump
 from editor.sandbox.verdicts.permissions import credentials
 from editor.sandbox.verdicts.report import listed_processes
 from editor.sandbox.verdicts.rows import Row, Rows
@@ -122,18 +121,14 @@ class Tracer:
         self._shutdown = ""
         self._audit: AuditReader | None = None
         self._unconfirmed_reason = ""  # why denials are not confirmed although that was requested or expected
-        # Where a core dump of a process would go that a signal may be about to kill, and those that left none.
-        self._dump_files: dict[int, str | None] = {}
-        self._crashes: list[Crash] = []
         self._failed_calls = 0
-        self._failure_pipe = -1  # the forked process writes here why it could not become the command
+        self._child_report = -1  # the forked process writes here why it could not become the command
         self._kernel_abi = 0
         self._abi = 0
         self._started = time.monotonic()
         self._next_flush = self._started + _FLUSH_S
         self._interval = 0.0
         self._spins = _SPINS
-        self._built: tuple[ruleset.BuiltRuleset, ...] = ()
         self._policies = (spec.resolved, *spec.layers)
         self._hit_process_limit = False
         self._deciders: Deciders
@@ -152,7 +147,7 @@ class Tracer:
     # Starting
 
     def prepare(self) -> None:
-        """Build the ruleset. Raises LandlockError if the kernel refuses it."""
+        """Find out what the kernel can do. Raises LandlockError if it cannot enforce anything."""
         spec = self.spec
         try:
             self._kernel_abi = kernel.query_abi()
@@ -161,20 +156,7 @@ class Tracer:
                 raise
         wanted = min(self._kernel_abi or LATEST_ABI, LATEST_ABI)
         self._abi = wanted if spec.abi is None else min(spec.abi, wanted)
-        if spec.mode == "enforce":
-            self._built = tuple(ruleset.build(policy.ruleset(), spec.abi) for policy in self._policies)
-            for note in (each for built in self._built for each in built.notes):
-                if note.kind != "not_for_file":  # intended by the format
-                    self.channel.notice(f"{note.subject}: {note.message}" if note.subject else note.message)
         self._shared.errata = kernel.query_errata() if self._kernel_abi else 0
-        self._deciders = Deciders(self._policies, self._abi, self._shared.errata)
-        if spec.mode == "enforce" and spec.confirm is not False and self._kernel_abi >= _AUDIT_ABI:
-            self._open_audit()
-        elif spec.mode == "enforce" and spec.confirm:
-            self._unconfirmed_reason = (
-                "Denials are not confirmed: this kernel's audit does not record Landlock's denials."
-            )
-        self._judge = Judge(self._deciders, spec.mode, self._abi, self, self.channel.notice)
 
     def _open_audit(self) -> None:
         own = credentials("self")
@@ -193,26 +175,24 @@ class Tracer:
                 self._unconfirmed_reason = f"Denials are not confirmed: {error.strerror}."
 
     def start(self) -> None:
-        """Start the command, traced from its first instruction. Raises OSError."""
+        """Start the command, traced from its first instruction. Raises NotStarted, OSError."""
         spec = self.spec
-        program = find_program(spec.command[0], spec.env, spec.cwd)
-        restricted = known_rights(self._abi) & (
-            self._deciders.handled_fs | self._deciders.handled_net | self._deciders.scoped
-        )
+        known = rights_of("fs", self._abi) | rights_of("net", self._abi) | rights_of("scope", self._abi)
+        handled = NO_RIGHTS.union(*(each.handled_fs | each.handled_net | each.scoped for each in self._policies))
         refused = _IO_URING if spec.deny_io_uring else frozenset[str]()
-        code = seccomp.build_filter(self._machine, traced_calls(restricted), refused)
+        code = seccomp.build_filter(self._machine, traced_calls(known & handled), refused)
         go_read, go_write = os.pipe()
-        failure_read, failure_write = os.pipe()
+        report_read, report_write = os.pipe()
         pid = os.fork()
         if pid == 0:
-            child = Child(spec, program, self._built, code, self._signals)
-            child.run(go_read, go_write, failure_write)
+            Child(spec, code, self._signals, report_write).run(go_read)
         self._root = pid
         os.close(go_read)
-        os.close(failure_write)
+        os.close(report_write)
         try:
+            self._await_ready(report_read)
             ptrace.seize(pid)
-        except OSError:
+        except (NotStarted, OSError):
             os.kill(pid, signal.SIGKILL)
             os.waitpid(pid, 0)
             raise
@@ -220,13 +200,28 @@ class Tracer:
         self._started = time.monotonic()
         if spec.timeout is not None:
             self._deadline = self._started + spec.timeout
-        os.set_inheritable(failure_read, False)
-        os.set_blocking(failure_read, False)
-        self._failure_pipe = failure_read
+        os.set_blocking(report_read, False)
+        self._child_report = report_read
         os.write(go_write, b"g")
         os.close(go_write)
         for fd in {spec.stdin, spec.stdout, spec.stderr}:
             os.close(fd)
+
+    def _await_ready(self, report: int) -> None:
+        """Wait until the forked process has built the rules, and get ready to judge what it does under them."""
+        spec = self.spec
+        ready = read_ready(report, self._policies)
+        for note in ready.notes:
+            if note.kind != "not_for_file":  # intended by the format
+                self.channel.notice(f"{note.subject}: {note.message}" if note.subject else note.message)
+        self._deciders = Deciders(ready.policies, self._abi, self._shared.errata)
+        if spec.mode == "enforce" and spec.confirm is not False and self._kernel_abi >= _AUDIT_ABI:
+            self._open_audit()
+        elif spec.mode == "enforce" and spec.confirm:
+            self._unconfirmed_reason = (
+                "Denials are not confirmed: this kernel's audit does not record Landlock's denials."
+            )
+        self._judge = Judge(self._deciders, spec.mode, self._abi, self, self.channel.notice)
 
     # The loop
 
@@ -385,8 +380,6 @@ class Tracer:
     def _signalled(self, task: Task, event: int, number: int) -> None:
         """Handle a stop outside a call: an event, or a signal to deliver."""
         if event == 0:
-            if number in CORE_SIGNALS:
-                self._dump_files[task.process] = dump_file(task.tid)
             ptrace.resume(ptrace.SYSCALL if task.pending else ptrace.CONT, task.tid, number)
         elif event == ptrace.EVENT_STOP and number in _STOPPING:
             ptrace.resume(ptrace.LISTEN, task.tid)
@@ -398,21 +391,13 @@ class Tracer:
             ptrace.resume(ptrace.SYSCALL if task.pending else ptrace.CONT, task.tid)
 
     def _handle_end(self, tid: int, status: int) -> None:
-        task = self._tasks.pop(tid, None)
-        if task is not None and os.WIFSIGNALED(status) and os.WTERMSIG(status) in CORE_SIGNALS:
-            self._handle_crash(task, status)
+        self._tasks.pop(tid, None)
         if tid != self._root:
             return
         self._exit_code = os.WEXITSTATUS(status) if os.WIFEXITED(status) else 128 + os.WTERMSIG(status)
         if not self._shutdown:
             self._shutdown = "lingering"
             self._deadline = time.monotonic() + _GRACE_S
-
-    def _handle_crash(self, task: Task, status: int) -> None:
-        """Remember a process that left no core dump although it was to do so."""
-        file = self._dump_files.pop(task.tid, None)
-        if file is not None and not os.WCOREDUMP(status):
-            self._crashes.append(Crash(task.tid, task.comm, file, os.WTERMSIG(status)))
 
     def _add_child(self, parent: Task, event: int) -> None:
         tid = ptrace.event_message(parent.tid)
@@ -596,20 +581,12 @@ class Tracer:
     # The end
 
     def _confirm(self, reader: "AuditReader") -> None:
-        """Compare the denied rows with the kernel's audit records, and add rows for what only these show."""
-        # Their imports are only loaded where there is a reader.
-        from editor.sandbox.verdicts.confirm import confirm  # noqa: PLC0415
-        from editor.sandbox.verdicts.recorded import row_of  # noqa: PLC0415
+        """Compare the denied rows with the kernel's audit records, and report where they differ."""
+        from editor.sandbox.verdicts.confirm import confirm  # noqa: PLC0415 its imports are loaded where there is a reader
 
         found = confirm([row for row in self._rows if row.access.verdict == "denied"], reader, self._root)
         if found.answers:
             self.channel.send([*self._rows.take_changes(), json.dumps({"confirmed": found.answers})])
-        self._deciders.forget()
-        for denial in found.unlisted:
-            access = row_of(denial, self._deciders, self._crashes)
-            if access is not None:
-                self._rows.increment(self._rows.row_for(access))
-        self.channel.send(self._rows.take_changes())
         for text in found.notices:
             self.channel.notice(text)
         reader.close()
@@ -618,22 +595,11 @@ class Tracer:
         """Return the last event."""
         # The runner may lag behind: send what was held back while the pipe was full.
         self.channel.send(self._rows.take_changes())
-        try:
-            failure = os.read(self._failure_pipe, 4096)
-        except BlockingIOError:
-            failure = b""
-        if failure:
-            self.channel.notice(f"The command was not started: {failure.decode('utf-8', 'replace')}.")
+        if failure := read_failure(self._child_report):
+            self.channel.notice(f"The command was not started: {failure}.")
         if self._audit is not None:
             self._confirm(self._audit)
-        elif self.spec.mode == "enforce":
-            for crash in self._crashes:
-                self.channel.notice(prevented_dump(crash, self._deciders))
-        if (
-            self._audit is None
-            and self._unconfirmed_reason
-            and any(row.access.verdict == "denied" for row in self._rows)
-        ):
+        elif self._unconfirmed_reason and any(row.access.verdict == "denied" for row in self._rows):
             self.channel.notice(self._unconfirmed_reason)
         if self._failed_calls:
             self.channel.notice(f"{self._failed_calls} calls could not be shown.")

@@ -8,7 +8,6 @@ from editor.policy.model import RuleRef
 
 Verdict = Literal["allowed", "denied", "failed", "uncontrolled"]
 Mode = Literal["enforce", "observe"]
-Observed = Literal["call", "audit"]
 
 
 class Access(NamedTuple):
@@ -18,9 +17,7 @@ class Access(NamedTuple):
     ``make_*``, ``remove_*`` and ``refer`` the directory). ``confirmed`` is the answer of the kernel's audit, None if it
     was not asked. ``reason`` is one sentence for the user, empty for a plain allowance. ``layer`` is the number of the
     policy that denied (1 is the oldest) if there are several, 0 otherwise. ``old_path`` is the name from which ``path``
-    was renamed or linked within one directory; between two directories, each has its own row. ``observed`` is "audit"
-    for a denial that no traced call shows, only the kernel's record: its ``syscall`` is empty if the kernel acted on
-    its own, and ``process`` and ``pid`` may be those of an outsider whose call caused it.
+    was renamed or linked within one directory; between two directories, each has its own row.
     """
 
     verdict: Verdict
@@ -40,7 +37,6 @@ class Access(NamedTuple):
     predicted: bool = False
     layer: int = 0
     old_path: str | None = None
-    observed: Observed = "call"
 
     def key(self) -> tuple[object, ...]:
         """Return what makes two accesses the same row: everything but pid, count and confirmation."""
@@ -56,7 +52,6 @@ class Access(NamedTuple):
             self.process,
             self.layer,
             self.old_path,
-            self.observed,
         )
 
     def to_json(self) -> dict[str, Any]:
@@ -77,7 +72,6 @@ class Access(NamedTuple):
             "confirmed": self.confirmed,
             "reason": self.reason,
             "predicted": self.predicted,
-            "observed": self.observed,
         }
         if self.layer:
             data["layer"] = self.layer
@@ -106,7 +100,6 @@ class Access(NamedTuple):
             predicted=data["predicted"],
             layer=data.get("layer", 0),
             old_path=data.get("old_path"),
-            observed=data["observed"],
         )
 
 
