@@ -138,6 +138,12 @@ LINTS: Mapping[str, Lint] = MappingProxyType(
             "refer without rights to move anything",
             "Besides refer, moving a file needs remove and make rights on the directories.",
         ),
+        "own-process": Lint(
+            "warning",
+            "A rule on the files of one process",
+            "Every process has another /proc/self. The rule belongs to that of the command when it starts, and not to "
+            "those of the processes that the command starts.",
+        ),
         "symlink": Lint(
             "note",
             "A rule through a symbolic link",

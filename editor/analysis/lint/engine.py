@@ -5,6 +5,7 @@ from collections.abc import Iterable
 
 from editor.analysis.lint.catalogue import Finding
 from editor.analysis.lint.handled import lint_handled
+from editor.analysis.lint.own_process import lint_own_process
 from editor.analysis.lint.rules import lint_rules
 from editor.editing.edits import Edit, RemoveEntry, SetRuleRights
 from editor.evaluation.resolve import ResolvedPolicy
@@ -16,7 +17,7 @@ def lint(policy: Policy, resolved: ResolvedPolicy, *, target_abi: int | None = N
 
     ``target_abi`` is the Landlock version that the policy is written for, by default the file's own ``abi``.
     """
-    findings = (*lint_handled(policy, target_abi), *lint_rules(policy, resolved))
+    findings = (*lint_handled(policy, target_abi), *lint_rules(policy, resolved), *lint_own_process(policy, resolved))
     return tuple(sorted(findings, key=lambda each: (each.location, each.id)))
 
 

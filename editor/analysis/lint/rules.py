@@ -12,6 +12,7 @@ from editor.editing.meaning import variables_of
 from editor.escape import printable
 from editor.evaluation.decider import Decider
 from editor.evaluation.mounts import is_beneath, mount_of, read_mounts
+from editor.evaluation.own_process import own_process_path
 from editor.evaluation.resolve import ResolvedPath, ResolvedPolicy
 from editor.landlock.rights import DIRECTORY_RIGHTS, LATEST_ABI, NO_RIGHTS, RightSet, in_order, listed
 from editor.policy.model import Location, ParentPath, PathRule, Policy, RuleRef, path_key
@@ -308,7 +309,7 @@ def _links_and_mounts(entries: list[_Entry], resolved: ResolvedPolicy) -> Iterat
         for path in entry.existing:
             target = path.target or ""
             spelled = os.path.normpath(resolved.absolute(path.path))
-            if spelled != target and spelled not in reported:
+            if spelled != target and spelled not in reported and own_process_path(spelled) is None:
                 reported.add(spelled)
                 message = f"{printable(path.path)} resolves to {printable(target)}: the rule belongs to that."
                 yield finding("symlink", entry.parent.location, message)

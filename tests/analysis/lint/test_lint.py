@@ -424,3 +424,27 @@ for path in ("lower", "merged"):
         cwd=tree, capture_output=True, text=True, check=False, env={**os.environ, "PYTHONPATH": ROOT},
     )  # fmt: skip
     assert (done.returncode, done.stdout, done.stderr) == (0, ". bind-mount\n", "")
+
+
+def test_rules_on_one_process(tree: Path) -> None:
+    """Every process has another /proc/self: one finding a rule, none where all processes are covered anyway."""
+    (tree / "own").symlink_to("/proc/self")
+    rule = '[[path_beneath]]\nallowed_access = ["read_file"]\nparent = [{}]\n'
+    for parents, severities in (
+        ('"/proc/self"', ["warning"]),
+        ('"/proc/thread-self", "/proc/self/", "/dev/fd"', ["warning"]),
+        ('"/proc/mounts"', ["warning"]),
+        ('"own/status"', ["warning"]),
+        ('"/proc/self/exe"', ["warning"]),
+        ('"/dev/stdin", "/proc/self/fd/1", "own/cwd"', ["note"]),
+        ('"/proc/self", "/dev/stdin"', ["warning", "note"]),
+        ('"/proc/1", "/dev/null", "file"', []),
+    ):
+        found = only(findings(tree, rule.format(parents)), "own-process")
+        assert [(line, severity) for line, severity, _ in found] == [(1, each) for each in severities], parents
+    ((_, _, message),) = only(findings(tree, rule.format('"own", "/proc/self"')), "own-process")
+    assert message == (
+        "own, /proc/self belongs to one process, the command itself: the processes that it starts have another, and "
+        "are denied. To cover them, grant the rights on /proc, which covers all processes."
+    )
+    assert only(findings(tree, rule.format('"/proc/self"') + rule.format('"/proc"')), "own-process") == []
