@@ -11,9 +11,6 @@ from editor.policy.compose import FileText
 from editor.policy.files import format_of
 from editor.policy.model import Policy
 
-# One fix can make another entry redundant; no policy that people write needs more rounds.
-_ROUNDS = 10
-
 
 class Fixed(NamedTuple):
     """A policy file's text before and after, and what was fixed; all other bytes are the same."""
@@ -25,10 +22,13 @@ class Fixed(NamedTuple):
 
 
 def fix(file: FileText, find: Callable[[Policy], tuple[Finding, ...]]) -> Fixed:
-    """Fix what ``find`` finds in ``file``. Raises PolicyError when the file is not a valid policy on its own."""
+    """Fix what ``find`` finds in ``file``, and what only then can be fixed, until nothing is left.
+
+    Every fix removes something, so this ends. Raises PolicyError when the file is not a valid policy on its own.
+    """
     document = PolicyDocument.parse(file.text, file.file, format_of(file.file, file.text))
     fixed: list[Finding] = []
-    for _ in range(_ROUNDS):
+    while True:
         found = [each for each in find(document.policy) if each.fix]
         before = document.text
         refused = set[Finding]()
@@ -38,6 +38,5 @@ def fix(file: FileText, find: Callable[[Policy], tuple[Finding, ...]]) -> Fixed:
             except EditError:  # such as removing the last table: it stays, and is reported again
                 refused |= {each for each in found if edit in each.fix}
         if document.text == before:
-            break
+            return Fixed(file.file, file.text, document.text, tuple(fixed))
         fixed += [each for each in found if each not in refused]
-    return Fixed(file.file, file.text, document.text, tuple(fixed))

@@ -131,12 +131,12 @@ LINTS: Mapping[str, Lint] = MappingProxyType(
             "warning",
             "Files cannot be moved between directories",
             "Every policy that restricts any filesystem right denies refer, even without handling it: rename(2) and "
-            "link(2) between directories fail with EXDEV.",
+            "link(2) between directories fail with EXDEV, or with EACCES if a make or remove right is missing too.",
         ),
         "refer-alone": Lint(
             "warning",
-            "refer without rights to move anything",
-            "Besides refer, moving a file needs remove and make rights on the directories.",
+            "refer where nothing can be moved",
+            "Besides refer, moving or linking a file needs a make right on the new directory, if that is handled.",
         ),
         "own-process": Lint(
             "warning",

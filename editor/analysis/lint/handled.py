@@ -34,7 +34,7 @@ def lint_handled(policy: Policy, target_abi: int | None) -> Iterator[Finding]:
     yield from _unused_variables(policy)
 
 
-def _start(policy: Policy) -> Location:
+def start_of(policy: Policy) -> Location:
     """Return the start of the policy, which is that of the first of several files."""
     places = [table.location for table in policy.rulesets] + [rule.location for rule in policy.path_rules]
     places += [rule.location for rule in policy.port_rules] + [variable.location for variable in policy.variables]
@@ -44,7 +44,7 @@ def _start(policy: Policy) -> Location:
 def _nothing_restricted(policy: Policy) -> Iterator[Finding]:
     if not (policy.handled_fs or policy.handled_net or policy.scoped):
         message = "The policy restricts nothing: it handles no right."
-        yield finding("nothing-restricted", _start(policy), message)
+        yield finding("nothing-restricted", start_of(policy), message)
 
 
 def _unhandled(policy: Policy, target_abi: int | None) -> Iterator[Finding]:
@@ -75,7 +75,7 @@ def _never_granted(policy: Policy) -> Iterator[Finding]:
     )
     denied = (policy.handled_fs | policy.handled_net) - granted
     if denied:
-        location = policy.rulesets[0].location if policy.rulesets else _start(policy)
+        location = policy.rulesets[0].location if policy.rulesets else start_of(policy)
         yield finding("never-granted", location, f"{listed(denied)}: no rule grants it, so it is always denied.")
 
 
@@ -108,7 +108,7 @@ def _newer_rights(policy: Policy, target_abi: int | None) -> Iterator[Finding]:
         lost = [name for name in in_order(everything - reported - unnamed(everything)) if RIGHTS[name].abi > abi]
         if lost:
             message = f"{', '.join(lost)}: part of a group at abi = {policy.abi}, not restricted at ABI {abi}."
-            yield finding("newer-right", _start(policy), message)
+            yield finding("newer-right", start_of(policy), message)
 
 
 def _unknown_elsewhere(policy: Policy) -> Iterator[Finding]:

@@ -3,10 +3,13 @@
 import os
 import pwd
 import stat
+from bisect import bisect_right
 from collections.abc import Iterator
 from typing import NamedTuple
 
 from editor.analysis.lint.catalogue import Finding, finding
+from editor.analysis.lint.handled import start_of
+from editor.analysis.lint.moves import lint_moves
 from editor.editing.edits import RemoveEntry, SetRuleRights
 from editor.editing.meaning import variables_of
 from editor.escape import printable
@@ -26,9 +29,9 @@ _HOME_CREDENTIALS = (
 _SYSTEM_CREDENTIALS = ("/etc/shadow", "/etc/gshadow")
 # From UID_MIN of login.defs(5) to the last id before nobody's.
 _LOGIN_UIDS = range(1000, 65534)
-_MAKING: RightSet = frozenset({"make_reg", "make_dir", "make_sym", "make_fifo", "make_sock", "make_char", "make_block"})
-_REMOVING: RightSet = frozenset({"remove_file", "remove_dir"})
 _SHOWN = 5
+# Directory entries to examine for regular files.
+_MAX_EXAMINED = 200
 
 
 class _Entry(NamedTuple):
@@ -44,6 +47,29 @@ class _Entry(NamedTuple):
         return tuple(path for path in self.paths if path.identity is not None)
 
 
+class _Complete:
+    """Tells where several rights are allowed together."""
+
+    def __init__(self, decider: Decider) -> None:
+        self._decider = decider
+        self._allowing: dict[RightSet, list[str]] = {}
+
+    def allows(self, path: str, rights: RightSet) -> bool:
+        """Whether ``rights`` are allowed on ``path``, by any rules."""
+        return self._decider.file(path, rights).allowed
+
+    def beneath(self, directory: str, rights: RightSet) -> str:
+        """Return the first path with a rule beneath ``directory`` that ``allows`` the rights, else an empty string."""
+        allowing = self._allowing.get(rights)
+        if allowing is None:
+            decider = self._decider
+            allowing = sorted(target for target in decider.targets if decider.file(target, rights).allowed)
+            self._allowing[rights] = allowing
+        prefix = directory.rstrip("/") + "/"
+        at = bisect_right(allowing, prefix)
+        return allowing[at] if at < len(allowing) and allowing[at].startswith(prefix) else ""
+
+
 def lint_rules(policy: Policy, resolved: ResolvedPolicy) -> Iterator[Finding]:
     """Yield the findings about path rules in no particular order."""
     by_key = {path_key(path.path): path for path in resolved.paths}
@@ -56,6 +82,7 @@ def lint_rules(policy: Policy, resolved: ResolvedPolicy) -> Iterator[Finding]:
             entries.append(_Entry(rule, at, parent, tuple(by_key[key] for key in keys if key in by_key)))
         rules.append((rule, entries))
     decider = Decider(resolved, LATEST_ABI)
+    complete = _Complete(decider)
     every = [entry for _, entries in rules for entry in entries]
     for rule, entries in rules:
         for entry in entries:
@@ -65,12 +92,12 @@ def lint_rules(policy: Policy, resolved: ResolvedPolicy) -> Iterator[Finding]:
                     yield finding("missing-path", entry.parent.location, message)
         existing = [(entry.parent.location, path) for entry in entries for path in entry.existing]
         yield from _file_rights(rule, existing)
-        yield from _incomplete(rule, existing, policy.handled_fs, decider)
+        yield from _incomplete(rule, existing, policy.handled_fs, complete)
     yield from _covered(every, decider, resolved)
     yield from _reach(every)
     yield from _writable_code(every, decider, policy.handled_fs)
     yield from _policy_writable(policy, decider)
-    yield from _refer(policy, rules, decider)
+    yield from lint_moves(policy, resolved, decider, start_of(policy))
     yield from _links_and_mounts(every, resolved)
 
 
@@ -90,7 +117,7 @@ def _file_rights(rule: PathRule, existing: list[tuple[Location, ResolvedPath]]) 
 
 
 def _incomplete(
-    rule: PathRule, existing: list[tuple[Location, ResolvedPath]], handled: RightSet, decider: Decider
+    rule: PathRule, existing: list[tuple[Location, ResolvedPath]], handled: RightSet, complete: _Complete
 ) -> Iterator[Finding]:
     """Find rights of little use without a companion that is handled, but that no rule grants there."""
     for id_, given, companion, effect in (
@@ -105,24 +132,55 @@ def _incomplete(
     ):
         if given not in rule.rights or companion in rule.rights or companion not in handled:
             continue
+        both = frozenset({given, companion})
         for location, path in existing:
-            if path.target is None or (given == "write_file" and not _can_be_truncated(path.target)):
+            if path.target is None or complete.allows(path.target, both):
                 continue
-            if given == "make_reg" and not path.is_dir:
+            if not (path.is_dir if given == "make_reg" else _may_hold_files(path.target)):
                 continue
-            if companion not in decider.rights_on(path.target):
-                message = f"{printable(path.path)} is granted {given} but not {companion}: {effect}."
-                yield finding(id_, location, message)
-                break
+            beneath = complete.beneath(path.target, both)
+            if beneath and given == "execute":
+                continue
+            where = f", except beneath {printable(beneath)}" if beneath else ""
+            message = f"{printable(path.path)} is granted {given} but not {companion}: {effect}{where}."
+            yield finding(id_, location, message)
+            break
 
 
-def _can_be_truncated(path: str) -> bool:
-    """Whether O_TRUNC can truncate ``path`` or something beneath it, which it does not for devices and pipes."""
+def _may_hold_files(path: str) -> bool:
+    """Whether ``path`` is a regular file or a directory in which there may be some, now or later.
+
+    A directory in which there are only terminals and other devices, like /dev/pts, has none.
+    """
     try:
         mode = os.stat(path).st_mode
     except OSError:
         return False
-    return stat.S_ISDIR(mode) or stat.S_ISREG(mode)
+    return stat.S_ISREG(mode) or (stat.S_ISDIR(mode) and not _has_only_devices(path))
+
+
+def _has_only_devices(directory: str) -> bool:
+    """Whether there are devices beneath ``directory`` and no regular files; False if there is too much to examine."""
+    found = False
+    waiting = [directory]
+    examined = 0
+    while waiting:
+        try:
+            with os.scandir(waiting.pop()) as entries:
+                for entry in entries:
+                    examined += 1
+                    if examined > _MAX_EXAMINED:
+                        return False
+                    if entry.is_dir(follow_symlinks=False):
+                        waiting.append(entry.path)
+                    elif entry.is_file(follow_symlinks=False):
+                        return False
+                    elif not entry.is_symlink():
+                        mode = entry.stat(follow_symlinks=False).st_mode
+                        found = found or stat.S_ISCHR(mode) or stat.S_ISBLK(mode)
+        except OSError:
+            return False
+    return found
 
 
 # Redundant rules
@@ -243,6 +301,7 @@ def _widest(target: str, homes: list[str], *, writes: bool, reads: bool) -> tupl
 
 def _writable_code(entries: list[_Entry], decider: Decider, handled: RightSet) -> Iterator[Finding]:
     both: RightSet = frozenset({"write_file", "execute"})
+    needed = both | {"read_file"}  # the kernel reads what it executes
     if not both <= handled:
         return
     reported = set[str]()
@@ -252,9 +311,9 @@ def _writable_code(entries: list[_Entry], decider: Decider, handled: RightSet) -
         for path in entry.existing:
             target = path.target or "/"
             above = os.path.dirname(target)
-            if target in reported or not _can_be_truncated(target) or not both <= decider.rights_on(target):
+            if target in reported or not _may_hold_files(target) or not decider.file(target, needed).allowed:
                 continue
-            if target != "/" and both <= decider.rights_on(above):
+            if target != "/" and decider.file(above, needed).allowed:
                 continue  # reported for the rule further up
             reported.add(target)
             message = f"{printable(path.path)} can be written and executed."
@@ -280,25 +339,6 @@ def _policy_writable(policy: Policy, decider: Decider) -> Iterator[Finding]:
                 message = f"A program under this policy can {how} its file {printable(file)}."
                 yield finding("policy-writable", Location(ref.file, ref.line, 1), message)
                 break
-
-
-def _refer(policy: Policy, rules: list[tuple[PathRule, list[_Entry]]], decider: Decider) -> Iterator[Finding]:
-    if policy.handled_fs and "refer" not in policy.handled_fs:
-        for rule, _ in rules:
-            if rule.rights & {"make_reg", "make_dir"} and rule.rights & _REMOVING:
-                message = (
-                    "Moving files between directories is denied, although refer is not handled: grant refer in a rule."
-                )
-                yield finding("refer-denied", rule.location, message)
-                break
-        return
-    for rule, entries in rules:
-        if "refer" not in rule.allowed_access or rule.rights & (_MAKING | _REMOVING):
-            continue
-        targets = [path.target for entry in entries for path in entry.existing if path.is_dir and path.target]
-        if targets and not any(decider.rights_on(target) & (_MAKING | _REMOVING) for target in targets):
-            message = f"{printable(targets[0])} is granted refer, but no right to make or remove anything."
-            yield finding("refer-alone", rule.location, message)
 
 
 def _links_and_mounts(entries: list[_Entry], resolved: ResolvedPolicy) -> Iterator[Finding]:

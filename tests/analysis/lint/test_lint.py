@@ -372,14 +372,72 @@ def test_policy_that_can_be_changed_from_inside(tree: Path) -> None:
     assert only(lint(policy, resolve(policy)), "policy-writable") == []
 
 
-def test_refer_traps(tree: Path) -> None:
-    text = rule('"make_reg", "remove_file"', "directory")
-    assert [each[0] for each in only(findings(tree, text), "refer-denied")] == [1]
-    text = rule('"refer"', "directory")
-    assert [each[0] for each in only(findings(tree, text), "refer-alone")] == [1]
-    assert only(findings(tree, text + rule('"make_reg", "remove_file"', "directory")), "refer-alone") == []
+REFER = ("refer-denied", "refer-alone")
+
+
+def refer(found: tuple[Finding, ...]) -> list[tuple[str, str, int]]:
+    return [(each.id, each.severity, each.location.line) for each in found if each.id in REFER]
+
+
+def handling(*rights: str) -> str:
+    return f"[[ruleset]]\nhandled_access_fs = [{', '.join(rights)}]\n"
+
+
+def test_no_move_between_directories(tree: Path) -> None:
+    # A rule grants making and removing, so moving is meant to work.
+    warned = [("refer-denied", "warning", 1)]
+    assert refer(findings(tree, rule('"make_reg", "remove_file"', "directory"))) == warned
+    # Neither is restricted, or another rule grants refer where nothing can be made.
+    assert refer(findings(tree, handling('"make_block", "make_char"'))) == [("refer-denied", "note", 1)]
+    assert refer(findings(tree, handling('"execute"') + rule('"execute"', "/usr"))) == [("refer-denied", "note", 1)]
+    text = "abi = 6\n" + handling('"abi.all"') + rule('"abi.read_execute"', "/usr")
+    text += rule('"make_reg", "remove_file"', "directory")
+    assert refer(findings(tree, text)) == [("refer-denied", "warning", 7)]
+    # Where nothing can be renamed at all, other findings say so. Without filesystem rights, nothing is denied.
+    assert refer(findings(tree, handling('"make_reg", "remove_file"'))) == [("refer-denied", "note", 1)]  # directories
+    assert refer(findings(tree, handling('"remove_dir", "remove_file"'))) == []
+    assert refer(findings(tree, '[[ruleset]]\nscoped = ["signal"]\n')) == []
+
+
+def test_moves_that_the_kernel_allows(tree: Path) -> None:
+    # What is not handled needs no rule.
+    assert refer(findings(tree, handling('"make_block", "make_char", "refer"') + rule('"refer"', "/"))) == []
+    assert refer(findings(tree, rule('"refer"', "directory"))) == []
+    parts = rule('"refer", "make_reg"', "directory") + rule('"refer", "remove_file"', "/usr")
+    assert refer(findings(tree, parts)) == []
+
+
+def test_refer_without_effect(tree: Path) -> None:
+    text = handling(
+        '"make_reg"', '"make_sym"', '"make_fifo"', '"make_sock"', '"make_block"', '"make_char"', '"make_dir"'
+    )
+    alone = text + rule('"refer"', "directory")
+    assert refer(findings(tree, alone)) == [("refer-alone", "warning", 3)]
+    # With make_reg a file can be linked there, and with a rule on the same directory it can be moved there.
+    assert refer(findings(tree, alone + rule('"make_reg"', "directory"))) == []
     # A group includes refer without anybody asking for it.
-    assert only(findings(tree, "abi = 6\n" + rule('"abi.read_execute"', "directory")), "refer-alone") == []
+    assert refer(findings(tree, "abi = 6\n" + text + rule('"abi.read_execute"', "directory"))) == []
+
+
+def test_only_devices_cannot_be_overwritten(tree: Path) -> None:
+    text = handling('"truncate"') + rule('"write_file"', "/dev/pts", "/dev/tty", "directory/terminals")
+    terminals = tree / "directory" / "terminals"
+    terminals.mkdir()
+    # A file may be made in an empty directory, and an ordinary file lies in one of the next kind.
+    assert [each[0] for each in only(findings(tree, text), "write-without-truncate")] == [5]
+    os.mkfifo(terminals / "pipe")
+    assert [each[0] for each in only(findings(tree, text), "write-without-truncate")] == [5]
+    devices = text.replace(', "directory/terminals"', "")
+    assert only(findings(tree, devices), "write-without-truncate") == []
+
+
+def test_what_a_rule_further_down_completes(tree: Path) -> None:
+    (tree / "directory" / "below").mkdir()
+    text = handling('"truncate"') + rule('"write_file"', "directory") + rule('"truncate"', "directory/below")
+    ((_, _, message),) = only(findings(tree, text), "write-without-truncate")
+    assert message.endswith(f"is denied, except beneath {tree}/directory/below.")
+    text = rule('"execute"', "directory") + rule('"read_file"', "directory/below")
+    assert only(findings(tree, text), "execute-without-read_file") == []
 
 
 def test_time_grows_linearly_with_rules(tree: Path) -> None:
