@@ -29,7 +29,7 @@ from editor.landlock.rights import (
 )
 from editor.policy.model import Policy, RuleRef
 from editor.sandbox.verdicts.report import AbiUsed, Access
-from editor.suggest.grant import CannotGrant, describe, grant
+from editor.suggest.proposals import propose
 
 TargetKind = Literal["path", "port", "scope"]
 Answer = Literal["allowed", "denied", "uncontrolled"]
@@ -352,10 +352,7 @@ def _grants(resolved: ResolvedPolicy, target: Target, answer: RightAnswer, decis
         reason=answer.reason,
         predicted=True,
     )
-    try:
-        return [describe(edit, access) for edit in grant(access, resolved)]
-    except CannotGrant as error:
-        return [str(error)]
+    return [proposal.sentence for proposal in propose((access,), resolved)]
 
 
 def place(ref: RuleRef) -> str:

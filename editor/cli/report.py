@@ -1,20 +1,26 @@
 """The report of a run under a policy, as lines of text and as JSON."""
 
+import os
 import shlex
+import textwrap
 from collections.abc import Sequence
+from typing import Any
 
 from editor.cli.console import Console, columns
 from editor.cli.text import edit_command, location
+from editor.editing.edits import GrantPath
 from editor.escape import printable
 from editor.evaluation.resolve import resolve
-from editor.landlock.rights import listed
+from editor.landlock.rights import RightSet, listed
 from editor.policy.model import Policy
 from editor.sandbox.verdicts.report import Access, Report, Verdict
-from editor.suggest.grant import CannotGrant, describe, grant
+from editor.suggest.proposals import Proposal, propose
 
-_MAX_SUGGESTIONS = 10
+_MANY_PROPOSALS = 10  # beyond that, those for files of one directory are grouped
+_MIN_GROUP = 3
 _MAX_ROWS = 100  # for each verdict but denied, which is never cut
 _MAX_ABSENT = 3
+_WIDTH = 100  # of lists of names
 
 _HEADINGS: tuple[tuple[Verdict, str], ...] = (
     ("uncontrolled", "Not restricted"),
@@ -103,30 +109,56 @@ def _subject(access: Access) -> str:
 
 def _suggestions(report: Report, policy: Policy, layer: int) -> list[str]:
     """Return how to allow what ``policy`` denied; ``layer`` is its number, 0 if it is the only one."""
-    sentences: dict[str, None] = {}
-    denied = [access for access in report.accesses if access.verdict == "denied" and access.layer == layer]
-    if not denied:
+    proposals = propose(report.accesses, resolve(policy), layer)
+    if not proposals:
         return []
-    resolved = resolve(policy)
-    for access in denied:
-        try:
-            edits = grant(access, resolved, rows=report.accesses)
-        except CannotGrant as error:
-            sentences[f"{_subject(access)}: {error}"] = None
-            continue
-        sentences.update(dict.fromkeys(describe(edit, access, rows=report.accesses) for edit in edits))
-    shown = list(sentences)[:_MAX_SUGGESTIONS]
-    more = len(sentences) - len(shown)
-    return [
-        "",
-        f"To allow what was denied ({edit_command(policy)}):",
-        *(f"  {sentence}" for sentence in shown),
-        *([f"  and {more} more"] if more else []),
-    ]
+    return ["", f"To allow what was denied ({edit_command(policy)}):", *_proposal_lines(proposals)]
 
 
-def report_json(report: Report) -> dict[str, object]:
-    """Return the object that ``paddock test --format json`` prints."""
+def _proposal_lines(proposals: Sequence[Proposal]) -> list[str]:
+    """Return the sentences of all proposals; of many, those with the same rights for files of one directory as one."""
+    lines: list[str] = []
+    groups: dict[tuple[str, RightSet], list[str]] = {}
+    if len(proposals) > _MANY_PROPOSALS:
+        for proposal in proposals:
+            for path, rights in _files_granted(proposal):
+                groups.setdefault((os.path.dirname(path), rights), []).append(os.path.basename(path))
+        groups = {key: names for key, names in groups.items() if len(names) >= _MIN_GROUP}
+    for proposal in proposals:
+        keys = [(os.path.dirname(path), rights) for path, rights in _files_granted(proposal)]
+        if not keys or keys[0] not in groups:
+            lines.append(f"  {proposal.sentence}")
+        elif names := groups[keys[0]]:
+            directory, rights = keys[0]
+            lines.append(f"  Grant {listed(rights)} on each of {len(names)} files in {printable(directory)}:")
+            lines += textwrap.wrap(
+                ", ".join(map(printable, names)), _WIDTH, initial_indent="    ", subsequent_indent="    ",
+                break_long_words=False, break_on_hyphens=False,
+            )  # fmt: skip
+            groups[keys[0]] = []
+    return lines
+
+
+def _files_granted(proposal: Proposal) -> list[tuple[str, RightSet]]:
+    """Return the path and rights of a proposal that is a grant on one file."""
+    if len(proposal.edits) != 1:
+        return []
+    (edit,) = proposal.edits
+    return [(edit.path, edit.rights)] if isinstance(edit, GrantPath) and not os.path.isdir(edit.path) else []
+
+
+def report_json(report: Report, policies: Sequence[Policy]) -> dict[str, Any]:
+    """Return the object that ``paddock test --format json`` prints; ``policies`` are as in ``report_lines``.
+
+    The ``accesses`` of a proposal are positions in the list of all accesses.
+    """
+    positions = {access.key(): position for position, access in enumerate(report.accesses)}
+    proposals = []
+    for number, policy in enumerate(policies, 1):
+        layer = number if len(policies) > 1 else 0
+        for proposal in propose(report.accesses, resolve(policy), layer):
+            answered = [positions[access.key()] for access in proposal.accesses]
+            proposals.append({**proposal.to_json(), "accesses": answered, **({"layer": layer} if layer else {})})
     return {
         "policy": report.policy,
         **({"layers": list(report.layers)} if report.layers else {}),
@@ -138,4 +170,5 @@ def report_json(report: Report) -> dict[str, object]:
         "counts": report.counts(),
         "notes": list(report.notes),
         "accesses": [access.to_json() for access in report.accesses],
+        "proposals": proposals,
     }

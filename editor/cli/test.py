@@ -242,9 +242,11 @@ def _write(report: Report, policies: Sequence[Policy], format: str, stream: Text
         else:
             console.write(report_lines(report, policies, console))
         return
-    data = report_json(report)
+    data = report_json(report, policies)
     if format == "jsonl":
         del data["accesses"]
+        for proposal in data["proposals"]:
+            del proposal["accesses"]  # there is no list to point into
         stream.write(json.dumps(data) + "\n")
     else:
         stream.write(json.dumps(data, indent=2) + "\n")

@@ -7,68 +7,66 @@ from collections.abc import Iterable
 from editor.editing.edits import Edit, EditError, GrantPath, GrantPort, SetScope, check
 from editor.escape import printable
 from editor.evaluation.resolve import ResolvedPolicy
-from editor.landlock.rights import RIGHTS, RightSet, in_order, listed
+from editor.landlock.rights import RIGHTS, RightSet, in_order
 from editor.policy.model import path_key
 from editor.sandbox.verdicts.report import Access
 
 # A process has its directory in /proc only while it runs, so a rule on it would not help the next run.
 _OF_A_PROCESS = re.compile(r"/proc/[0-9]+(/|\Z)")
-_MAKING: RightSet = frozenset({"make_reg"})
+
+_TWO_NAMES = ("rename", "link")
 
 
 class CannotGrant(ValueError):
     """No edit of the policy can allow this access. The message is a sentence."""
 
 
-def grant(access: Access, resolved: ResolvedPolicy, *, rows: Iterable[Access] = ()) -> tuple[Edit, ...]:
-    """Return the smallest edits of the policy ``resolved`` that allow the denied ``access``.
+class Grants:
+    """Finds grants for the denied accesses of one run.
 
     ``rows`` are all accesses of the run. A rename or link that was denied has a row for each directory, and what is
-    missing on either is granted. A file that the run itself created may have another name in the next run, so what is
-    missing is granted on its directory. A path to which a rule of the policy resolves keeps that rule's spelling, so
-    that the grant extends that rule.
+    missing on either is granted. A file that the run itself made is another one in the next run, so what is missing is
+    granted on the directory in which it is made. A path to which a rule of the policy resolves keeps that rule's
+    spelling, so that the grant extends that rule.
+    """
+
+    def __init__(self, resolved: ResolvedPolicy, rows: Iterable[Access] = ()) -> None:
+        self._spellings = _spellings(resolved)
+        self._refused: dict[tuple[object, ...], list[Access]] = {}
+        for row in rows:
+            if row.verdict == "denied" and row.missing and row.syscall.startswith(_TWO_NAMES):
+                self._refused.setdefault(_refusal(row), []).append(row)
+
+    def edits(self, access: Access) -> tuple[Edit, ...]:
+        """Return the smallest edits that allow ``access``. Raises CannotGrant with the reason if no edit can help."""
+        _refuse_hopeless(access)
+        kind = RIGHTS[next(iter(access.missing))].kind
+        if kind == "scope":
+            return tuple(SetScope(name, False) for name in in_order(access.missing))
+        if kind == "net":
+            if access.port is None:
+                raise CannotGrant("The port of this access is unknown, so no rule can name it.")
+            return (GrantPort(access.port, access.missing),)
+        wanted: dict[str, RightSet] = {}
+        others = (row for row in self._refused.get(_refusal(access), ()) if row.object_path != access.object_path)
+        for row in (access, *others):
+            place = lasting_place(row)
+            wanted[place] = wanted.get(place, frozenset()) | row.missing
+        edits = tuple(GrantPath(self._spellings.get(place, place), rights) for place, rights in wanted.items())
+        for edit in edits:
+            try:
+                check(edit)
+            except EditError as error:
+                raise CannotGrant(str(error)) from error
+        return edits
+
+
+def grant(access: Access, resolved: ResolvedPolicy, *, rows: Iterable[Access] = ()) -> tuple[Edit, ...]:
+    """Return the smallest edits of the policy ``resolved`` that allow the denied ``access``, one of ``rows``.
 
     Raises CannotGrant with the reason if no edit can help.
     """
-    _refuse_hopeless(access)
-    kind = RIGHTS[next(iter(access.missing))].kind
-    if kind == "scope":
-        return tuple(SetScope(name, False) for name in in_order(access.missing))
-    if kind == "net":
-        if access.port is None:
-            raise CannotGrant("The port of this access is unknown, so no rule can name it.")
-        return (GrantPort(access.port, access.missing),)
-    rows = tuple(rows)
-    wanted: dict[str, RightSet] = {}
-    for row in (access, *_same_refusal(access, rows)):
-        place = _place(row, rows)
-        wanted[place] = wanted.get(place, frozenset()) | row.missing
-    spellings = _spellings(resolved)
-    edits = tuple(GrantPath(spellings.get(place, place), rights) for place, rights in wanted.items())
-    for edit in edits:
-        try:
-            check(edit)
-        except EditError as error:
-            raise CannotGrant(str(error)) from error
-    return edits
-
-
-def describe(edit: Edit, access: Access, *, rows: Iterable[Access] = ()) -> str:
-    """Return a sentence on what ``edit``, made by ``grant`` with the same rows, allows, more than asked or not."""
-    if isinstance(edit, SetScope):
-        return (
-            f"No longer restrict {edit.scope}. This widens the policy: a scope has no rules, so programs under it may "
-            "then reach every process outside the sandbox this way."
-        )
-    if isinstance(edit, GrantPort):
-        return f"Grant {listed(edit.rights)} on port {edit.port}, for any address."
-    if isinstance(edit, GrantPath):
-        beneath = " and everything beneath it" if os.path.isdir(edit.path) else ""
-        sentence = f"Grant {listed(edit.rights)} on {printable(edit.path)}{beneath}."
-        if access.object_path is not None and access.object_path != _place(access, rows):
-            sentence += f" A rule for {printable(access.object_path)} itself would not last."
-        return sentence
-    raise TypeError(f"grant makes no {type(edit).__name__}")
+    return Grants(resolved, rows).edits(access)
 
 
 def _refuse_hopeless(access: Access) -> None:
@@ -85,42 +83,26 @@ def _refuse_hopeless(access: Access) -> None:
         raise CannotGrant(f"No rule can allow this{because}.")
 
 
-def _same_refusal(access: Access, rows: Iterable[Access]) -> Iterable[Access]:
-    """Return the other directory's row of the rename or link that ``access`` belongs to."""
-    return (
-        row
-        for row in rows
-        if row.verdict == "denied"
-        and row.missing
-        and row.object_path != access.object_path
-        and (row.syscall, row.pid, row.errno, row.reason) == (access.syscall, access.pid, access.errno, access.reason)
-        and access.syscall.startswith(("rename", "link"))
-    )
+def _refusal(access: Access) -> tuple[object, ...]:
+    """Return what the rows of one refused rename or link have in common."""
+    return access.syscall, access.pid, access.errno, access.reason
 
 
-def _place(access: Access, rows: Iterable[Access]) -> str:
-    """Return the path for a rule: the object of ``access``, or the nearest directory above that outlasts the run."""
+def lasting_place(access: Access) -> str:
+    """Return the path for a rule: the object of ``access``, or the nearest directory above that outlasts the run.
+
+    Raises CannotGrant for an object that is on no filesystem path.
+    """
     path = access.object_path
     if path is None or not path.startswith("/"):
         shown = printable(access.path or path or "this object")
         raise CannotGrant(f"{shown} is not on a filesystem path, so no rule can name it.")
     if _OF_A_PROCESS.match(path):
         return "/proc"
-    if _created_by_run(access, rows):
-        path = os.path.dirname(path)
+    path = access.made_in or path
     while path != "/" and not (_exists(path) and _is_text(path)):
         path = os.path.dirname(path)
     return path
-
-
-def _created_by_run(access: Access, rows: Iterable[Access]) -> bool:
-    """Whether the denied call had just created its object, as open(2) with O_CREAT does."""
-    return any(
-        row.verdict == "allowed"
-        and row.rights == _MAKING
-        and (row.path, row.syscall, row.process) == (access.path, access.syscall, access.process)
-        for row in rows
-    )
 
 
 def _exists(path: str) -> bool:

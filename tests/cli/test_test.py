@@ -22,7 +22,18 @@ ACCESS_KEYS = [
     "verdict", "rights", "missing", "path", "object", "port", "syscall", "errno", "process", "pid", "count",
     "decided_by", "confirmed", "reason", "predicted",
 ]  # fmt: skip
-REPORT_KEYS = ["policy", "command", "mode", "abi", "exit_code", "duration_s", "counts", "notes", "accesses"]
+REPORT_KEYS = [
+    "policy",
+    "command",
+    "mode",
+    "abi",
+    "exit_code",
+    "duration_s",
+    "counts",
+    "notes",
+    "accesses",
+    "proposals",
+]
 SAMPLE = "sample_policies/read-only-shell.toml"
 
 
@@ -93,6 +104,13 @@ def test_json_report(tmp_path: Path) -> None:
     assert (read["verdict"], read["rights"], read["process"]) == ("allowed", ["read_file"], "cat")
     assert read["decided_by"] == [{"file": SAMPLE, "line": hostname_line(), "rule": 'path_beneath "/etc/hostname"'}]
     assert report["counts"]["denied"] == 1
+    assert report["proposals"] == [
+        {
+            "edits": [{"path": "/tmp", "rights": ["make_reg"]}],
+            "sentence": "Grant make_reg on /tmp and everything beneath it.",
+            "accesses": [report["accesses"].index(denied)],
+        }
+    ]
     for verdict, count in report["counts"].items():
         assert count == sum(each["count"] for each in report["accesses"] if each["verdict"] == verdict)
 
@@ -365,3 +383,17 @@ def test_report_names_the_rules(policy: str) -> None:
     report = json_of(paddock("test", "--format", "json", policy, "--", "cat", "/etc/hostname"))
     (read,) = (each for each in report["accesses"] if each["object"] == "/etc/hostname")
     assert read["decided_by"] == [{"file": policy, "line": ETC_LINE, "rule": 'path_beneath "/etc"'}]
+
+
+def test_many_proposals_are_grouped_and_none_is_left_out(policy: str, tmp_path: Path) -> None:
+    files = [tmp_path / "data" / f"file {number}" for number in range(30)]
+    os.mkdir(tmp_path / "data")
+    os.mkdir(tmp_path / "other")
+    for file in (*files, tmp_path / "other" / "single"):
+        write(file, "")
+    done = paddock("test", policy, "--", "cat", *map(str, files), str(tmp_path / "other" / "single"))
+    advice = done.stderr[done.stderr.index("To allow what was denied") :].splitlines()
+    assert advice[1] == f"  Grant read_file on each of 30 files in {tmp_path}/data:"
+    names = " ".join(line.strip() for line in advice[2:-1])
+    assert names == ", ".join(f"file {number}" for number in range(30))
+    assert advice[-1] == f"  Grant read_file on {tmp_path}/other/single."

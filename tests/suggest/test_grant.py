@@ -17,7 +17,8 @@ from editor.evaluation.resolve import resolve
 from editor.landlock.kernel import query_abi
 from editor.sandbox.runner import RunRequest, start
 from editor.sandbox.verdicts.report import Access, Report
-from editor.suggest.grant import CannotGrant, describe, grant
+from editor.suggest.grant import CannotGrant, grant
+from editor.suggest.proposals import describe
 
 BASE = """\
 abi = 6
@@ -102,7 +103,7 @@ def grant_until_nothing_is_denied(policy: PolicyDocument, command: tuple[str, ..
                 policy = policy.apply(edit)
                 if edit not in edits:
                     edits.append(edit)
-                sentences.append(describe(edit, row, rows=report.accesses))
+                sentences.append(describe(edit, (row,)))
     raise AssertionError(f"still denied after {_MAX_ROUNDS} runs: {denied}")
 
 

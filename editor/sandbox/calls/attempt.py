@@ -74,10 +74,11 @@ class Attempt:
     ``reason`` explains a call that Landlock has no right for. ``changed_paths`` are the host's names of what a
     successful call creates or removes; ``tree_change`` says what that does to paths that lead through them: "new" ones
     may exist now, or old ones may be "gone". ``moves`` says how a successful call changes path lookup: a new working
-    "directory", or a new "view" of everything. ``notice`` is a message to show once. A ``cacheable`` call means the
-    same until the tree changes. ``bound_address`` is the UNIX address that a successful call creates: abstract with a
-    leading ``@``, otherwise the host's name of the socket. With ``from_result`` the object is only known from the
-    descriptor that the call returns.
+    "directory", or a new "view" of everything. ``made`` is the name, on the host and for the tracer, of what a
+    successful call creates, or where it moves or links something. ``notice`` is a message to show once. A ``cacheable``
+    call means the same until the tree changes. ``bound_address`` is the UNIX address that a successful call creates:
+    abstract with a leading ``@``, otherwise the host's name of the socket. With ``from_result`` the object is only
+    known from the descriptor that the call returns.
     """
 
     __slots__ = (
@@ -86,6 +87,7 @@ class Attempt:
         "changed_paths",
         "from_result",
         "kind",
+        "made",
         "moves",
         "notice",
         "reason",
@@ -102,6 +104,7 @@ class Attempt:
         reason: str = "",
         refer: Refer | None = None,
         changed_paths: tuple[str, ...] = (),
+        made: tuple[str, str] = ("", ""),
         tree_change: Literal["", "new", "gone"] = "",
         moves: Literal["", "directory", "view"] = "",
         notice: str = "",
@@ -115,6 +118,7 @@ class Attempt:
         self.reason = reason
         self.refer = refer
         self.changed_paths = changed_paths
+        self.made = made
         self.tree_change = tree_change
         self.moves = moves
         self.notice = notice
@@ -222,6 +226,13 @@ def request_on_parent(caller: Caller, lookup: Lookup, *rights: str) -> AccessReq
 
 def host_paths(caller: Caller, lookup: Lookup) -> tuple[str, ...]:
     return () if lookup.real_path is None else (caller.view.host_path(lookup.real_path),)
+
+
+def made_at(caller: Caller, lookup: Lookup) -> tuple[str, str]:
+    """Return the value of ``Attempt.made`` for a call that makes what ``lookup`` did not find."""
+    if lookup.real_path is None:
+        return "", ""
+    return caller.view.host_path(lookup.real_path), caller.view.tracer_path(lookup.real_path)
 
 
 def request_without_rights(caller: Caller, lookup: Lookup) -> AccessRequest:

@@ -7,6 +7,7 @@ import os
 import stat
 import struct
 from types import MappingProxyType
+from typing import Literal
 
 from editor.evaluation.decision import Entry
 from editor.evaluation.refer import make_right, refer_rights
@@ -24,6 +25,7 @@ from editor.sandbox.calls.attempt import (
     Refer,
     directory_and_name,
     host_paths,
+    made_at,
     request_on,
     request_on_parent,
     request_on_unresolved,
@@ -85,7 +87,8 @@ def open_at(caller: Caller, directory: int, path: str, flags: int, *, rooted: bo
             request_on_parent(caller, lookup, "make_reg"),
             request_on(caller, lookup, rights, is_new=True),
         )
-        return Attempt("open", *requests, changed_paths=host_paths(caller, lookup), cacheable=cacheable)
+        changed_paths, made = host_paths(caller, lookup), made_at(caller, lookup)
+        return Attempt("open", *requests, changed_paths=changed_paths, made=made, cacheable=cacheable)
     if lookup.is_dir:
         rights = _READ_DIRECTORY if flags & _O_ACCMODE == os.O_RDONLY else rights
     elif flags & os.O_TRUNC and lookup.mode is not None and stat.S_ISREG(lookup.mode):
@@ -152,9 +155,9 @@ def make(caller: Caller, directory: int, path: str, right: str) -> Attempt:
     """Decode a call that creates ``path``, which needs ``right`` on its directory."""
     lookup = caller.look_up(directory, path, follow=False)
     wanted, changed_paths = request_on_parent(caller, lookup, right), host_paths(caller, lookup)
-    return Attempt(
-        "directory", wanted, changed_paths=changed_paths, tree_change="new" if right in ("make_dir", "make_sym") else ""
-    )
+    tree_change: Literal["", "new"] = "new" if right in ("make_dir", "make_sym") else ""
+    made = made_at(caller, lookup)
+    return Attempt("directory", wanted, changed_paths=changed_paths, made=made, tree_change=tree_change)
 
 
 def _mkdir(caller: Caller, args: Args) -> Attempt:
@@ -234,6 +237,7 @@ def _refer(caller: Caller, old: Lookup, new: Lookup, *, removes: bool, flags: in
         *((requests[1]._replace(old_path=old.path),) if same else requests),
         refer=Refer(old_dir, new_dir, moved, replaced, removes, flags),
         changed_paths=(*host_paths(caller, old), *host_paths(caller, new)),
+        made=made_at(caller, new),
         tree_change="" if regular else "gone",
     )
 

@@ -26,7 +26,7 @@ from editor.evaluation.mounts import read_mounts
 from editor.landlock import kernel
 from editor.landlock.rights import LATEST_ABI, NO_RIGHTS, rights_of
 from editor.sandbox import syscalls
-from editor.sandbox.calls.attempt import Attempt, signed
+from editor.sandbox.calls.attempt import AccessRequest, Attempt, signed
 from editor.sandbox.calls.files import open_at
 from editor.sandbox.calls.paths import AT_FDCWD
 from editor.sandbox.calls.processes import PR_SET_NAME
@@ -36,6 +36,7 @@ from editor.sandbox.tracing import ptrace, seccomp
 from editor.sandbox.tracing.child import Child, NotStarted, read_failure, read_ready
 from editor.sandbox.tracing.signals import TracerSignals
 from editor.sandbox.tracing.task import STRING_LIMIT, SharedState, Task
+from editor.sandbox.verdicts.births import Births
 from editor.sandbox.verdicts.call_decider import CallerId
 from editor.sandbox.verdicts.permissions import credentials
 from editor.sandbox.verdicts.report import listed_processes
@@ -106,6 +107,7 @@ class Tracer:
         }
         self._tasks: dict[int, Task] = {}
         self._addresses: set[str] = set()
+        self._births = Births()
         self._fuse_before = _fuse_mounts("self")
         # Attempts of calls seen before, and their keys by object ("": no object yet).
         self._attempts: dict[tuple[object, ...], Attempt] = {}
@@ -143,6 +145,10 @@ class Tracer:
     def has_address(self, name: str) -> bool:
         """Whether the run created a UNIX socket address (``Attempt.bound_address``)."""
         return name in self._addresses
+
+    def made_in(self, request: AccessRequest) -> str | None:
+        """Return the directory in which the run made the object, or one above it; None if it made none of them."""
+        return self._births.made_in(request)
 
     # Starting
 
@@ -523,10 +529,13 @@ class Tracer:
         ptrace.resume(ptrace.CONT, task.tid)
         for row in known:
             self._rows.increment(row)
-        if error == 0:
+        has_made = bool(attempt.made[1]) and (error == 0 or attempt.kind == "open")  # refused, it may leave a new file
+        if has_made:
+            self._births.record(attempt)
+        if error == 0 or has_made:
             self._apply_effects(attempt)
-            if attempt.kind == "topology":
-                self._avoid_new_fuse_mounts(task)
+        if error == 0 and attempt.kind == "topology":
+            self._avoid_new_fuse_mounts(task)
         if attempt.notice:
             self.channel.notice(attempt.notice)
 

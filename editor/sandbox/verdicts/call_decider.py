@@ -31,6 +31,9 @@ class SandboxMembers(Protocol):
     def has_address(self, name: str) -> bool:
         """Whether the run created a UNIX socket address (``Attempt.bound_address``)."""
 
+    def made_in(self, request: AccessRequest) -> str | None:
+        """Return the directory in which the run made the object, or one above it; None if it made none of them."""
+
 
 class CallDecider:
     """Decides for the policies of one run. ``deciders`` know the rules; ``abi`` is the one that the run enforces."""

@@ -17,7 +17,8 @@ class Access(NamedTuple):
     ``make_*``, ``remove_*`` and ``refer`` the directory). ``confirmed`` is the answer of the kernel's audit, None if it
     was not asked. ``reason`` is one sentence for the user, empty for a plain allowance. ``layer`` is the number of the
     policy that denied (1 is the oldest) if there are several, 0 otherwise. ``old_path`` is the name from which ``path``
-    was renamed or linked within one directory; between two directories, each has its own row.
+    was renamed or linked within one directory; between two directories, each has its own row. ``made_in`` is given for
+    a denied access to an object that the run itself made: the nearest directory above it that was there before.
     """
 
     verdict: Verdict
@@ -37,6 +38,7 @@ class Access(NamedTuple):
     predicted: bool = False
     layer: int = 0
     old_path: str | None = None
+    made_in: str | None = None
 
     def key(self) -> tuple[object, ...]:
         """Return what makes two accesses the same row: everything but pid, count and confirmation."""
@@ -52,6 +54,7 @@ class Access(NamedTuple):
             self.process,
             self.layer,
             self.old_path,
+            self.made_in,
         )
 
     def to_json(self) -> dict[str, Any]:
@@ -77,6 +80,9 @@ class Access(NamedTuple):
             data["layer"] = self.layer
         if self.old_path is not None:
             data["old_path"] = self.old_path
+        if self.made_in is not None:
+            data["born"] = True
+            data["made_in"] = self.made_in
         return data
 
     @classmethod
@@ -100,6 +106,7 @@ class Access(NamedTuple):
             predicted=data["predicted"],
             layer=data.get("layer", 0),
             old_path=data.get("old_path"),
+            made_in=data.get("made_in"),
         )
 
 

@@ -44,7 +44,9 @@ class Rows:
             return row
         if len(self._rows) >= _MAX_ROWS:
             self.overflowed = True
-            access = access._replace(path=None, object_path=None, port=None, decided_by=(), reason="", old_path=None)
+            access = access._replace(
+                path=None, object_path=None, port=None, decided_by=(), reason="", old_path=None, made_in=None
+            )
             row = self._rows.get(access.key())
             if row is not None:
                 return row

@@ -119,6 +119,7 @@ class Judge:
             predicted=self._observing,
             layer=self._decider.layer(attempt, decision) if verdict == "denied" else 0,
             old_path=request.old_path,
+            made_in=self._members.made_in(request) if verdict == "denied" else None,
         )
 
     def _all_passed(self, outcome: _Outcome, request: AccessRequest, decision: Decision) -> tuple[Access, ...]:
