@@ -5,8 +5,8 @@ from collections.abc import Callable, Mapping
 from typing import Literal, NamedTuple, Protocol
 
 from editor.evaluation.decision import Entry, Lineage
+from editor.evaluation.execchain import Image
 from editor.landlock.rights import NO_RIGHTS, RightSet
-from editor.sandbox.calls.execchain import Image
 from editor.sandbox.calls.paths import Lookup, View
 
 AT_SYMLINK_NOFOLLOW = 0x100

@@ -3,6 +3,7 @@
 import stat
 from types import MappingProxyType
 
+from editor.evaluation.execchain import MAX_DEPTH
 from editor.landlock.rights import RightSet
 from editor.sandbox.calls.attempt import (
     AT_EMPTY_PATH,
@@ -15,7 +16,6 @@ from editor.sandbox.calls.attempt import (
     request_on,
     signed,
 )
-from editor.sandbox.calls.execchain import MAX_DEPTH
 from editor.sandbox.calls.paths import AT_FDCWD, Lookup
 
 _EXECUTING: RightSet = frozenset({"execute", "read_file"})

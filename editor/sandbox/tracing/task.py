@@ -5,9 +5,9 @@ import fcntl
 import os
 
 from editor.evaluation.decision import Entry, Lineage
+from editor.evaluation.execchain import Image, ImageReader
 from editor.evaluation.mounts import read_mounts
 from editor.sandbox.calls.attempt import Attempt
-from editor.sandbox.calls.execchain import Image, ImageReader
 from editor.sandbox.calls.paths import AT_FDCWD, HOST_VIEW, Lookup, View, Walker, directory_path, strip_deleted, view_of
 from editor.sandbox.tracing import ptrace
 from editor.sandbox.verdicts.permissions import credentials

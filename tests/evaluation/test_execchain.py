@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from editor.sandbox.calls.execchain import NO_IMAGE, Image, ImageReader
+from editor.evaluation.execchain import NO_IMAGE, Image, ImageReader
 
 
 @pytest.mark.parametrize(
