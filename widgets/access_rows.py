@@ -23,7 +23,8 @@ class AccessRow(NamedTuple):
     """One access as shown, seen ``times`` times.
 
     ``key`` identifies the row; ``rule`` is the text of the deciding line; ``confirmed`` is whether a second source
-    agreed, None if it was not asked. ``access`` is the caller's own value for the row, handed back in messages.
+    agreed, None if it was not asked. ``from_audit`` marks a row that only the second source saw. ``access`` is the
+    caller's own value for the row, handed back in messages.
     """
 
     key: Hashable
@@ -38,6 +39,7 @@ class AccessRow(NamedTuple):
     verdict: str
     confirmed: bool | None
     access: object = None
+    from_audit: bool = False
 
 
 class _Columns(NamedTuple):
@@ -177,9 +179,11 @@ class AccessRows(LineList):
 
 
 def _mark(row: AccessRow, *, verdicts: bool) -> Piece:
-    """Return the mark before a row: a warning if the audit disagrees, else with ``verdicts`` the verdict's letter."""
+    """Return the mark before a row: what the audit says of it, else with ``verdicts`` the verdict's letter."""
     if row.confirmed is False:
         return "! ", "access-table--doubt"
+    if row.from_audit:
+        return "a ", "access-table--aside"
     return _LETTERS.get(row.verdict, "  ") if verdicts else "  ", "access-table--aside"
 
 

@@ -202,7 +202,9 @@ def _detail(row: AccessRow) -> Content:
     """Return everything known about an access."""
     audit = {True: "confirmed by the kernel's audit", False: "the kernel's audit disagrees"}
     facts = ["once" if row.times == 1 else f"{row.times} times", row.verdict, row.syscall, row.errno, row.process]
-    if row.confirmed is not None:
+    if row.from_audit:
+        facts.append("seen by the kernel's audit alone")
+    elif row.confirmed is not None:
         facts.append(audit[row.confirmed])
     lines = [
         Content.assemble((visible(row.rights), "bold $text-accent"), "  ", visible(row.subject)),

@@ -51,6 +51,7 @@ def kernel_json(state: KernelState) -> dict[str, Any]:
             {"name": flag.name, "abi": flag.abi, "known": flag.abi <= state.abi, "meaning": flag.meaning}
             for flag in RESTRICT_FLAGS
         ],
+        "unknown_categories": [{"offset": each.offset, "handled": each.handled} for each in state.unknown],
     }
 
 
@@ -81,6 +82,9 @@ def kernel_lines(state: KernelState, console: Console) -> list[str]:
     lines += columns(
         [[_mark(flag.abi, state, console), flag.name, f"ABI {flag.abi}", flag.meaning] for flag in RESTRICT_FLAGS]
     )
+    if state.unknown:
+        lines += ["", console.paint("Handled by this kernel, unknown to Paddock", "bold")]
+        lines += columns([[f"byte {each.offset} of the ruleset", f"bits {each.handled:#x}"] for each in state.unknown])
     return lines
 
 

@@ -73,13 +73,13 @@ def _rows(accesses: Sequence[Access]) -> list[str]:
     groups: dict[tuple[object, ...], list[Access]] = {}
     for access in accesses:
         key = (access.rights, access.object_path or access.path, access.port, access.errno, access.decided_by,
-               access.reason)  # fmt: skip
+               access.reason, access.observed)  # fmt: skip
         groups.setdefault(key, []).append(access)
     rows = []
     for group in groups.values():
         first = group[0]
-        names = listed(first.missing or first.rights) or first.syscall
-        processes = ", ".join(dict.fromkeys(printable(each.process) for each in group))
+        names = listed(first.missing or first.rights) or first.syscall or "-"
+        processes = ", ".join(dict.fromkeys(printable(each.process or "-") for each in group))
         times = sum(each.times for each in group)
         why = [location(ref) for ref in first.decided_by] if first.verdict == "allowed" else []
         if first.errno and first.verdict != "allowed":
@@ -89,6 +89,8 @@ def _rows(accesses: Sequence[Access]) -> list[str]:
         asked = [path for path in dict.fromkeys(map(_asked, group)) if path]
         if first.verdict == "denied" and first.object_path is not None and asked != [printable(first.object_path)]:
             why.append(f"for {', '.join(asked[:3])}{', ...' if len(asked) > 3 else ''}")
+        if first.observed == "audit":
+            why.append("seen by the kernel's audit alone")
         if any(each.confirmed is False for each in group):
             why.append("the kernel's audit disagrees")
         rows.append([names, _subject(first), f"{processes} x{times}", "; ".join(why)])

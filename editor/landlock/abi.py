@@ -33,7 +33,8 @@ ABI_VERSIONS: tuple[AbiVersion, ...] = (
 class KernelState(NamedTuple):
     """This kernel's support for Landlock. ``abi`` is 0 without it, and ``problem`` says why.
 
-    ``lsms`` lists the active security modules in order; None if securityfs is not mounted.
+    ``lsms`` lists the active security modules in order; None if securityfs is not mounted. ``unknown`` are the
+    categories that this kernel handles beside rights and scopes, and Paddock has no name for.
     """
 
     release: str
@@ -41,6 +42,7 @@ class KernelState(NamedTuple):
     errata: int
     lsms: tuple[str, ...] | None
     problem: str
+    unknown: tuple[kernel.UnknownCategory, ...] = ()
 
     @property
     def effective_abi(self) -> int:
@@ -60,6 +62,7 @@ def probe() -> KernelState:
     """Ask the kernel and not its release number, because distributions backport."""
     release = os.uname().release
     try:
-        return KernelState(release, kernel.query_abi(), kernel.query_errata(), _active_lsms(), "")
+        abi, errata, unknown = kernel.query_abi(), kernel.query_errata(), kernel.unknown_categories()
+        return KernelState(release, abi, errata, _active_lsms(), "", unknown)
     except kernel.LandlockUnavailable as error:
         return KernelState(release, 0, 0, _active_lsms(), error.strerror or str(error))

@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import NamedTuple
 
-from editor.landlock.rights import Kind
+from editor.landlock.rights import KINDS, Kind
 
 _SYS_CREATE_RULESET = 444
 _SYS_ADD_RULE = 445
@@ -48,6 +48,7 @@ RESTRICT_FLAGS: tuple[Flag, ...] = (
 )
 RULE_FLAGS: tuple[Flag, ...] = (Flag("quiet", 0, 10, "Do not log denials on this object."),)
 
+_MEMBER_BYTES = 8
 # Size of struct landlock_ruleset_attr by the first ABI that knows it: older kernels reject a larger one with E2BIG.
 _RULESET_SIZES: Mapping[int, int] = MappingProxyType({1: 8, 4: 16, 6: 24, 10: 48})
 
@@ -81,6 +82,7 @@ _libc.prctl.argtypes = [ctypes.c_int, ctypes.c_ulong, ctypes.c_ulong, ctypes.c_u
 
 
 class _RulesetAttr(ctypes.Structure):
+    # The masks of what is handled come first, in the order of KINDS.
     _fields_ = (
         ("handled_access_fs", ctypes.c_uint64),
         ("handled_access_net", ctypes.c_uint64),
@@ -149,15 +151,50 @@ def create_ruleset(handled_fs: int, handled_net: int, scoped: int, abi: int) -> 
 
 def knows(kind: Kind, mask: int) -> bool:
     """Return whether this kernel knows all rights of ``kind`` in ``mask``. Raises LandlockUnavailable."""
-    masks = {"fs": (mask, 0, 0), "net": (0, mask, 0), "scope": (0, 0, mask)}[kind]
+    return _refusal(KINDS.index(kind), mask) == 0
+
+
+class UnknownCategory(NamedTuple):
+    """A member of struct landlock_ruleset_attr that Paddock has no name for: its offset in bytes, and a mask.
+
+    ``handled`` are the bits that the kernel accepts in it alone, so that a ruleset may handle them.
+    """
+
+    offset: int
+    handled: int
+
+
+def unknown_categories(known_size: int = ctypes.sizeof(_RulesetAttr)) -> tuple[UnknownCategory, ...]:
+    """Return what this kernel handles beyond the first ``known_size`` bytes of the structure, by asking it.
+
+    A member in which no single bit is accepted (such as one that only modifies others) is left out. Raises
+    LandlockUnavailable.
+    """
+    found = []
+    member = known_size // _MEMBER_BYTES
+    while _refusal(member, 1) != errno.E2BIG:
+        handled = sum(1 << bit for bit in range(8 * _MEMBER_BYTES) if _refusal(member, 1 << bit) == 0)
+        if handled:
+            found.append(UnknownCategory(member * _MEMBER_BYTES, handled))
+        member += 1
+    return tuple(found)
+
+
+def _refusal(member: int, mask: int) -> int:
+    """Return the errno of creating a ruleset with ``mask`` as its only member that is not 0; 0 if that works.
+
+    E2BIG: the kernel's structure has no such member. Raises LandlockUnavailable.
+    """
+    attr = (ctypes.c_uint64 * (member + 1))()
+    attr[member] = mask
+    size = ctypes.c_size_t(ctypes.sizeof(attr))
     try:
-        ruleset_fd = create_ruleset(*masks, query_abi())
+        os.close(_call("create_ruleset", _SYS_CREATE_RULESET, attr, size, ctypes.c_uint32(0)))
     except LandlockUnavailable:
         raise
-    except LandlockError:
-        return False
-    os.close(ruleset_fd)
-    return True
+    except LandlockError as error:
+        return error.errno or errno.EINVAL
+    return 0
 
 
 def _add_rule(ruleset_fd: int, kind: int, attr: ctypes.Structure) -> None:

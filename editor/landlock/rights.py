@@ -12,6 +12,7 @@ from types import MappingProxyType
 from typing import Literal, NamedTuple
 
 Kind = Literal["fs", "net", "scope"]
+KINDS: tuple[Kind, ...] = ("fs", "net", "scope")
 RightSet = frozenset[str]
 
 NO_RIGHTS: RightSet = frozenset()
@@ -85,6 +86,11 @@ def rights_of(kind: Kind, abi: int = LATEST_ABI) -> RightSet:
     return frozenset(right.name for right in _TABLE if right.kind == kind and right.abi <= abi)
 
 
+def known_rights(abi: int = LATEST_ABI) -> RightSet:
+    """Return the names of all rights of every kind at Landlock ABI ``abi``."""
+    return frozenset(right.name for right in _TABLE if right.abi <= abi)
+
+
 def group_rights(group: str, kind: Kind, abi: int) -> RightSet:
     """Return the rights of a Landlock Config group at ``abi``, as landlockconfig's parser resolves it.
 
@@ -108,7 +114,7 @@ def right_of(name: str) -> Right:
     mask = mask_of(name)
     if mask is None or mask & (mask - 1):
         raise KeyError(name)
-    kind: Kind = "fs" if name.startswith("fs") else "net" if name.startswith("net") else "scope"
+    kind = next(kind for kind in KINDS if name.startswith(f"{kind}."))
     return Right(name, kind, mask.bit_length() - 1, UNKNOWN_ABI, "A right of a later kernel, without a name here.")
 
 
@@ -128,7 +134,7 @@ def mask_name(kind: Kind, mask: int) -> str:
 def mask_of(name: str) -> int | None:
     """Return the number in a ``name`` written by `mask_name`; None for any other name."""
     kind, found, digits = name.partition(".0x")
-    if not found or kind not in ("fs", "net", "scope"):
+    if not found or kind not in KINDS:
         return None
     try:
         mask = int(digits, 16)

@@ -28,8 +28,8 @@ class Channel:
         return not self._pending
 
     def notice(self, text: str) -> None:
-        """Queue a message for the user, once per run."""
-        if text not in self._noticed:
+        """Queue a message for the user, once per run; an empty one is none."""
+        if text and text not in self._noticed:
             self._noticed.add(text)
             self._notices.append(text)
 

@@ -7,6 +7,7 @@ calls).
 
 import os
 from collections.abc import Mapping
+from functools import cache
 from types import MappingProxyType
 from typing import NamedTuple
 
@@ -347,3 +348,40 @@ def names(arch: int) -> dict[int, str]:
     """Map numbers to names, the inverse of ``numbers``; for x86_64 including the calls of x32."""
     tables = [_ABIS[arch], x32_numbers()] if arch == AUDIT_ARCH_X86_64 else [_ABIS[arch]]
     return {number: name for table in tables for name, number in table.items()}
+
+
+# Calls that are not traced, but found in audit records, by instruction set.
+_NAMED_IN_RECORDS: Mapping[int, Mapping[int, str]] = MappingProxyType(
+    {
+        AUDIT_ARCH_X86_64: {
+            0: "read", 1: "write", 3: "close", 4: "stat", 6: "lstat", 17: "pread64", 18: "pwrite64", 19: "readv",
+            20: "writev", 21: "access", 40: "sendfile", 60: "exit", 72: "fcntl", 89: "readlink", 217: "getdents64",
+            231: "exit_group", 262: "newfstatat", 267: "readlinkat", 269: "faccessat", 275: "splice", 332: "statx",
+            426: "io_uring_enter", 439: "faccessat2",
+        },
+        AUDIT_ARCH_I386: {
+            1: "exit", 3: "read", 4: "write", 6: "close", 33: "access", 85: "readlink", 106: "stat", 107: "lstat",
+            145: "readv", 146: "writev", 187: "sendfile", 195: "stat64", 196: "lstat64", 220: "getdents64",
+            221: "fcntl64", 252: "exit_group", 300: "fstatat64", 305: "readlinkat", 307: "faccessat", 313: "splice",
+            383: "statx", 426: "io_uring_enter", 439: "faccessat2",
+        },
+        AUDIT_ARCH_AARCH64: {
+            25: "fcntl", 48: "faccessat", 57: "close", 61: "getdents64", 63: "read", 64: "write", 65: "readv",
+            66: "writev", 67: "pread64", 68: "pwrite64", 71: "sendfile", 76: "splice", 78: "readlinkat",
+            79: "newfstatat", 93: "exit", 94: "exit_group", 291: "statx", 426: "io_uring_enter", 439: "faccessat2",
+        },
+    }
+)  # fmt: skip
+
+
+def call_name(arch: int, number: int | None) -> str:
+    """Return the name of a call in an audit record: ``call N`` if it has none here, empty for None (no call)."""
+    if number is None:
+        return ""
+    found = _by_number(arch or machine().native)
+    return found.get(number, f"call {number}")
+
+
+@cache
+def _by_number(arch: int) -> dict[int, str]:
+    return {**_NAMED_IN_RECORDS[arch], **names(arch)} if arch in _ABIS else {}

@@ -397,4 +397,5 @@ def access_row(access: Access) -> AccessRow:
         verdict=access.verdict,
         confirmed=access.confirmed,
         access=access,
+        from_audit=access.observed == "audit",
     )

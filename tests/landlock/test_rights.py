@@ -106,6 +106,18 @@ def test_kernel_knows_its_bits() -> None:
     assert not kernel.knows("fs", 1 << 63) and not kernel.knows("net", 1 << 63) and not kernel.knows("scope", 1 << 63)
 
 
+def test_kernel_tells_what_it_handles_beyond_a_size() -> None:
+    """Asked beyond the first members only, it lists the others: network rights at byte 8, scopes at byte 16."""
+    known = min(kernel.query_abi(), LATEST_ABI)
+    net = sum(1 << right.bit for right in NET_RIGHTS if right.abi <= known)
+    scopes = sum(1 << right.bit for right in SCOPES if right.abi <= known)
+    expected = [(8, net)] * bool(net) + [(16, scopes)] * bool(scopes)
+    if kernel.query_abi() <= LATEST_ABI:
+        # The three masks of what is not logged only modify the others.
+        assert list(kernel.unknown_categories(known_size=8)) == expected
+        assert kernel.unknown_categories() == ()
+
+
 def test_kernel_agrees_with_the_table_at_its_abi() -> None:
     """Every right of the kernel's ABI is accepted; the first one beyond is rejected with EINVAL."""
     number = kernel.query_abi()

@@ -39,8 +39,8 @@ class Watched(NamedTuple):
 
     @property
     def denied(self) -> list[Access]:
-        """The denied rows."""
-        return [access for access in self.accesses if access.verdict == "denied"]
+        """The denied rows of calls. Rows from audit are left out: records cannot be the judge of themselves."""
+        return [access for access in self.accesses if access.verdict == "denied" and access.observed == "call"]
 
 
 class Traced(NamedTuple):

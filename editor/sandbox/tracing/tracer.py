@@ -24,7 +24,7 @@ from editor.escape import printable
 from editor.evaluation.layers import Deciders
 from editor.evaluation.mounts import read_mounts
 from editor.landlock import kernel
-from editor.landlock.rights import LATEST_ABI, NO_RIGHTS, rights_of
+from editor.landlock.rights import LATEST_ABI, NO_RIGHTS, known_rights
 from editor.sandbox import syscalls
 from editor.sandbox.calls.attempt import AccessRequest, Attempt, signed
 from editor.sandbox.calls.files import open_at
@@ -38,6 +38,7 @@ from editor.sandbox.tracing.signals import TracerSignals
 from editor.sandbox.tracing.task import STRING_LIMIT, SharedState, Task
 from editor.sandbox.verdicts.births import Births
 from editor.sandbox.verdicts.call_decider import CallerId
+from editor.sandbox.verdicts.core_dumps import CORE_SIGNALS, Crash, dump_file, prevented_dump
 from editor.sandbox.verdicts.permissions import credentials
 from editor.sandbox.verdicts.report import listed_processes
 from editor.sandbox.verdicts.rows import Row, Rows
@@ -123,6 +124,9 @@ class Tracer:
         self._shutdown = ""
         self._audit: AuditReader | None = None
         self._unconfirmed_reason = ""  # why denials are not confirmed although that was requested or expected
+        # Where a core dump of a process would go that a signal may be about to kill, and those that left none.
+        self._dump_files: dict[int, str | None] = {}
+        self._crashes: list[Crash] = []
         self._failed_calls = 0
         self._child_report = -1  # the forked process writes here why it could not become the command
         self._kernel_abi = 0
@@ -183,10 +187,9 @@ class Tracer:
     def start(self) -> None:
         """Start the command, traced from its first instruction. Raises NotStarted, OSError."""
         spec = self.spec
-        known = rights_of("fs", self._abi) | rights_of("net", self._abi) | rights_of("scope", self._abi)
         handled = NO_RIGHTS.union(*(each.handled_fs | each.handled_net | each.scoped for each in self._policies))
         refused = _IO_URING if spec.deny_io_uring else frozenset[str]()
-        code = seccomp.build_filter(self._machine, traced_calls(known & handled), refused)
+        code = seccomp.build_filter(self._machine, traced_calls(known_rights(self._abi) & handled), refused)
         go_read, go_write = os.pipe()
         report_read, report_write = os.pipe()
         pid = os.fork()
@@ -386,6 +389,8 @@ class Tracer:
     def _signalled(self, task: Task, event: int, number: int) -> None:
         """Handle a stop outside a call: an event, or a signal to deliver."""
         if event == 0:
+            if number in CORE_SIGNALS:
+                self._dump_files[task.process] = dump_file(task.tid)
             ptrace.resume(ptrace.SYSCALL if task.pending else ptrace.CONT, task.tid, number)
         elif event == ptrace.EVENT_STOP and number in _STOPPING:
             ptrace.resume(ptrace.LISTEN, task.tid)
@@ -397,13 +402,21 @@ class Tracer:
             ptrace.resume(ptrace.SYSCALL if task.pending else ptrace.CONT, task.tid)
 
     def _handle_end(self, tid: int, status: int) -> None:
-        self._tasks.pop(tid, None)
+        task = self._tasks.pop(tid, None)
+        if task is not None and os.WIFSIGNALED(status) and os.WTERMSIG(status) in CORE_SIGNALS:
+            self._handle_crash(task, status)
         if tid != self._root:
             return
         self._exit_code = os.WEXITSTATUS(status) if os.WIFEXITED(status) else 128 + os.WTERMSIG(status)
         if not self._shutdown:
             self._shutdown = "lingering"
             self._deadline = time.monotonic() + _GRACE_S
+
+    def _handle_crash(self, task: Task, status: int) -> None:
+        """Remember a process that left no core dump although it was to do so."""
+        file = self._dump_files.pop(task.tid, None)
+        if file is not None and not os.WCOREDUMP(status):
+            self._crashes.append(Crash(task.tid, task.comm, file, os.WTERMSIG(status)))
 
     def _add_child(self, parent: Task, event: int) -> None:
         tid = ptrace.event_message(parent.tid)
@@ -590,12 +603,20 @@ class Tracer:
     # The end
 
     def _confirm(self, reader: "AuditReader") -> None:
-        """Compare the denied rows with the kernel's audit records, and report where they differ."""
-        from editor.sandbox.verdicts.confirm import confirm  # noqa: PLC0415 its imports are loaded where there is a reader
+        """Compare the denied rows with the kernel's audit records, and add rows for what only these show."""
+        # Their imports are only loaded where there is a reader.
+        from editor.sandbox.verdicts.confirm import confirm  # noqa: PLC0415
+        from editor.sandbox.verdicts.recorded import row_of  # noqa: PLC0415
 
         found = confirm([row for row in self._rows if row.access.verdict == "denied"], reader, self._root)
         if found.answers:
             self.channel.send([*self._rows.take_changes(), json.dumps({"confirmed": found.answers})])
+        self._deciders.forget()
+        for denial in found.unlisted:
+            access = row_of(denial, self._deciders, self._crashes)
+            if access is not None:
+                self._rows.increment(self._rows.row_for(access))
+        self.channel.send(self._rows.take_changes())
         for text in found.notices:
             self.channel.notice(text)
         reader.close()
@@ -608,7 +629,14 @@ class Tracer:
             self.channel.notice(f"The command was not started: {failure}.")
         if self._audit is not None:
             self._confirm(self._audit)
-        elif self._unconfirmed_reason and any(row.access.verdict == "denied" for row in self._rows):
+        elif self.spec.mode == "enforce":
+            for crash in self._crashes:
+                self.channel.notice(prevented_dump(crash, self._deciders))
+        if (
+            self._audit is None
+            and self._unconfirmed_reason
+            and any(row.access.verdict == "denied" for row in self._rows)
+        ):
             self.channel.notice(self._unconfirmed_reason)
         if self._failed_calls:
             self.channel.notice(f"{self._failed_calls} calls could not be shown.")

@@ -14,7 +14,7 @@ import struct
 from types import TracebackType
 from typing import NamedTuple
 
-from editor.landlock.rights import RightSet
+from editor.landlock.rights import KINDS, RightSet
 from editor.sandbox.verdicts.audit_switch import AuditState, AuditSwitch
 
 _NETLINK_AUDIT = 9
@@ -47,11 +47,12 @@ class Denial(NamedTuple):
     """One denial as the kernel recorded it.
 
     ``blockers`` are the names of rights and scopes without their kind (``read_file``), or ``change_topology`` or
-    ``ptrace``. ``path`` is the object, None if it is not a file; ``port`` is a socket's. ``pid``, ``comm``, ``call``
-    (a number of the instruction set ``arch``) and ``result`` are those of the system call; they are 0, empty and None
-    until its record arrives, which never happens for what the kernel does on its own. ``domain`` is Landlock's number
-    of the domain that denied, in hexadecimal digits. ``target`` is the process that a signal or tracing was meant for,
-    0 if there is none, and ``target_comm`` its name.
+    ``ptrace``; those of a kind that is unknown here keep it (``namespace.use``). ``path`` is the object, None if it is
+    not a file; ``port`` is a socket's. ``pid``, ``comm``, ``call`` (a number of the instruction set ``arch``) and
+    ``result`` are those of the system call; they are 0, empty and None until its record arrives, which never happens
+    for what the kernel does on its own. ``domain`` is Landlock's number of the domain that denied, in hexadecimal
+    digits. ``target`` is the process that a signal or tracing was meant for, 0 if there is none, and ``target_comm``
+    its name.
     """
 
     serial: int
@@ -129,13 +130,18 @@ def _number(text: str | None, base: int = 10) -> int | None:
         return None
 
 
+def _without_known_kind(blocker: str) -> str:
+    kind, _, name = blocker.partition(".")
+    return name if kind in KINDS and name else blocker
+
+
 def parse_denial(payload: bytes) -> Denial | None:
     """Parse a LANDLOCK_ACCESS record (type 1423), without what its SYSCALL record adds; None if it is none."""
     fields = parse_fields(payload)
     if fields is None or "blockers" not in fields.values:
         return None
     values = fields.values
-    blockers = frozenset(name.rpartition(".")[2] for name in values["blockers"].split(","))
+    blockers = frozenset(map(_without_known_kind, values["blockers"].split(",")))
     port = _number(values.get("dest", values.get("src")))
     path = values.get("path")
     return Denial(

@@ -6,7 +6,7 @@ from typing import NamedTuple, Protocol
 from editor.evaluation.decider import Decider
 from editor.evaluation.decision import Decision
 from editor.evaluation.layers import Deciders, LayersDecider
-from editor.landlock.rights import NO_RIGHTS, RIGHTS, RightSet, rights_of
+from editor.landlock.rights import NO_RIGHTS, RIGHTS, RightSet, known_rights, rights_of
 from editor.sandbox.calls.attempt import AccessRequest, Attempt
 from editor.sandbox.verdicts.permissions import PermissionChecker
 
@@ -45,11 +45,7 @@ class CallDecider:
         self._permissions = permissions
         self.restricts_files = bool(deciders.handled_fs & rights_of("fs", abi))
         """Whether any filesystem right is handled."""
-        self.enforces = bool(
-            self.restricts_files
-            or deciders.handled_net & rights_of("net", abi)
-            or deciders.scoped & rights_of("scope", abi)
-        )
+        self.enforces = bool((deciders.handled_fs | deciders.handled_net | deciders.scoped) & known_rights(abi))
         """Whether anything is handled or scoped: otherwise there is no domain."""
 
     def decide(self, attempt: Attempt, caller: CallerId) -> tuple[Decision, ...]:
@@ -142,7 +138,7 @@ class CallDecider:
             return decision.layer
         if attempt.kind == "topology":
             return self._deciders.youngest(lambda policy: policy.handled_fs & rights_of("fs", self._abi))
-        known = rights_of("fs", self._abi) | rights_of("net", self._abi) | rights_of("scope", self._abi)
+        known = known_rights(self._abi)
         return self._deciders.youngest(lambda policy: (policy.handled_fs | policy.handled_net | policy.scoped) & known)
 
     def is_newer(self, rights: RightSet) -> bool:

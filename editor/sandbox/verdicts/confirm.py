@@ -4,11 +4,10 @@ import os
 import re
 import time
 from collections.abc import Iterable, Iterator, Sequence
-from functools import cache
 from typing import NamedTuple
 
 from editor.landlock.rights import RightSet
-from editor.sandbox import syscalls
+from editor.sandbox.syscalls import call_name
 from editor.sandbox.verdicts.audit import AuditReader, Denial
 from editor.sandbox.verdicts.report import Access
 from editor.sandbox.verdicts.rows import Row
@@ -43,7 +42,9 @@ def matches(access: Access, denial: Denial) -> bool:
     directory lacks, requested or not: there the access's rights must be among them. With several layers it may even
     name the rights that another layer lacks, because all are checked together: there only the object must be the same.
     """
-    if call_of(denial) not in ("", _SOCKETCALL, access.syscall) or not _has_same_target(access, denial):
+    if call_name(denial.arch, denial.call) not in ("", _SOCKETCALL, access.syscall) or not _has_same_target(
+        access, denial
+    ):
         return False
     blockers = expected_blockers(access)
     if "refer" in access.rights:
@@ -58,21 +59,6 @@ def matches(access: Access, denial: Denial) -> bool:
     logged = denial.path.removesuffix(_DELETED)
     # In a chroot the kernel logs the path as the program sees it; a nameless file is logged below its directory.
     return access.object_path.endswith(logged) or logged.startswith(access.object_path.rstrip("/") + "/#")
-
-
-def call_of(denial: Denial) -> str:
-    """Return the name of the system call that was denied, ``call N`` without a name, empty if there was none."""
-    if denial.call is None:
-        return ""
-    try:
-        return _names(denial.arch).get(denial.call, f"call {denial.call}")
-    except KeyError:
-        return f"call {denial.call}"
-
-
-@cache
-def _names(arch: int) -> dict[int, str]:
-    return syscalls.names(arch or syscalls.machine().native)
 
 
 def _has_same_target(access: Access, denial: Denial) -> bool:
@@ -151,9 +137,13 @@ def compare(accesses: Sequence[Access], denials: Iterable[Denial]) -> Comparison
 
 
 class Confirmation(NamedTuple):
-    """What audit says of a run: ``answers`` by row number, and messages for the user."""
+    """What audit says of a run.
+
+    ``answers`` by row number; ``unlisted``, the records that no row explains; and messages for the user.
+    """
 
     answers: tuple[tuple[int, bool], ...]
+    unlisted: tuple[Denial, ...]
     notices: tuple[str, ...]
 
 
@@ -176,16 +166,15 @@ def confirm(denied: Sequence[Row], reader: AuditReader, root: int) -> Confirmati
         if confirmed or complete  # a lost record proves nothing
     )
     notices: list[str] = []
-    if denied and dropped:
-        notices.append("Some of the kernel's audit records were lost: not every denial could be confirmed.")
+    if dropped:
+        notices.append(
+            "Some of the kernel's audit records were lost, because they came faster than they could be read: not every"
+            " denial could be confirmed, and denials that no system call shows may be missing."
+        )
     elif not all(found.confirmed) and not complete:
         # A domain lives on in what its processes left behind, such as a connection that nobody accepted.
         notices.append("Not every denial could be confirmed: the kernel has not reported yet how many there were.")
     unconfirmed = sum(not confirmed for confirmed in found.confirmed) if complete else 0
     if unconfirmed:
         notices.append(f"The kernel's audit did not record {unconfirmed} of the listed denials.")
-    for denial in dict.fromkeys(each._replace(serial=0, pid=0) for each in found.unmatched):
-        where = denial.process or denial.path if denial.port is None else f"port {denial.port}"
-        rights = ", ".join(sorted(denial.blockers))
-        notices.append(f"The kernel's audit recorded a denial that is not listed: {rights} on {where}.")
-    return Confirmation(answers, tuple(notices))
+    return Confirmation(answers, found.unmatched, tuple(notices))

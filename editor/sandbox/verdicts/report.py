@@ -8,6 +8,7 @@ from editor.policy.model import RuleRef
 
 Verdict = Literal["allowed", "denied", "failed", "uncontrolled"]
 Mode = Literal["enforce", "observe"]
+Observed = Literal["call", "audit"]
 
 
 class Access(NamedTuple):
@@ -19,6 +20,9 @@ class Access(NamedTuple):
     policy that denied (1 is the oldest) if there are several, 0 otherwise. ``old_path`` is the name from which ``path``
     was renamed or linked within one directory; between two directories, each has its own row. ``made_in`` is given for
     a denied access to an object that the run itself made: the nearest directory above it that was there before.
+    was renamed or linked within one directory; between two directories, each has its own row. ``observed`` is "audit"
+    for a denial that no traced call shows, only the kernel's record: its ``syscall`` is empty if the kernel acted on
+    its own, and ``process`` and ``pid`` may be those of an outsider whose call caused it.
     """
 
     verdict: Verdict
@@ -39,6 +43,7 @@ class Access(NamedTuple):
     layer: int = 0
     old_path: str | None = None
     made_in: str | None = None
+    observed: Observed = "call"
 
     def key(self) -> tuple[object, ...]:
         """Return what makes two accesses the same row: everything but pid, count and confirmation."""
@@ -55,6 +60,7 @@ class Access(NamedTuple):
             self.layer,
             self.old_path,
             self.made_in,
+            self.observed,
         )
 
     def to_json(self) -> dict[str, Any]:
@@ -75,6 +81,7 @@ class Access(NamedTuple):
             "confirmed": self.confirmed,
             "reason": self.reason,
             "predicted": self.predicted,
+            "observed": self.observed,
         }
         if self.layer:
             data["layer"] = self.layer
@@ -107,6 +114,7 @@ class Access(NamedTuple):
             layer=data.get("layer", 0),
             old_path=data.get("old_path"),
             made_in=data.get("made_in"),
+            observed=data["observed"],
         )
 
 

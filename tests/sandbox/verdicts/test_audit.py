@@ -53,6 +53,12 @@ def test_parse_ports_scopes_and_topology() -> None:
     assert mount.blockers == {"change_topology"}
 
 
+def test_blockers_of_an_unknown_kind_keep_it() -> None:
+    denial = parse_denial(_HEAD + b"domain=1 blockers=namespace.use,capability.use,fs.refer,ptrace capability=21")
+    assert denial is not None
+    assert denial.blockers == {"namespace.use", "capability.use", "refer", "ptrace"}
+
+
 def test_parse_domains() -> None:
     began = parse_domain(_HEAD + b'domain=1a status=allocated mode=enforcing pid=77 uid=0 exe="/x" comm="x"')
     ended = parse_domain(_HEAD + b"domain=1a status=deallocated denials=3")
