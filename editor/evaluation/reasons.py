@@ -25,14 +25,13 @@ class Reasons:
         self._targets = targets
 
     @cached_property
-    def _absent(self) -> list[tuple[str, ResolvedPath]]:
-        """Paths of the policy that lead nowhere, absolute, with their entries."""
-        absolute = self._resolved.absolute
-        return [
-            (os.path.normpath(absolute(each.path)), each)
-            for each in self._resolved.paths
-            if each.identity is None or each.target is None
-        ]
+    def _absent(self) -> dict[str, list[ResolvedPath]]:
+        """The entries of the policy that lead nowhere, by their absolute path."""
+        absent: dict[str, list[ResolvedPath]] = {}
+        for each in self._resolved.paths:
+            if each.identity is None or each.target is None:
+                absent.setdefault(os.path.normpath(self._resolved.absolute(each.path)), []).append(each)
+        return absent
 
     @cached_property
     def _of_own_process(self) -> list[ResolvedPath]:
@@ -56,10 +55,9 @@ class Reasons:
 
         ``asked`` is the path as the caller gave it.
         """
-        spelled = os.path.normpath(self._resolved.absolute(asked))
-        for path, rule in self._absent:
-            if rule.rights & missing and (spelled == path or spelled.startswith(path.rstrip("/") + "/")):
-                return f"the rule's path {printable(rule.path)} ({line(rule.refs[0].ref)}) does not exist"
+        absent = self._nearest_absent(os.path.normpath(self._resolved.absolute(asked)), missing)
+        if absent is not None:
+            return f"the rule's path {printable(absent.path)} ({line(absent.refs[0].ref)}) does not exist"
         above: Place | None = place
         while above is not None:
             replaced = self._targets.get(above.path)
@@ -75,6 +73,16 @@ class Reasons:
         if place.nearest is None or place.nearest.ruled is None:
             return f"no rule covers {printable(place.path)}"
         return _lacks(place.nearest.ruled, missing)
+
+    def _nearest_absent(self, path: str, missing: RightSet) -> ResolvedPath | None:
+        """Return the entry that leads nowhere, for ``path`` or above it, and grants some of ``missing``."""
+        while self._absent:
+            found = next((each for each in self._absent.get(path, ()) if each.rights & missing), None)
+            above = os.path.dirname(path)
+            if found is not None or above == path:
+                return found
+            path = above
+        return None
 
     def why_not_moved(self, denial: ReferDenial) -> str:
         """Return why an entry may not move between two directories."""
