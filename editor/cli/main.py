@@ -67,9 +67,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         if message is None:
             raise
         _drop_output()
-        if isinstance(error, UsageError) and error.usage:
-            sys.stderr.write(f"{error.usage}\n")
-        sys.stderr.write(f"paddock{' ' if verb else ''}{verb}: {message}\n{_excerpt(error)}")
+        usage = f"{error.usage}\n" if isinstance(error, UsageError) and error.usage else ""
+        _complain(f"{usage}paddock{' ' if verb else ''}{verb}: {message}\n{_excerpt(error)}")
         return VERBS[verb][1] if verb in VERBS else 2
     return status
 
@@ -111,6 +110,14 @@ def _run(verb: str, words: list[str]) -> int:
     # Not importlib: loading it would take ``run`` longer than all else here.
     status: int = __import__(f"editor.cli.{verb}", fromlist=["main"]).main(words)
     return status
+
+
+def _complain(text: str) -> None:
+    try:
+        sys.stderr.write(text)
+        sys.stderr.flush()
+    except OSError:  # a full disk, say: only the exit status is left to tell
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 2)
 
 
 def _drop_output() -> None:

@@ -151,9 +151,24 @@ def run_test(test: TestRequest) -> int:
         wait=test.wait,
     )
     with _report_stream(test) as stream:
-        report = _follow(start(request), stream if test.format == "jsonl" else None)
-        _write(report, policies, test.format, stream)
+        run = start(request)
+        try:
+            report = _follow(run, stream if test.format == "jsonl" else None)
+            _write(report, policies, test.format, stream)
+        except BrokenPipeError:
+            raise
+        except OSError as error:  # such as a full disk
+            raise _incomplete(error, test, run) from error
     return report.exit_code
+
+
+def _incomplete(error: OSError, test: TestRequest, run: Run) -> OSError:
+    """Return ``error``, of writing the report, with what became of the command."""
+    if run.report is None:
+        return error
+    reason = f"{error.strerror}: the report is incomplete; the command's own status was {run.report.exit_code}"
+    standard = "standard error" if test.format == "text" else "standard output"
+    return OSError(error.errno, reason, test.output or standard)
 
 
 def _if_open(descriptor: int) -> int | None:
@@ -168,8 +183,12 @@ def _if_open(descriptor: int) -> int | None:
 def _report_stream(test: TestRequest) -> Iterator[TextIO | None]:
     """Open the stream that the report is written to; None if it is closed."""
     if test.output is not None:
-        with open(test.output, "w", encoding="utf-8") as file:
+        file = open(test.output, "w", encoding="utf-8")  # noqa: SIM115 closed below
+        try:
             yield file
+        finally:
+            with contextlib.suppress(OSError):  # all is flushed, or that has failed already
+                file.close()
     else:
         yield sys.stderr if test.format == "text" else sys.stdout
 

@@ -20,6 +20,8 @@ class Channel:
         self._pending = b""
         self._notices: list[str] = []
         self._noticed: set[str] = set()
+        self.is_closed = False
+        """Whether nobody can read the events any more."""
         os.set_blocking(events, False)
 
     @property
@@ -48,7 +50,8 @@ class Channel:
                 written = os.write(self._events, self._pending)
             except BlockingIOError:
                 return
-            except OSError:  # the reader is gone; the control pipe reports that, too
+            except OSError:  # the reader is gone
+                self.is_closed = True
                 self._pending = b""
                 return
             self._pending = self._pending[written:]

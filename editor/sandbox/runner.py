@@ -18,6 +18,7 @@ import time
 from typing import Any, Literal, NamedTuple
 
 from editor.evaluation.resolve import ResolvedPolicy
+from editor.landlock import kernel
 from editor.landlock.rights import LATEST_ABI
 from editor.sandbox.environment import original_environment
 from editor.sandbox.verdicts.report import AbiUsed, Access, Mode, Report
@@ -266,12 +267,18 @@ class Run:
                 self._poller.unregister(descriptor)
                 self._close_output(descriptor)
         if self._outcome is None:
-            how = f"signal {-status}" if status < 0 else f"exit status {status}"
-            self._note(f"The tracer ended unexpectedly ({how}); everything that it had started was killed.", found)
             last_error = _last_line(self._errors)
+            how = f"signal {-status}" if status < 0 else f"exit status {status}"
+            if last_error.startswith("MemoryError"):
+                how, last_error = "it ran out of memory", ""
+            self._note(
+                f"The tracer ended unexpectedly ({how}); everything that it had started was killed, and the report "
+                "ends there.",
+                found,
+            )
             if last_error:
                 self._note(last_error, found)
-            self._outcome = (_TRACER_LOST, time.monotonic() - self._began, AbiUsed(0, self._request.abi or LATEST_ABI))
+            self._outcome = (_TRACER_LOST, time.monotonic() - self._began, _abi_of(self._request))
         with self._lock:
             os.close(self._control)
             self._control = -1
@@ -301,6 +308,16 @@ class _Pipes(NamedTuple):
     events: int
     control: int
     errors: int
+
+
+def _abi_of(request: RunRequest) -> AbiUsed:
+    """Return what the tracer, which is gone, would have said."""
+    try:
+        known = kernel.query_abi()
+    except kernel.LandlockUnavailable:
+        known = 0
+    enforced = min(known or LATEST_ABI, LATEST_ABI)
+    return AbiUsed(known, enforced if request.abi is None else min(request.abi, enforced))
 
 
 def _last_line(descriptor: int) -> str:

@@ -288,6 +288,8 @@ class Tracer:
         if self._audit is not None:
             self._audit.read()
         self.channel.flush()
+        if self.channel.is_closed and not self._killing:
+            self._kill()
         if self.channel.is_drained:
             self.channel.send(self._rows.take_changes())
 
@@ -654,12 +656,30 @@ class Tracer:
 
     def not_started(self, code: int, message: str) -> dict[str, Any]:
         """Return the last event of a run that was not started."""
-        return {"failed": {"code": code, "message": message, "abi": [self._kernel_abi, self._abi]}}
+        return _failed(code, message, self._kernel_abi, self._abi)
+
+
+def _failed(code: int, message: str, kernel_abi: int = 0, abi: int = 0) -> dict[str, Any]:
+    return {"failed": {"code": code, "message": message, "abi": [kernel_abi, abi]}}
 
 
 def _fuse_mounts(process: str) -> set[str]:
     """Return the mount points of FUSE filesystems that ``process`` (a number, or ``self``) sees."""
     return {each.point for each in read_mounts(process) if each.kind.startswith("fuse")}
+
+
+def _problem_of_proc() -> str:
+    """Return why /proc cannot tell about the processes of this PID namespace, empty if it can.
+
+    Their names, descriptors and directories are read there: from another namespace's, they would be those of strangers.
+    """
+    try:
+        shown = os.readlink("/proc/self")
+    except OSError:
+        return "/proc is not mounted, and without it Paddock cannot see what a program does"
+    if shown != str(os.getpid()):
+        return "/proc belongs to another PID namespace; mount this one's (mount -t proc proc /proc)"
+    return ""
 
 
 def _run(tracer: Tracer) -> dict[str, Any]:
@@ -694,7 +714,8 @@ def main(arguments: list[str]) -> int:
         os.set_inheritable(descriptor, False)
     if spec.die_with_parent:
         ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
-    channel.finish(_run(Tracer(spec, channel, control, signals)))
+    problem = _problem_of_proc()
+    channel.finish(_failed(125, problem) if problem else _run(Tracer(spec, channel, control, signals)))
     return 0
 
 
