@@ -170,9 +170,10 @@ class Task:
             if self._shared.walker.avoids(self.view, target):
                 return Lookup(target, None, None, None, error=errno.EDEADLK, is_process_local=True)
             status = os.stat(link)
-        except PermissionError as error:
-            raise ptrace.BadMemory(errno.EPERM, error.strerror) from error
         except OSError as error:
+            # With hidepid, a process that hides its descriptors is not in /proc at all.
+            if isinstance(error, PermissionError) or not os.path.exists(f"/proc/{self.tid}"):
+                raise ptrace.BadMemory(errno.EPERM, error.strerror) from error
             return Lookup(f"descriptor {number}", None, None, None, error=error.errno or 0, is_process_local=True)
         entry = Entry.of(status)
         if not target.startswith("/") or target.startswith("/memfd:"):

@@ -171,23 +171,52 @@ def test_proc_of_another_pid_namespace(policy: str) -> None:
     assert {each["process"] for each in json_of(done)["accesses"]} == {"cat"}
 
 
+USER = ("setpriv", "--reuid=65534", "--regid=65534", "--clear-groups")
+
+
+def open_to_all(place: Path) -> None:
+    """Let an ordinary user get to ``place``, which is below /tmp."""
+    for each in (place, *place.parents[:-2]):
+        os.chmod(each, 0o755)  # noqa: S103 for the user
+
+
 def rows(report: Any, path: str) -> list[tuple[str, str]]:
     """Return verdict and process of each access to ``path``."""
     return [(each["verdict"], each["process"]) for each in report["accesses"] if each["path"] == path]
 
 
 @pytest.mark.root
+@pytest.mark.parametrize("setting", ["true", "mount -t proc -o hidepid=2 proc /proc"])
+def test_process_that_hides_itself(tmp_path: Path, setting: str) -> None:
+    """What an ordinary user cannot see is not guessed, but said to be hidden."""
+    open_to_all(tmp_path)
+    policy = write(tmp_path / "policy.toml", '[[ruleset]]\nhandled_access_fs = ["truncate"]\n')
+    write(tmp_path / "file", "text")
+    os.chmod(tmp_path / "file", 0o666)  # noqa: S103 for the user
+    program = f"""
+import ctypes, os
+descriptor = os.open('{tmp_path}/file', os.O_RDWR)
+ctypes.CDLL(None).prctl(4, 0, 0, 0, 0)  # PR_SET_DUMPABLE
+try: os.ftruncate(descriptor, 0)
+except OSError: os._exit(1)
+"""
+    before = ("unshare", "-m", "sh", "-c", f'{setting}; exec "$@"', "sh", *USER)
+    report = json_of(paddock("test", "--format", "json", policy, "--", *_PYTHON, program, before=before))
+    assert (report["exit_code"], os.path.getsize(tmp_path / "file")) == (1, 4)
+    assert [each for each in report["accesses"] if each["syscall"] == "ftruncate" and each["verdict"] == "failed"] == []
+    assert [note for note in report["notes"] if "hides its memory and descriptors" in note]
+
+
+@pytest.mark.root
 def test_hidden_processes(tmp_path: Path) -> None:
     """With hidepid=2, an ordinary user sees no other user's processes, but those of the run are its own."""
     policy = write(tmp_path / "policy.toml", POLICY)
-    for each in (tmp_path, *tmp_path.parents[:-2]):
-        os.chmod(each, 0o755)  # noqa: S103 the user has to get there
+    open_to_all(tmp_path)
     hidden = "mount -t proc -o hidepid=2 proc /proc"
-    user = ("setpriv", "--reuid=65534", "--regid=65534", "--clear-groups")
     script = "cat /etc/hostname; cat /var/lib/dpkg/status; exit 5"
     done = paddock(
         "test", "--format", "json", policy, "--", "sh", "-c", script,
-        before=("unshare", "-m", "sh", "-c", f'{hidden}; exec "$@"', "sh", *user),
+        before=("unshare", "-m", "sh", "-c", f'{hidden}; exec "$@"', "sh", *USER),
     )  # fmt: skip
     report = json_of(done)
     assert done.returncode == 5
