@@ -20,9 +20,8 @@ class Access(NamedTuple):
     policy that denied (1 is the oldest) if there are several, 0 otherwise. ``old_path`` is the name from which ``path``
     was renamed or linked within one directory; between two directories, each has its own row. ``made_in`` is given for
     a denied access to an object that the run itself made: the nearest directory above it that was there before.
-    was renamed or linked within one directory; between two directories, each has its own row. ``observed`` is "audit"
-    for a denial that no traced call shows, only the kernel's record: its ``syscall`` is empty if the kernel acted on
-    its own, and ``process`` and ``pid`` may be those of an outsider whose call caused it.
+    ``observed`` is "audit" for a denial that only the kernel's record shows, and no traced call: its ``syscall`` is
+    empty if the kernel acted on its own, and ``process`` and ``pid`` may be those of an outsider whose call caused it.
     """
 
     verdict: Verdict
