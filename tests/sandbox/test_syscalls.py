@@ -110,7 +110,7 @@ def test_filter_traces_only_the_wanted_calls(name: str) -> None:
         names = syscalls.names(arch)
         for number in range(600):
             known = names.get(number, "")
-            expected = _TRACE if known in wanted - {"prctl", "bpf", "clone", "sendto"} else _ALLOW
+            expected = _TRACE if known in wanted - {"prctl", "bpf", "fcntl", "fcntl64", "clone", "sendto"} else _ALLOW
             assert _decide(program, arch, number) == expected, (known, number)
 
 
@@ -138,6 +138,11 @@ def test_filter_checks_arguments() -> None:
     assert answer("ioctl", 1, 0x5441) == _TRACE
     assert [answer("ioctl", 1, number) == _TRACE for number in range(0xFF00, 0xFF0C)] == [False, *[True] * 10, False]
     assert answer("kill", 1, 9) == _ALLOW
+    assert answer("prctl", 22, 2) == _TRACE
+    assert answer("fcntl", 3, 8, 1) == _ALLOW  # for the scope of signals only
+    scoped = seccomp.build_filter(machine, decode.traced_calls(frozenset({"signal"})))
+    wanted = {number for number in range(1100) if _decide(scoped, machine.native, table["fcntl"], 3, number) == _TRACE}
+    assert wanted == {8, 15}  # F_SETOWN, F_SETOWN_EX
 
 
 def test_calls_of_an_unknown_instruction_set_are_traced() -> None:

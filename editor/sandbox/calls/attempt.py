@@ -62,7 +62,9 @@ class Refer(NamedTuple):
     flags: int
 
 
-Kind = Literal["open", "directory", "exec", "carried", "network", "scope", "topology", "trace", "inspect", "plain"]
+Kind = Literal[
+    "open", "directory", "exec", "carried", "network", "scope", "topology", "trace", "inspect", "deferred", "plain"
+]
 
 
 class Attempt:
@@ -71,6 +73,7 @@ class Attempt:
     "trace" and "inspect" are calls on other processes, checked like attaching with ptrace(2) and like reading from
     /proc (PTRACE_MODE_ATTACH and PTRACE_MODE_READ).
 
+    A ``deferred`` one asks for what the kernel checks later, on its own; ``reason`` says what then stays unseen.
     ``reason`` explains a call that Landlock has no right for. ``changed_paths`` are the host's names of what a
     successful call creates or removes; ``tree_change`` says what that does to paths that lead through them: "new" ones
     may exist now, or old ones may be "gone". ``moves`` says how a successful call changes path lookup: a new working
@@ -132,6 +135,10 @@ class Caller(Protocol):
 
     view: View
     pointer_size: int
+
+    @property
+    def comm(self) -> str:
+        """The process's name."""
 
     @property
     def process(self) -> int:

@@ -12,20 +12,23 @@ PR_SET_NAME = 15
 
 _SIGNAL: RightSet = frozenset({"signal"})
 _PTRACE_ATTACHING = frozenset({0, 16, 0x4206})  # TRACEME, ATTACH, SEIZE
-_SECCOMP_SET_MODE_FILTER = 1
-_SECCOMP_NEW_LISTENER = 1 << 3
 _CLONE_UNTRACED = 0x00800000
 
 
-def _signal(caller: Caller, target: int, number: int) -> Attempt:
+def signal_request(caller: Caller, target: int, number: int) -> AccessRequest:
+    """Request to send a signal to ``target`` as kill(2) takes it: a process, a negative group, 0 or -1."""
     if target > 0:
         name = caller.process_name(target)
         shown = f"process {target} ({name})" if name else f"process {target}"
-        return Attempt("scope", AccessRequest(_SIGNAL, shown, process=target, signal=number))
+        return AccessRequest(_SIGNAL, shown, process=target, signal=number)
     if target == -1:
-        return Attempt("scope", AccessRequest(_SIGNAL, "all processes", group=-1, signal=number))
+        return AccessRequest(_SIGNAL, "all processes", group=-1, signal=number)
     shown = f"process group {-target}" if target else "its own process group"
-    return Attempt("scope", AccessRequest(_SIGNAL, shown, group=-target, signal=number))
+    return AccessRequest(_SIGNAL, shown, group=-target, signal=number)
+
+
+def _signal(caller: Caller, target: int, number: int) -> Attempt:
+    return Attempt("scope", signal_request(caller, target, number))
 
 
 def _kill(caller: Caller, args: Args) -> Attempt:
@@ -60,20 +63,16 @@ def _ptrace(caller: Caller, args: Args) -> Attempt | None:
 
 
 def _io_uring(_caller: Caller, _args: Args) -> Attempt:
-    notice = "The program uses io_uring: the kernel enforces the policy there, but the report cannot show it."
+    notice = (
+        "The program uses io_uring: the kernel enforces the policy there, but the report shows only what it denied, and"
+        " that only where the kernel's audit can be read."
+    )
     return Attempt(
         "plain",
         AccessRequest(NO_RIGHTS),
-        reason="the kernel enforces the policy on io_uring, but the report cannot show it",
+        reason="the kernel enforces the policy on io_uring, but the report cannot show what it allows",
         notice=notice,
     )
-
-
-def _seccomp(_caller: Caller, args: Args) -> Attempt | None:
-    if args[0] == _SECCOMP_SET_MODE_FILTER and args[1] & _SECCOMP_NEW_LISTENER:
-        notice = "The program handles system calls itself (seccomp notification): those are not shown."
-        return Attempt("plain", notice=notice)
-    return None
 
 
 def _restrict_self(_caller: Caller, _args: Args) -> Attempt:
@@ -93,7 +92,7 @@ DECODERS: Decoders = MappingProxyType(
         "kill": _kill, "tkill": _kill, "rt_sigqueueinfo": _kill, "tgkill": _tgkill, "rt_tgsigqueueinfo": _tgkill,
         "pidfd_send_signal": _pidfd_send_signal,
         "ptrace": _ptrace,
-        "io_uring_setup": _io_uring, "seccomp": _seccomp, "landlock_restrict_self": _restrict_self,
+        "io_uring_setup": _io_uring, "landlock_restrict_self": _restrict_self,
         "clone3": _clone3,
     }
 )  # fmt: skip

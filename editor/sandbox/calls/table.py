@@ -9,7 +9,7 @@ from types import MappingProxyType
 from typing import NamedTuple
 
 from editor.landlock.rights import RightSet
-from editor.sandbox.calls import execution, files, inspection, mounts, processes, sockets, terminals
+from editor.sandbox.calls import deferred, execution, files, filters, inspection, mounts, processes, sockets, terminals
 from editor.sandbox.calls.attempt import Args, Attempt, Caller, Decoders
 
 
@@ -19,15 +19,26 @@ def _ioctl(caller: Caller, args: Args) -> Attempt | None:
         return terminals.open_peer(caller, args)
     if command in inspection.NAMESPACE_COMMANDS:
         return inspection.open_namespace(caller, args)
+    if command in deferred.OWNER_COMMANDS:
+        return deferred.set_owner(caller, args)
     return files.device_command(caller, args)
 
 
-DECODERS: Decoders = MappingProxyType(
+def _prctl(caller: Caller, args: Args) -> Attempt | None:
+    option = args[0] & 0xFFFFFFFF
+    return (_FILTERING if option == filters.PR_SET_SECCOMP else inspection.DECODERS)["prctl"](caller, args)
+
+
+_REPORTED: Decoders = MappingProxyType(
     {
         **files.DECODERS, **execution.DECODERS, **sockets.DECODERS, **processes.DECODERS, **inspection.DECODERS,
         **mounts.DECODERS, "ioctl": _ioctl,
     }
 )  # fmt: skip
+_FILTERING = filters.decoders(frozenset(_REPORTED) - {"prctl", "clone3"})
+DECODERS: Decoders = MappingProxyType(
+    {**_REPORTED, **deferred.DECODERS, "prctl": _prctl, "seccomp": _FILTERING["seccomp"]}
+)
 
 # Handled before decoding: clone(2) could hide a child.
 ALWAYS_TRACED: frozenset[str] = frozenset({"clone"})
@@ -49,9 +60,10 @@ class Only(NamedTuple):
 # Frequent calls that matter with few arguments: the seccomp filter compares them, so that the others cost nothing.
 ONLY_WITH: Mapping[str, Only] = MappingProxyType(
     {
-        "prctl": Only(0, frozenset({processes.PR_SET_NAME, inspection.PR_SCHED_CORE})),
+        "prctl": Only(0, frozenset({processes.PR_SET_NAME, inspection.PR_SCHED_CORE, filters.PR_SET_SECCOMP})),
         "bpf": Only(0, frozenset({files.BPF_OBJ_PIN})),
-        "ioctl": Only(1, frozenset({terminals.TIOCGPTPEER}) | inspection.NAMESPACE_COMMANDS),
+        "ioctl": Only(1, frozenset({terminals.TIOCGPTPEER}) | inspection.NAMESPACE_COMMANDS | deferred.OWNER_COMMANDS),
+        **dict.fromkeys(("fcntl", "fcntl64"), Only(1, frozenset({deferred.F_SETOWN, deferred.F_SETOWN_EX}))),
     }
 )
 
@@ -60,7 +72,9 @@ ON_DEMAND: Mapping[str, frozenset[str]] = MappingProxyType(
     {
         "ioctl_dev": frozenset({ANY_IOCTL}),
         "bind_udp": frozenset({SEND}),
-        "signal": frozenset({"kill", "tkill", "tgkill", "rt_sigqueueinfo", "rt_tgsigqueueinfo", "pidfd_send_signal"}),
+        "signal": frozenset(
+            {"kill", "tkill", "tgkill", "rt_sigqueueinfo", "rt_tgsigqueueinfo", "pidfd_send_signal", "fcntl", "fcntl64"}
+        ),
     }
 )
 

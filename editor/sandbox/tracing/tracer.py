@@ -168,6 +168,11 @@ class Tracer:
         self._abi = wanted if spec.abi is None else min(spec.abi, wanted)
         self._shared.errata = kernel.query_errata() if self._kernel_abi else 0
 
+    def _notice_unseen(self, text: str) -> None:
+        """Report what may be missing from the report; with audit, it gets a row instead."""
+        if self._audit is None:
+            self.channel.notice(text)
+
     def _open_audit(self) -> None:
         own = credentials("self")
         if own is None or not own.has(_CAP_AUDIT_READ):
@@ -230,7 +235,9 @@ class Tracer:
             self._unconfirmed_reason = (
                 "Denials are not confirmed: this kernel's audit does not record Landlock's denials."
             )
-        self._judge = Judge(self._deciders, spec.mode, self._abi, self, self.channel.notice)
+        self._judge = Judge(
+            self._deciders, spec.mode, self._abi, self, notice=self.channel.notice, notice_unseen=self._notice_unseen
+        )
 
     # The loop
 
@@ -623,6 +630,14 @@ class Tracer:
             self.channel.notice(text)
         reader.close()
 
+    def _report_unconfirmed(self) -> None:
+        """Report what audit would have shown."""
+        if self.spec.mode == "enforce":
+            for crash in self._crashes:
+                self.channel.notice(prevented_dump(crash, self._deciders))
+        if self._unconfirmed_reason and any(row.access.verdict == "denied" for row in self._rows):
+            self.channel.notice(self._unconfirmed_reason)
+
     def outcome(self) -> dict[str, Any]:
         """Return the last event."""
         # The runner may lag behind: send what was held back while the pipe was full.
@@ -631,15 +646,8 @@ class Tracer:
             self.channel.notice(f"The command was not started: {failure}.")
         if self._audit is not None:
             self._confirm(self._audit)
-        elif self.spec.mode == "enforce":
-            for crash in self._crashes:
-                self.channel.notice(prevented_dump(crash, self._deciders))
-        if (
-            self._audit is None
-            and self._unconfirmed_reason
-            and any(row.access.verdict == "denied" for row in self._rows)
-        ):
-            self.channel.notice(self._unconfirmed_reason)
+        else:
+            self._report_unconfirmed()
         if self._failed_calls:
             self.channel.notice(f"{self._failed_calls} calls could not be shown.")
         if self._rows.overflowed:

@@ -56,6 +56,9 @@ _PROCESS_INTERNALS = (
 
 # Files that show the inside of a process. (In another pid namespace, the numbers mean other processes.)
 _OF_A_PROCESS = re.compile(r"/proc/(\d+)/")
+# Those that anybody may open, and that ask when they are read (fs/proc/base.c).
+_CHECKED_WHEN_READ = re.compile(r"/proc/(\d+)/(?:task/\d+/)?(?:io|syscall|stack|personality)")
+_CHECKED_LATER = "reading it fails: Landlock hides what is inside other processes, and is asked only then"
 
 _ON_PROCESSES = frozenset({"trace", "inspect"})
 
@@ -71,14 +74,26 @@ class _Outcome(NamedTuple):
 
 
 class Judge:
-    """Makes the rows for one run. ``notice`` takes messages about contradictions between policy and kernel."""
+    """Makes the rows for one run.
+
+    ``notice`` takes messages about contradictions between policy and kernel, ``notice_unseen`` those about denials that
+    only audit could show.
+    """
 
     def __init__(
-        self, deciders: Deciders, mode: Mode, abi: int, members: SandboxMembers, notice: Callable[[str], None]
+        self,
+        deciders: Deciders,
+        mode: Mode,
+        abi: int,
+        members: SandboxMembers,
+        *,
+        notice: Callable[[str], None],
+        notice_unseen: Callable[[str], None],
     ) -> None:
         self._observing = mode == "observe"
         self._members = members
         self._notice = notice
+        self._notice_unseen = notice_unseen
         self._permissions = PermissionChecker()
         self._decider = CallDecider(deciders, abi, members, self._permissions)
 
@@ -90,6 +105,10 @@ class Judge:
         if not attempt.requests:
             return ()
         decisions = self._decider.decide(attempt, caller)
+        if attempt.kind == "deferred":
+            if not error and not self._observing:
+                self._report_deferred(attempt, decisions, caller)
+            return ()
         outcome = _Outcome(attempt, error, caller)
         if self._observing:
             return self._observed(outcome, decisions)
@@ -97,6 +116,15 @@ class Judge:
             pairs = zip(attempt.requests, decisions, strict=True)
             return tuple(row for request, decision in pairs for row in self._all_passed(outcome, request, decision))
         return self._refused(outcome, decisions)
+
+    def _report_deferred(self, attempt: Attempt, decisions: tuple[Decision, ...], caller: CallerId) -> None:
+        """Report what the kernel may deny later, unless audit shows it then: a signal, or opening files."""
+        refused = [
+            not decision.allowed if request.rights else self._decider.restricts_files
+            for request, decision in zip(attempt.requests, decisions, strict=True)
+        ]
+        if any(refused):
+            self._notice_unseen(f"{caller.comm} {attempt.reason}.")
 
     def _row(
         self, outcome: _Outcome, request: AccessRequest, verdict: Verdict, reason: str, decision: Decision | None = None
@@ -141,7 +169,8 @@ class Judge:
         if request.unchecked_reason or self._decider.is_newer(request.rights):
             return self._row(outcome, request, "uncontrolled", decision.reason)
         if decision.allowed:
-            return self._row(outcome, request, "allowed", decision.reason, decision)
+            reason = decision.reason or (_CHECKED_LATER if self._is_checked_later(request) else "")
+            return self._row(outcome, request, "allowed", reason, decision)
         if attempt.kind == "scope" or request.rights == RESOLVE_UNIX:
             reason = "the other end is inside the sandbox"
         elif attempt.kind == "carried":
@@ -214,6 +243,16 @@ class Judge:
             and target > 0
             and not self._members.has_process(target)
             and not self._permissions.refuses_tracing(tid, target, reading=reading)
+        )
+
+    def _is_checked_later(self, request: AccessRequest) -> bool:
+        """Whether a file shows the inside of an outsider, and the kernel asks Landlock only when it is read."""
+        found = _CHECKED_WHEN_READ.fullmatch(request.object_path or "")
+        return (
+            found is not None
+            and self._decider.enforces
+            and request.tracer_path in ("", request.object_path)  # not in another mount namespace
+            and not self._members.has_process(int(found[1]))
         )
 
     def _inspects_outsider(self, outcome: _Outcome, request: AccessRequest, decision: Decision) -> bool:
