@@ -1,6 +1,7 @@
-"""The files that execve opens besides the program: interpreters from ``#!`` lines, and the ELF loader.
+"""The files that execve opens besides the program: interpreters from ``#!`` lines or binfmt_misc, and the ELF loader.
 
-Source: fs/binfmt_script.c and fs/binfmt_elf.c. Each is opened for reading and execution, like the program itself.
+Sources: fs/binfmt_script.c, fs/binfmt_misc.c and fs/binfmt_elf.c. Each is opened for reading and execution, like the
+program itself.
 """
 
 import os
@@ -13,16 +14,70 @@ MAX_DEPTH = 5  # scripts interpreted by scripts: one more is ELOOP
 _MAX_HEADERS = 64
 _PT_INTERP = 3
 _ELF_MAGIC = b"\x7fELF"
+_FORMATS = "/proc/sys/fs/binfmt_misc"
 
 
 class Image(NamedTuple):
-    """What a program file asks for: the interpreter of its ``#!`` line or its ELF loader; at most one is not None."""
+    """What a program file asks for: an interpreter or its ELF loader; at most one is not None.
+
+    ``is_open`` says that the kernel has that interpreter open already, so that Landlock is not asked about it.
+    """
 
     script: str | None
     loader: str | None
+    is_open: bool = False
 
 
 NO_IMAGE = Image(None, None)
+
+
+class _Format(NamedTuple):
+    """An interpreter registered with binfmt_misc, for files with a name or a beginning of this kind."""
+
+    interpreter: str
+    flags: str
+    extension: str
+    offset: int
+    magic: bytes
+    mask: bytes
+
+    def matches(self, path: str, head: bytes) -> bool:
+        if self.extension:
+            return os.path.basename(path).endswith(self.extension)
+        part = head[self.offset : self.offset + len(self.magic)].ljust(len(self.magic), b"\0")
+        return all((one ^ other) & mask == 0 for one, other, mask in zip(part, self.magic, self.mask, strict=True))
+
+
+def _formats() -> list[_Format]:
+    """Return the enabled formats, those registered last first, as the kernel tries them."""
+    try:
+        names = os.listdir(_FORMATS)
+    except OSError:
+        return []
+    found = []
+    for name in names:
+        if name in ("register", "status"):
+            continue
+        try:
+            with open(f"{_FORMATS}/{name}", "rb") as file:
+                lines = file.read().splitlines()
+        except OSError:
+            continue
+        if lines[:1] != [b"enabled"]:
+            continue
+        values = dict(line.partition(b" ")[::2] for line in lines[1:])
+        magic = bytes.fromhex(values.get(b"magic", b"").decode())
+        found.append(
+            _Format(
+                os.fsdecode(values.get(b"interpreter", b"")),
+                values.get(b"flags:", b"").decode(),
+                os.fsdecode(values.get(b"extension", b"")),
+                int(values.get(b"offset", b"0")),
+                magic,
+                bytes.fromhex(values.get(b"mask", b"").decode()) or b"\xff" * len(magic),
+            )
+        )
+    return found
 
 
 def _script(head: bytes) -> str | None:
@@ -70,6 +125,11 @@ class ImageReader:
             status = os.fstat(file)
             if not stat.S_ISREG(status.st_mode):
                 return NO_IMAGE
+            if formats := _formats():  # the kernel tries them before scripts and ELF
+                head = os.pread(file, _HEAD, 0)
+                for each in formats:
+                    if each.matches(path, head):
+                        return Image(each.interpreter, None, is_open="F" in each.flags)
             key = (status.st_dev, status.st_ino, status.st_mtime_ns, status.st_size)
             image = self._known.get(key)
             if image is None:

@@ -169,6 +169,9 @@ class Caller(Protocol):
     def look_up_descriptor(self, number: int) -> Lookup:
         """Return what an open descriptor refers to."""
 
+    def look_up_handle(self, mount: int, handle: bytes) -> Lookup:
+        """Return what a file handle refers to, by a descriptor of something on the same mount."""
+
     def program_image(self, tracer_path: str) -> Image:
         """Return the interpreter or loader that a program file asks for."""
 

@@ -18,6 +18,7 @@ from editor.sandbox.calls.attempt import (
 )
 from editor.sandbox.calls.paths import AT_FDCWD, Lookup
 
+_REGISTERED = "opened when it was registered with binfmt_misc, so that Landlock is not asked"
 _EXECUTING: RightSet = frozenset({"execute", "read_file"})
 
 
@@ -32,7 +33,8 @@ def _exec_chain(caller: Caller, lookup: Lookup) -> tuple[AccessRequest, ...]:
         if following is None:
             break
         lookup = caller.look_up(AT_FDCWD, following, follow=True)
-        requests.append(request_on(caller, lookup, _EXECUTING))
+        request = request_on(caller, lookup, _EXECUTING)
+        requests.append(request._replace(unchecked_reason=_REGISTERED) if image.is_open else request)
         if image.loader:
             break
     return tuple(requests)

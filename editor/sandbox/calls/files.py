@@ -57,6 +57,7 @@ _FREE_IOCTLS = frozenset(
     }
 )  # fmt: skip
 
+_MAX_HANDLE = 128
 _QUEUE = "Landlock has no right for creating message queues"
 BPF_OBJ_PIN = 6
 _BPF_F_PATH_FD = 1 << 14
@@ -117,7 +118,12 @@ def _creat(caller: Caller, args: Args) -> Attempt:
     return open_at(caller, AT_FDCWD, caller.read_string(args[0]), os.O_CREAT | os.O_WRONLY | os.O_TRUNC)
 
 
-def _open_by_handle(_caller: Caller, args: Args) -> Attempt:
+def _open_by_handle(caller: Caller, args: Args) -> Attempt:
+    size = int.from_bytes(caller.read_memory(args[1], 4), "little")
+    lookup = caller.look_up_handle(signed(args[0]), caller.read_memory(args[1], 8 + min(size, _MAX_HANDLE)))
+    if lookup.entry is not None:
+        rights = _READ_DIRECTORY if lookup.is_dir else _OPENING[args[2] & _O_ACCMODE]
+        return Attempt("open", request_on(caller, lookup, rights))
     return Attempt("open", AccessRequest(_OPENING[args[2] & _O_ACCMODE], error=-1), from_result=True)
 
 

@@ -209,3 +209,18 @@ def copy_descriptor(pid: int, descriptor: int) -> int:
         return copied
     finally:
         os.close(pidfd)
+
+
+def open_handle(mount: str, handle: bytes) -> int:
+    """Return an O_PATH descriptor of what a file handle refers to, on the mount of ``mount``. Raises OSError."""
+    anything = os.open(mount, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK | os.O_NOCTTY)
+    try:
+        opened: int = _libc.open_by_handle_at(
+            ctypes.c_int(anything), ctypes.c_char_p(handle), ctypes.c_int(os.O_PATH | os.O_CLOEXEC)
+        )
+        if opened < 0:
+            code = ctypes.get_errno()
+            raise OSError(code, f"open_by_handle_at: {os.strerror(code)}")
+        return opened
+    finally:
+        os.close(anything)

@@ -181,6 +181,20 @@ class Task:
         real_path = strip_deleted(target) if not status.st_nlink else target
         return Lookup(real_path, real_path, real_path.rpartition("/")[0] or "/", entry, is_process_local=True)
 
+    def look_up_handle(self, mount: int, handle: bytes) -> Lookup:
+        self.refresh_view()
+        where = "cwd" if mount == AT_FDCWD else f"fd/{mount}"
+        try:
+            opened = ptrace.open_handle(f"/proc/{self.tid}/{where}", handle)
+        except OSError as error:
+            return Lookup("a file handle", None, None, None, error=error.errno or 0, is_process_local=True)
+        try:
+            path = self.view.from_host(os.readlink(f"/proc/self/fd/{opened}"))
+            entry = Entry.of(os.fstat(opened))
+        finally:
+            os.close(opened)
+        return Lookup(path, path, path.rpartition("/")[0] or "/", entry, is_process_local=True)
+
     def program_image(self, tracer_path: str) -> Image:
         return self._shared.images.read(tracer_path)
 
