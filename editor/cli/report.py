@@ -62,6 +62,8 @@ def report_lines(report: Report, policies: Sequence[Policy], console: Console) -
     files = ", ".join(printable(name) for name in (report.policy, *report.layers))
     lines.append(f"{console.paint(command, 'bold')} under {files}, {abi}, {report.duration_s:.2f} s")
     verdicts = [f"{counts[verdict]} {verdict}" for verdict, _ in reversed(_HEADINGS) if counts[verdict]]
+    if report.unexplained:
+        verdicts[0] += f" ({report.unexplained} not explained by the policy)"
     lines.append(f"exit status {report.exit_code}; {', '.join(verdicts) or 'no access that Landlock knows'}")
     for number, policy in enumerate(policies, 1):
         lines += _suggestions(report, policy, number if len(policies) > 1 else 0)

@@ -163,15 +163,22 @@ class Decider:
             return Decision(True, NO_RIGHTS, (), UNCHECKED, rights, None)
         return self._decide_at(found.place, rights, path)
 
-    def unattached(self, path: str, lineage: Lineage, rights: RightSet) -> Decision:
-        """Decide ``rights`` on an object that no path leads to: only rules on the objects of ``lineage`` apply to it.
+    def reached(self, path: str, lineage: Lineage, rights: RightSet) -> Decision:
+        """Decide ``rights`` on an object that was reached already, whatever its name leads to now.
 
-        ``path`` is what the caller calls it.
+        Only rules on the objects of ``lineage`` apply to it; ``path`` is what the caller calls it.
         """
-        place = Place(path, None, _NOWHERE, None, is_dir=False)
-        for name, identity in lineage:
-            place = Place(name, place, identity, self._rules.objects.get(identity), is_dir=True)
-        return self._decide_at(place, rights, path)
+        return self._decide_at(self._place_of(path, lineage), rights, path)
+
+    def _place_of(self, path: str, lineage: Lineage) -> Place:
+        place: Place | None = None
+        for step in lineage:
+            identity = step.identity
+            if identity is None:
+                ruled = self._rules.targets.get(step.path)
+                identity = _NOWHERE if ruled is None or ruled.identity is None else ruled.identity
+            place = Place(step.path, place, identity, self._rules.objects.get(identity), is_dir=True)
+        return place if place is not None else Place(path, None, _NOWHERE, None, is_dir=False)
 
     def _decide_at(self, place: Place, rights: RightSet, path: str) -> Decision:
         wanted = rights & self._handled
@@ -216,16 +223,20 @@ class Decider:
         *,
         removes: bool = True,
         flags: int = 0,
+        reached: tuple[Lineage, Lineage] | None = None,
     ) -> Decision:
         """Decide moving ``moved``, an entry of ``old_dir``, to ``new_dir``.
 
         It is a rename if ``removes``, with the ``flags`` of renameat2(2), else a link; ``replaced`` is the entry that
         has the new name already. Within one directory only make and remove rights are needed. Between directories,
         both need ``refer``, and the file must not gain rights by the move. ``errno`` is EACCES if a make or remove
-        right is missing, else EXDEV.
+        right is missing, else EXDEV. ``reached`` are the two directories if they were reached already.
         """
-        source = self._find(old_dir, follow=True).place
-        target = self._find(new_dir, follow=True).place
+        if reached is None:
+            source = self._find(old_dir, follow=True).place
+            target = self._find(new_dir, follow=True).place
+        else:
+            source, target = self._place_of(old_dir, reached[0]), self._place_of(new_dir, reached[1])
         same = source.identity == target.identity
         rights1, rights2 = refer_rights(
             moved, replaced, removes=removes, flags=flags, same_directory=same, errata=self._errata
@@ -235,10 +246,10 @@ class Decider:
             reason = self._reasons.why_uncontrolled(uncontrolled)
             return Decision(True, NO_RIGHTS, (), reason, uncontrolled, None, target.path)
         if same:
-            return self.file(target.path, rights1)
+            return self.file(target.path, rights1) if reached is None else self.reached(new_dir, reached[1], rights1)
         exchanged = replaced if flags & RENAME_EXCHANGE else None
         children_denied = self._child_denied(moved), NO_RIGHTS if exchanged is None else self._child_denied(exchanged)
-        mount = self._walk.mount_of(target)
+        mount = self._walk.mount_of(target) if reached is None else _mount_of(target, reached[1])
         denial = refer_denial((source, target), mount, (rights1, rights2), children_denied, self._handled)
         if denial is None:
             refs = tuple(dict.fromkeys((*source.granting_refs(rights1), *target.granting_refs(rights2))))
@@ -297,3 +308,12 @@ class Decider:
         if name not in self._scoped:
             return Decision(True, NO_RIGHTS, (), self._reasons.why_uncontrolled(wanted), wanted, None)
         return decide_scope(name, self.resolved.rulesets)
+
+
+def _mount_of(place: Place, lineage: Lineage) -> Place:
+    """Return the root of the mount that ``place``, the last of ``lineage``, is on."""
+    for step, above in zip(reversed(lineage), reversed(lineage[:-1]), strict=False):
+        if step.mount != above.mount or place.parent is None:
+            break
+        place = place.parent
+    return place

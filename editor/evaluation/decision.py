@@ -7,8 +7,21 @@ from editor.evaluation.resolve import Identity
 from editor.landlock.rights import RightSet
 from editor.policy.model import RuleRef
 
-Lineage = tuple[tuple[str, Identity], ...]
-"""An object below the directories above it, from the root of its mount: each with a name and its identity."""
+
+class Step(NamedTuple):
+    """One object on the way down from the root: the name that leads there, its identity, and the id of its mount.
+
+    ``identity`` is None for a directory that cannot be examined, because it was removed or something was mounted over
+    it: a rule on it is known by its name.
+    """
+
+    path: str
+    identity: Identity | None
+    mount: int = 0
+
+
+Lineage = tuple[Step, ...]
+"""An object below the directories above it, from the root of the filesystem or of a mount that is not attached."""
 
 
 class Decision(NamedTuple):

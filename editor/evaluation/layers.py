@@ -40,9 +40,9 @@ class LayersDecider:
         """Like ``Decider.file``."""
         return self._joined(lambda layer: layer.file(path, rights, follow=follow))
 
-    def unattached(self, path: str, lineage: Lineage, rights: RightSet) -> Decision:
-        """Like ``Decider.unattached``."""
-        return self._joined(lambda layer: layer.unattached(path, lineage, rights))
+    def reached(self, path: str, lineage: Lineage, rights: RightSet) -> Decision:
+        """Like ``Decider.reached``."""
+        return self._joined(lambda layer: layer.reached(path, lineage, rights))
 
     def port(self, port: int | None, right: str) -> Decision:
         """Like ``Decider.port``."""
@@ -61,9 +61,12 @@ class LayersDecider:
         *,
         removes: bool = True,
         flags: int = 0,
+        reached: tuple[Lineage, Lineage] | None = None,
     ) -> Decision:
         """Like ``Decider.refer``. If any layer lacks a make or remove right, the error is EACCES (``is_eacces``)."""
-        return self._joined(lambda layer: layer.refer(old_dir, new_dir, moved, replaced, removes=removes, flags=flags))
+        return self._joined(
+            lambda layer: layer.refer(old_dir, new_dir, moved, replaced, removes=removes, flags=flags, reached=reached)
+        )
 
     def _joined(self, ask: Callable[[Decider], Decision]) -> Decision:
         answers = [ask(layer) for layer in self._layers]

@@ -292,6 +292,8 @@ class RunPanel(Vertical):
         self._end_live()
         counts = report.counts()
         text = f"{outcome(report.exit_code)}, {report.duration_s:.2f} s, {counts['denied']} denied"
+        if report.unexplained:
+            text += f" ({report.unexplained} not explained)"
         self._show_state(text, "$text-error" if counts["denied"] or report.exit_code else "$text-success")
         self.post_message(self.Ended(report))
 

@@ -26,10 +26,8 @@ class AccessRequest(NamedTuple):
     without symbolic links; ``tracer_path`` is the name under which the tracer can examine it. ``error`` is the errno
     that kept the tracer from finding the object. ``unchecked_reason`` says why the kernel does not ask Landlock about
     this object; it is empty if it does. ``is_new`` is true of an object that the call itself creates. ``old_path`` is
-    the former name of what is renamed or linked within one directory.
-
-    ``lineage`` is there for an object in a mount that is not attached anywhere: what is above that mount's root does
-    not count.
+    the former name of what is renamed or linked within one directory. ``lineage`` is there if the object itself was
+    reached, not only its name; then only rules on what it names count.
 
     ``process`` is the target of a signal or of tracing: 0 if that is not one process, -1 for the caller. ``group`` is
     the process group that a signal is sent to: 0 for the caller's own, -1 for all processes. ``signal`` is its number.
@@ -60,6 +58,7 @@ class Refer(NamedTuple):
     replaced: Entry | None
     removes: bool
     flags: int
+    reached: tuple[Lineage, Lineage] | None = None
 
 
 Kind = Literal[
@@ -222,8 +221,11 @@ def request_on(caller: Caller, lookup: Lookup, rights: RightSet, *, is_new: bool
         return AccessRequest(rights, lookup.path, lookup.real_path, entry=lookup.entry, unchecked_reason=reason)
     if lookup.real_path is None:
         return request_on_unresolved(lookup, rights)
-    host, tracer = caller.view.host_path(lookup.real_path), caller.view.tracer_path(lookup.real_path)
-    return AccessRequest(rights, lookup.path, host, tracer, lookup.entry, is_new=is_new, error=lookup.error)
+    host = caller.view.host_path(lookup.real_path)
+    tracer = caller.view.tracer_path(lookup.real_path) if lookup.lineage is None else lookup.seen
+    return AccessRequest(
+        rights, lookup.path, host, tracer, lookup.entry, is_new=is_new, error=lookup.error, lineage=lookup.lineage
+    )
 
 
 def request_on_parent(caller: Caller, lookup: Lookup, *rights: str) -> AccessRequest:
@@ -231,7 +233,7 @@ def request_on_parent(caller: Caller, lookup: Lookup, *rights: str) -> AccessReq
     if lookup.parent is None or lookup.real_path is None:
         return AccessRequest(frozenset(rights), lookup.path, None, error=lookup.error)
     host, tracer = caller.view.host_path(lookup.parent), caller.view.tracer_path(lookup.parent)
-    return AccessRequest(frozenset(rights), lookup.path, host, tracer, is_new=True)
+    return AccessRequest(frozenset(rights), lookup.path, host, tracer, is_new=True, lineage=lookup.above)
 
 
 def host_paths(caller: Caller, lookup: Lookup) -> tuple[str, ...]:

@@ -229,19 +229,22 @@ def _refer(caller: Caller, old: Lookup, new: Lookup, *, removes: bool, flags: in
         rights = frozenset({make_right(kind.mode, kind.device, caller.errata)})
         return Attempt("directory", *(request_on_unresolved(lookup, rights) for lookup in (old, new)))
     old_dir, new_dir = caller.view.host_path(old.parent), caller.view.host_path(new.parent)
-    same = old_dir == new_dir
+    reached = None if old.above is None or new.above is None else (old.above, new.above)
+    same = old_dir == new_dir if reached is None else reached[0][-1].identity == reached[1][-1].identity
     source, target = refer_rights(
         moved, replaced, removes=removes, flags=flags, same_directory=same, errata=caller.errata
     )
     requests = (
-        AccessRequest(source, old.path, old_dir, caller.view.tracer_path(old.parent), moved),
-        AccessRequest(target, new.path, new_dir, caller.view.tracer_path(new.parent), replaced, is_new=True),
+        AccessRequest(source, old.path, old_dir, caller.view.tracer_path(old.parent), moved, lineage=old.above),
+        AccessRequest(
+            target, new.path, new_dir, caller.view.tracer_path(new.parent), replaced, is_new=True, lineage=new.above
+        ),
     )
     regular = stat.S_ISREG(moved.mode) and (replaced is None or stat.S_ISREG(replaced.mode))
     return Attempt(
         "directory",
         *((requests[1]._replace(old_path=old.path),) if same else requests),
-        refer=Refer(old_dir, new_dir, moved, replaced, removes, flags),
+        refer=Refer(old_dir, new_dir, moved, replaced, removes, flags, reached),
         changed_paths=(*host_paths(caller, old), *host_paths(caller, new)),
         made=made_at(caller, new),
         tree_change="" if regular else "gone",

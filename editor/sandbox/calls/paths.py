@@ -10,7 +10,7 @@ import re
 import stat
 from typing import NamedTuple
 
-from editor.evaluation.decision import Entry
+from editor.evaluation.decision import Entry, Lineage
 from editor.evaluation.mounts import is_beneath
 from editor.evaluation.path_walk import MAX_LINKS
 
@@ -31,7 +31,9 @@ class Lookup(NamedTuple):
     contains the last name. ``entry`` is the object's type and inode, None if it does not exist. ``is_special`` is true
     of objects in no directory: pipes, sockets, memory files. ``error`` is the errno that stopped the walk, 0 otherwise.
     ``is_process_local`` is true if the result is valid for this process only, because the way led through its own /proc
-    files.
+    files. ``lineage`` is there if the object itself was reached, not only its name: the object, or the directory in
+    which there is no such name, and what is above it. ``seen`` is then the path under which the tracer can examine it,
+    empty if there is none.
     """
 
     path: str
@@ -41,6 +43,13 @@ class Lookup(NamedTuple):
     is_special: bool = False
     error: int = 0
     is_process_local: bool = False
+    lineage: Lineage | None = None
+    seen: str = ""
+
+    @property
+    def above(self) -> Lineage | None:
+        """The lineage of the directory that contains the last name."""
+        return self.lineage if self.entry is None or self.lineage is None else self.lineage[:-1] or self.lineage
 
     @property
     def mode(self) -> int | None:

@@ -76,7 +76,10 @@ def _io_uring(_caller: Caller, _args: Args) -> Attempt:
 
 
 def _restrict_self(_caller: Caller, _args: Args) -> Attempt:
-    notice = "The program also restricts itself with Landlock: what only its own rules deny is shown as failed."
+    notice = (
+        "The program also restricts itself with Landlock: what only its own rules deny is shown as denied,"
+        " but not explained."
+    )
     return Attempt("plain", notice=notice)
 
 

@@ -4,11 +4,23 @@ import errno
 import fcntl
 import os
 
-from editor.evaluation.decision import Entry, Lineage
+from editor.evaluation.decision import Entry, Lineage, Step
 from editor.evaluation.execchain import Image, ImageReader
 from editor.evaluation.mounts import read_mounts
 from editor.sandbox.calls.attempt import Attempt
-from editor.sandbox.calls.paths import AT_FDCWD, HOST_VIEW, Lookup, View, Walker, directory_path, strip_deleted, view_of
+from editor.sandbox.calls.live import Start
+from editor.sandbox.calls.live import look_up as look_up_live
+from editor.sandbox.calls.paths import (
+    AT_FDCWD,
+    HOST_VIEW,
+    Lookup,
+    View,
+    Walker,
+    directory_path,
+    normalize,
+    strip_deleted,
+    view_of,
+)
 from editor.sandbox.tracing import ptrace
 from editor.sandbox.verdicts.permissions import credentials
 
@@ -19,12 +31,14 @@ _TIOCGPTN = 0x80045430
 class SharedState:
     """What the threads of a run share: cached path lookups and program files."""
 
-    __slots__ = ("errata", "generation", "images", "own_namespace", "walker")
+    __slots__ = ("errata", "generation", "images", "is_afresh", "own_namespace", "walker")
 
     def __init__(self) -> None:
         self.walker = Walker()
         self.images = ImageReader()
         self.errata = 0
+        self.is_afresh = False
+        """Whether every lookup goes to the object itself: where the kernel decides nothing, no result corrects it."""
         self.generation = 0
         """Incremented whenever a working directory or a view may have changed."""
         status = os.stat("/proc/self/ns/mnt")
@@ -40,6 +54,9 @@ class Task:
         "_name",
         "_process",
         "_shared",
+        "call",
+        "is_afresh",
+        "makes_file",
         "name_before_exec",
         "pending",
         "pointer_size",
@@ -51,6 +68,12 @@ class Task:
         self._shared = shared
         self.tid = tid
         self.pending: Attempt | None = None
+        self.call: ptrace.Call | None = None
+        """The call that ``pending`` was decoded from."""
+        self.is_afresh = shared.is_afresh
+        """Whether lookups go to the objects that the kernel would reach now, with nothing remembered."""
+        self.makes_file = False
+        """Whether the call creates the file that it opens, which may be there when it is decoded again."""
         self.name_before_exec = ""  # kept while the thread executes another program
         self.pointer_size = 8
         self.view: View = HOST_VIEW
@@ -85,6 +108,10 @@ class Task:
         """Read the name again next time: a program was executed, or renamed itself."""
         self._name = ""
 
+    def forget_directory(self) -> None:
+        """Read the working directory and the view again next time."""
+        self._generation = -1
+
     def refresh_view(self) -> str:
         """Return the working directory in the thread's view; both are read again if they may have changed."""
         if self._generation != self._shared.generation:
@@ -116,6 +143,8 @@ class Task:
 
     def look_up(self, directory: int, path: str, *, follow: bool, rooted: bool = False) -> Lookup:
         cwd = self.refresh_view()
+        if self.is_afresh and not self._shared.walker.served_mounts:
+            return self._look_up_afresh(directory, path, follow=follow, rooted=rooted)
         if path.startswith("/") and not rooted:
             return self._shared.walker.walk(self.view, path, self.process, follow=follow)
         if directory == AT_FDCWD:
@@ -134,6 +163,26 @@ class Task:
         if lookup.error == errno.ENAMETOOLONG:
             lookup = self._look_up_by_descriptor(lookup, link, path, follow=follow)
         return lookup._replace(is_process_local=True) if directory != AT_FDCWD else lookup
+
+    def _look_up_afresh(self, directory: int, path: str, *, follow: bool, rooted: bool) -> Lookup:
+        base = f"/proc/{self.tid}/cwd" if directory == AT_FDCWD else f"/proc/{self.tid}/fd/{directory}"
+        shown = ""
+        if rooted or not path.startswith("/"):
+            try:
+                shown = self.view.from_host(directory_path(base))
+            except OSError as error:
+                return Lookup(path, None, None, None, error=error.errno or 0, is_process_local=True)
+        if not path:
+            return Lookup(f"{shown}/", None, None, None, error=errno.ENOENT, is_process_local=True)
+        root = base if rooted else f"/proc/{self.tid}/root"
+        lookup = look_up_live(Start(self.tid, self.process, self.view, root, base, shown), path, follow=follow)
+        if rooted:
+            lookup = lookup._replace(path=normalize(f"{shown}/{path}"))
+        if directory != AT_FDCWD:
+            lookup = lookup._replace(is_process_local=True)
+        if self.makes_file and lookup.entry is not None:
+            return lookup._replace(entry=None, lineage=lookup.above)
+        return lookup
 
     def _look_up_below(self, base: str, path: str, *, follow: bool) -> Lookup:
         """Look up ``path`` as if the directory ``base`` were the root: links and ``..`` stay inside."""
@@ -165,6 +214,9 @@ class Task:
     def look_up_descriptor(self, number: int) -> Lookup:
         self.refresh_view()
         link = f"/proc/{self.tid}/fd/{number}"
+        if self.is_afresh and not self._shared.walker.served_mounts:
+            lookup = look_up_live(Start(self.tid, self.process, self.view, "/", link, "/"), link, follow=True)
+            return lookup._replace(path=lookup.real_path or f"descriptor {number}")
         try:
             target = self.view.from_host(os.readlink(link))
             if self._shared.walker.avoids(self.view, target):
@@ -238,8 +290,8 @@ class Task:
         except OSError as error:
             return Lookup(shown, None, None, None, error=error.errno or 0, is_process_local=True), ()
         entry = Entry.at(self.view.prefix + path)
-        above = ((self.view.host_path(point), (root.st_dev, root.st_ino)),)
-        lineage = above if entry is None else (*above, (self.view.host_path(path), entry.identity))
+        above: Lineage = (Step(self.view.host_path(point), (root.st_dev, root.st_ino)),)
+        lineage = above if entry is None else (*above, Step(self.view.host_path(path), entry.identity))
         return Lookup(shown, path, point, entry, is_process_local=True), lineage
 
     def terminal_number(self, number: int) -> int | None:

@@ -24,7 +24,7 @@ from editor.escape import printable
 from editor.evaluation.layers import Deciders
 from editor.evaluation.mounts import read_mounts
 from editor.landlock import kernel
-from editor.landlock.rights import LATEST_ABI, NO_RIGHTS, known_rights
+from editor.landlock.rights import LATEST_ABI, NO_RIGHTS, RightSet, known_rights
 from editor.sandbox import syscalls
 from editor.sandbox.calls.attempt import AccessRequest, Attempt, signed
 from editor.sandbox.calls.files import open_at
@@ -71,9 +71,14 @@ _STOPPING = frozenset({signal.SIGSTOP, signal.SIGTSTP, signal.SIGTTIN, signal.SI
 _PR_SET_PDEATHSIG = 1
 _PR_SET_CHILD_SUBREAPER = 36
 _IO_URING = frozenset({"io_uring_setup"})
+# What Landlock answers, and kinds of calls that it may answer so because of a file.
+_REFUSALS = frozenset({-errno.EACCES, -errno.EPERM, -errno.EXDEV})
+_ON_FILES = frozenset({"open", "exec", "carried", "directory"})
 _NEW_TASK = frozenset({ptrace.EVENT_FORK, ptrace.EVENT_VFORK, ptrace.EVENT_CLONE})
 _MAX_NOTICED_FAILURES = 20
 _MAKING = os.O_CREAT | os.O_TMPFILE
+_MAKING_FILE: RightSet = frozenset({"make_reg"})
+_OPENING_CALLS = frozenset({"open", "openat", "openat2", "creat"})
 
 
 class _Opening(NamedTuple):
@@ -136,6 +141,7 @@ class Tracer:
         self._interval = 0.0
         self._spins = _SPINS
         self._policies = (spec.resolved, *spec.layers)
+        self._observing = self._shared.is_afresh = spec.mode == "observe"
         self._hit_process_limit = False
         self._deciders: Deciders
         self._judge: Judge
@@ -454,7 +460,7 @@ class Tracer:
         return task
 
     def _handle_entry(self, task: Task) -> None:
-        call = ptrace.entered_call(task.tid)
+        task.call = call = ptrace.entered_call(task.tid)
         # Resume the thread before decoding: waking it takes as long, and it stops again at the call's exit, before it
         # can change what it passed. A call that may create something is decoded first, while that does not exist.
         opening = self._openings.get((call.arch, call.number))
@@ -542,12 +548,10 @@ class Tracer:
         result = ptrace.call_result(task.tid)
         error = min(0, result)
         comm = task.name_before_exec or task.comm
-        known = self._outcomes.get((attempt, error, comm))
-        if known is None:
-            known = self._make_rows(task, attempt, result, comm)
-            # A refusal may depend on the process, which is not part of an attempt's key.
-            if attempt.cacheable and error not in (-errno.EACCES, -errno.EPERM):
-                self._outcomes[attempt, error, comm] = known
+        if (error in _REFUSALS and attempt.kind in _ON_FILES) or self._is_outdated(task, attempt, result):
+            known = self._make_rows(task, self._decode_afresh(task, attempt), result, comm)
+        else:
+            known = self._known_rows(task, attempt, result, comm)
         ptrace.resume(ptrace.CONT, task.tid)
         for row in known:
             self._rows.increment(row)
@@ -560,6 +564,62 @@ class Tracer:
             self._avoid_new_fuse_mounts(task)
         if attempt.notice:
             self.channel.notice(attempt.notice)
+
+    def _known_rows(self, task: Task, attempt: Attempt, result: int, comm: str) -> tuple[Row, ...]:
+        """Return the rows of an attempt, from the cache if it ended the same way before."""
+        error = min(0, result)
+        known = self._outcomes.get((attempt, error, comm))
+        if known is None:
+            if (
+                error == 0
+                and attempt.kind == "open"
+                and self._judge.is_surprising(attempt, CallerId(task.tid, task.process, comm))
+            ):
+                attempt = self._decode_afresh(task, attempt)  # what was looked up before the call may be outdated
+            known = self._make_rows(task, attempt, result, comm)
+            # A refusal may depend on the process, which is not part of an attempt's key.
+            if attempt.cacheable and error not in _REFUSALS:
+                self._outcomes[attempt, error, comm] = known
+        return known
+
+    def _is_outdated(self, task: Task, attempt: Attempt, descriptor: int) -> bool:
+        """Whether a call opened another object than was looked up before it.
+
+        Only asked where nothing is enforced: otherwise the kernel's answer counts, whatever the object's name.
+        """
+        if not self._observing or descriptor < 0 or attempt.kind != "open" or attempt.syscall not in _OPENING_CALLS:
+            return False
+        expected = attempt.requests[-1].entry
+        if expected is None:
+            return attempt.requests[-1].object_path is None
+        try:
+            opened = os.stat(f"/proc/{task.tid}/fd/{descriptor}")
+        except OSError:
+            return False
+        return expected.identity != (opened.st_dev, opened.st_ino)
+
+    def _decode_afresh(self, task: Task, attempt: Attempt) -> Attempt:
+        """Decode the call that has just ended again, from the thread as it is now, without anything remembered.
+
+        A refused call has changed nothing, so it would reach the same objects, apart from a file that it created before
+        it was refused.
+        """
+        call = task.call
+        if call is None or attempt.from_result:
+            return attempt
+        task.is_afresh = True
+        task.makes_file = attempt.kind == "open" and attempt.requests[0].rights == _MAKING_FILE
+        task.forget_directory()
+        try:
+            found = self._decode(task, call)
+        except (ptrace.BadMemory, OSError):
+            return attempt
+        finally:
+            task.is_afresh, task.makes_file = self._observing, False
+        if found is None:
+            return attempt
+        found.cacheable = False
+        return found
 
     def _make_rows(self, task: Task, attempt: Attempt, result: int, comm: str) -> tuple[Row, ...]:
         caller = CallerId(task.tid, task.process, comm)

@@ -66,13 +66,14 @@ class CallDecider:
             if not decision.allowed and self._is_member(request, caller):
                 return Decision(True, NO_RIGHTS, decision.decided_by, "inside the sandbox", NO_RIGHTS, None)
             return decision
+        shown = request.object_path or request.path or ""
         if request.lineage is not None:
-            shown = request.object_path or request.path or ""
-            return self._deciders.here.unattached(shown, request.lineage, request.rights)
-        if request.object_path is None:
+            decision = self._deciders.here.reached(shown, request.lineage, request.rights)
+        elif request.object_path is None:
             return Decision(True, NO_RIGHTS, (), "", NO_RIGHTS, None)
-        decision = self._decider_for(request).file(request.object_path, request.rights, follow=False)
-        if not decision.allowed and request.rights == RESOLVE_UNIX and self._members.has_address(request.object_path):
+        else:
+            decision = self._decider_for(request).file(shown, request.rights, follow=False)
+        if not decision.allowed and request.rights == RESOLVE_UNIX and self._members.has_address(shown):
             return Decision(True, NO_RIGHTS, (), "the other end is inside the sandbox", NO_RIGHTS, None)
         return decision
 
@@ -114,8 +115,9 @@ class CallDecider:
         refer = attempt.refer
         assert refer is not None  # noqa: S101 for the type checker: the caller has looked
         whole = self._decider_for(attempt.requests[0]).refer(
-            refer.old_dir, refer.new_dir, refer.moved, refer.replaced, removes=refer.removes, flags=refer.flags
-        )
+            refer.old_dir, refer.new_dir, refer.moved, refer.replaced,
+            removes=refer.removes, flags=refer.flags, reached=refer.reached,
+        )  # fmt: skip
         if whole.allowed:
             return tuple(
                 whole._replace(uncontrolled=whole.uncontrolled & request.rights, object=request.object_path)
@@ -140,6 +142,12 @@ class CallDecider:
             return self._deciders.youngest(lambda policy: policy.handled_fs & rights_of("fs", self._abi))
         known = known_rights(self._abi)
         return self._deciders.youngest(lambda policy: (policy.handled_fs | policy.handled_net | policy.scoped) & known)
+
+    def restricts(self, rights: RightSet) -> bool:
+        """Whether any of ``rights`` on a file is restricted at the ABI of the run."""
+        return bool(rights & self._deciders.handled_fs & rights_of("fs", self._abi)) or (
+            self.restricts_files and "refer" in rights
+        )
 
     def is_newer(self, rights: RightSet) -> bool:
         """Whether all of ``rights`` are newer than the ABI of the run."""

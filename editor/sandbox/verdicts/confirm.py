@@ -41,13 +41,17 @@ def matches(access: Access, denial: Denial) -> bool:
     For a rename or link that is denied because the file would gain rights, the kernel names every right that the
     directory lacks, requested or not: there the access's rights must be among them. With several layers it may even
     name the rights that another layer lacks, because all are checked together: there only the object must be the same.
+    Of a denial that the policy does not explain, the kernel may name any of the requested rights.
     """
     if call_name(denial.arch, denial.call) not in ("", _SOCKETCALL, access.syscall) or not _has_same_target(
         access, denial
     ):
         return False
     blockers = expected_blockers(access)
-    if "refer" in access.rights:
+    if not access.explained:
+        if not denial.blockers <= access.rights:
+            return False
+    elif "refer" in access.rights:
         if not blockers <= denial.blockers and not access.layer:
             return False
     elif blockers != denial.blockers:
@@ -56,9 +60,16 @@ def matches(access: Access, denial: Denial) -> bool:
         return access.port == (denial.port or 0)  # port 0, any free one, is left out of the record
     if access.object_path is None or denial.path is None:
         return not access.rights or access.object_path is None
-    logged = denial.path.removesuffix(_DELETED)
     # In a chroot the kernel logs the path as the program sees it; a nameless file is logged below its directory.
-    return access.object_path.endswith(logged) or logged.startswith(access.object_path.rstrip("/") + "/#")
+    return any(
+        access.object_path.endswith(logged) or logged.startswith(access.object_path.rstrip("/") + "/#")
+        for logged in _logged_names(denial.path)
+    )
+
+
+def _logged_names(path: str) -> tuple[str, ...]:
+    """Return the names that a logged path may stand for: what looks like a removed file may be called so."""
+    return (path, path.removesuffix(_DELETED)) if path.endswith(_DELETED) else (path,)
 
 
 def _has_same_target(access: Access, denial: Denial) -> bool:
@@ -99,10 +110,10 @@ class _DeniedRows:
         """Return the positions of the accesses that a record may match."""
         yield from self._by_port.get(denial.port or None, ())
         if denial.path is not None:
-            directory, name = os.path.split(denial.path.removesuffix(_DELETED))
-            yield from self._by_name.get(name, ())
-            if name.startswith("#"):
-                yield from self._by_name.get(os.path.basename(directory), ())
+            for directory, name in map(os.path.split, _logged_names(denial.path)):
+                yield from self._by_name.get(name, ())
+                if name.startswith("#"):
+                    yield from self._by_name.get(os.path.basename(directory), ())
 
 
 def compare(accesses: Sequence[Access], denials: Iterable[Denial]) -> Comparison:

@@ -10,12 +10,26 @@ import stat
 from typing import NamedTuple
 
 from editor.landlock.rights import RightSet
+from editor.sandbox.calls.attempt import AccessRequest
+from editor.sandbox.calls.live import filesystem_type
 
 _CAP_DAC_OVERRIDE = 1
 _CAP_DAC_READ_SEARCH = 2
 _CAP_KILL = 5
 _CAP_SYS_PTRACE = 19
 _CAP_SYS_ADMIN = 21
+
+# Filesystems that refuse by rules of their own, by the magic numbers of statfs(2): proc, sysfs, cgroup, cgroup2, FUSE,
+# NFS, SMB, 9p, debugfs, tracefs, securityfs, bpf.
+_OWN_PERMISSIONS = frozenset(
+    {
+        0x9FA0, 0x62656572, 0x27E0EB, 0x63677270, 0x65735546, 0x6969, 0xFF534D42, 0xFE534D42, 0x01021997, 0x64626720,
+        0x74726163, 0x73636673, 0xCAFE4A11,
+    }
+)  # fmt: skip
+_PROTECTED = {
+    stat.S_IFLNK: "protected_symlinks", stat.S_IFREG: "protected_regular", stat.S_IFIFO: "protected_fifos"
+}  # fmt: skip
 
 _READING: RightSet = frozenset({"read_file", "read_dir"})
 _WRITING: RightSet = frozenset({"write_file", "truncate", "resolve_unix"})
@@ -134,6 +148,32 @@ class PermissionChecker:
         except OSError:
             return False
 
+    @staticmethod
+    def other_refusal(tid: int, request: AccessRequest) -> str:
+        """Return why the filesystem or a setting of the kernel may refuse an access; empty if none does."""
+        cred = credentials(tid)
+        if not request.tracer_path or cred is None:
+            return ""
+        try:
+            file = os.open(request.tracer_path, os.O_PATH | os.O_CLOEXEC)
+        except OSError:
+            return ""
+        try:
+            flags, kind, status = os.fstatvfs(file).f_flag, filesystem_type(file), os.fstat(file)
+        finally:
+            os.close(file)
+        if "execute" in request.rights and flags & os.ST_NOEXEC:
+            return "programs cannot be executed on this mount (noexec)"
+        if flags & os.ST_NODEV and stat.S_IFMT(status.st_mode) in (stat.S_IFCHR, stat.S_IFBLK):
+            return "devices cannot be opened on this mount (nodev)"
+        if kind in _OWN_PERMISSIONS:
+            return "this filesystem has permissions of its own"
+        if _is_protected(request.path or "", stat.S_IFLNK, cred.uid):
+            return "the link belongs to another user and is in a sticky directory (fs.protected_symlinks)"
+        if "write_file" in request.rights and _is_protected(request.tracer_path, stat.S_IFMT(status.st_mode), cred.uid):
+            return "the file belongs to another user and is in a sticky directory (fs.protected_regular and _fifos)"
+        return ""
+
     def refuses_signal(self, tid: int, target: int, number: int) -> bool:
         """Whether ``tid`` may not send signal ``number`` to process ``target``, apart from Landlock.
 
@@ -174,6 +214,28 @@ class PermissionChecker:
         """Whether ``tid`` may not change mounts, apart from Landlock: may_mount() in fs/namespace.c."""
         cred = credentials(tid)
         return cred is not None and not cred.has(_CAP_SYS_ADMIN)
+
+
+def _is_protected(path: str, kind: int, uid: int) -> bool:
+    """Whether the kernel keeps user ``uid`` from using ``path``, of type ``kind``, in a sticky directory.
+
+    Source: may_follow_link() and may_create_in_sticky() in fs/namei.c.
+    """
+    setting = _PROTECTED.get(kind)
+    if setting is None:
+        return False
+    try:
+        status, directory = os.lstat(path), os.stat(os.path.dirname(path) or "/")
+        with open(f"/proc/sys/fs/{setting}", "rb") as file:
+            is_on = file.read().strip() != b"0"
+    except (OSError, ValueError):
+        return False
+    return (
+        is_on
+        and stat.S_IFMT(status.st_mode) == kind
+        and bool(directory.st_mode & stat.S_ISVTX and directory.st_mode & 0o022)
+        and status.st_uid not in (uid, directory.st_uid)
+    )
 
 
 class _Ids(NamedTuple):

@@ -22,6 +22,8 @@ class Access(NamedTuple):
     a denied access to an object that the run itself made: the nearest directory above it that was there before.
     ``observed`` is "audit" for a denial that only the kernel's record shows, and no traced call: its ``syscall`` is
     empty if the kernel acted on its own, and ``process`` and ``pid`` may be those of an outsider whose call caused it.
+    ``explained`` is false of what was refused as Landlock does although the policy grants it, and of what could not be
+    looked up.
     """
 
     verdict: Verdict
@@ -43,6 +45,7 @@ class Access(NamedTuple):
     old_path: str | None = None
     made_in: str | None = None
     observed: Observed = "call"
+    explained: bool = True
 
     def key(self) -> tuple[object, ...]:
         """Return what makes two accesses the same row: everything but pid, count and confirmation."""
@@ -60,6 +63,7 @@ class Access(NamedTuple):
             self.old_path,
             self.made_in,
             self.observed,
+            self.explained,
         )
 
     def to_json(self) -> dict[str, Any]:
@@ -81,6 +85,7 @@ class Access(NamedTuple):
             "reason": self.reason,
             "predicted": self.predicted,
             "observed": self.observed,
+            "explained": self.explained,
         }
         if self.layer:
             data["layer"] = self.layer
@@ -114,6 +119,7 @@ class Access(NamedTuple):
             old_path=data.get("old_path"),
             made_in=data.get("made_in"),
             observed=data["observed"],
+            explained=data.get("explained", True),
         )
 
 
@@ -139,6 +145,11 @@ class Report(NamedTuple):
     accesses: tuple[Access, ...]
     notes: tuple[str, ...] = ()
     layers: tuple[str, ...] = ()
+
+    @property
+    def unexplained(self) -> int:
+        """Count the denied accesses that the policy does not explain."""
+        return sum(access.times for access in self.accesses if access.verdict == "denied" and not access.explained)
 
     def counts(self) -> dict[str, int]:
         """Count the accesses (not rows) by verdict."""

@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 from editor.evaluation.decision import Decision
 from editor.evaluation.layers import Deciders
-from editor.landlock.rights import NO_RIGHTS
+from editor.landlock.rights import NO_RIGHTS, RIGHTS
 from editor.sandbox.calls.attempt import AccessRequest, Attempt
 from editor.sandbox.verdicts.call_decider import RESOLVE_UNIX, CallDecider, CallerId, SandboxMembers
 from editor.sandbox.verdicts.permissions import PermissionChecker, same_mount
@@ -45,6 +45,11 @@ _OTHER = (
     "neither the policy nor file permissions explain it:"
     " perhaps a mount option, another security module or a nested sandbox"
 )
+_UNEXPLAINED = (
+    "refused as Landlock does, but neither the policy nor file permissions explain it: perhaps the program restricted"
+    " itself further, another security module refused it, or the file was exchanged meanwhile"
+)
+_NOT_FOUND = "what this means could not be looked up, so what the policy would say is not known"
 _PERMISSIONS = "file permissions refuse it"
 _SEARCH = "file permissions refuse to search a directory on the way"
 _DIFFERENT_MOUNTS = "the two directories are on different mounts"
@@ -61,6 +66,7 @@ _CHECKED_WHEN_READ = re.compile(r"/proc/(\d+)/(?:task/\d+/)?(?:io|syscall|stack|
 _CHECKED_LATER = "reading it fails: Landlock hides what is inside other processes, and is asked only then"
 
 _ON_PROCESSES = frozenset({"trace", "inspect"})
+_ON_FILES = frozenset({"open", "exec", "directory"})
 
 _TWO_NAMES = frozenset({"rename", "renameat", "renameat2", "link", "linkat"})
 
@@ -97,6 +103,12 @@ class Judge:
         self._permissions = PermissionChecker()
         self._decider = CallDecider(deciders, abi, members, self._permissions)
 
+    def is_surprising(self, attempt: Attempt, caller: CallerId) -> bool:
+        """Whether it is a surprise that the call passed: the policy denies it, or nothing was found by its names."""
+        return any(map(self._is_unknown, attempt.requests)) or any(
+            not decision.allowed for decision in self._decider.decide(attempt, caller)
+        )
+
     def rows(self, attempt: Attempt, result: int, caller: CallerId) -> tuple[Access, ...]:
         """Return the rows for one call that returned ``result`` (a negative errno if it failed)."""
         error = -result if -4096 < result < 0 else 0
@@ -127,7 +139,14 @@ class Judge:
             self._notice_unseen(f"{caller.comm} {attempt.reason}.")
 
     def _row(
-        self, outcome: _Outcome, request: AccessRequest, verdict: Verdict, reason: str, decision: Decision | None = None
+        self,
+        outcome: _Outcome,
+        request: AccessRequest,
+        verdict: Verdict,
+        reason: str,
+        decision: Decision | None = None,
+        *,
+        explained: bool = True,
     ) -> Access:
         attempt, error, caller = outcome
         return Access(
@@ -148,6 +167,7 @@ class Judge:
             layer=self._decider.layer(attempt, decision) if verdict == "denied" else 0,
             old_path=request.old_path,
             made_in=self._members.made_in(request) if verdict == "denied" else None,
+            explained=explained,
         )
 
     def _all_passed(self, outcome: _Outcome, request: AccessRequest, decision: Decision) -> tuple[Access, ...]:
@@ -193,12 +213,24 @@ class Judge:
         for request, decision in zip(attempt.requests, decisions, strict=True):
             if attempt.kind == "topology" and self._decider.restricts_files:
                 rows.append(self._row(outcome._replace(error=errno.EPERM), request, "denied", attempt.reason))
+            elif self._is_unknown(request):
+                rows.append(self._row(outcome, request, "failed", _NOT_FOUND, explained=False))
             elif decision.allowed:
                 rows.append(self._passed(outcome, request, decision))
             else:
                 code = getattr(errno, decision.errno or "", errno.EACCES)
                 rows.append(self._row(outcome._replace(error=code), request, "denied", decision.reason, decision))
         return tuple(rows)
+
+    @staticmethod
+    def _is_unknown(request: AccessRequest) -> bool:
+        """Whether the object of rights on files is not known."""
+        return (
+            request.object_path is None
+            and request.lineage is None
+            and not request.unchecked_reason
+            and any(RIGHTS[name].kind == "fs" for name in request.rights)
+        )
 
     def _refused(self, outcome: _Outcome, decisions: tuple[Decision, ...]) -> tuple[Access, ...]:
         attempt, error, _ = outcome
@@ -333,6 +365,10 @@ class Judge:
             for request, decision in zip(attempt.requests, decisions, strict=True)
         )
 
+    def _could_deny(self, request: AccessRequest) -> bool:
+        """Whether Landlock could have refused this: on another object, or by rules that the program added."""
+        return not self._observing and not request.unchecked_reason and self._decider.restricts(request.rights)
+
     def _failed(self, outcome: _Outcome, request: AccessRequest) -> Access:
         attempt, error, caller = outcome
         reason = ""
@@ -351,8 +387,13 @@ class Judge:
                 reason = _OTHER_USER
             elif attempt.kind == "trace" and self._decider.enforces:
                 reason = "every process of the run is already traced by this test"
-            elif attempt.kind in ("open", "exec", "directory"):
-                reason = _OTHER
+            elif attempt.kind in _ON_FILES:
+                if error not in _LANDLOCK_ERRORS[attempt.kind] or not self._could_deny(request):
+                    reason = _OTHER
+                else:
+                    reason = self._permissions.other_refusal(caller.tid, request)
+                    if not reason:
+                        return self._row(outcome, request, "denied", _UNEXPLAINED, explained=False)
         elif error == errno.EXDEV and attempt.refer is not None:
             reason = _DIFFERENT_MOUNTS
         elif error == errno.EINTR:

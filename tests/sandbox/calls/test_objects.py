@@ -1,0 +1,401 @@
+"""Whose rules count if a name says something else: removed, moved, replaced, covered and misleading names.
+
+Each program is refused something, and another process may change the tree meanwhile. The kernel decides; the report
+must name what the kernel reached, and must not call a denial a failure.
+"""
+
+import os
+import shutil
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from editor.evaluation.resolve import ResolvedPolicy
+from tests.sandbox.harness import ALL_FS, REPOSITORY, Outcome, policy, run, system_rules
+
+_HEAD = """
+import os, sys, time, errno
+top = sys.argv[1]
+os.chdir(top)
+def attempt(name, *arguments, **options):
+    try:
+        result = getattr(os, name)(*arguments, **options)
+        print("ok")
+        return result
+    except OSError as error:
+        print(errno.errorcode[error.errno])
+def others_turn():
+    os.close(os.open(top + "/w/ready", os.O_CREAT | os.O_WRONLY))
+    while not os.path.exists(top + "/w/go"):
+        time.sleep(0.002)
+"""
+_WAIT_S = 20.0
+
+
+@pytest.fixture
+def top(tmp_path: Path) -> str:
+    """A directory with ``open/`` and ``w/`` that the policy grants, and ``closed/`` that it does not."""
+    path = os.path.realpath(tmp_path)
+    for name in ("open", "closed", "w"):
+        os.mkdir(f"{path}/{name}")
+        Path(path, name, "f").write_text(name)
+    return path
+
+
+def _policy(top: str, *more: str) -> ResolvedPolicy:
+    rules: dict[str, Any] = {**system_rules(), f"{top}/open": ALL_FS, f"{top}/w": ALL_FS}
+    return policy({**rules, **dict.fromkeys(more, ("read_file",))})
+
+
+def _run(
+    resolved: ResolvedPolicy, top: str, script: str, act: Callable[[], object] | None = None, **how: Any
+) -> Outcome:
+    """Run ``script``; once it calls ``others_turn``, ``act`` happens outside the sandbox."""
+
+    def follow() -> None:
+        until = time.monotonic() + _WAIT_S
+        while not os.path.exists(f"{top}/w/ready") and time.monotonic() < until:
+            time.sleep(0.002)
+        if act is not None:
+            act()
+        Path(f"{top}/w/go").touch()
+
+    other = threading.Thread(target=follow)
+    if act is not None:
+        other.start()
+    done = run(resolved, sys.executable, "-I", "-S", "-c", _HEAD + script, top, **how)
+    if act is not None:
+        other.join()
+    assert done.report.exit_code == 0, done.output
+    return done
+
+
+def _denied(done: Outcome) -> list[tuple[str | None, tuple[str, ...], bool]]:
+    return [
+        (row.object_path, tuple(sorted(row.missing)), row.explained)
+        for row in done.report.accesses
+        if row.verdict == "denied"
+    ]
+
+
+def _refused(done: Outcome) -> set[str]:
+    """Return the verdicts of all that was refused or would be."""
+    return {row.verdict for row in done.report.accesses if row.errno in ("EACCES", "EXDEV", "EPERM")}
+
+
+def test_file_whose_name_ends_like_that_of_a_removed_one(top: str) -> None:
+    Path(f"{top}/closed/f (deleted)").write_text("")
+    script = """
+fd = os.open("closed/f (deleted)", os.O_PATH)
+attempt("open", f"/proc/self/fd/{fd}", os.O_RDONLY)
+"""
+    done = _run(_policy(top, f"{top}/closed/f"), top, script)
+    assert done.out == "EACCES\n"
+    assert _denied(done) == [(f"{top}/closed/f (deleted)", ("read_file",), True)]
+    observed = _run(_policy(top, f"{top}/closed/f"), top, script, mode="observe")
+    assert observed.out == "ok\n"
+    assert _denied(observed) == [(f"{top}/closed/f (deleted)", ("read_file",), True)]
+
+
+def test_removed_file_reached_through_its_descriptor(top: str) -> None:
+    """It keeps its directory; a new file of its name, which has a rule, does not count."""
+    script = """
+fd = os.open("closed/f", os.O_PATH)
+others_turn()
+attempt("open", f"/proc/self/fd/{fd}", os.O_RDONLY)
+"""
+
+    def replace() -> None:
+        os.unlink(f"{top}/closed/f")
+        Path(f"{top}/closed/f").write_text("")
+
+    done = _run(_policy(top), top, script, replace)
+    assert done.out == "EACCES\n"
+    assert _denied(done) == [(f"{top}/closed/f", ("read_file",), True)]
+
+
+def test_unlinked_name_of_a_file_that_has_another(top: str) -> None:
+    """The rule on the other name is on the same file."""
+    os.link(f"{top}/closed/f", f"{top}/closed/g")
+    script = """
+fd = os.open("closed/f", os.O_PATH)
+others_turn()
+attempt("open", f"/proc/self/fd/{fd}", os.O_RDONLY)
+attempt("open", f"/proc/self/fd/{fd}", os.O_RDWR)
+"""
+    done = _run(_policy(top, f"{top}/closed/g"), top, script, lambda: os.unlink(f"{top}/closed/f"))
+    assert done.out == "ok\nEACCES\n"
+    assert _denied(done) == [(f"{top}/closed/f", ("write_file",), True)]
+
+
+@pytest.mark.parametrize("mode", ["enforce", "observe"])
+def test_removed_working_directory(top: str, mode: str) -> None:
+    os.mkdir(f"{top}/closed/d")
+    script = """
+os.chdir("closed/d")
+others_turn()
+attempt("open", ".", os.O_RDONLY)
+attempt("open", "../f", os.O_RDONLY)
+attempt("mkdir", "../new")
+attempt("open", "../../open/f", os.O_RDONLY)
+"""
+    done = _run(_policy(top), top, script, lambda: os.rmdir(f"{top}/closed/d"), mode=mode)
+    assert done.out == ("EACCES\nEACCES\nEACCES\nok\n" if mode == "enforce" else "ok\nok\nok\nok\n")
+    assert _denied(done) == [
+        (f"{top}/closed/d", ("read_dir",), True),
+        (f"{top}/closed/f", ("read_file",), True),
+        (f"{top}/closed", ("make_dir",), True),
+    ]
+    assert {row.verdict for row in done.rows(object_path=f"{top}/open/f")} == {"allowed"}
+
+
+def test_removed_working_directory_whose_name_is_taken_again(top: str) -> None:
+    os.mkdir(f"{top}/closed/d")
+    script = """
+os.chdir("closed/d")
+others_turn()
+attempt("open", ".", os.O_RDONLY)
+"""
+
+    def replace() -> None:
+        os.rmdir(f"{top}/closed/d")
+        os.symlink(f"{top}/open", f"{top}/closed/d")
+
+    done = _run(_policy(top), top, script, replace)
+    assert done.out == "EACCES\n"
+    assert _denied(done) == [(f"{top}/closed/d", ("read_dir",), True)]
+
+
+def test_working_directory_called_as_if_it_were_removed(top: str) -> None:
+    os.mkdir(f"{top}/closed/d (deleted)")
+    Path(f"{top}/closed/d (deleted)/f").write_text("")
+    done = _run(_policy(top), top, 'os.chdir("closed/d (deleted)"); attempt("open", "f", os.O_RDONLY)')
+    assert done.out == "EACCES\n"
+    assert _denied(done) == [(f"{top}/closed/d (deleted)/f", ("read_file",), True)]
+
+
+@pytest.mark.parametrize("mode", ["enforce", "observe"])
+def test_working_directory_moved_by_another_process(top: str, mode: str) -> None:
+    os.mkdir(f"{top}/open/d")
+    Path(f"{top}/open/d/f").write_text("")
+    script = """
+os.chdir("open/d")
+attempt("open", "f", os.O_RDONLY)
+others_turn()
+attempt("open", "f", os.O_RDONLY)
+"""
+    done = _run(_policy(top), top, script, lambda: os.rename(f"{top}/open/d", f"{top}/closed/d"), mode=mode)
+    if mode == "enforce":
+        assert done.out == "ok\nEACCES\n"
+        assert _denied(done) == [(f"{top}/closed/d/f", ("read_file",), True)]
+    assert _refused(done) <= {"denied"}
+
+
+def test_descriptor_of_a_directory_moved_or_removed_by_another_process(top: str) -> None:
+    for name in ("d", "e"):
+        os.mkdir(f"{top}/open/{name}")
+    Path(f"{top}/open/d/f").write_text("")
+    script = """
+moved, gone = os.open("open/d", os.O_RDONLY), os.open("open/e", os.O_RDONLY)
+attempt("open", "f", os.O_RDONLY, dir_fd=moved)
+others_turn()
+attempt("open", "f", os.O_RDONLY, dir_fd=moved)
+attempt("open", ".", os.O_RDONLY, dir_fd=gone)
+attempt("unlink", "f", dir_fd=moved)
+attempt("rename", "f", "../../open/g", src_dir_fd=moved, dst_dir_fd=gone)
+"""
+
+    def act() -> None:
+        os.rename(f"{top}/open/d", f"{top}/closed/d")
+        os.rename(f"{top}/open/e", f"{top}/closed/e")
+        os.rmdir(f"{top}/closed/e")
+
+    done = _run(_policy(top), top, script, act)
+    assert done.out.splitlines()[:4] == ["ok", "EACCES", "EACCES", "EACCES"]
+    assert _denied(done)[:3] == [
+        (f"{top}/closed/d/f", ("read_file",), True),
+        (f"{top}/closed/e", ("read_dir",), True),
+        (f"{top}/closed/d", ("remove_file",), True),
+    ]
+    assert _refused(done) == {"denied"}
+
+
+@pytest.mark.parametrize("mode", ["enforce", "observe"])
+def test_directory_replaced_by_a_link_by_another_process(top: str, mode: str) -> None:
+    os.mkdir(f"{top}/open/d")
+    Path(f"{top}/open/d/f").write_text("")
+    script = """
+for _ in range(3): attempt("open", f"{top}/open/d/f", os.O_RDONLY)
+others_turn()
+for _ in range(3): attempt("open", f"{top}/open/d/f", os.O_RDONLY)
+"""
+
+    def replace() -> None:
+        shutil.rmtree(f"{top}/open/d")
+        os.symlink(f"{top}/closed", f"{top}/open/d")
+
+    done = _run(_policy(top), top, script, replace, mode=mode)
+    assert done.out.split() == ["ok"] * 3 + (["EACCES"] if mode == "enforce" else ["ok"]) * 3
+    assert _denied(done) == [(f"{top}/closed/f", ("read_file",), True)]
+    assert [row.times for row in done.report.accesses if row.verdict == "denied"] == [3]
+
+
+def test_link_that_another_process_turns_all_the_time(top: str) -> None:
+    """No denial may be lost, though the name leads elsewhere by the time that it is looked up."""
+    os.symlink("open", f"{top}/turning")
+    script = """
+refused = 0
+for _ in range(1500):
+    try: os.close(os.open(f"{top}/turning/f", os.O_RDONLY))
+    except OSError as error: refused += error.errno == errno.EACCES
+print(refused)
+"""
+    stop = threading.Event()
+
+    def turn() -> None:
+        while not stop.is_set():
+            for target in ("open", "closed"):
+                os.symlink(target, f"{top}/next")
+                os.rename(f"{top}/next", f"{top}/turning")
+
+    turner = threading.Thread(target=turn)
+    turner.start()
+    try:
+        done = _run(_policy(top), top, script)
+    finally:
+        stop.set()
+        turner.join()
+    rows = [row for row in done.report.accesses if row.path == f"{top}/turning/f" and row.errno == "EACCES"]
+    assert {row.verdict for row in rows} <= {"denied"}
+    assert sum(row.times for row in rows) == int(done.out)
+
+
+def test_hard_link_made_by_another_process(top: str) -> None:
+    """A rule on a file holds for its other names, of which one is in a directory without rules."""
+    script = """
+attempt("open", "closed/f", os.O_RDONLY)
+others_turn()
+attempt("open", "closed/f", os.O_RDONLY)
+attempt("truncate", "closed/f", 0)
+"""
+
+    def link() -> None:
+        os.unlink(f"{top}/closed/f")
+        os.link(f"{top}/single", f"{top}/closed/f")
+
+    Path(f"{top}/single").write_text("")
+    done = _run(_policy(top, f"{top}/single"), top, script, link)
+    assert done.out == "EACCES\nok\nEACCES\n"
+    assert [row[1] for row in _denied(done)] == [("read_file",), ("truncate",)]
+
+
+def test_program_reached_only_by_its_descriptor(top: str) -> None:
+    shutil.copy("/bin/true", f"{top}/closed/true (deleted)")
+    script = """
+fd = os.open("closed/true (deleted)", os.O_PATH)
+attempt("execve", f"/proc/self/fd/{fd}", ["true"], {})
+attempt("execve", fd, ["true"], {})
+"""
+    done = _run(_policy(top), top, script)
+    assert done.out == "EACCES\nEACCES\n"
+    assert {row[0] for row in _denied(done)} == {f"{top}/closed/true (deleted)"}
+    assert _refused(done) == {"denied"}
+
+
+def test_what_only_rules_of_the_program_deny_is_denied_but_not_explained(top: str) -> None:
+    script = f"""
+sys.path.insert(0, {REPOSITORY!r})
+from editor.landlock.ruleset import *
+enforce(build(RulesetSpec(frozenset({{"read_file", "make_reg", "remove_file"}}), frozenset(), frozenset(), (), ())))
+attempt("open", "open/f", os.O_RDONLY)
+attempt("open", "open/new", os.O_CREAT | os.O_WRONLY)
+attempt("unlink", "open/f")
+attempt("rename", "open/f", "w/g")
+"""
+    done = _run(_policy(top), top, script)
+    assert done.out == "EACCES\nEACCES\nEACCES\nEACCES\n"
+    assert {(row.verdict, row.explained) for row in done.report.accesses if row.errno == "EACCES"} == {
+        ("denied", False)
+    }
+    assert done.report.unexplained == done.report.counts()["denied"]
+
+
+def test_new_file_that_may_be_made_but_not_written(top: str) -> None:
+    """The kernel leaves it behind empty: what was asked for it is still what the row says."""
+    os.mkdir(f"{top}/half")
+    rules: dict[str, Any] = {**system_rules(), f"{top}/half": ("make_reg",)}
+    done = _run(policy(rules), top, 'attempt("open", "half/new", os.O_CREAT | os.O_WRONLY)')
+    assert done.out == "EACCES\n"
+    assert {(row.verdict, tuple(sorted(row.rights))) for row in done.rows(path=f"{top}/half/new")} == {
+        ("allowed", ("make_reg",)),
+        ("denied", ("write_file",)),
+    }
+
+
+@pytest.mark.root
+def test_directory_covered_by_a_mount_of_another_process(top: str) -> None:
+    """Who is inside still has the rules of the covered directory, and who looks it up has not."""
+    os.mkdir(f"{top}/open/d")
+    Path(f"{top}/open/d/f").write_text("")
+    script = """
+fd = os.open("open", os.O_RDONLY)
+others_turn()
+attempt("open", "d/f", os.O_RDONLY, dir_fd=fd)
+attempt("mkdir", "new", dir_fd=fd)
+attempt("mkdir", f"{top}/open/other")
+attempt("open", f"{top}/open/f", os.O_RDWR)
+"""
+    resolved = policy({**system_rules(), f"{top}/open": ("read_file", "read_dir"), f"{top}/w": ALL_FS})
+    mounted: list[str] = []
+
+    def cover() -> None:
+        subprocess.run(["mount", "-t", "tmpfs", "none", f"{top}/open"], check=True)
+        mounted.append(f"{top}/open")
+        Path(f"{top}/open/f").write_text("")
+
+    try:
+        done = _run(resolved, top, script, cover)
+    finally:
+        for point in mounted:
+            subprocess.run(["umount", "-l", point], check=True)
+    assert done.out == "ok\nEACCES\nEACCES\nEACCES\n"
+    assert _denied(done) == [
+        (f"{top}/open", ("make_dir",), True),
+        (f"{top}/open", ("make_dir",), True),
+        (f"{top}/open/f", ("read_file", "write_file"), True),
+    ]
+    assert not [row for row in done.report.accesses if row.path == f"{top}/open/d/f" and row.verdict != "allowed"]
+
+
+@pytest.mark.root
+def test_mount_taken_away_while_a_program_is_inside(top: str) -> None:
+    """Above the root of a mount that is nowhere attached there is nothing, though its path begins like any other."""
+    subprocess.run(["mount", "-t", "tmpfs", "none", f"{top}/open"], check=True)
+    mounted = [f"{top}/open"]
+    script = """
+os.chdir("open/etc")
+attempt("open", "f", os.O_RDONLY)
+others_turn()
+attempt("open", "f", os.O_RDONLY)
+attempt("open", "..", os.O_RDONLY)
+"""
+
+    def detach() -> None:
+        subprocess.run(["umount", "-l", mounted.pop()], check=True)
+
+    try:
+        os.mkdir(f"{top}/open/etc")
+        Path(f"{top}/open/etc/f").write_text("")
+        resolved = policy({**system_rules(), top: ("read_file", "read_dir"), f"{top}/w": ALL_FS, "/etc": ALL_FS})
+        done = _run(resolved, top, script, detach)
+    finally:
+        for point in mounted:
+            subprocess.run(["umount", "-l", point], check=True)
+    assert done.out == "ok\nEACCES\nEACCES\n"
+    assert [(row[1], row[2]) for row in _denied(done)] == [(("read_file",), True), (("read_dir",), True)]
