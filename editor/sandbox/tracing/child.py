@@ -38,12 +38,16 @@ class NotStarted(Exception):
         self.code = code
 
 
-def find_program(name: str, env: dict[str, str], cwd: str) -> str:
-    """Return the program called ``name``, searched in the command's PATH as execvp(3) does. Raises NotStarted."""
+def find_programs(name: str, env: dict[str, str], cwd: str) -> tuple[str, ...]:
+    """Return the programs called ``name``, at least one, in the order in which execvp(3) tries them.
+
+    They are searched in the command's PATH. Raises NotStarted.
+    """
     if "/" in name:
         candidates = [name]
     else:
         candidates = [os.path.join(entry or ".", name) for entry in env.get("PATH", os.defpath).split(":")]
+    found = []
     refused = ""
     for candidate in candidates:
         path = os.path.join(cwd, candidate)
@@ -59,7 +63,9 @@ def find_program(name: str, env: dict[str, str], cwd: str) -> str:
         elif not os.access(path, os.X_OK, effective_ids=True):
             refused = refused or f"{candidate}: Permission denied"
         else:
-            return candidate
+            found.append(candidate)
+    if found:
+        return tuple(found)
     if refused:
         raise NotStarted(126, refused)
     raise NotStarted(127, f"{name}: command not found" if "/" not in name else f"{name}: No such file or directory")
@@ -131,13 +137,13 @@ class Child:
             self._libc.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)  # rules on a dead file server can hang
             self._settle(go)
             layers = self._build()
-            program = find_program(self._spec.command[0], self._spec.env, self._spec.cwd)
+            programs = find_programs(self._spec.command[0], self._spec.env, self._spec.cwd)
             # The first traced call is the command's own execve: report it under the command's name.
-            self._libc.prctl(_PR_SET_NAME, os.fsencode(os.path.basename(program))[:15], 0, 0, 0)
+            self._libc.prctl(_PR_SET_NAME, os.fsencode(os.path.basename(programs[0]))[:15], 0, 0, 0)
             self._tell_ready(layers)
             self._libc.prctl(_PR_SET_PDEATHSIG, 0, 0, 0, 0)
             if os.read(go, 1) == b"g":  # traced from here on
-                code = self._execute(program, layers)
+                code = self._execute(programs, layers)
         except NotStarted as error:
             self._fail(error.code, str(error))
         except kernel.LandlockError as error:
@@ -184,21 +190,31 @@ class Child:
         ]
         self._write({"notes": notes, "paths": [_changes(policy, identify_own(policy)) for policy in policies]})
 
-    def _execute(self, program: str, layers: tuple[ruleset.BuiltRuleset, ...]) -> int:
-        spec = self._spec
+    def _execute(self, programs: tuple[str, ...], layers: tuple[ruleset.BuiltRuleset, ...]) -> int:
         for layer in layers:
             ruleset.enforce(layer, kernel.LOG_NEW_EXEC_ON)
         if not layers:
             kernel.set_no_new_privs()
         seccomp.install(self._code)
-        try:
+        refused: OSError | None = None
+        for program in programs:
             try:
-                os.execve(program, spec.command, spec.env)  # noqa: S606 running programs is the job
+                self._become(program)
+            except PermissionError as error:  # execvp(3) goes on, and another one in PATH may be granted
+                refused = refused or error
             except OSError as error:
-                if error.errno != errno.ENOEXEC:
-                    raise
-                os.execve("/bin/sh", ("/bin/sh", program, *spec.command[1:]), spec.env)  # noqa: S606 as execvp(3) does
+                refused = error
+                break
+        assert refused is not None  # noqa: S101 there is at least one program
+        code = 127 if refused.errno == errno.ENOENT else 126
+        self._fail(code, f"{self._spec.command[0]}: {refused.strerror}")
+        return code
+
+    def _become(self, program: str) -> NoReturn:
+        spec = self._spec
+        try:
+            os.execve(program, spec.command, spec.env)  # noqa: S606 running programs is the job
         except OSError as error:
-            code = 127 if error.errno == errno.ENOENT else 126
-            self._fail(code, f"{spec.command[0]}: {error.strerror}")
-            return code
+            if error.errno != errno.ENOEXEC:
+                raise
+        os.execve("/bin/sh", ("/bin/sh", program, *spec.command[1:]), spec.env)  # noqa: S606 as execvp(3) does

@@ -166,6 +166,24 @@ def test_answers_name_no_process() -> None:
     assert '"/dev/fd"' in out
 
 
+def test_the_next_program_in_path(place: Path) -> None:
+    """As execvp(3) does, also under the policy: a program that it refuses is passed over."""
+    require_abi(3)
+    program = place / "down" / "true"
+    program.write_text("#!/bin/sh\n")
+    program.chmod(0o755)
+    Path("p.toml").write_text(text_of())
+    path = f"{program.parent}:/usr/bin:/bin"
+    for verb in ("run", "test"):
+        words = [*PADDOCK, verb, "p.toml", "--", "true"]
+        done = subprocess.run(words, capture_output=True, env=environment(PATH=path), timeout=60, check=False)
+        assert done.returncode == 0
+    policy = resolve(parse_policy(text_of(), "p.toml", "toml"))
+    done_here = run(policy, "true", env={**PLAIN_ENV, "PATH": path})
+    assert [row.verdict for row in done_here.rows(syscall="execve", path=str(program))] == ["denied"]
+    assert done_here.report.exit_code == 0
+
+
 def test_failure_before_the_start_leaves_nothing(place: Path) -> None:
     for request, code, message in (
         (RunRequest(everything(), ("true",), cwd=f"{place}/none", env=PLAIN_ENV), 125, "No such file"),
