@@ -11,6 +11,7 @@ from typing import NamedTuple
 from editor.escape import printable
 from editor.evaluation.decider import Decider
 from editor.evaluation.decision import Grant
+from editor.evaluation.own_process import SELF, THREAD_SELF
 from editor.evaluation.resolve import ResolvedPath
 from editor.landlock.abi import ABI_VERSIONS
 from editor.landlock.rights import (
@@ -192,7 +193,8 @@ class Filesystem:
         expandable = is_dir = stat.S_ISDIR(status.st_mode)
         if stat.S_ISLNK(status.st_mode):
             try:
-                link_target = printable(os.readlink(path))
+                is_own = path in (SELF, THREAD_SELF)  # not that of the screen, whose number the link has
+                link_target = "the command's own" if is_own else printable(os.readlink(path))
                 is_dir = os.path.isdir(path)
                 if not os.path.exists(path):
                     note = "broken link"

@@ -16,31 +16,35 @@ from editor.policy.variables import expand
 
 
 def lint_own_process(policy: Policy, resolved: ResolvedPolicy) -> Iterator[Finding]:
-    """Yield at most two findings a rule: on files of one process, and on what a process has open."""
-    decider = Decider(resolved, LATEST_ABI)
-    everywhere = decider.rights_on("/proc")
+    """Yield up to three findings a rule: on files of one process, on its program, and on what else it has open."""
+    everywhere = Decider(resolved, LATEST_ABI).rights_on("/proc")
     variables = variables_of(policy)
     for rule in policy.path_rules:
-        own = _own_paths(rule, resolved, variables)
-        alone = [path for path, real in own if not leaves_proc(real) and not _usable(rule, path) <= everywhere]
-        objects = [(path, real) for path, real in own if leaves_proc(real)]
-        if alone:
+        files: list[str] = []
+        programs: list[str] = []
+        objects: list[str] = []
+        for path, own in _own_paths(rule, resolved, variables):
+            if leaves_proc(own):
+                (programs if own.endswith("/exe") else objects).append(printable(path))
+            elif not _usable(rule, resolved.absolute(path)) <= everywhere:
+                files.append(printable(path))
+        if files:
             message = (
-                f"{_listed(alone)} belongs to one process, the command itself: the processes that it starts have "
-                "another, and are denied. To cover them, grant the rights on /proc, which covers all processes."
+                f"{', '.join(files)} belongs to one process, the command itself: the processes that it starts have "
+                "another, and are denied. Keep it if that is enough, or grant the rights on /proc, for all processes."
             )
             yield finding("own-process", rule.location, message)
-        for path, real in objects[:1]:
-            if real.endswith("/exe"):
-                shown = printable(path)
-                message = f"{shown} is the program that enforces the policy, not the command: name the command's path."
-                yield finding("own-process", rule.location, message)
-            else:
-                message = (
-                    f"{_listed([each for each, _ in objects])} depends on the process: the rule belongs to what the "
-                    "command finds there when it starts."
-                )
-                yield finding("own-process", rule.location, message, severity="note")
+        if programs:
+            message = (
+                f"{programs[0]} is the program that enforces the policy, not the command: name the command's path."
+            )
+            yield finding("own-process", rule.location, message)
+        if objects:
+            message = (
+                f"{', '.join(objects)} depends on the process: the rule belongs to what the command finds there when "
+                "it starts."
+            )
+            yield finding("own-process", rule.location, message, severity="note")
 
 
 def _own_paths(rule: PathRule, resolved: ResolvedPolicy, variables: dict[str, frozenset[str]]) -> list[tuple[str, str]]:
@@ -52,7 +56,3 @@ def _own_paths(rule: PathRule, resolved: ResolvedPolicy, variables: dict[str, fr
 
 def _usable(rule: PathRule, path: str) -> frozenset[str]:
     return rule.rights if os.path.isdir(path) else rule.rights & FILE_RIGHTS
-
-
-def _listed(paths: list[str]) -> str:
-    return ", ".join(map(printable, paths))

@@ -503,6 +503,6 @@ def test_rules_on_one_process(tree: Path) -> None:
     ((_, _, message),) = only(findings(tree, rule.format('"own", "/proc/self"')), "own-process")
     assert message == (
         "own, /proc/self belongs to one process, the command itself: the processes that it starts have another, and "
-        "are denied. To cover them, grant the rights on /proc, which covers all processes."
+        "are denied. Keep it if that is enough, or grant the rights on /proc, for all processes."
     )
     assert only(findings(tree, rule.format('"/proc/self"') + rule.format('"/proc"')), "own-process") == []
