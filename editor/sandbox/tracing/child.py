@@ -82,13 +82,15 @@ class Ready(NamedTuple):
     policies: tuple[ResolvedPolicy, ...]
 
 
-def read_ready(descriptor: int, policies: Iterable[ResolvedPolicy]) -> Ready:
-    """Wait until the forked process is ready, and return what it says. Raises NotStarted if it has failed."""
+def read_ready(descriptor: int, pid: int, policies: Iterable[ResolvedPolicy]) -> Ready:
+    """Wait until the forked process ``pid`` is ready, and return what it says. Raises NotStarted if it has failed."""
     text = b""
     while not text.endswith(b"\n"):
         read = os.read(descriptor, 1 << 16)
         if not read:
-            raise NotStarted(125, "the process that was to become the command was killed")
+            end = os.waitid(os.P_PID, pid, os.WEXITED | os.WNOWAIT)
+            assert end is not None  # noqa: S101 only WNOHANG returns None
+            raise NotStarted(128 + end.si_status, f"signal {end.si_status} came before the command was started")
         text += read
     data = json.loads(text)
     if "failed" in data:

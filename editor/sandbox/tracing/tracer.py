@@ -210,7 +210,7 @@ class Tracer:
         os.close(go_read)
         os.close(report_write)
         try:
-            self._await_ready(report_read)
+            self._await_ready(report_read, pid)
             ptrace.seize(pid)
         except (NotStarted, OSError):
             os.kill(pid, signal.SIGKILL)
@@ -227,10 +227,10 @@ class Tracer:
         for fd in {spec.stdin, spec.stdout, spec.stderr}:
             os.close(fd)
 
-    def _await_ready(self, report: int) -> None:
-        """Wait until the forked process has built the rules, and get ready to judge what it does under them."""
+    def _await_ready(self, report: int, pid: int) -> None:
+        """Wait until the forked process ``pid`` has built the rules, and get ready to judge what it does under them."""
         spec = self.spec
-        ready = read_ready(report, self._policies)
+        ready = read_ready(report, pid, self._policies)
         for note in ready.notes:
             if note.kind != "not_for_file":  # intended by the format
                 self.channel.notice(f"{note.subject}: {note.message}" if note.subject else note.message)

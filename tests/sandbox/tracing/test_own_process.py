@@ -1,9 +1,11 @@
 """Paths such as /proc/self, /dev/stdin and ``.`` mean the same to ``run``, ``test`` and ``explain``."""
 
+import contextlib
 import json
 import os
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -195,6 +197,23 @@ def test_failure_before_the_start_leaves_nothing(place: Path) -> None:
         assert any(message in each for each in done.notices)
         assert done.report.accesses == ()
     assert alive(str(place)) == []
+
+
+def test_interrupted_while_rules_are_built() -> None:
+    """Ctrl-C ends the process that becomes the command at any time, as it ends ``run``."""
+    require_abi(3)
+    slow = text_of("/", *(f"/none/{number}" for number in range(5000)))
+    under_way = start_request(
+        RunRequest(
+            resolve(parse_policy(slow, "p.toml", "toml")), ("sleep", "60"), env=PLAIN_ENV, pty=True, confirm=False
+        )
+    )
+    while under_way.report is None:
+        under_way.read_events()
+        with contextlib.suppress(OSError):  # the terminal is closed
+            under_way.write(b"\x03")
+        time.sleep(0.002)
+    assert under_way.report.exit_code == 130
 
 
 def test_the_kernel_refuses_a_rule(place: Path) -> None:

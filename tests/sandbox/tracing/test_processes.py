@@ -1,6 +1,7 @@
 """The program under test runs undisturbed, and leaves no process behind."""
 
 import os
+import select
 import signal
 import subprocess
 import sys
@@ -258,11 +259,14 @@ def test_terminal_input_and_resize() -> None:
     under_way = start(everything(), "sh", "-c", "read line; echo got $line; stty size; read line", pty=True)
     under_way.resize(11, 22)
     under_way.write(b"hello\n")
-    time.sleep(0.3)
+    shown = b""
+    while b"11 22" not in shown:
+        select.select([under_way.fileno()], [], [], 10)
+        shown += b"".join(event.data for event in under_way.read_events() if isinstance(event, runner.Output))
     under_way.write(b"\x03")  # Ctrl-C reaches it as the foreground process
     done = collect(under_way)
     assert done.report.exit_code == 130
-    assert b"got hello\r\n11 22\r\n" in done.output["tty"]
+    assert b"got hello\r\n11 22\r\n" in shown + done.output["tty"]
 
 
 def test_shell_with_job_control() -> None:
