@@ -42,10 +42,16 @@ def lint_moves(policy: Policy, resolved: ResolvedPolicy, decider: Decider, start
 
 
 def _refer_denied(policy: Policy, start: Location) -> Finding:
-    """Return the finding at a rule that grants making and removing files, a note if there is none."""
+    """Return the finding at a rule that grants making and removing files.
+
+    It is a note if there is none, or if the policy handles refer: then that is probably intended.
+    """
     meant = next((rule for rule in policy.path_rules if any(rule.rights >= set(move) for move in _MOVES)), None)
-    if meant is not None:
-        message = "Moving files between directories is denied everywhere: grant refer where they are made and removed."
-        return finding("refer-denied", meant.location, message)
-    message = "Moving files between directories is denied everywhere, since no rule grants refer."
-    return finding("refer-denied", start, message, severity="note")
+    location = meant.location if meant is not None else start
+    if "refer" in policy.handled_fs:
+        message = "Moving files between directories is denied everywhere: no rule grants refer where they can be made."
+        return finding("refer-denied", location, message, severity="note")
+    message = "Moving files between directories is denied everywhere, although refer is not handled"
+    if meant is None:
+        return finding("refer-denied", location, f"{message}.", severity="note")
+    return finding("refer-denied", location, f"{message}: grant refer too.")
