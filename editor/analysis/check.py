@@ -7,10 +7,11 @@ from typing import Any, NamedTuple
 from editor.analysis.fix import Fixed, fix
 from editor.analysis.lint.catalogue import Finding, Severity
 from editor.analysis.lint.engine import lint
+from editor.analysis.lint.files import lint_files
 from editor.evaluation.resolve import resolve
 from editor.policy.compose import FileText, Variables, combine, read_files
 from editor.policy.errors import PolicyError
-from editor.policy.model import Policy
+from editor.policy.model import Location, Policy
 
 
 class Problem(NamedTuple):
@@ -91,7 +92,8 @@ def check(request: CheckRequest) -> CheckResult:
     fixed = tuple(_problem(found) for each in rewritten for found in each.findings)
     if policy is None:
         return CheckResult(shown, False, tuple(map(_invalid, errors)), (), fixed, unfixed, rewritten)
-    problems = [_problem(each) for each in _findings(policy, request)]
+    together = [each for each in lint_files(files, request.paths) if each.id not in request.ignored]
+    problems = [_problem(each) for each in sorted((*together, *_findings(policy, request)), key=_place)]
     return CheckResult(
         shown,
         True,
@@ -127,6 +129,10 @@ def _fix(files: Sequence[FileText], request: CheckRequest) -> tuple[tuple[Fixed,
 def _findings(policy: Policy, request: CheckRequest) -> tuple[Finding, ...]:
     found = lint(policy, resolve(policy), target_abi=request.abi)
     return tuple(each for each in found if each.id not in request.ignored)
+
+
+def _place(found: Finding) -> tuple[Location, str]:
+    return found.location, found.id
 
 
 def _problem(found: Finding) -> Problem:

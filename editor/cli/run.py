@@ -16,7 +16,6 @@ from editor.cli.options import (
     new_parser,
     one_file_of,
     parse,
-    shown,
     split_command,
     variables_of,
 )
@@ -28,13 +27,6 @@ if TYPE_CHECKING:
     from editor.evaluation.resolve import ResolvedPolicy
     from editor.landlock.ruleset import Note
     from editor.policy.model import Policy
-
-# What to say of several paths at once, by kind of note.
-_MANY = {
-    "missing_path": "do not exist: their rules grant nothing",
-    "unreadable": "cannot be opened: their rules grant nothing",
-    "not_for_file": "are no directories: rights for directories cannot be granted on them",
-}
 
 
 class _Defaults:
@@ -73,8 +65,12 @@ def main(words: list[str]) -> int:
     else:
         policy = read_without_locations(file)
 
-    def warn(resolved: "ResolvedPolicy", notes: "tuple[Note, ...]") -> None:
-        _warn(resolved, notes, is_located=is_located, verbose=options.verbose)
+    def warn(layer: "Policy", resolved: "ResolvedPolicy", notes: "tuple[Note, ...]") -> None:
+        from editor.cli.warnings import warning_lines  # noqa: PLC0415
+
+        for line in warning_lines(layer, resolved, notes, is_located=is_located, verbose=options.verbose):
+            sys.stderr.write(f"paddock run: warning: {line}\n")
+        sys.stderr.flush()
 
     try:
         launch(policy, Launch(command, options.abi, options.require_abi, layers), None if options.quiet else warn)
@@ -98,47 +94,10 @@ def _parse(words: list[str]) -> "tuple[str, argparse.Namespace]":
     )
     add_layer_option(parser)
     parser.add_argument("--quiet", action="store_true", help="do not warn about what cannot be enforced or granted")
-    parser.add_argument("--verbose", action="store_true", help="give each of these warnings a line of its own")
+    parser.add_argument(
+        "--verbose", action="store_true", help="give each warning a line of its own instead of one line to all"
+    )
     options = parse(parser, words)
     (file,) = one_file_of(options, parser)
     check_layers(options, parser)
     return file, options
-
-
-def _warn(resolved: "ResolvedPolicy", notes: "tuple[Note, ...]", *, is_located: bool, verbose: bool) -> None:
-    """Print one line for all notes of a kind, or with ``verbose`` a line for each note.
-
-    Unless ``is_located``, the policy was read without line numbers: it is read again where a line shows one.
-    """
-    kinds: dict[str, list[Note]] = {}
-    for note in notes:
-        kinds.setdefault(note.kind, []).append(note)
-    places: dict[str, str] | None = None
-    for kind, alike in kinds.items():
-        if kind in _MANY and len(alike) > 1 and not verbose:
-            _print_warning(f"{shown(resolved.file)}: {len(alike)} paths {_MANY[kind]} (--verbose lists them)")
-            continue
-        for note in alike:
-            if note.subject and places is None:
-                places = _places(resolved, is_located=is_located)
-            where = places.get(note.subject, f"{shown(note.subject)}: ") if places is not None and note.subject else ""
-            _print_warning(f"{where}{note.message}")
-
-
-def _print_warning(text: str) -> None:
-    sys.stderr.write(f"paddock run: warning: {text}\n")
-    sys.stderr.flush()
-
-
-def _places(resolved: "ResolvedPolicy", *, is_located: bool) -> dict[str, str]:
-    """Return where the rule for each absolute path is, as the prefix of a message."""
-    if not is_located:
-        from editor.evaluation.resolve import resolve  # noqa: PLC0415
-        from editor.policy.parse import read_policy  # noqa: PLC0415
-
-        resolved = resolve(read_policy(resolved.file), base=resolved.base)
-    places = {}
-    for path in resolved.paths:
-        ref = path.refs[0].ref
-        places[resolved.absolute(path.path)] = f"{shown(ref.file)}:{ref.line}: {shown(path.path)}: "
-    return places

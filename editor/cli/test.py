@@ -24,6 +24,7 @@ from editor.cli.options import (
 )
 from editor.cli.report import report_json, report_lines
 from editor.escape import printable
+from editor.evaluation.file_rights import file_rules
 from editor.evaluation.resolve import resolve
 from editor.policy.compose import Variables, load
 from editor.policy.model import Policy
@@ -154,6 +155,8 @@ def run_test(test: TestRequest) -> int:
         run = start(request)
         try:
             report = _follow(run, stream if test.format == "jsonl" else None)
+            if test.mode == "enforce":
+                report = report._replace(notes=(*_notes_on_files(policies, request), *report.notes))
             _write(report, policies, test.format, stream)
         except BrokenPipeError:
             raise
@@ -169,6 +172,13 @@ def _incomplete(error: OSError, test: TestRequest, run: Run) -> OSError:
     reason = f"{error.strerror}: the report is incomplete; the command's own status was {run.report.exit_code}"
     standard = "standard error" if test.format == "text" else "standard output"
     return OSError(error.errno, reason, test.output or standard)
+
+
+def _notes_on_files(policies: Sequence[Policy], request: RunRequest) -> Iterator[str]:
+    for policy, resolved in zip(policies, (request.resolved, *request.layers), strict=True):
+        for each in file_rules(policy, resolved):
+            place = f"{each.parent.location.file}:{each.parent.location.line}"
+            yield f"{place}: {each.message} [file-right]"
 
 
 def _if_open(descriptor: int) -> int | None:

@@ -24,6 +24,15 @@ from editor.landlock.rights import (
 
 NoteKind = Literal["abi_lost", "missing_path", "not_for_file", "unnamed", "unreadable"]
 
+# The finding of ``paddock check`` with the same cause.
+FINDING_IDS: dict[NoteKind, str] = {
+    "abi_lost": "newer-than-kernel",
+    "missing_path": "missing-path",
+    "not_for_file": "file-right",
+    "unnamed": "unnamed-right",
+    "unreadable": "unreadable-path",
+}
+
 
 class PathGrant(NamedTuple):
     """Rights beneath ``path``, which may be relative to the working directory of the process that builds."""
@@ -80,6 +89,12 @@ class Note(NamedTuple):
     subject: str
     rights: RightSet
     message: str
+
+    @property
+    def text(self) -> str:
+        """One line that stands alone: the subject, the sentence and the id of the finding."""
+        subject = f"{self.subject}: " if self.subject else ""
+        return f"{subject}{self.message} [{FINDING_IDS[self.kind]}]"
 
 
 class BuiltRuleset(NamedTuple):

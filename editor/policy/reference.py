@@ -5,3 +5,6 @@ REFERENCE_ABI = 6
 
 # The highest ABI that it distinguishes from lower ones.
 REFERENCE_MAX_ABI = 9
+
+# What a build from its lock file takes any higher ABI as (landlock 0.4.5; 0.4.7 knows the one above).
+REFERENCE_MIN_ABI = 7

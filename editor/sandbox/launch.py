@@ -45,7 +45,7 @@ class Launch(NamedTuple):
 
 
 def launch(
-    policy: Policy, request: Launch, warn: Callable[[ResolvedPolicy, tuple[Note, ...]], None] | None
+    policy: Policy, request: Launch, warn: Callable[[Policy, ResolvedPolicy, tuple[Note, ...]], None] | None
 ) -> NoReturn:
     """Enforce ``policy`` on this process, irreversibly, and execute the command in its place.
 
@@ -58,7 +58,7 @@ def launch(
         built = _build(resolved, request)
         layers.append(built)
         if warn is not None and built.notes:
-            warn(resolved, built.notes)
+            warn(each, resolved, built.notes)
     environment = original_environment()
     shown = _plain(request.command[0])
     hint = f"paddock explain {_plain(policy.file)} {shown} --right execute"

@@ -154,7 +154,7 @@ def test_findings_can_be_ignored(files: Path) -> None:
     done = paddock("check", "--ignore", "missing-path", "missing.toml", cwd=files)
     assert done.returncode == 0
     done = paddock("check", "--ignore", "no-such-id", "missing.toml", cwd=files)
-    assert done.returncode == 2 and "unknown finding no-such-id; choose from bind-mount, " in done.stderr
+    assert done.returncode == 2 and "unknown finding no-such-id; choose from abi-beyond-reference, " in done.stderr
 
 
 FIXABLE = """\

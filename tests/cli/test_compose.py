@@ -52,7 +52,8 @@ def test_run_warning_names_the_file_of_the_rule(place: Path) -> None:
     done = paddock("run", "policy", "--var", "work=gone", "--", "true", cwd=place)
     assert done.returncode == 0
     assert done.stderr == (
-        "paddock run: warning: policy/20-work.toml:7: gone: The path does not exist: its rule grants nothing.\n"
+        "paddock run: warning: policy/20-work.toml:7: gone: The path does not exist: its rule "
+        "grants nothing. [missing-path]\n"
     )
 
 
@@ -143,3 +144,42 @@ def test_finding_about_all_files_is_placed_in_the_first(tmp_path: Path) -> None:
     said = json_of(paddock("check", "--target-abi", "2", "--format", "json", ".", cwd=tmp_path))["files"][0]
     (found,) = (each for each in said["findings"] if each["id"] == "newer-right")
     assert (found["file"], found["line"]) == ("./a.toml", 1)
+
+
+def test_files_that_restrict_nothing_together(tmp_path: Path) -> None:
+    def checked(*texts: str) -> dict[str, str]:
+        for number, text in enumerate(texts):
+            write(tmp_path / f"{number}.toml", text)
+        words = [word for number in range(1, len(texts)) for word in ("--with", f"{number}.toml")]
+        (found,) = json_of(paddock("check", "--format", "json", "0.toml", *words, cwd=tmp_path))["files"]
+        return {each["id"]: each["message"] for each in (*found["findings"], *found["notes"])}
+
+    reading = '[[ruleset]]\nhandled_access_fs = ["read_file"]\n'
+    writing = '[[ruleset]]\nhandled_access_fs = ["write_file"]\n'
+    scoped = 'scoped = ["signal"]\n'
+    found = checked(reading, writing)
+    assert found["nothing-restricted"].startswith("Together these files restrict nothing")
+    assert "handled-by-some" not in found
+    found = checked(reading + scoped, writing + scoped)
+    assert found["handled-by-some"] == (
+        "No filesystem right is handled by all files (compare 0.toml and 1.toml): together they restrict none."
+    )
+    assert checked(reading + scoped, reading)["handled-by-some"].startswith("No scope is handled by all files")
+    assert "handled-by-some" not in checked(reading + scoped, reading + scoped)
+    # The kernel does not restrict reading, although one of the files does.
+    write(tmp_path / "1.toml", writing + scoped)
+    write(tmp_path / "0.toml", reading + scoped)
+    assert paddock("run", "0.toml", "--", "cat", "1.toml", cwd=tmp_path).returncode != 0
+    assert paddock("run", "0.toml", "--with", "1.toml", "--", "cat", "1.toml", cwd=tmp_path).returncode == 0
+
+
+def test_directory_with_both_formats(tmp_path: Path) -> None:
+    os.mkdir(tmp_path / "d")
+    write(tmp_path / "d/a.toml", '[[ruleset]]\nscoped = ["signal"]\n')
+    write(tmp_path / "d/b.json", '{"ruleset": [{"scoped": ["signal"]}]}')
+    for directory in ("d", "d/"):
+        (found,) = json_of(paddock("check", "--format", "json", directory, cwd=tmp_path))["files"]
+        (note,) = [each for each in found["notes"] if each["id"] == "mixed-formats"]
+        assert os.path.basename(note["file"]) == "b.json" and "llconfig reads one format" in note["message"]
+    (found,) = json_of(paddock("check", "--format", "json", "d/a.toml", "--with", "d/b.json", cwd=tmp_path))["files"]
+    assert not [each for each in found["notes"] if each["id"] == "mixed-formats"]

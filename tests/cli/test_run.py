@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.cli.harness import PADDOCK, POLICY, environment, paddock, write, write_program
+from tests.cli.harness import PADDOCK, POLICY, environment, json_of, paddock, write, write_program
 
 WITHOUT_LANDLOCK = (sys.executable, os.path.join(os.path.dirname(__file__), "without_landlock.py"))
 
@@ -168,7 +168,8 @@ def test_warning_about_a_missing_path_names_its_line(tmp_path: Path) -> None:
     done = shell(policy, "echo started")
     assert (done.returncode, done.stdout) == (0, "started\n")
     assert done.stderr == (
-        f"paddock run: warning: {policy}:11: /no/such: The path does not exist: its rule grants nothing.\n"
+        f"paddock run: warning: {policy}:11: /no/such: The path does not exist: its rule grants "
+        "nothing. [missing-path]\n"
     )
     assert shell(policy, "true", "--quiet").stderr == ""
 
@@ -180,11 +181,50 @@ def test_warnings_about_several_missing_paths_are_one_line_unless_verbose(tmp_pa
     assert done.stderr == (
         f"paddock run: warning: {policy}: 2 paths do not exist: their rules grant nothing (--verbose lists them)\n"
     )
-    each = "The path does not exist: its rule grants nothing."
+    each = "The path does not exist: its rule grants nothing. [missing-path]"
     listed = [f"paddock run: warning: {policy}:{line}: /no/{name}: {each}" for line, name in ((11, "a"), (12, "b"))]
     assert shell(policy, "true", "--verbose").stderr.splitlines() == listed
     # A composed policy is read with line numbers from the start.
     assert shell(policy, "true", "--verbose", "--with", policy).stderr.splitlines() == listed
+
+
+RIGHTS_ON_A_FILE = """\
+abi = 6
+[[path_beneath]]
+allowed_access = ["abi.read_execute"]
+parent = ["/"]
+[[path_beneath]]
+allowed_access = [{rights}]
+parent = ["/dev/null", "/dev/zero"]
+"""
+
+
+@pytest.mark.parametrize(("rights", "number"), [('"abi.read_write"', 0), ('"read_file", "make_reg", "read_dir"', 1)])
+def test_rights_on_a_file_are_reported_alike_by_all_verbs(tmp_path: Path, rights: str, number: int) -> None:
+    """Once a rule if they are named; a group is meant for files and directories."""
+    policy = write(tmp_path / "p.toml", RIGHTS_ON_A_FILE.format(rights=rights))
+    message = "/dev/null is not a directory: read_dir, make_reg cannot be granted on it."
+    expected = [f"{policy}:7: {message} [file-right]"] * number
+    done = shell(policy, "true")
+    assert done.stderr.splitlines() == [f"paddock run: warning: {line}" for line in expected]
+    findings = json_of(paddock("check", "--format", "json", policy))["files"][0]["findings"]
+    assert [each["message"] for each in findings if each["id"] == "file-right"] == [message] * number
+    notes = json_of(paddock("test", "--format", "json", policy, "--", "true"))["notes"]
+    assert [note for note in notes if "cannot be granted" in note] == expected
+
+
+def test_warnings_of_several_kinds_are_one_line(tmp_path: Path) -> None:
+    text = RIGHTS_ON_A_FILE.format(rights='"read_file", "make_reg"').replace('"/"', '"/", "/no/a", "/no/b"')
+    policy = write(tmp_path / "p.toml", text + '[[ruleset]]\nscoped = ["signal"]\n')
+    assert shell(policy, "true", "--abi", "5").stderr == (
+        f"paddock run: warning: {policy}: Not restricted at ABI 5, which does not know: signal (ABI 6); 2 paths do not "
+        "exist: their rules grant nothing; 1 rule names rights that cannot be granted on its files (--verbose lists "
+        "them)\n"
+    )
+    lines = shell(policy, "true", "--abi", "5", "--verbose").stderr.splitlines()
+    assert [line.rpartition(" ")[2] for line in lines] == [
+        "[newer-than-kernel]", "[missing-path]", "[missing-path]", "[file-right]"
+    ]  # fmt: skip
 
 
 def test_warning_about_rights_that_are_not_enforced(policy: str) -> None:

@@ -47,6 +47,40 @@ LINTS: Mapping[str, Lint] = MappingProxyType(
             "A right that landlockconfig does not know yet",
             "The reference implementation, and thus llconfig and Island, rejects a file that names it.",
         ),
+        "abi-beyond-reference": Lint(
+            "note",
+            "An abi higher than landlockconfig knows",
+            "The reference implementation takes it as the highest ABI of its build, so that groups stand for fewer "
+            "rights there and the others are not restricted.",
+        ),
+        "empty-on-file": Lint(
+            "note",
+            "A file of which no right is left",
+            "Rights for directories mean nothing on a file. Paddock skips such a rule with a warning; llconfig fails "
+            "to build the ruleset and does not start the command.",
+        ),
+        "mixed-formats": Lint(
+            "note",
+            "A directory with policies in TOML and in JSON",
+            "Paddock composes all of them. llconfig reads one format of a directory, as its option says.",
+        ),
+        "newer-than-kernel": Lint(
+            "note",
+            "A right that this machine's kernel does not know",
+            "A kernel that does not know a right does not restrict it; the policy may be meant for another machine.",
+        ),
+        "network-around": Lint(
+            "note",
+            "Other sockets lead around connect_tcp",
+            "Landlock restricts TCP, and UDP from ABI 10 on. Denying other sockets takes a seccomp filter or a network "
+            "namespace.",
+        ),
+        "session-reachable": Lint(
+            "note",
+            "A display or session bus can be reached",
+            "Whoever can talk to an X display or a session bus can often start programs outside the sandbox. Programs "
+            "with windows need it.",
+        ),
         "unnamed-right": Lint(
             "warning",
             "A right given as a number",
@@ -58,13 +92,29 @@ LINTS: Mapping[str, Lint] = MappingProxyType(
             "A group without rights",
             "The group has no rights at the file's abi, so the table has no effect and restricts nothing.",
         ),
+        "handled-by-some": Lint(
+            "warning",
+            "Rights of a kind that only some of the files restrict",
+            "What several files restrict together is what each of them restricts, so the rules of one mean nothing if "
+            "another handles no right of their kind.",
+        ),
         "unused-variable": Lint(
             "warning", "A variable that no path uses", "It has no effect; a name may be misspelled.", fixable=True
+        ),
+        "empty-variable": Lint(
+            "warning",
+            "A variable without a value",
+            "A path that uses it stands for no path, so its rule vanishes; --var NAME=VALUE can give a value.",
         ),
         "missing-path": Lint(
             "warning",
             "A path that does not exist",
             "A rule belongs to a file or directory that exists when the policy is enforced; a missing one is skipped.",
+        ),
+        "unreadable-path": Lint(
+            "warning",
+            "A path that cannot have a rule",
+            "The path cannot be reached with these permissions, or leads to what the kernel never checks, like a pipe.",
         ),
         "file-right": Lint(
             "warning",

@@ -4,8 +4,10 @@ import sys
 from collections.abc import Iterable
 
 from editor.analysis.lint.catalogue import Finding
-from editor.analysis.lint.handled import lint_handled
+from editor.analysis.lint.handled import lint_handled, start_of
+from editor.analysis.lint.machine import lint_machine
 from editor.analysis.lint.own_process import lint_own_process
+from editor.analysis.lint.reference import lint_reference
 from editor.analysis.lint.rules import lint_rules
 from editor.editing.edits import Edit, RemoveEntry, SetRuleRights
 from editor.evaluation.resolve import ResolvedPolicy
@@ -17,7 +19,14 @@ def lint(policy: Policy, resolved: ResolvedPolicy, *, target_abi: int | None = N
 
     ``target_abi`` is the Landlock version that the policy is written for, by default the file's own ``abi``.
     """
-    findings = (*lint_handled(policy, target_abi), *lint_rules(policy, resolved), *lint_own_process(policy, resolved))
+    start = start_of(policy)
+    findings = (
+        *lint_handled(policy, target_abi),
+        *lint_rules(policy, resolved),
+        *lint_own_process(policy, resolved),
+        *lint_reference(policy, resolved, start),
+        *lint_machine(policy, start, for_this_kernel=target_abi is None),
+    )
     return tuple(sorted(findings, key=lambda each: (each.location, each.id)))
 
 

@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 
 from editor.analysis.lint.catalogue import Finding, finding
+from editor.analysis.lint.reference import named_rights
 from editor.editing.edits import RemoveVariable
 from editor.landlock.rights import (
     GROUPS,
@@ -18,7 +19,6 @@ from editor.landlock.rights import (
     unnamed,
 )
 from editor.policy.model import Location, Policy
-from editor.policy.reference import REFERENCE_ABI
 from editor.policy.variables import Reference, parse_template
 
 
@@ -28,10 +28,10 @@ def lint_handled(policy: Policy, target_abi: int | None) -> Iterator[Finding]:
     yield from _unhandled(policy, target_abi)
     yield from _never_granted(policy)
     yield from _newer_rights(policy, target_abi)
-    yield from _unknown_elsewhere(policy)
     yield from _unnamed(policy)
     yield from _empty_groups(policy)
     yield from _unused_variables(policy)
+    yield from _empty_variables(policy)
 
 
 def start_of(policy: Policy) -> Location:
@@ -44,6 +44,8 @@ def start_of(policy: Policy) -> Location:
 def _nothing_restricted(policy: Policy) -> Iterator[Finding]:
     if not (policy.handled_fs or policy.handled_net or policy.scoped):
         message = "The policy restricts nothing: it handles no right."
+        if policy.files:
+            message = "Together these files restrict nothing: they handle no right in common. llconfig refuses them."
         yield finding("nothing-restricted", start_of(policy), message)
 
 
@@ -79,17 +81,6 @@ def _never_granted(policy: Policy) -> Iterator[Finding]:
         yield finding("never-granted", location, f"{listed(denied)}: no rule grants it, so it is always denied.")
 
 
-def _named(policy: Policy) -> Iterator[tuple[str, Location]]:
-    """Yield every name of a right or scope as written, groups included, with the place of its table."""
-    for table in policy.rulesets:
-        for name in (*table.handled_access_fs, *table.handled_access_net, *table.scoped):
-            yield name, table.location
-    for rule in policy.path_rules:
-        yield from ((name, rule.location) for name in rule.allowed_access)
-    for port_rule in policy.port_rules:
-        yield from ((name, port_rule.location) for name in port_rule.allowed_access)
-
-
 def _newer_rights(policy: Policy, target_abi: int | None) -> Iterator[Finding]:
     """Find the first use of each right that the target ABI lacks: it is not restricted there."""
     abi = target_abi if target_abi is not None else policy.abi
@@ -97,7 +88,7 @@ def _newer_rights(policy: Policy, target_abi: int | None) -> Iterator[Finding]:
         return
     target = f"ABI {abi}" if target_abi is not None else f"this file's abi = {abi}"
     reported = set[str]()
-    for name, location in _named(policy):
+    for name, location in named_rights(policy):
         right = RIGHTS.get(name)
         if right is not None and right.abi > abi and name not in reported:
             reported.add(name)
@@ -111,21 +102,11 @@ def _newer_rights(policy: Policy, target_abi: int | None) -> Iterator[Finding]:
             yield finding("newer-right", start_of(policy), message)
 
 
-def _unknown_elsewhere(policy: Policy) -> Iterator[Finding]:
-    reported = set[str]()
-    for name, location in _named(policy):
-        right = RIGHTS.get(name)
-        if right is not None and right.abi > REFERENCE_ABI and name not in reported:
-            reported.add(name)
-            message = f"landlockconfig does not know {name} yet: llconfig and Island reject this file."
-            yield finding("unknown-to-reference", location, message)
-
-
 def _unnamed(policy: Policy) -> Iterator[Finding]:
     """Find rights given as numbers, each where it is first used."""
     found: dict[Location, RightSet] = {}
     left = unnamed(policy.handled_fs | policy.handled_net | policy.scoped)
-    for name, location in _named(policy):
+    for name, location in named_rights(policy):
         if new := bits_of(name) & left:
             found[location] = found.get(location, NO_RIGHTS) | new
             left -= new
@@ -156,16 +137,33 @@ def _empty_groups(policy: Policy) -> Iterator[Finding]:
             yield finding("empty-group", rule.location, f"{message}{unrestricted}.")
 
 
-def _unused_variables(policy: Policy) -> Iterator[Finding]:
-    used = {
+def _used_variables(policy: Policy) -> set[str]:
+    return {
         token.name
         for rule in policy.path_rules
         for parent in rule.parents
         for token in parse_template(parent.template)
         if isinstance(token, Reference)
     }
+
+
+def _unused_variables(policy: Policy) -> Iterator[Finding]:
+    used = _used_variables(policy)
     for variable in policy.variables:
         if variable.name not in used:
             used.add(variable.name)  # report several tables of one name once
             message = f"No path uses the variable '{variable.name}'."
             yield finding("unused-variable", variable.location, message, fix=(RemoveVariable(variable.name),))
+
+
+def _empty_variables(policy: Policy) -> Iterator[Finding]:
+    """Find variables without a value that a path uses, each at its first table."""
+    valued = {variable.name for variable in policy.variables if variable.literals}
+    used = _used_variables(policy) - valued
+    for variable in policy.variables:
+        if variable.name in used:
+            used.remove(variable.name)
+            message = (
+                f"The variable '{variable.name}' has no literal: paths that use it grant nothing, here and in llconfig."
+            )
+            yield finding("empty-variable", variable.location, message)

@@ -9,15 +9,18 @@ from typing import NamedTuple
 
 from editor.analysis.lint.catalogue import Finding, finding
 from editor.analysis.lint.handled import start_of
+from editor.analysis.lint.machine import missing_or_unreadable
 from editor.analysis.lint.moves import lint_moves
 from editor.editing.edits import RemoveEntry, SetRuleRights
 from editor.editing.meaning import variables_of
 from editor.escape import printable
 from editor.evaluation.decider import Decider
+from editor.evaluation.file_rights import file_rules
 from editor.evaluation.mounts import is_beneath, mount_of, read_mounts
 from editor.evaluation.own_process import own_process_path
+from editor.evaluation.reasons import UNCHECKED
 from editor.evaluation.resolve import ResolvedPath, ResolvedPolicy
-from editor.landlock.rights import DIRECTORY_RIGHTS, LATEST_ABI, NO_RIGHTS, RightSet, in_order, listed
+from editor.landlock.rights import DIRECTORY_RIGHTS, LATEST_ABI, NO_RIGHTS, RightSet, listed
 from editor.policy.model import Location, ParentPath, PathRule, Policy, RuleRef, path_key
 from editor.policy.variables import expand
 
@@ -29,6 +32,7 @@ _HOME_CREDENTIALS = (
 _SYSTEM_CREDENTIALS = ("/etc/shadow", "/etc/gshadow")
 # From UID_MIN of login.defs(5) to the last id before nobody's.
 _LOGIN_UIDS = range(1000, 65534)
+_READ: RightSet = frozenset({"read_file"})
 _SHOWN = 5
 # Directory entries to examine for regular files.
 _MAX_EXAMINED = 200
@@ -88,11 +92,13 @@ def lint_rules(policy: Policy, resolved: ResolvedPolicy) -> Iterator[Finding]:
         for entry in entries:
             for path in entry.paths:
                 if path.identity is None:
-                    message = f"{printable(path.path) or 'The empty path'} does not exist: its rule grants nothing."
-                    yield finding("missing-path", entry.parent.location, message)
+                    yield missing_or_unreadable(path, resolved, entry.parent.location)
+                elif _takes_no_rule(path, decider, resolved):
+                    message = f"{printable(path.path)} is of a kind that the kernel never checks: it takes no rule."
+                    yield finding("unreadable-path", entry.parent.location, message)
         existing = [(entry.parent.location, path) for entry in entries for path in entry.existing]
-        yield from _file_rights(rule, existing)
         yield from _incomplete(rule, existing, policy.handled_fs, complete)
+    yield from _file_rights(policy, resolved)
     yield from _covered(every, decider, resolved)
     yield from _reach(every)
     yield from _writable_code(every, decider, policy.handled_fs)
@@ -101,19 +107,22 @@ def lint_rules(policy: Policy, resolved: ResolvedPolicy) -> Iterator[Finding]:
     yield from _links_and_mounts(every, resolved)
 
 
-def _file_rights(rule: PathRule, existing: list[tuple[Location, ResolvedPath]]) -> Iterator[Finding]:
-    """Find rights that a rule names but cannot grant, since all its paths are files; groups, for both, do not count."""
-    if not existing or any(path.is_dir for _, path in existing):
-        return
-    lost = [name for name in in_order(rule.allowed_access) if name in DIRECTORY_RIGHTS]
-    if lost:
-        location, path = existing[0]
-        message = f"{printable(path.path)} is not a directory: {', '.join(lost)} cannot be granted on it."
+def _takes_no_rule(path: ResolvedPath, decider: Decider, resolved: ResolvedPolicy) -> bool:
+    """Whether the path leads to a pipe or the like; what /proc/self leads to differs for the command."""
+    if decider.file(path.path, _READ).reason != UNCHECKED:
+        return False
+    return own_process_path(resolved.absolute(path.path)) is None
+
+
+def _file_rights(policy: Policy, resolved: ResolvedPolicy) -> Iterator[Finding]:
+    """Find rules on files alone that name rights for directories."""
+    for each in file_rules(policy, resolved):
+        rule = each.rule
         # Another name may be a group with the same rights, and a path that is missing today may become a directory.
-        whole = len(existing) == len(rule.parents) and len(rule.allowed_access) == len(rule.rights)
+        whole = each.all_exist and len(rule.allowed_access) == len(rule.rights)
         kept = rule.rights - DIRECTORY_RIGHTS
         fix = (SetRuleRights("path_beneath", rule.number, kept),) if whole and kept else ()
-        yield finding("file-right", location, message, fix=fix)
+        yield finding("file-right", each.parent.location, each.message, fix=fix)
 
 
 def _incomplete(

@@ -232,8 +232,8 @@ class Tracer:
         spec = self.spec
         ready = read_ready(report, pid, self._policies)
         for note in ready.notes:
-            if note.kind != "not_for_file":  # intended by the format
-                self.channel.notice(f"{note.subject}: {note.message}" if note.subject else note.message)
+            if note.kind != "not_for_file":  # the policy tells whether that is intended
+                self.channel.notice(note.text)
         self._deciders = Deciders(ready.policies, self._abi, self._shared.errata)
         if spec.mode == "enforce" and spec.confirm is not False and self._kernel_abi >= _AUDIT_ABI:
             self._open_audit()

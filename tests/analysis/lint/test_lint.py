@@ -506,3 +506,26 @@ def test_rules_on_one_process(tree: Path) -> None:
         "are denied. Keep it if that is enough, or grant the rights on /proc, for all processes."
     )
     assert only(findings(tree, rule.format('"/proc/self"') + rule.format('"/proc"')), "own-process") == []
+
+
+def test_variable_without_a_value(tree: Path) -> None:
+    text = '[[variable]]\nname = "v"\n' + rule('"read_file"', "${v}/x")
+    assert [each[:2] for each in only(findings(tree, text), "empty-variable")] == [(1, "warning")]
+    assert only(findings(tree, text + '[[variable]]\nname = "v"\nliteral = ["directory"]\n'), "empty-variable") == []
+
+
+def test_file_of_which_no_right_is_left(tree: Path) -> None:
+    text = rule('"make_reg"', "file", "directory") + rule('"read_file", "make_dir"', "device")
+    ((line, severity, message),) = only(findings(tree, text), "empty-on-file")
+    assert (line, severity) == (3, "note") and "llconfig does not start the command" in message
+    # Rights of all rules on one path count together, as there.
+    assert only(findings(tree, text + rule('"read_file"', "./file", "file")), "empty-on-file") == []
+
+
+def test_abi_beyond_the_reference(tree: Path) -> None:
+    text = '[[ruleset]]\nhandled_access_fs = ["abi.all"]\nhandled_access_net = ["abi.all"]\n'
+    (found,) = only(findings(tree, "abi = 11\n" + text), "abi-beyond-reference")
+    assert "abi = 11 as the highest ABI of its build" in found[2] and "resolve_unix" in found[2]
+    # Up to ABI 8 the groups are the same there, and without groups the number does nothing.
+    assert only(findings(tree, "abi = 8\n" + text), "abi-beyond-reference") == []
+    assert only(findings(tree, "abi = 11\n" + handling('"read_file"')), "abi-beyond-reference") == []
