@@ -200,7 +200,7 @@ class AccessTable(Vertical):
 
 def _detail(row: AccessRow) -> Content:
     """Return everything known about an access."""
-    audit = {True: "confirmed by the kernel's audit", False: "the kernel's audit disagrees"}
+    audit = {True: "confirmed by the kernel", False: "the kernel's own record disagrees"}
     facts = ["once" if row.times == 1 else f"{row.times} times", row.verdict, row.syscall, row.errno, row.process]
     if row.from_audit:
         facts.append("seen by the kernel's audit alone")

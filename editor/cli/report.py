@@ -94,7 +94,7 @@ def _rows(accesses: Sequence[Access]) -> list[str]:
         if first.observed == "audit":
             why.append("seen by the kernel's audit alone")
         if any(each.confirmed is False for each in group):
-            why.append("the kernel's audit disagrees")
+            why.append("the kernel's own record disagrees")
         rows.append([names, _subject(first), f"{processes} x{times}", "; ".join(why)])
     return columns(rows)
 

@@ -40,6 +40,7 @@ cd /{SYSTEM}
 $busybox mount -t proc proc proc
 $busybox mount -t sysfs sysfs sys
 $busybox mount -t securityfs securityfs sys/kernel/security
+$busybox mount -t tracefs tracefs sys/kernel/tracing
 $busybox mount -t devtmpfs devtmpfs dev
 $busybox mount -t tmpfs tmpfs tmp
 $busybox mount -o move . /

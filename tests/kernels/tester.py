@@ -18,6 +18,10 @@ from typing import Any, NamedTuple
 from editor.landlock.rights import FS_RIGHTS, RIGHTS, RightSet, in_order
 from tests.landlock.matrix import ALL_FS, ALL_NET, ALL_SCOPES, NEEDS_ROOT, Ports, denial, make_tree, operation_for
 
+_TRACED_FROM = 11  # the ABI whose checks are in the kernel's trace events
+_BY_RULES = ("path_beneath", "net_port")
+_DECIDED_AT_OPEN = frozenset({"ftruncate", "ioctl"})
+
 
 class Expectation(NamedTuple):
     """An operation, its expected errno name, and the right and objects (path or port) of its denied rows."""
@@ -183,10 +187,25 @@ def _run(
     expected = {(each.missing, subject) for each in expectations if each.errno is not None for subject in each.subjects}
     problems += [f"no denied row: {each}" for each in sorted(expected - found, key=str)]
     problems += [f"a denied row too many: {each}" for each in sorted(found - expected, key=str)]
+    if report["abi"]["kernel"] >= _TRACED_FROM and os.geteuid() == 0:
+        problems += _check_confirmed(report)
     right = (True,) if audited else (True, None)
     problems += [f"confirmed is {each['confirmed']}: {each}" for each in denied if each["confirmed"] not in right]
     problems += [f"a note: {note}" for note in report["notes"] if "audit" in note or "could not be" in note]
     return problems
+
+
+def _check_confirmed(report: dict[str, Any]) -> list[str]:
+    """Check that the kernel's trace events agree with every row, also with the rules that allowed it."""
+    found = [f"the kernel disagrees: {each}" for each in report["accesses"] if each["confirmed"] is False]
+    return found + [
+        f"the kernel's trace events say nothing of it: {each}"
+        for each in report["accesses"]
+        if each["verdict"] == "allowed"
+        and each["confirmed"] is None
+        and any(each["rule"].startswith(_BY_RULES) for each in each["decided_by"])
+        and each["syscall"] not in _DECIDED_AT_OPEN
+    ]
 
 
 def _check_layers(root: str, abi: int, *, audited: bool) -> tuple[int, list[str]]:
