@@ -11,6 +11,7 @@ import os
 import re
 import socket
 import struct
+from collections.abc import Mapping
 from types import TracebackType
 from typing import NamedTuple
 
@@ -74,6 +75,26 @@ class Denial(NamedTuple):
     def process(self) -> str:
         """The target as the report shows it; empty if there is none."""
         return f"process {self.target} ({self.target_comm})" if self.target else ""
+
+
+class _Call(NamedTuple):
+    """What the record of a system call adds to a denial."""
+
+    pid: int
+    comm: str
+    call: int | None
+    result: int | None
+    arch: int
+
+    @classmethod
+    def of(cls, values: Mapping[str, str]) -> "_Call":
+        return cls(
+            _number(values.get("pid")) or 0,
+            values.get("comm", ""),
+            _number(values.get("syscall")),
+            _number(values.get("exit")),
+            _number(values.get("arch"), 16) or 0,
+        )
 
 
 class Domain(NamedTuple):
@@ -171,7 +192,8 @@ class AuditReader:
         self.lost = False
         self.denials: list[Denial] = []
         self.domains: dict[str, Domain] = {}
-        self._calls: dict[int, dict[str, str]] = {}
+        self._serials: set[int] = set()
+        self._calls: dict[int, _Call] = {}
         self._switch: AuditSwitch | None = None
         try:
             self._socket = socket.socket(socket.AF_NETLINK, socket.SOCK_RAW | socket.SOCK_CLOEXEC, _NETLINK_AUDIT)
@@ -269,6 +291,7 @@ class AuditReader:
             denial = parse_denial(payload)
             if denial is not None and len(self.denials) < _MAX_KEPT:
                 self.denials.append(denial)
+                self._serials.add(denial.serial)
             elif denial is not None:
                 self.lost = True
         elif kind == _LANDLOCK_DOMAIN:
@@ -278,8 +301,9 @@ class AuditReader:
                 self.domains[domain.domain] = domain._replace(pid=domain.pid or (known.pid if known else 0))
         elif kind == _SYSCALL:
             fields = parse_fields(payload)
-            if fields is not None and self.denials and self.denials[-1].serial == fields.serial:
-                self._calls[fields.serial] = fields.values
+            # Records of other processors may come between those of one event.
+            if fields is not None and fields.serial in self._serials:
+                self._calls[fields.serial] = _Call.of(fields.values)
 
     def has_lost_records(self) -> bool:
         """Return whether records were lost since this reader was created. Raises OSError if audit cannot be asked."""
@@ -292,6 +316,12 @@ class AuditReader:
             domain.denials == sum(denial.domain == domain.domain for denial in self.denials) for domain in ours
         )
 
+    def counted(self, pid: int) -> int | None:
+        """Return how often the kernel denied something in the domain of ``pid``; None before that domain is gone."""
+        ours = [domain.denials for domain in self.domains.values() if domain.pid == pid]
+        known = [number for number in ours if number is not None]
+        return sum(known) if known and len(known) == len(ours) else None
+
     def denials_of(self, pid: int) -> list[Denial]:
         """Return what was denied in the domain of process ``pid``, with the system calls as far as known."""
         ours = {name for name, domain in self.domains.items() if domain.pid == pid}
@@ -301,10 +331,4 @@ class AuditReader:
         call = self._calls.get(denial.serial)
         if call is None:
             return denial
-        return denial._replace(
-            pid=_number(call.get("pid")) or 0,
-            comm=call.get("comm", ""),
-            call=_number(call.get("syscall")),
-            result=_number(call.get("exit")),
-            arch=_number(call.get("arch"), 16) or 0,
-        )
+        return denial._replace(**call._asdict())

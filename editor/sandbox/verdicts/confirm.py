@@ -178,9 +178,11 @@ def confirm(denied: Sequence[Row], reader: AuditReader, root: int) -> Confirmati
     )
     notices: list[str] = []
     if dropped:
+        counted, known = reader.counted(root), len(reader.denials_of(root))
+        how_many = f" ({known:,} of {counted:,} denials arrived)" if counted is not None and counted > known else ""
         notices.append(
-            "Some of the kernel's audit records were lost, because they came faster than they could be read: not every"
-            " denial could be confirmed, and denials that no system call shows may be missing."
+            f"Some of the kernel's audit records were lost, because they came faster than they could be read{how_many}:"
+            " not every denial could be confirmed, and denials that no system call shows may be missing."
         )
     elif not all(found.confirmed) and not complete:
         # A domain lives on in what its processes left behind, such as a connection that nobody accepted.
