@@ -23,6 +23,7 @@ _PROC_SUPER_MAGIC = 0x9FA0
 _LINKS_TO_OBJECTS = frozenset({"cwd", "root", "exe"})
 _DIRECTORIES_OF_SUCH_LINKS = frozenset({"fd", "map_files", "ns"})
 _DELETED = " (deleted)"
+_DETACHED = "detached mount:"  # precedes names that begin at the root of such a mount, since no path leads there
 
 
 class Start(NamedTuple):
@@ -182,18 +183,30 @@ class _Walk:
                 return steps
             shown = shown.rpartition("/")[0] or "/"
 
-    def _is_attached_to(self, mount: int, above: int) -> bool:
+    def _mounts(self) -> dict[int, int]:
+        """Return the mount that each mount is attached to."""
         if self._parents is None:
-            self._parents = {}
-            with open(f"/proc/{self._start.tid}/mountinfo", "rb") as file:
-                for line in file:
-                    number, parent, _ = line.split(b" ", 2)
-                    self._parents[int(number)] = int(parent)
-        while mount in self._parents and self._parents[mount] != mount:
-            mount = self._parents[mount]
+            self._parents = _attached_mounts(self._start.tid)
+        return self._parents
+
+    def _is_attached_to(self, mount: int, above: int) -> bool:
+        mounts = self._mounts()
+        while mount in mounts and mounts[mount] != mount:
+            mount = mounts[mount]
             if mount == above:
                 return True
         return False
+
+    def is_detached(self) -> bool:
+        """Whether the object is in a mount that is attached nowhere, as open_tree(2) and fsmount(2) make them.
+
+        In a chroot, a process does not see all mounts around it. This process sees them, unless in other namespaces.
+        """
+        mount = _mount_id(self.directory if self.found < 0 else self.found)
+        view = self._start.view
+        if mount in self._mounts() or (view.foreign and view.root):
+            return False
+        return mount not in _attached_mounts("self")
 
     def tracer_path(self, shown: str) -> str:
         """Return the name under which this process can examine what the kernel calls ``shown``."""
@@ -248,6 +261,24 @@ class _Walk:
             return tuple(reversed(self._by_names(shown)))
 
 
+def _attached_mounts(process: int | str) -> dict[int, int]:
+    """Map each mount that a process sees to the one that it is attached to."""
+    with open(f"/proc/{process}/mountinfo", "rb") as file:
+        return {int(number): int(parent) for number, parent, _ in (line.split(b" ", 2) for line in file)}
+
+
+def _named_detached(lookup: Lookup, *, absolute: bool) -> Lookup:
+    """Tell the names in a detached mount, which begin with a slash as well, from those in the tree."""
+    if lookup.is_special or lookup.real_path is None or lookup.lineage is None:
+        return lookup
+    return lookup._replace(
+        path=lookup.path if absolute else _DETACHED + lookup.path,
+        real_path=_DETACHED + lookup.real_path,
+        parent=_DETACHED + (lookup.parent or "/"),
+        lineage=tuple(step._replace(path=_DETACHED + step.path) for step in lookup.lineage),
+    )
+
+
 def look_up(start: Start, path: str, *, follow: bool) -> Lookup:
     """Look up ``path`` as the thread of ``start`` would now."""
     absolute = path.startswith("/")
@@ -255,7 +286,8 @@ def look_up(start: Start, path: str, *, follow: bool) -> Lookup:
     walk = _Walk(start)
     try:
         walk.follow(path, follow=follow)
-        return walk.result(requested)
+        lookup = walk.result(requested)
+        return _named_detached(lookup, absolute=absolute) if walk.is_detached() else lookup
     except _Stopped as stopped:
         return Lookup(requested, None, None, None, error=stopped.number, is_process_local=True)
     except OSError as error:

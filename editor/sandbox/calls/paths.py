@@ -83,8 +83,8 @@ class View:
         self.foreign = foreign
 
     def host_path(self, path: str) -> str:
-        """Return the host's name for ``path``."""
-        if not self.root:
+        """Return the host's name for ``path``, unchanged if it is not below the root."""
+        if not self.root or not path.startswith("/"):
             return path
         return self.root if path == "/" else self.root + path
 

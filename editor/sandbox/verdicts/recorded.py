@@ -19,6 +19,7 @@ from editor.sandbox.verdicts.report import Access
 _KNOWN: RightSet = frozenset(right.name for right in (*FS_RIGHTS, *NET_RIGHTS, *SCOPES))
 _OF_SIGNALS = frozenset({"kill", "tkill", "tgkill", "rt_sigqueueinfo", "rt_tgsigqueueinfo", "pidfd_send_signal"})
 _PTRACE = frozenset({"ptrace"})
+_PTRACE_ERRORS = frozenset({errno.EPERM, errno.EACCES})
 
 _CORE_DUMP = "the kernel was to write a core dump of this process"
 _ON_ITS_OWN = "the kernel acted on its own, or for io_uring"
@@ -32,10 +33,10 @@ _MOUNTS = "any filesystem restriction also prevents changing mounts"
 def row_of(denial: Denial, deciders: Deciders, crashes: Iterable[Crash] = ()) -> Access | None:
     """Return the row for a record that no other row explains.
 
-    Return None if the call succeeded in another way: a process with CAP_PERFMON may read what ``ptrace`` denies
-    (may_access_mm() in kernel/fork.c).
+    Return None if the call succeeded in another way, or failed later: a process with CAP_PERFMON may read what
+    ``ptrace`` denies (may_access_mm() in kernel/fork.c).
     """
-    passed = denial.result is not None and denial.result >= 0
+    passed = denial.result is not None and -denial.result not in _PTRACE_ERRORS
     if passed and denial.blockers == _PTRACE:
         return None
     rights = denial.blockers & _KNOWN
