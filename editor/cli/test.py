@@ -150,6 +150,7 @@ def run_test(test: TestRequest) -> int:
         max_processes=test.max_processes,
         deny_io_uring=test.deny_io_uring,
         wait=test.wait,
+        inherited=_inherited(),
     )
     with _report_stream(test) as stream:
         run = start(request)
@@ -187,6 +188,23 @@ def _if_open(descriptor: int) -> int | None:
     except OSError:
         return None
     return descriptor
+
+
+def _inherited() -> tuple[int, ...]:
+    """Return the descriptors that this process was given besides its streams, as by ``cat <(echo)`` in bash."""
+    try:
+        numbers = [int(name) for name in os.listdir("/proc/self/fd")]
+    except OSError:  # /proc is not mounted
+        return ()
+    return tuple(number for number in numbers if number > 2 and _is_inheritable(number))
+
+
+def _is_inheritable(descriptor: int) -> bool:
+    """Whether ``descriptor`` was given to this process: Python's own are closed on execution."""
+    try:
+        return os.get_inheritable(descriptor)
+    except OSError:  # that of the listing
+        return False
 
 
 @contextlib.contextmanager

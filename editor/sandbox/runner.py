@@ -49,7 +49,8 @@ class RunRequest(NamedTuple):
     readable, False does not use it. ``layers`` are policies on top of ``resolved``, each a domain nested in the one
     before. A run with more than ``max_processes`` processes and threads at a time is killed, with status 125.
     ``deny_io_uring`` makes io_uring_setup(2) fail with ENOSYS. With ``wait``, the run lasts as long as any process that
-    the command started, such as a daemon; otherwise what outlives the command is ended.
+    the command started, such as a daemon; otherwise what outlives the command is ended. ``inherited`` are descriptors
+    above 2 that the command gets as well, under the same numbers.
     """
 
     resolved: ResolvedPolicy
@@ -69,6 +70,7 @@ class RunRequest(NamedTuple):
     max_processes: int | None = None
     deny_io_uring: bool = False
     wait: bool = False
+    inherited: tuple[int, ...] = ()
 
 
 class Output(NamedTuple):
@@ -400,6 +402,7 @@ def start(request: RunRequest) -> Run:
         max_processes=request.max_processes,
         deny_io_uring=request.deny_io_uring,
         wait=request.wait,
+        inherited=request.inherited,
     )
     try:
         process = subprocess.Popen(
@@ -411,7 +414,7 @@ def start(request: RunRequest) -> Run:
             stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL,
             stderr=errors,
-            pass_fds=(request_read, events_write, control_read, *descriptors.command_ends),
+            pass_fds=(request_read, events_write, control_read, *descriptors.command_ends, *request.inherited),
         )  # fmt: skip
     except BaseException:
         descriptors.close()

@@ -20,6 +20,7 @@ class Spec(NamedTuple):
     kernel's audit on for the run, None uses it if it is on, False leaves it alone. ``layers`` are policies on top of
     ``resolved``, the youngest last. More than ``max_processes`` processes and threads end the run. ``deny_io_uring``
     makes io_uring_setup(2) fail with ENOSYS. ``wait`` keeps what outlives the command running.
+    ``inherited`` are descriptors that the command gets besides its streams, under the same numbers.
     """
 
     resolved: ResolvedPolicy
@@ -40,6 +41,7 @@ class Spec(NamedTuple):
     max_processes: int | None = None
     deny_io_uring: bool = False
     wait: bool = False
+    inherited: tuple[int, ...] = ()
 
     def to_text(self) -> str:
         """Return one line of JSON; ``from_text`` is the inverse."""
@@ -55,6 +57,7 @@ class Spec(NamedTuple):
         data["resolved"] = _policy_in(data["resolved"])
         data["layers"] = tuple(_policy_in(policy) for policy in data["layers"])
         data["command"] = tuple(data["command"])
+        data["inherited"] = tuple(data["inherited"])
         return cls(**data)
 
 

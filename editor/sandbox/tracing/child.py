@@ -171,7 +171,7 @@ class Child:
         for target, descriptor in enumerate((spec.stdin, spec.stdout, spec.stderr)):
             os.dup2(descriptor, target, inheritable=True)
         # No rule can mean a descriptor of the tracer's.
-        kept = (2, *sorted((go, self._report)), _MAX_DESCRIPTORS)
+        kept = (2, *sorted((go, self._report, *spec.inherited)), _MAX_DESCRIPTORS)
         for below, above in pairwise(kept):
             os.closerange(below + 1, above)
         if spec.terminal:

@@ -239,7 +239,7 @@ class Tracer:
         self._child_report = report_read
         os.write(go_write, b"g")
         os.close(go_write)
-        for fd in {spec.stdin, spec.stdout, spec.stderr}:
+        for fd in {spec.stdin, spec.stdout, spec.stderr, *spec.inherited}:
             os.close(fd)
 
     def _await_ready(self, report: int, pid: int) -> None:

@@ -133,6 +133,23 @@ def test_working_directory_of_the_run(place: Path) -> None:
     assert run(policy, "cat", f"{place}/input", cwd=f"{place}/down").report.exit_code == 1
 
 
+@pytest.mark.parametrize("rule", ["/proc/self/fd/5", "/dev/fd/5", "/proc/self/fd/6"])
+def test_inherited_descriptors(rule: str) -> None:
+    """The command has the caller's descriptors under their numbers, and a rule can mean one."""
+    Path("p.toml").write_text(text_of(rule))
+    Path("other").write_text("other\n")
+    command = "sh -c 'read -r line <&5; echo $line; cat input; cat /dev/fd/7' 5<input 6<other 7< <(echo pipe)"
+    answers = []
+    for verb in ("run p.toml", "test p.toml --format json -o report.json"):
+        script = f"{' '.join(PADDOCK)} {verb} -- {command}"
+        done = subprocess.run(
+            ["bash", "-c", script], capture_output=True, env=environment(), text=True, timeout=60, check=False
+        )
+        answers.append((done.returncode, done.stdout))
+    granted = "read\n" if rule.endswith("5") else ""
+    assert answers == [(0, f"read\n{granted}pipe\n")] * 2
+
+
 def test_no_rule_means_a_descriptor_of_the_tracer() -> None:
     require_abi(3)
     policy = resolve(parse_policy(text_of(*(f"/proc/self/fd/{number}" for number in range(3, 60))), "p.toml", "toml"))
