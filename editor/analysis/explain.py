@@ -1,9 +1,9 @@
 """``paddock explain``: is a path, port or scope allowed, by which rules, and what would change the answer."""
 
 import os
-import stat
 from typing import Any, Literal, NamedTuple
 
+from editor.analysis.execution import EXECUTING, OpenedFile, find_command, is_program, opened_files
 from editor.escape import printable
 from editor.evaluation.decider import Decider
 from editor.evaluation.decision import Decision
@@ -15,7 +15,6 @@ from editor.landlock.rights import (
     FS_RIGHTS,
     LATEST_ABI,
     NET_RIGHTS,
-    NO_RIGHTS,
     SCOPES,
     UNKNOWN_ABI,
     Kind,
@@ -46,7 +45,10 @@ class TargetError(ValueError):
 
 
 class Target(NamedTuple):
-    """What to explain: the target and the rights asked for. ``name`` is the path or the scope."""
+    """What to explain: the target and the rights asked for. ``name`` is the path or the scope.
+
+    ``text`` is as given: of a command that PATH leads to, only its name.
+    """
 
     kind: TargetKind
     text: str
@@ -90,7 +92,8 @@ class Link(NamedTuple):
 class Explanation(NamedTuple):
     """The result of ``paddock explain``. ``object_path`` is the path that was checked, free of symbolic links.
 
-    ``notes`` and ``changes`` are sentences: facts about the object, and what would change the answer.
+    ``notes`` and ``changes`` are sentences: facts about the object, and what would change the answer. ``opens`` is what
+    executing the target opens, if that was asked for.
     """
 
     policy: str
@@ -102,11 +105,17 @@ class Explanation(NamedTuple):
     notes: tuple[str, ...]
     changes: tuple[str, ...]
     links: tuple[Link, ...] = ()
+    opens: tuple[OpenedFile, ...] = ()
 
     @property
     def allowed(self) -> bool:
-        """Whether no right asked for is denied."""
-        return all(answer.answer != "denied" for answer in self.answers)
+        """Whether no right asked for is denied, on the target or on what executing it opens."""
+        return all(answer.answer != "denied" for answer in self.answers) and not self.denied_files
+
+    @property
+    def denied_files(self) -> tuple[OpenedFile, ...]:
+        """What executing the target opens and the policy denies."""
+        return tuple(file for file in self.opens if file.verdict == "denied")
 
     def to_json(self) -> dict[str, Any]:
         """Return the object that ``paddock explain --format json`` prints."""
@@ -141,14 +150,16 @@ class Explanation(NamedTuple):
             "links": [link._asdict() for link in self.links],
             "notes": list(self.notes),
             "changes": list(self.changes),
+            **({"opens": [file.to_json() for file in self.opens]} if self.opens else {}),
         }
 
 
 def parse_target(text: str, rights: tuple[str, ...]) -> Target:
     """Return the target of ``text``: a path, ``tcp:443``, ``tcp:https``, ``udp:53`` or ``scope:signal``.
 
-    ``rights`` are the rights asked for; without any, the most likely one is chosen. A file whose name looks like a port
-    is written with ``./`` in front. Raises TargetError.
+    ``rights`` are the rights asked for; without any, the most likely ones are chosen. A file whose name looks like a
+    port is written with ``./`` in front. A name that is no file in the working directory, but a command, is the file
+    that PATH leads to. Raises TargetError.
     """
     scheme, colon, rest = text.partition(":")
     if colon and scheme == "scope":
@@ -162,9 +173,15 @@ def parse_target(text: str, rights: tuple[str, ...]) -> Target:
     if not text:
         raise TargetError("The path is empty.")
     _check(rights, tuple(right.name for right in FS_RIGHTS), printable(text), "fs")
+    name = text
+    if EXECUTING.issuperset(rights) and "/" not in text and not os.path.lexists(text):
+        name = find_command(text) or text
     if not rights:
-        rights = ("read_dir",) if os.path.isdir(text) or text.endswith("/") else ("read_file",)
-    return Target("path", text, rights, name=text)
+        if os.path.isdir(name) or name.endswith("/"):
+            rights = ("read_dir",)
+        else:
+            rights = tuple(in_order(EXECUTING)) if is_program(name) else ("read_file",)
+    return Target("path", text, rights, name=name)
 
 
 def _check(names: tuple[str, ...], known: tuple[str, ...], subject: str, kind: Kind) -> None:
@@ -189,10 +206,18 @@ def _port(text: str, protocol: str) -> int:
         raise TargetError(f"Unknown {protocol} service '{printable(text)}': /etc/services does not list it.") from error
 
 
-def explain(policy: Policy, target: Target, abi: AbiUsed) -> Explanation:
-    """Return the answer for ``target`` under ``policy`` when Landlock ABI ``abi.enforced`` enforces it."""
+def explain(
+    policy: Policy, target: Target, abi: AbiUsed, *, with_libraries: bool = False, in_layers: bool = False
+) -> Explanation:
+    """Return the answer for ``target`` under ``policy`` when Landlock ABI ``abi.enforced`` enforces it.
+
+    A program is explained with all that executing it opens, ``with_libraries`` also with what its loader loads.
+    ``in_layers``: the policy is one of several layers, of which one or more restrict files.
+    """
     resolved = resolve(policy)
     decider = Decider(resolved, abi.enforced)
+    if in_layers:
+        decider.apply_implicit_refer()
     answers = []
     found: list[Decision] = []
     for right in dict.fromkeys(target.rights):
@@ -208,12 +233,27 @@ def explain(policy: Policy, target: Target, abi: AbiUsed) -> Explanation:
         notes = _notes(target, object_path)
     elif "connect_send_udp" in target.rights:
         notes = _binding_notes(decider)
-    changes: list[str] = []
+    opens: tuple[OpenedFile, ...] = ()
+    if target.kind == "path" and os.path.isfile(target.name) and ("execute" in target.rights or with_libraries):
+        opens = opened_files(target.name, decider, with_libraries=with_libraries)
+    refused = [
+        _denial(target, frozenset({answer.right}), decision.missing, decision.object, answer.reason)
+        for answer, decision in zip(answers, found, strict=True)
+        if answer.answer == "denied"
+    ]
+    refused += [
+        _denial(target, file.rights, file.missing, file.object_path, file.reason)
+        for file in opens
+        if file.verdict == "denied"
+    ]
+    changes = [proposal.sentence for proposal in propose(refused, resolved)]
     for answer, decision in zip(answers, found, strict=True):
-        changes += _changes(resolved, target, answer, decision, abi.enforced)
+        if answer.answer != "denied":
+            changes += _restrictions(target, answer, decision, abi.enforced)
     links = _links(target.name) if target.kind == "path" else ()
+    changes = list(dict.fromkeys(changes))
     return Explanation(
-        policy.file, target, abi, object_path, tuple(answers), levels, notes, tuple(dict.fromkeys(changes)), links
+        policy.file, target, abi, object_path, tuple(answers), levels, notes, tuple(changes), links, opens
     )
 
 
@@ -280,17 +320,17 @@ def _notes(target: Target, object_path: str) -> tuple[str, ...]:
     if not os.path.lexists(spelled):
         return (f"{shown} does not exist, so {printable(object_path)} decides.",)
     try:
-        status = os.stat(spelled)
+        os.stat(spelled)
     except OSError as error:
         return (f"{shown} cannot be examined ({error.strerror}), so {printable(object_path)} decides.",)
     notes = []
+    if target.text != target.name:
+        notes.append(f"{printable(target.text)} is no file in this directory; as a command, it is {shown}.")
     real = real_path(spelled)
     if real != spelled:
         notes.append(f"{shown} resolves to {printable(real)}, which decides.")
     if own := own_process_path(spelled):
         notes.append(_own_process_note(shown, own))
-    if set(target.rights) & {"execute"} and stat.S_ISREG(status.st_mode) and "read_file" not in target.rights:
-        notes.append("Executing needs execute and read_file on the program and on its interpreter.")
     if object_path != real:
         names = listed(_PARENT_RIGHTS & set(target.rights))
         notes.append(f"{names} is checked on the directory {printable(object_path)}.")
@@ -313,11 +353,9 @@ def _binding_notes(decider: Decider) -> tuple[str, ...]:
     return ("This also binds an unbound UDP socket to a free port, which needs bind_udp on port 0: not granted.",)
 
 
-def _changes(resolved: ResolvedPolicy, target: Target, answer: RightAnswer, decision: Decision, abi: int) -> list[str]:
-    """Return what would change the answer for one right, as sentences."""
+def _restrictions(target: Target, answer: RightAnswer, decision: Decision, abi: int) -> list[str]:
+    """Return what would deny a right that is not denied, as sentences."""
     right = answer.right
-    if answer.answer == "denied":
-        return _grants(resolved, target, answer, decision)
     if answer.answer == "uncontrolled":
         since = right_of(right).abi
         if since > abi:
@@ -335,24 +373,23 @@ def _changes(resolved: ResolvedPolicy, target: Target, answer: RightAnswer, deci
     return [f"To deny {right}, remove it from {rules}{further}."]
 
 
-def _grants(resolved: ResolvedPolicy, target: Target, answer: RightAnswer, decision: Decision) -> list[str]:
-    access = Access(
+def _denial(target: Target, rights: RightSet, missing: RightSet, object_path: str | None, reason: str) -> Access:
+    """Return what a program would be denied, so that a grant can be proposed."""
+    return Access(
         verdict="denied",
-        rights=frozenset({answer.right}),
-        missing=decision.missing or NO_RIGHTS,
+        rights=rights,
+        missing=missing,
         path=target.name or None,
-        object_path=decision.object,
+        object_path=object_path,
         port=target.port,
         syscall="",
-        errno=answer.errno,
+        errno=None,
         process="",
         pid=0,
         times=0,
-        decided_by=answer.decided_by,
-        reason=answer.reason,
+        reason=reason,
         predicted=True,
     )
-    return [proposal.sentence for proposal in propose((access,), resolved)]
 
 
 def place(ref: RuleRef) -> str:

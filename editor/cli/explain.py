@@ -5,6 +5,7 @@ import os
 import sys
 
 from editor.analysis.effective import EffectiveRights, effective_rights
+from editor.analysis.execution import OpenedFile
 from editor.analysis.explain import Explanation, Level, TargetError, explain, parse_target, place
 from editor.cli.console import Console, columns, prepare_streams, print_json
 from editor.cli.options import (
@@ -12,6 +13,9 @@ from editor.cli.options import (
     UsageError,
     abi_number,
     add_file_options,
+    add_layer_option,
+    check_layers,
+    load_layers,
     load_policy,
     new_parser,
     one_file_of,
@@ -30,14 +34,19 @@ def main(words: list[str]) -> int:
     """Explain one target, or with ``--all`` the whole policy; status 1 if the target is denied."""
     parser = new_parser(
         "explain",
-        "[--right R]... [--abi N] [--format text|json] FILE TARGET | --all FILE",
-        "Say if TARGET is allowed, and by which rule. TARGET is a path, tcp:443, tcp:https, udp:53 or scope:signal. "
-        "Status 0: allowed, 1: denied, 2: error.",
+        "[--right R]... [--libraries] [--abi N] [--format text|json] FILE TARGET | --all FILE",
+        "Say if TARGET is allowed, and by which rule. TARGET is a path, a command in PATH, tcp:443, tcp:https, udp:53 "
+        "or scope:signal. A program is allowed if its interpreter and ELF loader are, too. Status 0: allowed, "
+        "1: denied, 2: error.",
     )
     add_file_options(parser)
     parser.add_argument(
         "--right", action="append", default=[], metavar="R", help="a right to ask for, by its kernel name"
     )
+    parser.add_argument(
+        "--libraries", action="store_true", help="also the shared libraries that the ELF loader would load"
+    )
+    add_layer_option(parser)
     parser.add_argument("--all", action="store_true", help="show everything that FILE grants, as a tree; status 0")
     parser.add_argument("--abi", type=abi_number, metavar="N", help="explain for this Landlock ABI")
     parser.add_argument("--format", choices=FORMATS, default="text")
@@ -47,24 +56,35 @@ def main(words: list[str]) -> int:
 
 def _explain(options: argparse.Namespace, parser: argparse.ArgumentParser) -> int:
     file, text = one_file_of(options, parser, following=1)
+    check_layers(options, parser)
     prepare_streams()
-    policy = load_policy(file, options)
+    policies = load_layers(file, options)
     try:
         target = parse_target(text, tuple(options.right))
     except TargetError as error:
         raise UsageError(str(error)) from error
-    explanation = explain(policy, target, _abi_to_explain(policy, options.abi))
+    in_layers = len(policies) > 1 and any(policy.handled_fs for policy in policies)
+    abi = _abi_to_explain(policies[0], options.abi)
+    found = [explain(policy, target, abi, with_libraries=options.libraries, in_layers=in_layers) for policy in policies]
+    denying = [explanation for explanation in found if not explanation.allowed]
     if options.format == "json":
-        print_json(explanation.to_json())
+        layers = [explanation.to_json() for explanation in found] if len(found) > 1 else []
+        print_json({**(denying or found)[-1].to_json(), **({"layers": layers} if layers else {})})
     else:
         console = Console(sys.stdout)
-        console.write(explanation_lines(explanation, policy, console))
-    return 0 if explanation.allowed else 1
+        for number, (explanation, policy) in enumerate(zip(found, policies, strict=True), 1):
+            if len(found) > 1:
+                heading = console.paint(f"Layer {number}, {printable(policy.file)}:", "bold")
+                console.write([heading] if number == 1 else ["", heading])
+            console.write(explanation_lines(explanation, policy, console))
+    return 1 if denying else 0
 
 
 def _explain_all(options: argparse.Namespace, parser: argparse.ArgumentParser) -> int:
     if options.right:
         parser.error("--right needs a TARGET, and --all takes none")
+    if options.libraries or options.layer:
+        parser.error(f"{'--libraries' if options.libraries else '--layer'} needs a TARGET, and --all takes none")
     (file,) = one_file_of(options, parser)
     prepare_streams()
     policy = load_policy(file, options)
@@ -103,7 +123,15 @@ def explanation_lines(explanation: Explanation, policy: Policy, console: Console
             why.append(answer.reason)
         rows.append([answer.right, answer.answer, "; ".join(why)])
     lines += columns(rows)
+    lines += [
+        f"  It cannot be started: the policy denies {listed(file.missing)} on its {_role(file)}."
+        for file in explanation.denied_files
+        if file.role != "program"
+    ]
     lines += [f"  {note}" for note in explanation.notes]
+    if explanation.opens:
+        lines += ["", "What executing it opens, in this order:"]
+        lines += columns([_opened_row(file) for file in explanation.opens])
     if explanation.links:
         lines += ["", "Symbolic links followed:"]
         lines += columns([[printable(link.path), f"-> {printable(link.target)}"] for link in explanation.links])
@@ -120,6 +148,23 @@ def explanation_lines(explanation: Explanation, policy: Policy, console: Console
         lines += ["", f"To change this ({edit_command(policy)}):"]
         lines += [f"  {sentence}" for sentence in explanation.changes]
     return lines
+
+
+def _role(file: OpenedFile) -> str:
+    """Return the role and the name of a file, and what needs it."""
+    return f"{file.role} {printable(file.path)} (needed by {printable(file.needed_by)})"
+
+
+def _opened_row(file: OpenedFile) -> list[str]:
+    why = [place(ref) for ref in file.decided_by] if file.verdict == "allowed" else []
+    if file.verdict == "denied":
+        why.append(listed(file.missing))
+    if file.reason:
+        why.append(file.reason)
+    path = printable(file.path)
+    if file.object_path is not None and file.object_path != os.path.abspath(file.path):
+        path += f" -> {printable(file.object_path)}"
+    return [file.role, path, file.verdict, "; ".join(why)]
 
 
 def _mounted(level: Level) -> str:

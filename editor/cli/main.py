@@ -7,7 +7,7 @@ import os
 import sys
 from collections.abc import Sequence
 
-from editor.cli.options import UsageError, shown
+from editor.cli.options import UsageError, shell_word, shown
 
 # Each verb is a module of this package with a function ``main(words)``. The table has its one-line description and the
 # exit status for an error of Paddock's own: 125, as for env(1), when the verb otherwise exits as its command does.
@@ -92,7 +92,7 @@ def _verb_of(words: list[str]) -> tuple[str, list[str]]:
     if not (os.path.lexists(first) or "/" in first or first.endswith((".toml", ".json"))):
         raise UsageError(
             f"no verb and no file is named {shown(first)}; see paddock --help, "
-            f"or create a new policy with paddock edit {shown(first)}."
+            f"or create a new policy: paddock edit {shell_word(first)}"
         )
     return "edit", words
 

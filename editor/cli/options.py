@@ -7,9 +7,19 @@ TYPE_CHECKING = False  # typing is loaded later: ``run`` first turns the garbage
 if TYPE_CHECKING:
     import argparse
     from collections.abc import Sequence
-    from typing import NoReturn
+    from typing import NoReturn, Protocol
 
     from editor.policy.model import Policy
+
+    class Policies(Protocol):
+        """The options that name policies, and the ABI to enforce them at."""
+
+        sample: str | None
+        also: Sequence[str]
+        var: Sequence[str]
+        layer: Sequence[str]
+        abi: int | None
+
 
 FORMATS = ("text", "json")
 _MAX_LAYERS = 16  # LANDLOCK_MAX_NUM_LAYERS in security/landlock/limits.h
@@ -28,6 +38,52 @@ def shown(text: str) -> str:
     from editor.escape import printable  # noqa: PLC0415 only for messages
 
     return printable(text)
+
+
+_UNQUOTED = frozenset("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789%+,-./:=@_")
+
+
+def shell_word(text: str) -> str:
+    """Return ``text`` as one word for sh(1), on one line of printable characters.
+
+    Imports nothing: ``run`` needs it when the policy is enforced, and a POSIX shell has no other form than printf(1)
+    for characters that are not safe to show.
+    """
+    if text and _UNQUOTED.issuperset(text):
+        return text
+    if text and text.isprintable():
+        return "'" + text.replace("'", "'\\''") + "'"
+    kept = text.rstrip("\n")  # a command substitution removes these
+    octal = "".join(
+        chr(byte) if 32 <= byte < 127 and byte not in b"\\%'-" else f"\\{byte:03o}"
+        for byte in kept.encode(errors="surrogateescape")
+    )
+    return f"\"$(printf '{octal}')\"" + ("'" + text[len(kept) :] + "'" if kept != text else "")
+
+
+def file_word(path: str) -> str:
+    """Return ``path`` as one word for sh(1) that no verb takes for an option, a port or a command in PATH."""
+    return shell_word(path if path.startswith(("/", "./", "../")) else f"./{path}")
+
+
+def policy_words(file: str, options: "Policies") -> str:
+    """Return what names the same policy again on a command line, quoted for sh(1)."""
+    words: list[str] = []
+    if options.sample is not None:
+        words += ["--sample", shell_word(options.sample)]
+    for name, files in (("--with", options.also), ("--layer", options.layer)):
+        words += [word for each in files for word in (name, policy_file_word(each))]
+    words += [word for each in options.var for word in ("--var", shell_word(each))]
+    if options.abi is not None:
+        words += ["--abi", str(options.abi)]
+    if options.sample is None:
+        words.append(policy_file_word(file))
+    return " ".join(words)
+
+
+def policy_file_word(path: str) -> str:
+    """Return the path of a policy as one word for sh(1) that no verb takes for an option."""
+    return file_word(path) if path.startswith("-") else shell_word(path)
 
 
 def split_command(words: list[str]) -> tuple[list[str], tuple[str, ...]]:
@@ -115,6 +171,14 @@ def load_policy(file: str, options: "argparse.Namespace") -> "Policy":
     from editor.policy.compose import load  # noqa: PLC0415
 
     return load((file, *options.also), variables_of(options.var))
+
+
+def load_layers(file: str, options: "argparse.Namespace") -> "tuple[Policy, ...]":
+    """Load the policy of ``file`` as ``load_policy`` does, and those of ``--layer``, the oldest first."""
+    from editor.policy.compose import load  # noqa: PLC0415
+
+    variables = variables_of(options.var)
+    return load((file, *options.also), variables), *(load((layer,), variables) for layer in options.layer)
 
 
 def files_of(options: "argparse.Namespace", parser: "argparse.ArgumentParser", following: int = 0) -> list[str]:

@@ -13,9 +13,11 @@ from editor.cli.options import (
     add_file_options,
     add_layer_option,
     check_layers,
+    file_word,
     new_parser,
     one_file_of,
     parse,
+    policy_words,
     split_command,
     variables_of,
 )
@@ -23,6 +25,7 @@ from editor.cli.options import (
 TYPE_CHECKING = False  # typing is loaded once the garbage collector is off
 if TYPE_CHECKING:
     import argparse
+    from collections.abc import Sequence
 
     from editor.evaluation.resolve import ResolvedPolicy
     from editor.landlock.ruleset import Note
@@ -36,9 +39,10 @@ class _Defaults:
     require_abi: "int | None" = None
     quiet = False
     verbose = False
-    also: "tuple[str, ...]" = ()
-    var: "tuple[str, ...]" = ()
-    layer: "tuple[str, ...]" = ()
+    sample: "str | None" = None
+    also: "Sequence[str]" = ()
+    var: "Sequence[str]" = ()
+    layer: "Sequence[str]" = ()
 
 
 def main(words: list[str]) -> int:
@@ -47,7 +51,7 @@ def main(words: list[str]) -> int:
     gc.disable()
     words, command = split_command(words)
     plain = len(words) == 1 and not words[0].startswith("-")
-    file, options = (words[0], _Defaults) if plain else _parse(words)
+    file, options = (words[0], _Defaults()) if plain else _parse(words)
     variables = variables_of(options.var)
     if not command:
         raise UsageError("no command given: put it after --", "usage: paddock run [options] FILE -- COMMAND")
@@ -72,8 +76,14 @@ def main(words: list[str]) -> int:
             sys.stderr.write(f"paddock run: warning: {line}\n")
         sys.stderr.flush()
 
+    named = policy_words(file, options)
+
+    def hint(program: str) -> str:
+        return f"paddock explain {named} {file_word(program)} --right execute"
+
+    request = Launch(command, options.abi, options.require_abi, layers, hint)
     try:
-        launch(policy, Launch(command, options.abi, options.require_abi, layers), None if options.quiet else warn)
+        launch(policy, request, None if options.quiet else warn)
     except LaunchError as error:  # reported here: under the policy, nothing more can be imported
         sys.stderr.write(f"paddock run: {error}\n")
         return error.status

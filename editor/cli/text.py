@@ -1,10 +1,10 @@
 """Text that several verbs show: where a rule is, a faulty line, the command that opens a policy."""
 
 import os
-import shlex
 from typing import Protocol
 
 from editor.cli.console import Console, width
+from editor.cli.options import policy_file_word, shell_word
 from editor.escape import printable
 from editor.policy.compose import VAR_OPTION
 from editor.policy.errors import PolicyError
@@ -31,12 +31,12 @@ def location(ref: RuleRef) -> str:
 
 
 def edit_command(policy: Policy) -> str:
-    """Return the command that opens ``policy`` on the screen, with all its files and given variables."""
-    words = list(policy.files or (policy.file,))
+    """Return the command, for sh(1), that opens ``policy`` on the screen, with all its files and given variables."""
+    words = [policy_file_word(file) for file in policy.files or (policy.file,)]
     for variable in policy.variables:
         if variable.location.file == VAR_OPTION:
-            words += [part for value in variable.literals for part in ("--var", f"{variable.name}={value}")]
-    return shlex.join(("paddock", "edit", *map(printable, words)))
+            words += [f"--var {shell_word(f'{variable.name}={value}')}" for value in variable.literals]
+    return " ".join(("paddock", "edit", *words))
 
 
 def excerpt(problem: Placed, texts: dict[str, list[str]], console: Console) -> list[str]:

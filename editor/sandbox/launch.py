@@ -35,13 +35,15 @@ class Launch(NamedTuple):
     """What to run, and under which limits.
 
     ``abi`` simulates an older kernel; ``require_abi`` is the lowest ABI to accept. ``layers`` are further policies,
-    each a domain nested in the one before.
+    each a domain nested in the one before. ``hint`` returns a command that says why a program could not be executed;
+    it is called under the policy, so it must import nothing.
     """
 
     command: tuple[str, ...]
     abi: int | None = None
     require_abi: int | None = None
     layers: tuple[Policy, ...] = ()
+    hint: Callable[[str], str] | None = None
 
 
 def launch(
@@ -61,14 +63,13 @@ def launch(
             warn(each, resolved, built.notes)
     environment = original_environment()
     shown = _plain(request.command[0])
-    hint = f"paddock explain {_plain(policy.file)} {shown} --right execute"
     _restore_signals()
     try:
         for built in layers:
             enforce(built)
     except LandlockError as error:
         raise LaunchError(f"the policy cannot be enforced: {error.strerror}") from error
-    _execute(request.command, environment, shown, hint)
+    _execute(request, environment, shown)
 
 
 def _build(resolved: ResolvedPolicy, request: Launch) -> BuiltRuleset:
@@ -108,9 +109,11 @@ def _restore_signals() -> None:
     signal.signal(signal.SIGXFSZ, signal.SIG_DFL)
 
 
-def _execute(command: tuple[str, ...], environment: dict[str, str], shown: str, hint: str) -> NoReturn:
+def _execute(request: Launch, environment: dict[str, str], shown: str) -> NoReturn:
     """Execute the command as execvp(3) does. Raises LaunchError with env(1)'s status if no program can be executed."""
+    command = request.command
     refused: OSError | None = None
+    refused_path = ""
     for path in _candidates(command[0], environment):
         try:
             _become(path, command, environment)
@@ -119,16 +122,19 @@ def _execute(command: tuple[str, ...], environment: dict[str, str], shown: str, 
             if os.path.exists(path):
                 raise LaunchError(f"cannot execute {shown}: its interpreter does not exist", NOT_FOUND) from None
         except PermissionError as error:
-            refused = refused or error
+            # Of several in PATH, the one that may be executed as far as its permissions go.
+            if refused is None or (os.access(path, os.X_OK) and not os.access(refused_path, os.X_OK)):
+                refused, refused_path = error, path
         except (OSError, ValueError) as error:  # ValueError: a NUL in the command
             if isinstance(error, NotADirectoryError) and "/" not in command[0]:
                 continue  # an entry of PATH is not a directory
             text = error.strerror if isinstance(error, OSError) else str(error)
             raise LaunchError(f"cannot execute {shown}: {text}", CANNOT_EXECUTE) from error
     if refused is not None:
+        check = f"; find out which ({request.hint(refused_path)})" if request.hint is not None else ""
         raise LaunchError(
             f"cannot execute {shown}: {refused.strerror}; if file permissions allow it, the policy does not grant "
-            f"execute and read_file on it or on its interpreter (check with: {hint})",
+            f"execute and read_file on it, its interpreter or its loader{check}",
             CANNOT_EXECUTE,
         )
     raise LaunchError(f"{shown}: command not found", NOT_FOUND)

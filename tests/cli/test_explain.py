@@ -1,12 +1,15 @@
 """``paddock explain``: the answer, the rule and its line, the hierarchy, and what would change the answer."""
 
 import os
+import shutil
+import subprocess
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from tests.cli.harness import ETC_LINE, POLICY, json_of, paddock, write
+from editor.evaluation.execchain import ImageReader
+from tests.cli.harness import ETC_LINE, POLICY, json_of, paddock, write, write_program
 
 
 @pytest.fixture
@@ -203,3 +206,150 @@ def test_invalid_targets(policy: str, words: tuple[str, ...], said: str) -> None
 def test_file_named_like_a_port(policy: str) -> None:
     write(os.path.join(os.path.dirname(policy), "tcp:443"), "")
     assert explained(policy, "./tcp:443")["kind"] == "path"
+
+
+class TestProgram:
+    """A program is allowed if the kernel would start it: ``run`` and the libraries' loader are the judges."""
+
+    BASE = """
+abi = 3
+[[ruleset]]
+handled_access_fs = ["execute", "read_file"]
+[[path_beneath]]
+allowed_access = ["read_file"]
+parent = ["/etc"]
+"""
+
+    def rule(self, *paths: str, rights: str = '"execute", "read_file"') -> str:
+        parents = ", ".join(f'"{path}"' for path in paths)
+        return f"[[path_beneath]]\nallowed_access = [{rights}]\nparent = [{parents}]\n"
+
+    def checked(self, place: Path, text: str, program: str, *options: str) -> Any:
+        """Explain ``program`` under a policy; ``run`` must be able to start it exactly if that is allowed."""
+        file = write(place / "p.toml", self.BASE + text)
+        done = paddock("explain", "--format", "json", *options, file, program, cwd=place)
+        said = json_of(done)
+        assert done.returncode == (0 if said["allowed"] else 1)
+        started = paddock("run", "--quiet", file, "--", program, cwd=place)
+        assert (started.returncode == 0) == said["allowed"], started.stderr
+        return said
+
+    def denied(self, said: Any) -> list[tuple[str, str]]:
+        return [(file["role"], file["path"]) for file in said["opens"] if file["verdict"] == "denied"]
+
+    @pytest.fixture
+    def libraries(self) -> str:
+        """Return a rule for all shared libraries, which does not let the loader be executed."""
+        return self.rule("/usr/lib", rights='"read_file"')
+
+    def test_loader(self, tmp_path: Path, libraries: str) -> None:
+        loader = ImageReader().read("/usr/bin/true").loader
+        assert loader is not None
+        said = self.checked(tmp_path, libraries + self.rule("/usr/bin/true"), "/usr/bin/true")
+        assert self.denied(said) == [("loader", loader)]
+        assert said["opens"][1]["missing"] == ["execute"]
+        done = paddock("explain", "p.toml", "/usr/bin/true", "--right", "execute", cwd=tmp_path)
+        assert done.returncode == 1
+        needs = f"the policy denies execute on its loader {loader} (needed by /usr/bin/true)."
+        assert f"It cannot be started: {needs}" in done.stdout
+        assert f"  Grant execute on {os.path.realpath(loader)}." in done.stdout
+        assert self.checked(tmp_path, libraries + self.rule("/usr/bin/true", loader), "/usr/bin/true")["allowed"]
+
+    def test_interpreters(self, tmp_path: Path, libraries: str) -> None:
+        loader = ImageReader().read("/bin/sh").loader or ""
+        write_program(tmp_path / "inner", "#!/bin/sh\ntrue\n")
+        write_program(tmp_path / "outer", f"#!{tmp_path}/inner\n")
+        both = libraries + self.rule(f"{tmp_path}/outer", f"{tmp_path}/inner", loader)
+        said = self.checked(tmp_path, both, f"{tmp_path}/outer")
+        assert [file["role"] for file in said["opens"]] == ["program", "interpreter", "interpreter", "loader"]
+        assert self.denied(said) == [("interpreter", "/bin/sh")]
+        said = self.checked(tmp_path, both + self.rule("/bin/sh"), f"{tmp_path}/outer")
+        assert said["allowed"]
+        only = libraries + self.rule(f"{tmp_path}/outer", "/bin/sh", loader)
+        assert self.denied(self.checked(tmp_path, only, "./outer")) == [("interpreter", f"{tmp_path}/inner")]
+
+    def test_what_env_executes(self, tmp_path: Path, libraries: str) -> None:
+        loader = ImageReader().read("/usr/bin/env").loader or ""
+        for line in ("#!/usr/bin/env true", "#!/usr/bin/env -S A=1 true"):
+            write_program(tmp_path / "script", f"{line}\n")
+            text = libraries + self.rule(f"{tmp_path}/script", "/usr/bin/env", loader)
+            assert self.denied(self.checked(tmp_path, text, "./script")) == [("command", "/usr/bin/true")]
+            assert self.checked(tmp_path, text + self.rule("/usr/bin/true"), "./script")["allowed"]
+
+    def test_script_without_interpreter(self, tmp_path: Path, libraries: str) -> None:
+        write_program(tmp_path / "script", "true\n")
+        loader = ImageReader().read("/bin/sh").loader or ""
+        text = libraries + self.rule(f"{tmp_path}/script", loader)
+        said = self.checked(tmp_path, text, "./script", "--right", "execute")
+        assert self.denied(said) == [("shell", "/bin/sh")]
+        assert self.checked(tmp_path, text + self.rule("/bin/sh"), "./script", "--right", "execute")["allowed"]
+
+    def test_interpreter_that_does_not_exist(self, tmp_path: Path) -> None:
+        write_program(tmp_path / "script", "#!/no/such/interpreter\n")
+        file = write(tmp_path / "p.toml", self.BASE + self.rule(str(tmp_path)))
+        done = paddock("explain", file, "./script", cwd=tmp_path)
+        assert done.returncode == 0  # the policy does not deny it
+        assert "interpreter  /no/such/interpreter  not found  there is no such file" in done.stdout
+
+    @pytest.mark.program("gcc")
+    def test_static_program(self, tmp_path: Path) -> None:
+        write(tmp_path / "main.c", "int main(void) { return 0; }\n")
+        subprocess.run(["gcc", "-static", "-o", "main", "main.c"], cwd=tmp_path, check=True)
+        said = self.checked(tmp_path, self.rule(f"{tmp_path}/main"), "./main", "--libraries")
+        assert said["allowed"] and [file["role"] for file in said["opens"]] == ["program"]
+
+    def test_libraries(self, tmp_path: Path) -> None:
+        loader = ImageReader().read("/usr/bin/ls").loader or ""
+        text = self.rule("/usr/bin/ls", loader)
+        file = write(tmp_path / "p.toml", self.BASE + text)
+        assert paddock("explain", file, "/usr/bin/ls").returncode == 0  # it starts, and the loader fails
+        said = self.checked(tmp_path, text, "/usr/bin/ls", "--libraries")
+        libraries = [file["path"] for file in said["opens"] if file["role"] == "library"]
+        assert any(os.path.basename(path) == "libc.so.6" for path in libraries)
+        assert {role for role, _ in self.denied(said)} == {"library"}
+        assert [file["missing"] for file in said["opens"] if file["role"] == "library"] == [["read_file"]] * len(
+            libraries
+        )
+        for left_out in libraries:
+            some = self.rule(*(path for path in libraries if path != left_out), "/proc", rights='"read_file"')
+            assert self.denied(self.checked(tmp_path, text + some, "/usr/bin/ls", "--libraries")) == [
+                ("library", left_out)
+            ]
+        everything = self.rule(*libraries, "/proc", rights='"read_file"')
+        assert self.checked(tmp_path, text + everything, "/usr/bin/ls", "--libraries")["allowed"]
+
+    def test_command_in_path(self, tmp_path: Path) -> None:
+        file = write(tmp_path / "p.toml", self.BASE)
+        done = paddock("explain", file, "true", cwd=tmp_path)
+        assert done.returncode == 1
+        assert "true is no file in this directory; as a command, it is /usr/bin/true." in done.stdout
+        assert "Grant execute, read_file on /usr/bin/true." in done.stdout
+        assert str(tmp_path) not in done.stdout.replace(file, "")
+        # A file of that name, or something to be made, is meant as such.
+        write(tmp_path / "true", "")
+        assert "Grant read_file on" in paddock("explain", file, "true", cwd=tmp_path).stdout
+        said = json_of(paddock("explain", "--format", "json", file, "false", "--right", "make_reg", cwd=tmp_path))
+        assert said["object"] == str(tmp_path)
+
+    def test_data_and_libraries_are_read(self, tmp_path: Path) -> None:
+        file = write(tmp_path / "p.toml", self.BASE)
+        write_program(tmp_path / "data", "no program\n")
+        shutil.copy("/usr/bin/true", tmp_path / "libx.so.1")
+        for name in ("data", "libx.so.1"):
+            said = json_of(paddock("explain", "--format", "json", file, name, cwd=tmp_path))
+            assert [each["right"] for each in said["rights"]] == ["read_file"]
+            assert "opens" not in said
+
+    def test_layers(self, tmp_path: Path) -> None:
+        """If one layer restricts files, a layer that does not still denies moving between directories."""
+        file = write(tmp_path / "p.toml", self.BASE + self.rule("/usr", rights='"execute", "read_file", "refer"'))
+        ports = write(tmp_path / "ports.toml", 'abi = 4\n[[ruleset]]\nhandled_access_net = ["bind_tcp"]\n')
+        asked = ("/usr/bin", "--right", "refer")
+        assert paddock("explain", file, *asked).returncode == 0
+        assert paddock("explain", ports, *asked).returncode == 0
+        said = json_of(paddock("explain", "--format", "json", file, "--layer", ports, *asked))
+        assert [each["allowed"] for each in said["layers"]] == [True, False]
+        done = paddock("explain", file, "--layer", ports, *asked)
+        assert done.returncode == 1
+        assert done.stdout.index("Layer 1") < done.stdout.index(": allowed") < done.stdout.index("Layer 2")
+        assert paddock("explain", "--all", "--layer", ports, file).returncode == 2
