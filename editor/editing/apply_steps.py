@@ -6,7 +6,7 @@ from editor.editing.edits import EditError
 from editor.editing.splice import OverlapError, Splice, apply_splices, difference, sort_splices
 from editor.editing.splice_json import JsonSplicer
 from editor.editing.splice_toml import TomlSplicer
-from editor.editing.steps import AddTable, ChangeList, RemoveTable, ReplaceValue, Section, Step
+from editor.editing.steps import AddMember, AddTable, ChangeList, RemoveMember, RemoveTable, ReplaceValue, Section, Step
 from editor.policy.locate import Format, Node, locate
 
 
@@ -21,7 +21,7 @@ def apply_steps(text: str, format: Format, root: Node, steps: Sequence[Step]) ->
     edited = text
     lists = [step for step in steps if isinstance(step, ChangeList | ReplaceValue)]
     tables = [step for step in steps if isinstance(step, AddTable | RemoveTable)]
-    members = [step for step in steps if step not in lists and step not in tables]
+    members = [step for step in steps if isinstance(step, AddMember | RemoveMember)]
     for level in (lists, members, tables):
         if level:
             located = locate(edited, format, "")

@@ -105,7 +105,21 @@ class RemoveVariable(NamedTuple):
 
 RuleEdit = SetRuleRights | RemoveEntry
 VariableEdit = ExpandEntry | RenameVariable | InlineVariable | RemoveVariable
-Edit = SetPathRights | GrantPath | SetPortRights | GrantPort | SetHandled | SetScope | RuleEdit | VariableEdit
+
+
+TidyingEdit = RuleEdit | RemoveVariable
+
+
+class EditTogether(NamedTuple):
+    """Several edits at once: the numbers in them are those before all of them."""
+
+    edits: tuple[TidyingEdit, ...]
+
+
+Edit = (
+    SetPathRights | GrantPath | SetPortRights | GrantPort | SetHandled | SetScope | RuleEdit | VariableEdit
+    | EditTogether
+)  # fmt: skip
 
 _SURROGATE = re.compile("[\ud800-\udfff]")
 _NOUNS: dict[Kind, str] = {"fs": "filesystem right", "net": "network right", "scope": "scope"}
@@ -121,7 +135,7 @@ def kind_of(edit: Edit) -> Kind:
         return "scope"
     if isinstance(edit, RuleEdit):
         return "fs" if edit.section == "path_beneath" else "net"
-    if isinstance(edit, VariableEdit):
+    if isinstance(edit, VariableEdit | EditTogether):
         return "fs"
     return "net" if _known(edit.right).kind == "net" else "fs"
 
@@ -142,6 +156,9 @@ def check(edit: Edit) -> None:
     elif isinstance(edit, RenameVariable):
         if problem := name_problem(edit.new):
             raise EditError(f"'{printable(edit.new)}': {problem}.")
+    elif isinstance(edit, EditTogether):
+        for each in edit.edits:
+            check(each)
     elif isinstance(edit, RemoveEntry | VariableEdit):
         return
     else:

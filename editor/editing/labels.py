@@ -2,6 +2,7 @@
 
 from editor.editing.edits import (
     Edit,
+    EditTogether,
     ExpandEntry,
     GrantPath,
     GrantPort,
@@ -50,6 +51,8 @@ def describe(edit: Edit) -> str:
             return f"write out variable {printable(name)}"
         case RemoveVariable(name=name):
             return f"remove variable {printable(name)}"
+        case EditTogether(edits=edits):
+            return f"make {len(edits)} edits"
     raise AssertionError(edit)
 
 

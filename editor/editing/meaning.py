@@ -4,16 +4,18 @@ Edits are checked with this: `intended` computes the meaning that an edit should
 again, must have the same meaning.
 """
 
-from collections.abc import Container, Iterator, Mapping
+from collections.abc import Container, Iterator, Mapping, Sequence
 from itertools import zip_longest
 from typing import NamedTuple, TypeVar
 
 from editor.editing.edits import (
     Edit,
+    EditTogether,
     ExpandEntry,
     GrantPath,
     GrantPort,
     InlineVariable,
+    RemoveEntry,
     RemoveVariable,
     RenameVariable,
     RuleEdit,
@@ -117,15 +119,26 @@ def intended(before: Meaning, edit: Edit) -> Meaning:
 def intended_of(policy: Policy, edit: Edit, within: Container[str] | None = None) -> Meaning:
     """Like ``intended``, for any edit of ``policy``, including those of one rule by its number."""
     before = meaning_of(policy, within)
-    if not isinstance(edit, RuleEdit):
+    if not isinstance(edit, RuleEdit | EditTogether):
         return intended(before, edit)
-    if edit.section == "path_beneath":
-        after = policy._replace(path_rules=tuple(_edited_rules(policy.path_rules, edit)))
-    else:
-        after = policy._replace(port_rules=tuple(_edited_rules(policy.port_rules, edit)))
-    granted = edit.rights if isinstance(edit, SetRuleRights) else NO_RIGHTS
-    fs, net = (granted, NO_RIGHTS) if edit.section == "path_beneath" else (NO_RIGHTS, granted)
-    return meaning_of(after, within)._replace(handled_fs=before.handled_fs | fs, handled_net=before.handled_net | net)
+    edits = edit.edits if isinstance(edit, EditTogether) else (edit,)
+    of_rules = [each for each in edits if isinstance(each, RuleEdit)]
+    on_paths = [each for each in of_rules if each.section == "path_beneath"]
+    on_ports = [each for each in of_rules if each.section == "net_port"]
+    after = policy._replace(
+        path_rules=tuple(_edited_rules(policy.path_rules, on_paths)),
+        port_rules=tuple(_edited_rules(policy.port_rules, on_ports)),
+    )
+    removed = {each.name for each in edits if isinstance(each, RemoveVariable)}
+    return meaning_of(after, within)._replace(
+        handled_fs=before.handled_fs | _granted_by(on_paths),
+        handled_net=before.handled_net | _granted_by(on_ports),
+        variables={name: values for name, values in before.variables.items() if name not in removed},
+    )
+
+
+def _granted_by(edits: Sequence[RuleEdit]) -> RightSet:
+    return NO_RIGHTS.union(*(each.rights for each in edits if isinstance(each, SetRuleRights)))
 
 
 def has_intended_effect(before: Policy, edit: Edit, after: Policy) -> bool:
@@ -150,8 +163,9 @@ def _touched(before: Policy, edit: Edit, after: Policy) -> set[str] | None:
     others = [rule for pair in pairs if pair[0] is not pair[1] for rule in pair if rule is not None]
     if len(others) > _MANY:
         return None
-    if isinstance(edit, RuleEdit) and edit.section == "path_beneath":
-        others.append(before.path_rules[edit.number])
+    edits = edit.edits if isinstance(edit, EditTogether) else (edit,)
+    of_rules = [each for each in edits if isinstance(each, RuleEdit) and each.section == "path_beneath"]
+    others += [before.path_rules[number] for number in {each.number for each in of_rules}]
     variables = variables_of(before)
     keys = {path_key(path) for rule in others for parent in rule.parents for path in expand(parent.template, variables)}
     if isinstance(edit, SetPathRights | GrantPath):
@@ -162,20 +176,23 @@ def _touched(before: Policy, edit: Edit, after: Policy) -> set[str] | None:
 _Rule = TypeVar("_Rule", PathRule, PortRule)
 
 
-def _edited_rules(rules: tuple[_Rule, ...], edit: RuleEdit) -> Iterator[_Rule]:
+def _edited_rules(rules: tuple[_Rule, ...], edits: Sequence[RuleEdit]) -> Iterator[_Rule]:
+    rights = {edit.number: edit.rights for edit in edits if isinstance(edit, SetRuleRights)}
+    removed: dict[int, set[int]] = {}
+    for edit in edits:
+        if isinstance(edit, RemoveEntry):
+            removed.setdefault(edit.number, set()).add(edit.entry)
     for rule in rules:
-        if rule.number != edit.number:
-            yield rule
-        elif isinstance(edit, SetRuleRights):
-            yield rule._replace(rights=edit.rights)
-        elif isinstance(rule, PathRule):
-            yield rule._replace(parents=_without(rule.parents, edit.entry))
+        edited = rule._replace(rights=rights.get(rule.number, rule.rights))
+        gone = removed.get(rule.number, set[int]())
+        if isinstance(edited, PathRule):
+            yield edited._replace(parents=_without(edited.parents, gone)) if gone else edited
         else:
-            yield rule._replace(ports=_without(rule.ports, edit.entry))
+            yield edited._replace(ports=_without(edited.ports, gone)) if gone else edited
 
 
-def _without(entries: tuple[_Entry, ...], at: int) -> tuple[_Entry, ...]:
-    return entries[:at] + entries[at + 1 :]
+def _without(entries: tuple[_Entry, ...], gone: Container[int]) -> tuple[_Entry, ...]:
+    return tuple(entry for at, entry in enumerate(entries) if at not in gone)
 
 
 def newly_handled(before: Policy, after: Policy) -> RightSet:

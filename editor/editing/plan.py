@@ -1,8 +1,9 @@
 """Plan an edit: the steps that apply it."""
 
-from editor.editing.edits import Edit, RuleEdit, SetHandled, SetScope, VariableEdit, check
+from editor.editing.edits import Edit, EditTogether, RuleEdit, SetHandled, SetScope, VariableEdit, check
 from editor.editing.plan_handled import set_handled, set_scope
 from editor.editing.plan_rules import edit_rights, edit_rule
+from editor.editing.plan_together import edit_together
 from editor.editing.plan_variables import edit_variable
 from editor.editing.steps import Step
 from editor.policy.model import Policy
@@ -18,6 +19,8 @@ def plan(policy: Policy, edit: Edit) -> tuple[Step, ...]:
         return tuple(set_handled(policy, edit))
     if isinstance(edit, SetScope):
         return tuple(set_scope(policy, edit))
+    if isinstance(edit, EditTogether):
+        return tuple(edit_together(policy, edit))
     if isinstance(edit, RuleEdit):
         return tuple(edit_rule(policy, edit))
     if isinstance(edit, VariableEdit):

@@ -1,9 +1,9 @@
 """Plan edits of variables and of the paths that use them."""
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from itertools import product
 
-from editor.editing.edits import EditError, ExpandEntry, RemoveVariable, RenameVariable, VariableEdit
+from editor.editing.edits import EditError, ExpandEntry, InlineVariable, RemoveVariable, RenameVariable, VariableEdit
 from editor.editing.meaning import variables_of
 from editor.editing.steps import ChangeList, RemoveTable, ReplaceValue, Step
 from editor.escape import printable
@@ -29,19 +29,11 @@ def edit_variable(policy: Policy, edit: VariableEdit) -> Iterator[Step]:
         insert = tuple((edit.entry, path) for path in written)
         yield ChangeList("path_beneath", rule.number, "parent", frozenset({edit.entry}), insert)
         return
+    if isinstance(edit, RemoveVariable):
+        yield from remove_variables(policy, {edit.name})
+        return
     name = edit.old if isinstance(edit, RenameVariable) else edit.name
-    if name not in variables:
-        raise EditError(f"This policy has no variable '{printable(name)}'.")
-    tables = [number for number, variable in enumerate(policy.variables) if variable.name == name]
-    for number in tables:
-        place = policy.variables[number].location
-        if place.file != policy.file:
-            where = (
-                f"given by {VAR_OPTION}"
-                if place.file == VAR_OPTION
-                else f"defined in {printable(place.file)}:{place.line}"
-            )
-            raise EditError(f"'{name}' is {where}: change it there.")
+    tables = _tables_of(policy, {name})
     if isinstance(edit, RenameVariable):
         if edit.new == edit.old:
             return
@@ -53,10 +45,6 @@ def edit_variable(policy: Policy, edit: VariableEdit) -> Iterator[Step]:
         for at, parent in enumerate(rule.parents):
             if name not in {token.name for token in parse_template(parent.template) if isinstance(token, Reference)}:
                 continue
-            if isinstance(edit, RemoveVariable):
-                raise EditError(
-                    f"Cannot remove the variable '{name}': the path on line {parent.location.line} uses it."
-                )
             if isinstance(edit, RenameVariable):
                 (renamed,) = _substitute(parent.template, name, [f"${{{edit.new}}}"])
                 yield ReplaceValue("path_beneath", rule.number, "parent", at, renamed)
@@ -66,8 +54,43 @@ def edit_variable(policy: Policy, edit: VariableEdit) -> Iterator[Step]:
         if remove:
             insert = tuple((at, text) for at, texts in remove.items() for text in texts)
             yield ChangeList("path_beneath", rule.number, "parent", frozenset(remove), insert)
-    if not isinstance(edit, RenameVariable):
+    if isinstance(edit, InlineVariable):
         yield from (RemoveTable("variable", number) for number in tables)
+
+
+def remove_variables(policy: Policy, names: Collection[str]) -> Iterator[Step]:
+    """Yield steps that remove the definitions of variables.
+
+    Raises EditError if one is undefined, in use, or not defined in this file.
+    """
+    tables = _tables_of(policy, names)
+    for rule in policy.path_rules if names else ():
+        for parent in rule.parents:
+            for token in parse_template(parent.template):
+                if isinstance(token, Reference) and token.name in names:
+                    raise EditError(
+                        f"Cannot remove the variable '{token.name}': the path on line {parent.location.line} uses it."
+                    )
+    yield from (RemoveTable("variable", number) for number in tables)
+
+
+def _tables_of(policy: Policy, names: Collection[str]) -> list[int]:
+    """Return the numbers of the tables that define variables. Raises EditError unless all are in this file."""
+    tables = [number for number, variable in enumerate(policy.variables) if variable.name in names]
+    unknown = {*names} - {policy.variables[number].name for number in tables}
+    if unknown:
+        raise EditError(f"This policy has no variable '{printable(min(unknown))}'.")
+    for number in tables:
+        variable = policy.variables[number]
+        place = variable.location
+        if place.file != policy.file:
+            where = (
+                f"given by {VAR_OPTION}"
+                if place.file == VAR_OPTION
+                else f"defined in {printable(place.file)}:{place.line}"
+            )
+            raise EditError(f"'{variable.name}' is {where}: change it there.")
+    return tables
 
 
 def _check_not_empty(written: tuple[str, ...], template: str) -> None:

@@ -8,12 +8,14 @@ from editor.editing.document import PolicyDocument
 from editor.editing.edits import (
     Edit,
     EditError,
+    EditTogether,
     ExpandEntry,
     InlineVariable,
     RemoveEntry,
     RemoveVariable,
     RenameVariable,
     SetRuleRights,
+    TidyingEdit,
 )
 from editor.editing.meaning import meaning_of
 from editor.exchange.spelling import quoted
@@ -144,6 +146,37 @@ def test_variable_of_many_tables_is_changed_in_linear_time() -> None:
     made = {size: document(size) for size in (1, 120, 480)}
     assert grows_linearly(lambda size: made[size].apply(RenameVariable("v", "w")), 120)
     assert grows_linearly(lambda size: made[size].apply(InlineVariable("v")), 120)
+
+
+TOGETHER: tuple[TidyingEdit, ...] = (
+    SetRuleRights("net_port", 0, frozenset({"connect_tcp"})),
+    RemoveEntry("net_port", 0, 1),
+    SetRuleRights("path_beneath", 1, frozenset({"execute"})),
+    RemoveEntry("path_beneath", 0, 2),
+    RemoveEntry("path_beneath", 0, 0),
+    RemoveVariable("idle"),
+)
+
+
+@pytest.mark.parametrize("left_out", range(len(TOGETHER) + 1))
+def test_edits_together_do_what_they_do_one_after_the_other(left_out: int) -> None:
+    edits = TOGETHER[:left_out] + TOGETHER[left_out + 1 :]
+    one_by_one = PolicyDocument.parse(TEXT, "p", "toml")
+    for edit in edits:
+        one_by_one = one_by_one.apply(edit)
+    assert edited(TEXT, EditTogether(edits)) == one_by_one.text
+
+
+def test_all_entries_of_a_rule_together() -> None:
+    entries = tuple(RemoveEntry("path_beneath", 0, at) for at in range(3))
+    after = PolicyDocument.parse(edited(TEXT, EditTogether(entries)), "p", "toml").policy
+    assert [rule.parents[0].template for rule in after.path_rules] == ["/opt"]
+    assert after.handled_fs == PolicyDocument.parse(TEXT, "p", "toml").policy.handled_fs
+
+
+def test_one_impossible_edit_refuses_all() -> None:
+    with pytest.raises(EditError, match="Cannot remove the variable 'home'"):
+        edited(TEXT, EditTogether((*TOGETHER, RemoveVariable("home"))))
 
 
 def test_rights_of_one_rule() -> None:

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Literal, NamedTuple
 
-from editor.editing.edits import Edit
+from editor.editing.edits import TidyingEdit
 from editor.policy.model import Location
 
 Severity = Literal["error", "warning", "note"]
@@ -218,11 +218,11 @@ class Finding(NamedTuple):
     severity: Severity
     location: Location
     message: str
-    fix: tuple[Edit, ...] = ()
+    fix: tuple[TidyingEdit, ...] = ()
 
 
 def finding(
-    id: str, location: Location, message: str, *, severity: Severity | None = None, fix: tuple[Edit, ...] = ()
+    id: str, location: Location, message: str, *, severity: Severity | None = None, fix: tuple[TidyingEdit, ...] = ()
 ) -> Finding:
     """Return a finding with the severity of its kind, unless another is given."""
     return Finding(id, severity or LINTS[id].severity, location, message, fix)

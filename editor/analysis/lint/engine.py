@@ -9,7 +9,7 @@ from editor.analysis.lint.machine import lint_machine
 from editor.analysis.lint.own_process import lint_own_process
 from editor.analysis.lint.reference import lint_reference
 from editor.analysis.lint.rules import lint_rules
-from editor.editing.edits import Edit, RemoveEntry, SetRuleRights
+from editor.editing.edits import RemoveEntry, SetRuleRights, TidyingEdit
 from editor.evaluation.resolve import ResolvedPolicy
 from editor.policy.model import Policy
 
@@ -30,13 +30,13 @@ def lint(policy: Policy, resolved: ResolvedPolicy, *, target_abi: int | None = N
     return tuple(sorted(findings, key=lambda each: (each.location, each.id)))
 
 
-def fixes(findings: Iterable[Finding]) -> tuple[Edit, ...]:
+def fixes(findings: Iterable[Finding]) -> tuple[TidyingEdit, ...]:
     """Return the edits that fix ``findings``, all of one policy, in the order in which to apply them.
 
     They go from the last rule to the first, so that removing one does not renumber those still to be changed.
     """
 
-    def place(edit: Edit) -> tuple[int, int]:
+    def place(edit: TidyingEdit) -> tuple[int, int]:
         if isinstance(edit, RemoveEntry):
             return -edit.number, -edit.entry
         return (-edit.number, -sys.maxsize) if isinstance(edit, SetRuleRights) else (1, 0)
