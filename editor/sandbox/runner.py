@@ -297,7 +297,7 @@ class Run:
             abi=abi,
             exit_code=code,
             duration_s=duration,
-            accesses=tuple(self._rows.values()),
+            accesses=tuple(access.settled() for access in self._rows.values()),
             notes=tuple(self._notes),
             layers=tuple(policy.file for policy in self._request.layers),
         )

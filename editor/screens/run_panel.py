@@ -265,10 +265,19 @@ class RunPanel(Vertical):
         self._counts[access.verdict] += access.times
         key = access.key()
         before = self._accesses.get(key)
-        total = access if before is None else before._replace(times=before.times + access.times)
+        total = access if before is None else access._replace(times=before.times + access.times)
         self._accesses[key] = total
         table = self.query_one("#denied" if access.verdict == "denied" else "#allowed", AccessTable)
         table.put(view_models.access_row(total))
+
+    def _show_settled(self, report: Report) -> None:
+        """Show the rows again: the kernel's audit has changed what some of them say."""
+        self._accesses.clear()
+        self._counts = dict(_NO_COUNTS)
+        for table in self.query(AccessTable):
+            table.clear()
+        for access in report.accesses:
+            self._add(access)
 
     def _title_tables(self) -> None:
         allowed = self.query_one("#allowed", AccessTable)
@@ -290,6 +299,8 @@ class RunPanel(Vertical):
 
     def _finish(self, report: Report) -> None:
         self._end_live()
+        if any(access.key() not in self._accesses for access in report.accesses):
+            self._show_settled(report)
         counts = report.counts()
         text = f"{outcome(report.exit_code)}, {report.duration_s:.2f} s, {counts['denied']} denied"
         if report.unexplained:

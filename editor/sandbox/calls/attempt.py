@@ -78,13 +78,12 @@ class Attempt:
     may exist now, or old ones may be "gone". ``moves`` says how a successful call changes path lookup: a new working
     "directory", or a new "view" of everything. ``made`` is the name, on the host and for the tracer, of what a
     successful call creates, or where it moves or links something. ``notice`` is a message to show once. A ``cacheable``
-    call means the same until the tree changes. ``bound_address`` is the UNIX address that a successful call creates:
-    abstract with a leading ``@``, otherwise the host's name of the socket. With ``from_result`` the object is only
-    known from the descriptor that the call returns.
+    call means the same until the tree changes. ``bound_socket`` is the inode of the UNIX socket to which a successful
+    call gives an address. With ``from_result`` the object is only known from the descriptor that the call returns.
     """
 
     __slots__ = (
-        "bound_address",
+        "bound_socket",
         "cacheable",
         "changed_paths",
         "from_result",
@@ -111,7 +110,7 @@ class Attempt:
         moves: Literal["", "directory", "view"] = "",
         notice: str = "",
         cacheable: bool = False,
-        bound_address: str = "",
+        bound_socket: int = 0,
         from_result: bool = False,
     ) -> None:
         self.syscall = ""
@@ -125,7 +124,7 @@ class Attempt:
         self.moves = moves
         self.notice = notice
         self.cacheable = cacheable
-        self.bound_address = bound_address
+        self.bound_socket = bound_socket
         self.from_result = from_result
 
 
@@ -185,6 +184,9 @@ class Caller(Protocol):
 
     def terminal_number(self, number: int) -> int | None:
         """Return the number of the pseudoterminal whose master a descriptor is; None if it is none."""
+
+    def socket_number(self, number: int) -> int:
+        """Return the inode of the socket behind a descriptor, 0 if it is none."""
 
     def process_of_pidfd(self, number: int) -> int:
         """Return the process that a pidfd refers to, 0 if it is not a pidfd."""

@@ -313,7 +313,8 @@ def _mount_id(descriptor: int) -> int:
 _libc = ctypes.CDLL(None)
 
 
-def filesystem_type(descriptor: int) -> int:
-    """Return the magic number of the filesystem that an open object is on, as statfs(2) does; 0 if there is none."""
+def filesystem_type(where: int | str) -> int:
+    """Return the magic number of the filesystem of a descriptor or path, as statfs(2) does; 0 if it has none."""
     buffer = (ctypes.c_long * 32)()  # struct statfs begins with f_type
-    return int(buffer[0]) & 0xFFFFFFFF if _libc.fstatfs(descriptor, buffer) == 0 else 0
+    failed = _libc.fstatfs(where, buffer) if isinstance(where, int) else _libc.statfs(os.fsencode(where), buffer)
+    return 0 if failed else int(buffer[0]) & 0xFFFFFFFF

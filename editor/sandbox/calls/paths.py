@@ -177,9 +177,12 @@ def normalize(path: str) -> str:
     return "/" + "/".join(kept)
 
 
-def strip_deleted(path: str) -> str:
-    """Return the name that a removed file had, from what /proc shows."""
-    return path.removesuffix(_DELETED)
+def name_of_open(view: View, shown: str, entry: Entry) -> str:
+    """Return the name of an open object that /proc shows as ``shown``: if it was removed, the name that it had."""
+    if not shown.endswith(_DELETED):
+        return shown
+    named = Entry.at(view.prefix + shown)
+    return shown if named is not None and named.identity == entry.identity else shown.removesuffix(_DELETED)
 
 
 class Walker:
@@ -314,5 +317,5 @@ class Walker:
             return Lookup(requested, None, None, None, error=error.errno or 0, is_process_local=True)
         if not target.startswith("/") or target.startswith("/memfd:"):
             return Lookup(requested, target, None, entry, is_special=True, is_process_local=True)
-        real_path = strip_deleted(target)
+        real_path = name_of_open(view, target, entry)
         return Lookup(requested, real_path, real_path.rpartition("/")[0] or "/", entry, is_process_local=True)

@@ -34,7 +34,7 @@ _FAMILIES: Mapping[int, str] = MappingProxyType(
 )
 
 
-def _unix(caller: Caller, address: bytes, *, binding: bool) -> Attempt | None:
+def _unix(caller: Caller, number: int, address: bytes, *, binding: bool) -> Attempt | None:
     name = address[2:]
     if not name:
         return None  # bind: the kernel picks an abstract name; connect: EINVAL
@@ -43,13 +43,13 @@ def _unix(caller: Caller, address: bytes, *, binding: bool) -> Attempt | None:
         if binding:
             return Attempt(
                 "plain", AccessRequest(NO_RIGHTS, shown), reason="Landlock does not restrict creating abstract sockets",
-                bound_address=shown,
+                bound_socket=caller.socket_number(number),
             )  # fmt: skip
         return Attempt("scope", AccessRequest(frozenset({"abstract_unix_socket"}), shown))
     path = os.fsdecode(name.split(b"\0", 1)[0])
     if binding:
         attempt = make(caller, AT_FDCWD, path, "make_sock")
-        attempt.bound_address = next(iter(attempt.changed_paths), "")
+        attempt.bound_socket = caller.socket_number(number)
         return attempt
     return Attempt("open", request_on(caller, caller.look_up(AT_FDCWD, path, follow=True), frozenset({"resolve_unix"})))
 
@@ -59,7 +59,7 @@ def _address(caller: Caller, number: int, address: bytes, *, binding: bool) -> A
     if len(address) < 2:
         return None
     if int.from_bytes(address[:2], "little") == _AF_UNIX:
-        return _unix(caller, address, binding=binding)
+        return _unix(caller, number, address, binding=binding)
     socket = caller.socket(number)
     if socket is None:
         return _uncontrolled(None, "not a socket, or it could not be examined")
@@ -106,7 +106,7 @@ def _datagram(port: int | None, *, bound: bool) -> Attempt:
 def _send(caller: Caller, number: int, address: bytes, flags: int) -> Attempt | None:
     """Decode sending, to ``address`` if there is one."""
     if len(address) >= 2 and int.from_bytes(address[:2], "little") == _AF_UNIX:
-        return _unix(caller, address, binding=False)
+        return _unix(caller, number, address, binding=False)
     socket = caller.socket(number)
     if socket is None:
         return _uncontrolled(None, "not a socket, or it could not be examined") if address else None

@@ -17,11 +17,12 @@ from editor.sandbox.calls.paths import (
     View,
     Walker,
     directory_path,
+    name_of_open,
     normalize,
-    strip_deleted,
     view_of,
 )
 from editor.sandbox.tracing import ptrace
+from editor.sandbox.tracing.addresses import socket_number
 from editor.sandbox.verdicts.permissions import credentials
 
 STRING_LIMIT = 4096  # the kernel's PATH_MAX
@@ -230,7 +231,7 @@ class Task:
         entry = Entry.of(status)
         if not target.startswith("/") or target.startswith("/memfd:"):
             return Lookup(target, target, None, entry, is_special=True, is_process_local=True)
-        real_path = strip_deleted(target) if not status.st_nlink else target
+        real_path = name_of_open(self.view, target, entry)
         return Lookup(real_path, real_path, real_path.rpartition("/")[0] or "/", entry, is_process_local=True)
 
     def look_up_handle(self, mount: int, handle: bytes) -> Lookup:
@@ -305,6 +306,9 @@ class Task:
             return None
         finally:
             os.close(copy)
+
+    def socket_number(self, number: int) -> int:
+        return socket_number(self.tid, number)
 
     def process_of_pidfd(self, number: int) -> int:
         try:

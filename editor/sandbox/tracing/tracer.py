@@ -21,6 +21,7 @@ import time
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from editor.escape import printable
+from editor.evaluation.decision import Entry
 from editor.evaluation.layers import Deciders
 from editor.evaluation.mounts import read_mounts
 from editor.landlock import kernel
@@ -33,6 +34,7 @@ from editor.sandbox.calls.processes import PR_SET_NAME
 from editor.sandbox.calls.table import DECODERS, traced_calls
 from editor.sandbox.channel import Channel
 from editor.sandbox.tracing import ptrace, seccomp
+from editor.sandbox.tracing.addresses import Addresses
 from editor.sandbox.tracing.child import Child, NotStarted, read_failure, read_ready
 from editor.sandbox.tracing.signals import TracerSignals
 from editor.sandbox.tracing.task import STRING_LIMIT, SharedState, Task
@@ -114,7 +116,7 @@ class Tracer:
             if name == opening.name
         }
         self._tasks: dict[int, Task] = {}
-        self._addresses: set[str] = set()
+        self._addresses = Addresses()
         self._births = Births()
         self._fuse_before = _fuse_mounts("self")
         # Attempts of calls seen before, and their keys by object ("": no object yet).
@@ -156,9 +158,13 @@ class Tracer:
         """Whether a process belongs to the run."""
         return pid in self._tasks
 
-    def has_address(self, name: str) -> bool:
-        """Whether the run created a UNIX socket address (``Attempt.bound_address``)."""
-        return name in self._addresses
+    def has_address(self, name: str, tid: int) -> bool:
+        """Whether an abstract UNIX address leads thread ``tid`` to a socket of the run."""
+        return self._addresses.owns(name, tid, {task.process for task in self._tasks.values()})
+
+    def has_socket_file(self, entry: Entry | None) -> bool:
+        """Whether the run created the file of a UNIX socket."""
+        return self._addresses.owns_file(entry)
 
     def made_in(self, request: AccessRequest) -> str | None:
         """Return the directory in which the run made the object, or one above it; None if it made none of them."""
@@ -661,8 +667,12 @@ class Tracer:
         return tuple(self._rows.row_for(access) for access in accesses)
 
     def _apply_effects(self, attempt: Attempt) -> None:
-        if attempt.bound_address:
-            self._addresses.add(attempt.bound_address)
+        if attempt.bound_socket:
+            bound = attempt.requests[0]
+            if bound.rights:  # by a path, on whose directory it needs a right
+                self._addresses.add_file(Entry.at(f"{bound.tracer_path}/{os.path.basename(bound.path or '')}"))
+            else:
+                self._addresses.add_socket(attempt.bound_socket)
         if attempt.moves == "directory":
             self._shared.generation += 1
         elif attempt.moves or attempt.tree_change == "gone":

@@ -4,7 +4,7 @@ import os
 from typing import NamedTuple, Protocol
 
 from editor.evaluation.decider import Decider
-from editor.evaluation.decision import Decision
+from editor.evaluation.decision import Decision, Entry
 from editor.evaluation.layers import Deciders, LayersDecider
 from editor.landlock.rights import NO_RIGHTS, RIGHTS, RightSet, known_rights, rights_of
 from editor.sandbox.calls.attempt import AccessRequest, Attempt
@@ -28,8 +28,11 @@ class SandboxMembers(Protocol):
     def has_process(self, pid: int) -> bool:
         """Whether a process belongs to the run."""
 
-    def has_address(self, name: str) -> bool:
-        """Whether the run created a UNIX socket address (``Attempt.bound_address``)."""
+    def has_address(self, name: str, tid: int) -> bool:
+        """Whether an abstract UNIX address leads thread ``tid`` to a socket of the run."""
+
+    def has_socket_file(self, entry: Entry | None) -> bool:
+        """Whether the run created the file of a UNIX socket."""
 
     def made_in(self, request: AccessRequest) -> str | None:
         """Return the directory in which the run made the object, or one above it; None if it made none of them."""
@@ -73,7 +76,7 @@ class CallDecider:
             return Decision(True, NO_RIGHTS, (), "", NO_RIGHTS, None)
         else:
             decision = self._decider_for(request).file(shown, request.rights, follow=False)
-        if not decision.allowed and request.rights == RESOLVE_UNIX and self._members.has_address(shown):
+        if not decision.allowed and request.rights == RESOLVE_UNIX and self._members.has_socket_file(request.entry):
             return Decision(True, NO_RIGHTS, (), "the other end is inside the sandbox", NO_RIGHTS, None)
         return decision
 
@@ -91,7 +94,7 @@ class CallDecider:
             return self._members.has_process(request.process)
         if request.group is not None:
             return not self._has_outsiders(request, caller)
-        return request.path is not None and self._members.has_address(request.path)
+        return request.path is not None and self._members.has_address(request.path, caller.tid)
 
     def _has_outsiders(self, request: AccessRequest, caller: CallerId) -> bool:
         """Whether a process group has members outside the sandbox that could otherwise be sent the signal."""
@@ -144,10 +147,9 @@ class CallDecider:
         return self._deciders.youngest(lambda policy: (policy.handled_fs | policy.handled_net | policy.scoped) & known)
 
     def restricts(self, rights: RightSet) -> bool:
-        """Whether any of ``rights`` on a file is restricted at the ABI of the run."""
-        return bool(rights & self._deciders.handled_fs & rights_of("fs", self._abi)) or (
-            self.restricts_files and "refer" in rights
-        )
+        """Whether any of ``rights`` on a file, or a scope, is restricted at the ABI of the run."""
+        restricted = (self._deciders.handled_fs | self._deciders.scoped) & known_rights(self._abi)
+        return bool(rights & restricted) or (self.restricts_files and "refer" in rights)
 
     def is_newer(self, rights: RightSet) -> bool:
         """Whether all of ``rights`` are newer than the ABI of the run."""

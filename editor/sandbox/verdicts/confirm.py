@@ -41,17 +41,16 @@ def matches(access: Access, denial: Denial) -> bool:
     For a rename or link that is denied because the file would gain rights, the kernel names every right that the
     directory lacks, requested or not: there the access's rights must be among them. With several layers it may even
     name the rights that another layer lacks, because all are checked together: there only the object must be the same.
-    Of a denial that the policy does not explain, the kernel may name any of the requested rights.
+    Of a denial that the policy does not explain, the kernel may name any of the requested rights, on another object.
     """
     if call_name(denial.arch, denial.call) not in ("", _SOCKETCALL, access.syscall) or not _has_same_target(
         access, denial
     ):
         return False
-    blockers = expected_blockers(access)
     if not access.explained:
-        if not denial.blockers <= access.rights:
-            return False
-    elif "refer" in access.rights:
+        return denial.blockers <= access.rights
+    blockers = expected_blockers(access)
+    if "refer" in access.rights:
         if not blockers <= denial.blockers and not access.layer:
             return False
     elif blockers != denial.blockers:
@@ -99,8 +98,11 @@ class _DeniedRows:
     def __init__(self, accesses: Sequence[Access]) -> None:
         self._by_name: dict[str, list[int]] = {}
         self._by_port: dict[int | None, list[int]] = {}
+        self.unexplained: list[int] = []
         for position, access in enumerate(accesses):
-            if access.verdict == "denied":
+            if access.verdict == "denied" and not access.explained:
+                self.unexplained.append(position)
+            elif access.verdict == "denied":
                 if access.object_path is not None:
                     self._by_name.setdefault(os.path.basename(access.object_path), []).append(position)
                 if access.object_path is None or not access.rights:
@@ -140,9 +142,11 @@ def compare(accesses: Sequence[Access], denials: Iterable[Denial]) -> Comparison
             for position in rows.candidates(denial)
             if matches(accesses[position], denial)
         }
-        for position in found:
+        # A record of another row's object may be of this one too: its object is what the tracer found, too late.
+        unexplained = {each for each in rows.unexplained if any(matches(accesses[each], denial) for denial in same[0])}
+        for position in found | unexplained:
             confirmed[position] = True
-        if not found:
+        if not found and not unexplained:
             unmatched += (denial for event in same for denial in event)
     return Comparison(tuple(confirmed), tuple(unmatched))
 
@@ -187,7 +191,8 @@ def confirm(denied: Sequence[Row], reader: AuditReader, root: int) -> Confirmati
     elif not all(found.confirmed) and not complete:
         # A domain lives on in what its processes left behind, such as a connection that nobody accepted.
         notices.append("Not every denial could be confirmed: the kernel has not reported yet how many there were.")
-    unconfirmed = sum(not confirmed for confirmed in found.confirmed) if complete else 0
+    explained = [confirmed for row, confirmed in zip(denied, found.confirmed, strict=True) if row.access.explained]
+    unconfirmed = explained.count(False) if complete else 0
     if unconfirmed:
         notices.append(f"The kernel's audit did not record {unconfirmed} of the listed denials.")
     return Confirmation(answers, found.unmatched, tuple(notices))

@@ -27,6 +27,7 @@ _OWN_PERMISSIONS = frozenset(
         0x74726163, 0x73636673, 0xCAFE4A11,
     }
 )  # fmt: skip
+_SPLIT = _OWN_PERMISSIONS | {0x794C7630, 0x9123683E}  # overlayfs, btrfs: its subvolumes
 _PROTECTED = {
     stat.S_IFLNK: "protected_symlinks", stat.S_IFREG: "protected_regular", stat.S_IFIFO: "protected_fifos"
 }  # fmt: skip
@@ -149,30 +150,31 @@ class PermissionChecker:
             return False
 
     @staticmethod
-    def other_refusal(tid: int, request: AccessRequest) -> str:
-        """Return why the filesystem or a setting of the kernel may refuse an access; empty if none does."""
-        cred = credentials(tid)
-        if not request.tracer_path or cred is None:
-            return ""
+    def mount_refusal(request: AccessRequest) -> str:
+        """Return which option of the mount refuses an access; empty if none does."""
         try:
-            file = os.open(request.tracer_path, os.O_PATH | os.O_CLOEXEC)
+            flags, mode = os.statvfs(request.tracer_path).f_flag, os.stat(request.tracer_path).st_mode
         except OSError:
             return ""
-        try:
-            flags, kind, status = os.fstatvfs(file).f_flag, filesystem_type(file), os.fstat(file)
-        finally:
-            os.close(file)
         if "execute" in request.rights and flags & os.ST_NOEXEC:
             return "programs cannot be executed on this mount (noexec)"
-        if flags & os.ST_NODEV and stat.S_IFMT(status.st_mode) in (stat.S_IFCHR, stat.S_IFBLK):
+        if flags & os.ST_NODEV and stat.S_IFMT(mode) in (stat.S_IFCHR, stat.S_IFBLK):
             return "devices cannot be opened on this mount (nodev)"
-        if kind in _OWN_PERMISSIONS:
+        return ""
+
+    def other_refusal(self, tid: int, request: AccessRequest) -> str:
+        """Return why the filesystem or a setting of the kernel may refuse an access; empty if none does."""
+        path, cred = request.tracer_path, credentials(tid)
+        if not path or cred is None:
+            return ""
+        if filesystem_type(path) in _OWN_PERMISSIONS:
             return "this filesystem has permissions of its own"
         if _is_protected(request.path or "", stat.S_IFLNK, cred.uid):
             return "the link belongs to another user and is in a sticky directory (fs.protected_symlinks)"
-        if "write_file" in request.rights and _is_protected(request.tracer_path, stat.S_IFMT(status.st_mode), cred.uid):
+        kind = 0 if request.entry is None else stat.S_IFMT(request.entry.mode)
+        if "write_file" in request.rights and kind != stat.S_IFLNK and _is_protected(path, kind, cred.uid):
             return "the file belongs to another user and is in a sticky directory (fs.protected_regular and _fifos)"
-        return ""
+        return self.mount_refusal(request)
 
     def refuses_signal(self, tid: int, target: int, number: int) -> bool:
         """Whether ``tid`` may not send signal ``number`` to process ``target``, apart from Landlock.
@@ -265,6 +267,11 @@ def _session(tid: int) -> int:
 def same_mount(one: str, other: str) -> bool:
     """Whether two directories are on one mount: otherwise rename(2) and link(2) fail with EXDEV anyway."""
     return _mount_id(one) == _mount_id(other)
+
+
+def splits_directories(path: str) -> bool:
+    """Whether ``path`` is on a filesystem that itself refuses some moves and links with EXDEV, such as overlayfs."""
+    return filesystem_type(path) in _SPLIT
 
 
 def _mount_id(path: str) -> bytes | None:

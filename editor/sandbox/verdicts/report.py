@@ -10,6 +10,11 @@ Verdict = Literal["allowed", "denied", "failed", "uncontrolled"]
 Mode = Literal["enforce", "observe"]
 Observed = Literal["call", "audit"]
 
+_NOT_LANDLOCK = (
+    "neither the policy nor file permissions explain it, and the kernel's audit has no record of it: perhaps another"
+    " security module refused it"
+)
+
 
 class Access(NamedTuple):
     """One kind of access that a program attempted, ``times`` times.
@@ -65,6 +70,12 @@ class Access(NamedTuple):
             self.observed,
             self.explained,
         )
+
+    def settled(self) -> "Access":
+        """Return the access as the audit's answer leaves it: without a record, Landlock denied nothing unexplained."""
+        if self.explained or self.verdict != "denied" or self.confirmed is not False:
+            return self
+        return self._replace(verdict="failed", explained=True, confirmed=None, layer=0, reason=_NOT_LANDLOCK)
 
     def to_json(self) -> dict[str, Any]:
         """Return the object that ``paddock test --format json`` prints for this access."""

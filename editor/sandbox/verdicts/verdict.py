@@ -11,10 +11,10 @@ from typing import NamedTuple
 
 from editor.evaluation.decision import Decision
 from editor.evaluation.layers import Deciders
-from editor.landlock.rights import NO_RIGHTS, RIGHTS
+from editor.landlock.rights import NO_RIGHTS, RIGHTS, RightSet
 from editor.sandbox.calls.attempt import AccessRequest, Attempt
 from editor.sandbox.verdicts.call_decider import RESOLVE_UNIX, CallDecider, CallerId, SandboxMembers
-from editor.sandbox.verdicts.permissions import PermissionChecker, same_mount
+from editor.sandbox.verdicts.permissions import PermissionChecker, same_mount, splits_directories
 from editor.sandbox.verdicts.report import Access, Mode, Verdict
 
 # A signal interrupted the call; the kernel restarts it, or the program sees EINTR (include/linux/errno.h).
@@ -49,6 +49,10 @@ _UNEXPLAINED = (
     "refused as Landlock does, but neither the policy nor file permissions explain it: perhaps the program restricted"
     " itself further, another security module refused it, or the file was exchanged meanwhile"
 )
+_UNEXPLAINED_SOCKET = (
+    "refused as Landlock does, although the socket seems to belong to the run: perhaps it was created outside, or is"
+    " connected to another one"
+)
 _NOT_FOUND = "what this means could not be looked up, so what the policy would say is not known"
 _PERMISSIONS = "file permissions refuse it"
 _SEARCH = "file permissions refuse to search a directory on the way"
@@ -65,6 +69,7 @@ _OF_A_PROCESS = re.compile(r"/proc/(\d+)/")
 _CHECKED_WHEN_READ = re.compile(r"/proc/(\d+)/(?:task/\d+/)?(?:io|syscall|stack|personality)")
 _CHECKED_LATER = "reading it fails: Landlock hides what is inside other processes, and is asked only then"
 
+_ABSTRACT: RightSet = frozenset({"abstract_unix_socket"})
 _ON_PROCESSES = frozenset({"trace", "inspect"})
 _ON_FILES = frozenset({"open", "exec", "directory"})
 
@@ -356,7 +361,7 @@ class Judge:
         attempt, error, _ = outcome
         if error == errno.EXDEV and len(attempt.requests) > 1:
             source, target = attempt.requests
-            if not same_mount(source.tracer_path, target.tracer_path):
+            if not _on_same_mount(source, target):
                 return (self._row(outcome, target, "failed", _DIFFERENT_MOUNTS),)
         return tuple(
             self._passed(outcome._replace(error=0), request, decision)
@@ -364,6 +369,15 @@ class Judge:
             else self._row(outcome, request, "denied", decision.reason, decision)
             for request, decision in zip(attempt.requests, decisions, strict=True)
         )
+
+    @staticmethod
+    def _move_refusal(attempt: Attempt) -> str:
+        """Return why a move or link between two directories may fail apart from Landlock; empty if it may not."""
+        if len(attempt.requests) > 1 and not _on_same_mount(*attempt.requests):
+            return _DIFFERENT_MOUNTS
+        if splits_directories(attempt.requests[-1].tracer_path):
+            return "this filesystem does not move or link between some directories"
+        return ""
 
     def _could_deny(self, request: AccessRequest) -> bool:
         """Whether Landlock could have refused this: on another object, or by rules that the program added."""
@@ -376,11 +390,13 @@ class Judge:
             if request.error == errno.EACCES:
                 reason = _SEARCH
             elif self._permissions_refuse(outcome, request):
-                reason = _PERMISSIONS
+                reason = self._permissions.mount_refusal(request) or _PERMISSIONS
             elif attempt.kind == "plain":
                 reason = attempt.reason
             elif attempt.kind == "topology" and self._permissions.refuses_mounts(caller.tid):
                 reason = _NO_CAPABILITY
+            elif request.rights == _ABSTRACT and self._could_deny(request):
+                return self._row(outcome, request, "denied", _UNEXPLAINED_SOCKET, explained=False)
             elif attempt.kind == "scope" or (
                 attempt.kind in _ON_PROCESSES and request.process > 0 and not self._members.has_process(request.process)
             ):
@@ -395,7 +411,15 @@ class Judge:
                     if not reason:
                         return self._row(outcome, request, "denied", _UNEXPLAINED, explained=False)
         elif error == errno.EXDEV and attempt.refer is not None:
-            reason = _DIFFERENT_MOUNTS
+            reason = self._move_refusal(attempt)
+            if not reason and self._could_deny(request):
+                return self._row(outcome, request, "denied", _UNEXPLAINED, explained=False)
         elif error == errno.EINTR:
             reason = "interrupted by a signal"
         return self._row(outcome, request, "failed", reason)
+
+
+def _on_same_mount(source: AccessRequest, target: AccessRequest) -> bool:
+    if source.lineage and target.lineage:
+        return source.lineage[-1].mount == target.lineage[-1].mount
+    return same_mount(source.tracer_path, target.tracer_path)

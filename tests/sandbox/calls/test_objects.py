@@ -6,18 +6,20 @@ must name what the kernel reached, and must not call a denial a failure.
 
 import os
 import shutil
+import socket
 import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from editor.evaluation.resolve import ResolvedPolicy
-from tests.sandbox.harness import ALL_FS, REPOSITORY, Outcome, policy, run, system_rules
+from editor.landlock.kernel import query_abi
+from tests.sandbox.harness import ALL_FS, ALL_SCOPES, REPOSITORY, Outcome, policy, require_abi, run, system_rules
 
 _HEAD = """
 import os, sys, time, errno
@@ -36,6 +38,7 @@ def others_turn():
         time.sleep(0.002)
 """
 _WAIT_S = 20.0
+_AUDIT_ABI = 7
 
 
 @pytest.fixture
@@ -48,9 +51,9 @@ def top(tmp_path: Path) -> str:
     return path
 
 
-def _policy(top: str, *more: str) -> ResolvedPolicy:
+def _policy(top: str, *more: str, scoped: Iterable[str] = ()) -> ResolvedPolicy:
     rules: dict[str, Any] = {**system_rules(), f"{top}/open": ALL_FS, f"{top}/w": ALL_FS}
-    return policy({**rules, **dict.fromkeys(more, ("read_file",))})
+    return policy({**rules, **dict.fromkeys(more, ("read_file",))}, scoped=scoped)
 
 
 def _run(
@@ -69,10 +72,15 @@ def _run(
     other = threading.Thread(target=follow)
     if act is not None:
         other.start()
-    done = run(resolved, sys.executable, "-I", "-S", "-c", _HEAD + script, top, **how)
+    judged = os.geteuid() == 0 and how.get("mode") != "observe" and query_abi() >= _AUDIT_ABI
+    done = run(resolved, sys.executable, "-I", "-S", "-c", _HEAD + script, top, confirm=judged, **how)
     if act is not None:
         other.join()
     assert done.report.exit_code == 0, done.output
+    if judged:
+        for row in done.report.accesses:
+            assert row.observed == "call"
+            assert row.verdict != "denied" or row.confirmed, (row, done.notices)
     return done
 
 
@@ -272,7 +280,7 @@ print(refused)
         stop.set()
         turner.join()
     rows = [row for row in done.report.accesses if row.path == f"{top}/turning/f" and row.errno == "EACCES"]
-    assert {row.verdict for row in rows} <= {"denied"}
+    assert {row.verdict for row in rows} <= {"denied"}, rows
     assert sum(row.times for row in rows) == int(done.out)
 
 
@@ -399,3 +407,94 @@ attempt("open", "..", os.O_RDONLY)
             subprocess.run(["umount", "-l", point], check=True)
     assert done.out == "ok\nEACCES\nEACCES\n"
     assert [(row[1], row[2]) for row in _denied(done)] == [(("read_file",), True), (("read_dir",), True)]
+
+
+_CONNECT = """
+import socket
+def connect(name):
+    try: socket.socket(socket.AF_UNIX).connect(name); print("ok")
+    except OSError as error: print(errno.errorcode[error.errno])
+"""
+
+
+@pytest.mark.parametrize("mode", ["enforce", "observe"])
+def test_abstract_address_bound_again_by_another_process(top: str, mode: str) -> None:
+    require_abi(6)
+    name = f"paddock-{os.getpid()}"
+    script = f"""{_CONNECT}
+own = socket.socket(socket.AF_UNIX); own.bind("\\0{name}"); own.listen()
+connect("\\0{name}")
+own.close()
+others_turn()
+connect("\\0{name}")
+"""
+    with socket.socket(socket.AF_UNIX) as outside:
+
+        def bind() -> None:
+            outside.bind(f"\0{name}")
+            outside.listen()
+
+        done = _run(_policy(top, scoped=ALL_SCOPES), top, script, bind, mode=mode)
+    assert done.out == ("ok\nEPERM\n" if mode == "enforce" else "ok\nok\n")
+    rows = done.rows(syscall="connect", path=f"@{name}")
+    assert [(row.verdict, row.errno, row.explained) for row in rows] == [
+        ("allowed", None, True),
+        ("denied", "EPERM", True),
+    ]
+
+
+def test_abstract_address_of_a_socket_without_a_chosen_name(top: str) -> None:
+    """The kernel picks the name; in observe mode the run's descriptors tell whose it is."""
+    require_abi(6)
+    script = f"""{_CONNECT}
+own = socket.socket(socket.AF_UNIX); own.bind(""); own.listen()
+connect(own.getsockname())
+"""
+    done = _run(_policy(top, scoped=ALL_SCOPES), top, script, mode="observe")
+    assert done.out == "ok\n"
+    assert [row.verdict for row in done.rows(syscall="connect")] == ["allowed"]
+
+
+def test_socket_created_outside_and_bound_inside(top: str) -> None:
+    """Landlock asks who created a socket; the address is bound, and the socket held, by the run alone."""
+    require_abi(6)
+    name = f"paddock-{os.getpid()}"
+    script = f"""{_CONNECT}
+door = socket.socket(socket.AF_UNIX); door.bind(top + "/w/door"); door.listen()
+others_turn()
+inside, _ = door.accept()
+_, (number,), _, _ = socket.recv_fds(inside, 1, 1)
+given = socket.socket(fileno=number); given.bind("\\0{name}"); given.listen()
+connect("\\0{name}")
+"""
+
+    def give() -> None:
+        with socket.socket(socket.AF_UNIX) as way, socket.socket(socket.AF_UNIX) as given:
+            way.connect(f"{top}/w/door")
+            socket.send_fds(way, [b"x"], [given.fileno()])
+
+    done = _run(_policy(top, scoped=ALL_SCOPES), top, script, give)
+    assert done.out == "EPERM\n"
+    (row,) = done.rows(syscall="connect", path=f"@{name}")
+    assert (row.verdict, row.explained) == ("denied", False)
+
+
+@pytest.mark.root
+def test_refusals_that_a_mount_option_explains(top: str) -> None:
+    """Neither is Landlock's: the policy grants both, and the rows say why they failed."""
+    point = f"{top}/open"
+    subprocess.run(["mount", "-t", "tmpfs", "-o", "noexec,nodev", "none", point], check=True)
+    try:
+        shutil.copy("/bin/true", f"{point}/true")
+        os.mknod(f"{point}/null", 0o020666, os.makedev(1, 3))
+        script = """
+attempt("execve", "open/true", ["true"], {})
+attempt("open", "open/null", os.O_RDONLY)
+"""
+        done = _run(_policy(top), top, script)
+    finally:
+        subprocess.run(["umount", "-l", point], check=True)
+    assert done.out == "EACCES\nEACCES\n"
+    rows = [row for row in done.report.accesses if row.errno == "EACCES"]
+    assert [row.verdict for row in rows] == ["failed", "failed"]
+    assert ["noexec" in rows[0].reason, "nodev" in rows[1].reason] == [True, True]

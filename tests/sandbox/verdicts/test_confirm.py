@@ -62,3 +62,22 @@ def test_comparison_finds_unmatched_rows_and_records() -> None:
     )
     assert found.confirmed == (True, False)
     assert [denial.path for denial in found.unmatched] == ["/d"]
+
+
+def test_denial_that_is_not_explained_is_settled_by_the_audit() -> None:
+    row = _access(rights=frozenset({"read_file", "truncate"}), missing=frozenset(), explained=False)
+    assert matches(row, _denial(1, "read_file"))
+    assert not matches(row, _denial(1, "execute"))
+    assert row.settled() == row
+    assert row._replace(confirmed=True).settled().verdict == "denied"
+    refuted = row._replace(confirmed=False).settled()
+    assert (refuted.verdict, refuted.explained) == ("failed", True)
+    assert "audit has no record" in refuted.reason
+
+
+def test_name_that_ends_like_that_of_a_removed_file() -> None:
+    record = _denial(1, "read_file", path="/a (deleted)")
+    for name in ("/a", "/a (deleted)"):
+        found = compare([_access(object_path=name)], [record])
+        assert found.confirmed == (True,)
+        assert found.unmatched == ()
