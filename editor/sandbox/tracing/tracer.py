@@ -452,7 +452,10 @@ class Tracer:
 
     def _handle_crash(self, task: Task, status: int) -> None:
         """Remember a process that left no core dump although it was to do so."""
-        file = self._dump_files.pop(task.tid, None)
+        if task.tid in self._dump_files:
+            file = self._dump_files.pop(task.tid)
+        else:  # killed by a seccomp filter, without a stop: assume what the command began with
+            file = dump_file(os.getpid(), self.spec.cwd) if task.tid == task.process else None
         if file is not None and not os.WCOREDUMP(status):
             self._crashes.append(Crash(task.tid, task.comm, file, os.WTERMSIG(status)))
 

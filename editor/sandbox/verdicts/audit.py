@@ -309,6 +309,10 @@ class AuditReader:
         """Return whether records were lost since this reader was created. Raises OSError if audit cannot be asked."""
         return self.lost or self._status()[6] != self._lost_before
 
+    def was_turned_off(self) -> bool:
+        """Return whether something else has turned audit off since. Raises OSError if audit cannot be asked."""
+        return not self._status()[1]
+
     def is_complete(self, pid: int) -> bool:
         """Return whether the domain of ``pid`` is gone, and all denials that the kernel counted were read."""
         ours = [domain for domain in self.domains.values() if domain.pid == pid]

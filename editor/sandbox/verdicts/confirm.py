@@ -188,6 +188,11 @@ def confirm(denied: Sequence[Row], reader: AuditReader, root: int) -> Confirmati
             f"Some of the kernel's audit records were lost, because they came faster than they could be read{how_many}:"
             " not every denial could be confirmed, and denials that no system call shows may be missing."
         )
+    elif reader.was_turned_off():
+        notices.append(
+            "Something else turned the kernel's audit off during the run: not every denial could be confirmed, and"
+            " denials that no system call shows may be missing."
+        )
     elif not all(found.confirmed) and not complete:
         # A domain lives on in what its processes left behind, such as a connection that nobody accepted.
         notices.append("Not every denial could be confirmed: the kernel has not reported yet how many there were.")

@@ -35,10 +35,11 @@ class Crash(NamedTuple):
         return os.path.dirname(self.file)
 
 
-def dump_file(process: int) -> str | None:
+def dump_file(process: int, directory: str | None = None) -> str | None:
     """Return where the kernel would write a core dump of ``process``; None if it would not.
 
-    In the last part of the name, the kernel replaces what begins with a percent sign.
+    ``directory`` stands for its working directory. In the last part of the name, the kernel replaces what begins with a
+    percent sign.
     """
     try:
         with open("/proc/sys/kernel/core_pattern", encoding="utf-8", errors="surrogateescape") as file:
@@ -47,7 +48,7 @@ def dump_file(process: int) -> str | None:
             limit = next(line.split()[4] for line in file if line.startswith("Max core file size"))
         if not pattern or pattern[0] in "|@" or (limit != "unlimited" and int(limit) < _LEAST_BYTES):
             return None
-        return os.path.join(os.readlink(f"/proc/{process}/cwd"), pattern)
+        return os.path.join(directory or os.readlink(f"/proc/{process}/cwd"), pattern)
     except (OSError, ValueError, IndexError, StopIteration):
         return None
 

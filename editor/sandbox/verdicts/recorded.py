@@ -23,6 +23,7 @@ _PTRACE_ERRORS = frozenset({errno.EPERM, errno.EACCES})
 
 _CORE_DUMP = "the kernel was to write a core dump of this process"
 _ON_ITS_OWN = "the kernel acted on its own, or for io_uring"
+_NOT_OURS = "the policy does not explain it: perhaps the program restricted itself further"
 _OWN_SIGNAL = "the kernel dropped a signal that it sends on its own, such as SIGIO"
 _PROCESS = (
     "Landlock has no right for inspecting other processes: a sandboxed program may only do so inside its own domain"
@@ -41,6 +42,7 @@ def row_of(denial: Denial, deciders: Deciders, crashes: Iterable[Crash] = ()) ->
         return None
     rights = denial.blockers & _KNOWN
     decision = _decide(denial, rights, deciders)
+    policy_reason = decision.reason if decision is not None else _NOT_OURS if rights else ""
     crash = _crash_of(denial, crashes)
     error = -denial.result if denial.result is not None and denial.result < 0 else 0
     return Access(
@@ -57,8 +59,9 @@ def row_of(denial: Denial, deciders: Deciders, crashes: Iterable[Crash] = ()) ->
         times=1,
         decided_by=decision.decided_by if decision is not None else (),
         confirmed=True,
-        reason="; ".join(filter(None, (_CORE_DUMP if crash else _cause(denial), decision.reason if decision else ""))),
+        reason="; ".join(filter(None, (_CORE_DUMP if crash else _cause(denial), policy_reason))),
         layer=decision.layer if decision is not None else 0,
+        explained=decision is not None or not rights,
         observed="audit",
     )
 

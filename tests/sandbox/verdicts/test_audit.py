@@ -274,3 +274,4 @@ def test_short_lived_reader_keeps_audit_on_for_others() -> None:
     with AuditReader(enable=True) as reader:
         subprocess.run([sys.executable, "-c", _PASSING], check=True, cwd=REPOSITORY)
         assert reader._state().enabled
+        assert not reader.was_turned_off()
