@@ -8,7 +8,7 @@ from editor.evaluation.resolve import ResolvedPolicy
 from editor.landlock.rights import NO_RIGHTS, RightSet, known_rights
 from editor.policy.model import RuleRef
 from editor.sandbox.verdicts.audit import Denial
-from editor.sandbox.verdicts.confirm import matches
+from editor.sandbox.verdicts.confirm import matches as _matches_by_name
 from editor.sandbox.verdicts.report import Access
 from editor.sandbox.verdicts.tracepoints import Event, MarkedCall, Trace
 
@@ -21,6 +21,10 @@ _BLOCKERS: Mapping[str, str] = {
     "deny_scope_signal": "signal",
     "deny_scope_abstract_unix_socket": "abstract_unix_socket",
 }
+
+
+# What an event shows if the kernel finds no path, such as in a detached mount.
+_NO_PATH = frozenset({"<no_mem>", "<too_long>", "<unreachable>"})
 
 
 class Layer(NamedTuple):
@@ -214,6 +218,13 @@ class Checks:
             for ref in access.decided_by
             if any(ref in layer.rules for layer in layers)
         )
+
+
+def matches(access: Access, denial: Denial) -> bool:
+    """Whether a denied row and a denial of the same call agree; the call tells the object if its path has no name."""
+    if denial.path in _NO_PATH:
+        denial = denial._replace(path=access.object_path)
+    return _matches_by_name(access, denial)
 
 
 def _is_of(denial: Denial, access: Access) -> bool:

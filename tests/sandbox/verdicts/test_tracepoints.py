@@ -114,6 +114,9 @@ def test_denials() -> None:
     assert _answers([_access("denied")], _mark(0)) == {0: False}
     assert _answers([_access("denied", path="/b", object_path="/b")], denied, _mark(0)) == {0: False}
     assert _answers([_access("failed")], denied, _mark(0)) == {0: False}
+    detached = denied.replace(b"path=/tmp/a", b"path=<unreachable>")
+    assert _answers([_access("denied", path="/b", object_path="/b")], detached, _mark(0)) == {0: True}
+    assert _answers([_access("failed")], detached, _mark(0)) == {0: False}
     assert _answers([_access("failed", path="/b", object_path="/b")], denied, _mark(0)) == {}
 
 
