@@ -42,6 +42,8 @@ $busybox mount -t sysfs sysfs sys
 $busybox mount -t securityfs securityfs sys/kernel/security
 $busybox mount -t tracefs tracefs sys/kernel/tracing
 $busybox mount -t devtmpfs devtmpfs dev
+$busybox mkdir -p dev/pts dev/shm
+$busybox mount -t devpts -o ptmxmode=666 devpts dev/pts
 $busybox mount -t tmpfs tmpfs tmp
 $busybox mount -o move . /
 exec $busybox chroot . /bin/sh /start
@@ -166,7 +168,7 @@ def build(root: str) -> bytes:
     archive.copy(busybox, "bin/busybox")
     archive.file("init", _INIT.encode(), executable=True)
     # The kernel opens the console before anything is mounted; if it is missing, there is only a warning.
-    for name in ("dev", "proc", "sys", "etc"):
+    for name in ("dev", "proc", "sys", "etc", "run"):
         archive.directory(f"{SYSTEM}/{name}")
     archive.directory(f"{SYSTEM}/tmp", 0o1777)
     archive.copy(busybox, f"{SYSTEM}/bin/busybox")

@@ -6,6 +6,7 @@ standard library and this source tree.
 
 import json
 import os
+import re
 import subprocess
 import sys
 from collections.abc import Callable
@@ -76,10 +77,50 @@ def _tester(_job: dict[str, Any]) -> dict[str, Any]:
     return {"cases": tried, "problems": problems}
 
 
+def _walk_hooks(*options: str) -> dict[str, Any]:
+    """Walk the table of hooks; each line is also shown on the guest's console as it comes."""
+    lines = []
+    command = [sys.executable, "-m", "tests.sandbox.hooks", *options]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True) as walk:
+        assert walk.stdout is not None
+        for line in walk.stdout:
+            print(line, end="", flush=True)
+            lines.append(line.rstrip("\n"))
+    found = re.fullmatch(r"(\d+) right, (\d+) wrong, (\d+) skipped", lines[-1] if lines else "")
+    if found is None:
+        return {"cases": 0, "problems": ["\n".join(("the walk ended early:", *lines[-30:]))]}
+    wrong = [line for line in lines[:-1] if not line.startswith(("right", "skipped"))]
+    skipped = [line for line in lines if line.startswith("skipped")]
+    return {"cases": int(found[1]) + int(found[2]), "skipped": skipped, "problems": _paragraphs(wrong)}
+
+
+def _paragraphs(lines: list[str]) -> list[str]:
+    """Join each line with the indented ones after it."""
+    found: list[str] = []
+    for line in lines:
+        if line.startswith(" ") and found:
+            found[-1] += f"\n{line}"
+        else:
+            found.append(line)
+    return found
+
+
+def _hooks(_job: dict[str, Any]) -> dict[str, Any]:
+    """Try every way to every hook as root."""
+    return _walk_hooks()
+
+
+def _hooks_ordinary(_job: dict[str, Any]) -> dict[str, Any]:
+    """Try every way to every hook as an ordinary user."""
+    return _walk_hooks("--user", str(_NOBODY))
+
+
 PARTS: dict[str, Callable[[dict[str, Any]], dict[str, Any]]] = {
     "facts": _facts,
     "matrix": _matrix,
     "tester": _tester,
+    "hooks": _hooks,
+    "hooks, ordinary user": _hooks_ordinary,
     "differential": _differential,
     "differential, ordinary user": _differential_ordinary,
 }

@@ -1,7 +1,7 @@
 """The programs: one for each way, with the policy that denies it.
 
 A program returns nothing if what it tried was done, and raises OSError if the kernel refused it. ``DROPPED`` is raised
-for what the kernel drops without an error. Run as ``programs.py HOOK WAY PATH OUTSIDER``; prints what came out as JSON.
+for what the kernel drops without an error. ``main`` takes HOOK WAY PATH OUTSIDER, and prints what came out as JSON.
 """
 
 import contextlib
@@ -21,9 +21,6 @@ import termios
 import time
 from collections.abc import Callable
 from typing import NamedTuple
-
-if __name__ == "__main__":
-    sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))))
 
 from tests.sandbox.hooks.stage import MESSAGE_QUEUE_FLAGS, MS_BIND, MS_REMOUNT, Place
 from tests.sandbox.hooks.system import AT_FDCWD, Missing, address, buffer, syscall
@@ -951,7 +948,3 @@ def main() -> None:
     except Missing as error:
         result = {"result": "missing", "missing": str(error)}
     print(json.dumps(result), flush=True)
-
-
-if __name__ == "__main__":
-    main()
