@@ -62,6 +62,29 @@ def hostname_line() -> int:
     return line
 
 
+_AUDITED = """
+import subprocess, sys
+from editor.sandbox.verdicts.audit import AuditReader
+from tests.cli.harness import PADDOCK
+with AuditReader(enable=True):
+    sys.exit(subprocess.run([*PADDOCK, *sys.argv[1:]]).returncode)
+"""
+
+
+@pytest.mark.audit
+def test_rows_from_audit_are_marked(policy: str) -> None:
+    look = ["sh", "-c", f"test -e /proc/{os.getpid()}/cwd/x"]  # stat(2), which is not traced
+    program = [sys.executable, "-c", _AUDITED, "test", policy]
+    text = subprocess.run([*program, "--", *look], capture_output=True, text=True, check=False, cwd=REPOSITORY)
+    (line,) = [line for line in text.stderr.splitlines() if "seen by the kernel's audit alone" in line]
+    assert f"process {os.getpid()} " in line
+    done = subprocess.run(
+        [*program, "--format", "json", "--", *look], capture_output=True, text=True, check=False, cwd=REPOSITORY
+    )
+    denied = [each for each in json.loads(done.stdout)["accesses"] if each["verdict"] == "denied"]
+    assert [(each["observed"], each["confirmed"]) for each in denied] == [("audit", True)]
+
+
 def test_text_report(tmp_path: Path) -> None:
     new = unique(tmp_path)
     done = paddock("test", SAMPLE, "--", "sh", "-c", f"cat /etc/hostname; touch {new}", cwd=REPOSITORY)

@@ -42,6 +42,8 @@ async def test_rows_detail_and_update_in_place() -> None:
         assert header.index("path or port") == first.index("/tmp/file-a")
         assert header.index("rule") == first.index("policy.toml:3")
         assert second.split()[0] == "1!", "a disagreement is marked"
+        await filled(table, row("d", confirmed=True, from_audit=True))
+        assert table.lines()[4].split()[0] == "1a", "what only audit saw is marked"
         assert "No rule grants make_reg on /tmp." in table.screen()
         assert "rule policy.toml:3  /usr" in table.screen()
         await filled(table, row("b", times=123_456), row("a", times=7))
