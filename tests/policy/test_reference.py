@@ -2,7 +2,8 @@
 
 Facts from its src/tests_*.rs, tests/composition and examples. A sample is a JSON value; each is tried as JSON and as
 TOML. Two differences are intended: what the reference finds when it resolves (an undefined variable) or builds the
-ruleset (a port above 65535) is refused here when the file is read.
+ruleset (a port above 65535) is refused here when the file is read. Where Paddock is kinder, `paddock check` says once
+what the reference does.
 """
 
 import itertools
@@ -12,8 +13,10 @@ from typing import Any
 
 import pytest
 
+from editor.analysis.lint.engine import lint
 from editor.evaluation.resolve import resolve
 from editor.landlock.rights import LATEST_ABI, group_rights, rights_of
+from editor.landlock.ruleset import build
 from editor.policy.compose import compose, with_variables
 from editor.policy.errors import PolicyError
 from editor.policy.keys import KEYS
@@ -93,6 +96,7 @@ REFUSED: list[Any] = [
     {"ruleset": [{"scoped": ["foo"]}]},
     {"ruleset": [{"scoped": ["execute"]}]},
     {"variable": []},
+    {"variable": [variable("foo")]},
     {"variable": [{}]},
     {"variable": [{"literal": ["foo"]}]},
     {"variable": [variable("foo", "a", "b")], "pathBeneath": [beneath(["execute"], "${a")]},
@@ -231,6 +235,19 @@ ACCEPTED: list[tuple[Any, dict[str, Any]]] = [
     ({"abi": 1, "ruleset": [fs("execute")]}, meaning(EXECUTE)),
     ({"variable": [{"name": "bar"}]}, meaning()),
     ({"variable": [variable("bar", "foo")]}, meaning()),
+    # Without a literal a variable is defined, and a path that uses it vanishes. Its rights are handled all the same.
+    ({"variable": [{"name": "foo"}], "pathBeneath": [beneath(EXECUTE, "${foo}/x", "y")]},
+     meaning(EXECUTE, paths={"y": EXECUTE})),
+    ({"variable": [{"name": "foo"}], "pathBeneath": [beneath(EXECUTE, "${foo}")]}, meaning(EXECUTE)),
+    ({"variable": [{"name": "foo"}, FOO], "pathBeneath": [beneath(EXECUTE, "${foo}")]},
+     meaning(EXECUTE, paths={"a": EXECUTE, "b": EXECUTE})),
+    # Paths are compared by their components: a leading "." and every ".." is one.
+    ({"pathBeneath": [beneath(EXECUTE, "./a", "a", "/a/../b", "/b", "/c//d/", "/c/./d")]},
+     meaning(EXECUTE, paths=dict.fromkeys(("./a", "a", "/a/../b", "/b", "/c/d"), EXECUTE))),
+    # A group that is empty at the file's abi makes nothing handled, and its rule vanishes.
+    ({"abi": 1, "ruleset": [fs("execute")], "netPort": [ports(["abi.all"], 1)]}, meaning(EXECUTE)),
+    # A rule on a file keeps all its rights until the ruleset is built.
+    ({"pathBeneath": [beneath(["make_reg"], "/dev/null")]}, meaning(["make_reg"], paths={"/dev/null": ["make_reg"]})),
     *(
         ({"variable": [variable(name, "v")], "pathBeneath": [beneath(EXECUTE, f"${{{name}}}")]},
          meaning(EXECUTE, paths={"v": EXECUTE}))
@@ -479,3 +496,48 @@ def test_composition(one: Any, other: Any, expected: dict[str, Any]) -> None:
         assert canonical(compose((whole, whole))) == expected
         known = [each.abi for each in (first, second) if each.abi is not None]
         assert whole.abi == (min(known) if known else None)
+
+
+@pytest.mark.parametrize("abi", [12, 99, 2**31 - 1])
+def test_abi_beyond_every_known_one(abi: int) -> None:
+    """It means the highest that is known: to the reference's build ABI 7 to 9, here the newest of the table."""
+    for format in BOTH:
+        policy = parse_policy(text_of({"abi": abi, "ruleset": [fs("abi.all")]}, format), "f", format)
+        assert policy.handled_fs == rights_of("fs", LATEST_ABI)
+
+
+# Policies that work here and not there, each with the finding that says so.
+KINDER: list[tuple[str, Any]] = [
+    # PathBeneath of the landlock crate drops the rights that a file cannot have; an empty set fails the whole build.
+    ("empty-on-file", {"pathBeneath": [beneath(["make_reg", "read_dir"], "/dev/null")]}),
+    ("abi-beyond-reference", {"abi": 10, "ruleset": [fs("abi.all"), net("abi.all")]}),
+    ("unknown-to-reference", {"ruleset": [fs("resolve_unix")]}),
+    ("unknown-to-reference", {"ruleset": [net("bind_udp")]}),
+    ("unknown-to-reference", {"netPort": [ports(["connect_send_udp"], 53)]}),
+    ("empty-variable", {"variable": [{"name": "foo"}], "pathBeneath": [beneath(EXECUTE, "${foo}/x")]}),
+]
+
+
+@pytest.mark.parametrize("format", BOTH)
+@pytest.mark.parametrize(("id_", "value"), KINDER, ids=lambda value: value if isinstance(value, str) else "")
+def test_check_says_where_paddock_is_kinder(id_: str, value: Any, format: Format) -> None:
+    policy = parse_policy(text_of(value, format), "f", format)
+    found = [each.message for each in lint(policy, resolve(policy, base="/")) if each.id == id_]
+    assert len(found) == 1
+    assert "llconfig" in found[0]
+
+
+def test_check_is_silent_where_both_agree() -> None:
+    """Neither a right that is left on a file nor an abi with the same groups is worth a finding."""
+    value = {"abi": 8, "ruleset": [fs("abi.all")], "pathBeneath": [beneath(["abi.read_write"], "/dev/null")]}
+    policy = parse_policy(text_of(value, "toml"), "f", "toml")
+    assert not {each.id for each in lint(policy, resolve(policy))} & {id_ for id_, _ in KINDER}
+
+
+def test_files_without_common_rights_restrict_nothing() -> None:
+    """The reference fails to create such a ruleset; here no ruleset is built, so that nothing starts under it."""
+    whole = compose(
+        (unchecked({"ruleset": [fs("execute")]}, "json"), unchecked({"ruleset": [net("bind_tcp")]}, "toml"))
+    )
+    assert canonical(whole) == meaning()
+    assert build(resolve(whole).ruleset()).fd is None
