@@ -17,6 +17,7 @@ Role = Literal["program", "interpreter", "command", "shell", "loader", "library"
 EXECUTING: RightSet = frozenset({"execute", "read_file"})
 _LOADING: RightSet = frozenset({"read_file"})
 _ELF = b"\x7fELF"
+_REGISTERED = "opened when it was registered with binfmt_misc, so Landlock is not asked"
 _SHELL = "/bin/sh"  # runs a script without a #! line, as execvp(3) and `paddock run` do
 
 
@@ -83,13 +84,17 @@ class _Opening:
         self._with_libraries = with_libraries
         self._images = ImageReader()
 
-    def execute(self, path: str, role: Role, needed_by: str, depth: int) -> Iterator[OpenedFile]:
-        yield self._open(role, path, needed_by, EXECUTING)
+    def execute(
+        self, path: str, role: Role, needed_by: str, depth: int, *, is_open: bool = False
+    ) -> Iterator[OpenedFile]:
+        """Yield ``path`` and what it needs. ``is_open``: the kernel has it open already, so Landlock is not asked."""
+        opened = self._open(role, path, needed_by, EXECUTING)
+        yield opened._replace(missing=NO_RIGHTS, decided_by=(), reason=_REGISTERED) if is_open else opened
         if not os.path.isfile(path) or depth > MAX_DEPTH:
             return
         image = self._images.read(path)
         if image.script is not None:
-            yield from self.execute(image.script, "interpreter", path, depth + 1)
+            yield from self.execute(image.script, "interpreter", path, depth + 1, is_open=image.is_open)
             command = _command_of_env(path) if os.path.basename(image.script) == "env" else None
             if command is not None:
                 yield from self.execute(command, "command", image.script, depth + 1)

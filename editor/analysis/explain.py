@@ -234,7 +234,7 @@ def explain(
     elif "connect_send_udp" in target.rights:
         notes = _binding_notes(decider)
     opens: tuple[OpenedFile, ...] = ()
-    if target.kind == "path" and os.path.isfile(target.name) and ("execute" in target.rights or with_libraries):
+    if target.kind == "path" and os.path.isfile(target.name) and "execute" in target.rights:
         opens = opened_files(target.name, decider, with_libraries=with_libraries)
     refused = [
         _denial(target, frozenset({answer.right}), decision.missing, decision.object, answer.reason)

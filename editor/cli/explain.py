@@ -63,6 +63,8 @@ def _explain(options: argparse.Namespace, parser: argparse.ArgumentParser) -> in
         target = parse_target(text, tuple(options.right))
     except TargetError as error:
         raise UsageError(str(error)) from error
+    if options.libraries and "execute" not in target.rights:
+        raise UsageError(f"--libraries needs a program, or --right execute: {printable(text)} is none.")
     in_layers = len(policies) > 1 and any(policy.handled_fs for policy in policies)
     abi = _abi_to_explain(policies[0], options.abi)
     found = [explain(policy, target, abi, with_libraries=options.libraries, in_layers=in_layers) for policy in policies]

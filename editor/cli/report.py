@@ -1,12 +1,12 @@
 """The report of a run under a policy, as lines of text and as JSON."""
 
 import os
-import shlex
 import textwrap
 from collections.abc import Sequence
 from typing import Any
 
 from editor.cli.console import Console, columns
+from editor.cli.options import shell_word
 from editor.cli.text import edit_command, location
 from editor.editing.edits import GrantPath
 from editor.escape import printable
@@ -55,7 +55,7 @@ def report_lines(report: Report, policies: Sequence[Policy], console: Console) -
             lines.append(f"  and {len(shown) - _MAX_ROWS} more; --format json lists them")
         lines.append("")
     lines += [f"{console.paint('note:', 'warning')} {printable(note)}" for note in report.notes]
-    command = shlex.join(printable(word) for word in report.command)
+    command = " ".join(map(shell_word, report.command))
     abi = f"ABI {report.abi.enforced}"
     if report.abi.enforced != report.abi.kernel:
         abi += f" (the kernel has {report.abi.kernel or 'no Landlock'})"

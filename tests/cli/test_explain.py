@@ -303,6 +303,8 @@ parent = ["/etc"]
         text = self.rule("/usr/bin/ls", loader)
         file = write(tmp_path / "p.toml", self.BASE + text)
         assert paddock("explain", file, "/usr/bin/ls").returncode == 0  # it starts, and the loader fails
+        done = paddock("explain", file, "/etc", "--libraries")
+        assert done.returncode == 2 and "--libraries needs a program, or --right execute: /etc is none." in done.stderr
         said = self.checked(tmp_path, text, "/usr/bin/ls", "--libraries")
         libraries = [file["path"] for file in said["opens"] if file["role"] == "library"]
         assert any(os.path.basename(path) == "libc.so.6" for path in libraries)

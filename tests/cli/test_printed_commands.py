@@ -136,6 +136,17 @@ def test_command_that_opens_the_screen(name: str, tmp_path: Path) -> None:
         )
 
 
+def test_command_that_was_run(tmp_path: Path) -> None:
+    """The report ends with the command, so that it can be run again."""
+    write(tmp_path / "p.toml", POLICY)
+    command = ["printf", "%s", *NAMES]
+    done = paddock("test", "p.toml", "--", *command, cwd=tmp_path)
+    text, under, _ = done.stderr.rpartition(" under p.toml, ABI ")
+    assert under
+    printed = text[text.index("printf '%s' ") if "printf '%s' " in text else text.index("printf %s ") :]
+    assert words_of(f"paddock {printed}") == ["paddock", *command]
+
+
 def test_command_that_starts_a_new_policy(tmp_path: Path) -> None:
     done = paddock("no such policy", cwd=tmp_path)
     command = done.stderr[done.stderr.index("paddock edit ") :].strip()

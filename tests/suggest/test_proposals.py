@@ -91,6 +91,25 @@ BORN = {
         "make_reg",
     ),
     "list a directory that is made": (["make_dir"], "import os; os.mkdir('a'); os.listdir('a')", "read_dir"),
+    "linked from a nameless file": (
+        ["write_file", "make_reg"],
+        "import os; fd = os.open('.', os.O_TMPFILE | os.O_WRONLY)\n"
+        "os.link(f'/proc/self/fd/{fd}', 'new', src_dir_fd=os.open('/', 0)); os.truncate('new', 0)",
+        "truncate",
+    ),
+    "a descriptor passed to another process": (
+        ["write_file", "make_reg"],
+        "import os, socket; ours, theirs = socket.socketpair(); fd = os.open('new', os.O_RDWR | os.O_CREAT)\n"
+        "socket.send_fds(ours, [b'x'], [fd]); os.close(fd)\n"
+        "os.fork() or os.ftruncate(socket.recv_fds(theirs, 1, 1)[1][0], 0)\nassert not os.wait()[1]",
+        "truncate",
+    ),
+    "through a link": (
+        ["write_file", "make_reg", "make_sym"],
+        "import os; os.symlink('new', 'link'); open('link', 'w'); os.truncate('link', 0)",
+        "truncate",
+    ),
+    "a pipe": (["make_fifo"], "import os; os.mkfifo('new'); os.open('new', os.O_RDWR)", "write_file"),
     "replace an older file": (
         ["write_file", "make_reg", "remove_file"],
         "import os; os.unlink('file'); open('file', 'w'); open('file')",
