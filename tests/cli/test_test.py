@@ -20,7 +20,7 @@ from tests.sandbox.harness import alive
 WITHOUT_LANDLOCK = (sys.executable, os.path.join(os.path.dirname(__file__), "without_landlock.py"))
 ACCESS_KEYS = [
     "verdict", "rights", "missing", "path", "object", "port", "syscall", "errno", "process", "pid", "count",
-    "decided_by", "confirmed", "reason", "predicted", "observed",
+    "decided_by", "confirmed", "reason", "predicted", "observed", "explained",
 ]  # fmt: skip
 REPORT_KEYS = [
     "policy",
