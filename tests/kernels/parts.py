@@ -77,10 +77,10 @@ def _tester(_job: dict[str, Any]) -> dict[str, Any]:
     return {"cases": tried, "problems": problems}
 
 
-def _walk_hooks(*options: str) -> dict[str, Any]:
+def _walk_hooks(job: dict[str, Any], *options: str) -> dict[str, Any]:
     """Walk the table of hooks; each line is also shown on the guest's console as it comes."""
     lines = []
-    command = [sys.executable, "-m", "tests.sandbox.hooks", *options]
+    command = [sys.executable, "-m", "tests.sandbox.hooks", *options, *filter(None, job["hooks"])]
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True) as walk:
         assert walk.stdout is not None
         for line in walk.stdout:
@@ -105,14 +105,14 @@ def _paragraphs(lines: list[str]) -> list[str]:
     return found
 
 
-def _hooks(_job: dict[str, Any]) -> dict[str, Any]:
+def _hooks(job: dict[str, Any]) -> dict[str, Any]:
     """Try every way to every hook as root."""
-    return _walk_hooks()
+    return _walk_hooks(job)
 
 
-def _hooks_ordinary(_job: dict[str, Any]) -> dict[str, Any]:
+def _hooks_ordinary(job: dict[str, Any]) -> dict[str, Any]:
     """Try every way to every hook as an ordinary user."""
-    return _walk_hooks("--user", str(_NOBODY))
+    return _walk_hooks(job, "--user", str(_NOBODY))
 
 
 PARTS: dict[str, Callable[[dict[str, Any]], dict[str, Any]]] = {
