@@ -598,11 +598,9 @@ class Tracer:
         error = min(0, result)
         known = self._outcomes.get((attempt, error, comm))
         if known is None:
-            if (
-                error == 0
-                and attempt.kind == "open"
-                and self._judge.is_surprising(attempt, CallerId(task.tid, task.process, comm))
-            ):
+            # Of what a rename or link found, nothing is left where it was.
+            again = attempt.kind == "open" or (attempt.kind == "directory" and attempt.refer is None)
+            if error == 0 and again and self._judge.is_surprising(attempt, CallerId(task.tid, task.process, comm)):
                 attempt = self._decode_afresh(task, attempt)  # what was looked up before the call may be outdated
             known = self._make_rows(task, attempt, result, comm)
             # A refusal may depend on the process, which is not part of an attempt's key.
@@ -647,6 +645,8 @@ class Tracer:
         if found is None:
             return attempt
         found.cacheable = False
+        if [each.object_path for each in found.requests] != [each.object_path for each in attempt.requests]:
+            self._drop_caches()
         return found
 
     def _make_rows(self, task: Task, attempt: Attempt, result: int, comm: str) -> tuple[Row, ...]:

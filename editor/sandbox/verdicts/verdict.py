@@ -49,6 +49,7 @@ _UNEXPLAINED = (
     "refused as Landlock does, but neither the policy nor file permissions explain it: perhaps the program restricted"
     " itself further, another security module refused it, or the file was exchanged meanwhile"
 )
+_CARRIED = "the descriptor keeps the rights that its file had when it was opened, whatever the policy grants it now"
 _UNEXPLAINED_SOCKET = (
     "refused as Landlock does, although the socket seems to belong to the run: perhaps it was created outside, or is"
     " connected to another one"
@@ -69,6 +70,7 @@ _OF_A_PROCESS = re.compile(r"/proc/(\d+)/")
 _CHECKED_WHEN_READ = re.compile(r"/proc/(\d+)/(?:task/\d+/)?(?:io|syscall|stack|personality)")
 _CHECKED_LATER = "reading it fails: Landlock hides what is inside other processes, and is asked only then"
 
+_TRUNCATING: RightSet = frozenset({"truncate"})
 _ABSTRACT: RightSet = frozenset({"abstract_unix_socket"})
 _ON_PROCESSES = frozenset({"trace", "inspect"})
 _ON_FILES = frozenset({"open", "exec", "directory"})
@@ -109,9 +111,13 @@ class Judge:
         self._decider = CallDecider(deciders, abi, members, self._permissions)
 
     def is_surprising(self, attempt: Attempt, caller: CallerId) -> bool:
-        """Whether it is a surprise that the call passed: the policy denies it, or nothing was found by its names."""
+        """Whether it is a surprise that the call passed.
+
+        The policy denies it, or its names led nowhere, or they lead elsewhere now.
+        """
         return any(map(self._is_unknown, attempt.requests)) or any(
-            not decision.allowed for decision in self._decider.decide(attempt, caller)
+            not decision.allowed or (request.entry is not None and decision.object not in (None, request.object_path))
+            for request, decision in zip(attempt.requests, self._decider.decide(attempt, caller), strict=True)
         )
 
     def rows(self, attempt: Attempt, result: int, caller: CallerId) -> tuple[Access, ...]:
@@ -395,6 +401,8 @@ class Judge:
                 reason = attempt.reason
             elif attempt.kind == "topology" and self._permissions.refuses_mounts(caller.tid):
                 reason = _NO_CAPABILITY
+            elif request.rights == _TRUNCATING and attempt.kind == "carried" and self._could_deny(request):
+                return self._row(outcome, request, "denied", _CARRIED, explained=False)
             elif request.rights == _ABSTRACT and self._could_deny(request):
                 return self._row(outcome, request, "denied", _UNEXPLAINED_SOCKET, explained=False)
             elif attempt.kind == "scope" or (

@@ -498,3 +498,95 @@ attempt("open", "open/null", os.O_RDONLY)
     rows = [row for row in done.report.accesses if row.errno == "EACCES"]
     assert [row.verdict for row in rows] == ["failed", "failed"]
     assert ["noexec" in rows[0].reason, "nodev" in rows[1].reason] == [True, True]
+
+
+def test_descriptor_keeps_the_rights_of_the_directory_where_it_was_opened(top: str) -> None:
+    require_abi(3)
+    os.mkdir(f"{top}/half")
+    Path(f"{top}/half/f").write_text("half")
+    script = """
+fd = os.open("half/f", os.O_WRONLY)
+others_turn()
+attempt("ftruncate", fd, 0)
+attempt("truncate", f"{top}/open/g", 0)
+"""
+    rules: dict[str, Any] = {**system_rules(), f"{top}/half": ("write_file",)}
+    resolved = policy({**rules, f"{top}/open": ALL_FS, f"{top}/w": ALL_FS})
+    done = _run(resolved, top, script, lambda: os.rename(f"{top}/half/f", f"{top}/open/g"))
+    assert done.out == "EACCES\nok\n"
+    (row,) = done.rows(syscall="ftruncate")
+    assert (row.verdict, row.object_path, row.explained) == ("denied", f"{top}/open/g", False)
+    assert "keeps the rights" in row.reason
+
+
+def test_directory_made_where_another_process_has_put_an_open_one(top: str) -> None:
+    """What was looked up before is outdated, but the kernel allows it: there is nothing to complain of."""
+    os.mkdir(f"{top}/closed/d")
+    Path(f"{top}/closed/d/f").write_text("")
+    script = """
+attempt("mkdir", f"{top}/closed/d/one")
+attempt("open", f"{top}/closed/d/f", os.O_RDONLY)
+others_turn()
+attempt("mkdir", f"{top}/closed/d/two")
+attempt("open", f"{top}/closed/d/f", os.O_RDONLY)
+"""
+
+    def replace() -> None:
+        shutil.rmtree(f"{top}/closed/d")
+        os.symlink(f"{top}/open", f"{top}/closed/d")
+
+    done = _run(_policy(top), top, script, replace)
+    assert done.out == "EACCES\nEACCES\nok\nok\n"
+    assert done.notices == []
+    below = [row for row in done.report.accesses if (row.path or "").startswith(f"{top}/closed/d/")]
+    assert [row.object_path for row in below if row.verdict == "allowed"] == [f"{top}/open", f"{top}/open/f"]
+
+
+@pytest.mark.parametrize("mode", ["enforce", "observe"])
+def test_other_mount_namespace(top: str, mode: str) -> None:
+    """The same holds for a program that has unshared its view of the filesystem."""
+    os.mkdir(f"{top}/closed/d")
+    script = """
+import ctypes
+flags = 0x20000 if os.geteuid() == 0 else 0x10020000
+if ctypes.CDLL(None).unshare(flags):
+    print("no namespaces"); sys.exit()
+os.chdir("closed/d")
+others_turn()
+attempt("open", f"{top}/closed/f", os.O_RDONLY)
+attempt("open", ".", os.O_RDONLY)
+attempt("open", "../f", os.O_RDONLY)
+attempt("open", f"{top}/open/f", os.O_RDONLY)
+"""
+    done = _run(_policy(top), top, script, lambda: os.rmdir(f"{top}/closed/d"), mode=mode)
+    if done.out == "no namespaces\n":
+        pytest.skip("no user namespaces here")
+    assert done.out == ("EACCES\n" * 3 if mode == "enforce" else "ok\n" * 3) + "ok\n"
+    assert {row[:2] for row in _denied(done)} == {
+        (f"{top}/closed/f", ("read_file",)),
+        (f"{top}/closed/d", ("read_dir",)),
+    }
+    assert [row.verdict for row in done.rows(object_path=f"{top}/open/f")] == ["allowed"]
+
+
+@pytest.mark.root
+@pytest.mark.parametrize("mode", ["enforce", "observe"])
+def test_chroot_and_links_to_other_directories(top: str, mode: str) -> None:
+    """In a chroot, absolute links and ``..`` stay inside, and rules from above its root still count."""
+    for name in ("open/etc", "closed/etc"):
+        os.mkdir(f"{top}/{name}")
+        Path(f"{top}/{name}/f").write_text("")
+    os.symlink("/closed/etc", f"{top}/open/turn")
+    script = """
+os.chroot(top); os.chdir("/open")
+attempt("open", "turn/f", os.O_RDONLY)
+attempt("open", "/../../open/etc/f", os.O_RDONLY)
+attempt("open", "/closed/etc/../f", os.O_RDONLY)
+"""
+    done = _run(_policy(top), top, script, mode=mode)
+    assert done.out == ("EACCES\nok\nEACCES\n" if mode == "enforce" else "ok\nok\nok\n")
+    assert _denied(done) == [
+        (f"{top}/closed/etc/f", ("read_file",), True),
+        (f"{top}/closed/f", ("read_file",), True),
+    ]
+    assert [row.verdict for row in done.rows(object_path=f"{top}/open/etc/f")] == ["allowed"]
