@@ -118,6 +118,7 @@ header = struct.pack("=H6xQ", len(program) // 8, ctypes.addressof(buffer))
 """
 _WAYS = {
     "seccomp": "libc.syscall({seccomp}, 1, 0, header)",
+    "seccomp for all threads": "libc.syscall({seccomp}, 1, 1, header)",
     "prctl": "libc.prctl(22, 2, header, 0, 0)",
 }
 
@@ -139,7 +140,7 @@ def test_call_that_a_filter_answers_is_named(how: str) -> None:
     done = _install(how, _refusing("connect"), connect)
     assert done.out == "refused\n"
     assert done.rows(syscall="connect") == []
-    (row,) = done.rows(syscall=how)
+    (row,) = done.rows(syscall=how.split(maxsplit=1)[0])
     assert row.verdict == "uncontrolled"
     assert row.process.startswith("python")
     assert row.reason.endswith("before they are seen: connect")
@@ -151,6 +152,16 @@ def test_filter_that_answers_nothing_reported_is_a_row_without_note() -> None:
     done = _install("seccomp", _code(_return(_ALLOW)))
     assert [row.verdict for row in done.rows(syscall="seccomp")] == ["uncontrolled"]
     assert done.notices == []
+
+
+def test_filter_with_a_supervisor_is_named() -> None:
+    """With SECCOMP_RET_USER_NOTIF, another process answers."""
+    numbers = syscalls.numbers(syscalls.machine().native)
+    program = _code(_number(), (0x15, numbers["connect"], 0, 1), _return(_SUPERVISOR), _return(_ALLOW))
+    script = _INSTALL.format(program=program.hex()) + f"assert libc.syscall({numbers['seccomp']}, 1, 8, header) > 0"
+    done = run(everything(), sys.executable, "-I", "-S", "-c", script)
+    assert done.report.exit_code == 0, done.output
+    assert any("through another process: connect." in note for note in done.notices)
 
 
 def test_filters_of_an_emulator_are_named() -> None:
