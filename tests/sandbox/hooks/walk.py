@@ -1,11 +1,15 @@
 """Tries one way under a policy that denies it, and compares the report with what the kernel did."""
 
+import contextlib
+import fcntl
 import json
 import os
 import select
 import subprocess
 import sys
+import tempfile
 import time
+from collections.abc import Iterator
 from typing import Any, NamedTuple
 
 from editor.evaluation.resolve import ResolvedPolicy, resolve
@@ -113,6 +117,17 @@ def _run(hook: Hook, way: Way, place: Place, *, audited: bool) -> _Outcome:
     return _Outcome(_result(output), run.report.accesses, run.report.notes)
 
 
+@contextlib.contextmanager
+def _audit_alone(*, needed: bool) -> Iterator[None]:
+    """Take turns with the tests that turn the kernel's audit on and off (tests/conftest.py): it is the machine's."""
+    if not needed:
+        yield
+        return
+    with open(os.path.join(tempfile.gettempdir(), "paddock-tests-audit"), "w", encoding="ascii") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
+
+
 def _need(hook: Hook, way: Way, program: Program) -> None:
     """Raise Skipped if this kernel or user cannot try the way."""
     try:
@@ -136,7 +151,7 @@ def try_way(hook: Hook, way: Way) -> list[str]:
         if program.free:
             with staged(program.prepared) as place:
                 free = _run_free(hook, way, place)
-        with staged(program.prepared) as place:
+        with staged(program.prepared) as place, _audit_alone(needed=audited):
             outcome = _run(hook, way, place, audited=audited)
     except Missing as error:
         raise Skipped(f"needs {error}") from error
