@@ -34,7 +34,11 @@ class FileRule(NamedTuple):
 
 def file_rules(policy: Policy, resolved: ResolvedPolicy) -> Iterator[FileRule]:
     """Yield these rules in the order of the policy; ``resolved`` must be the same policy on this machine."""
-    named = [(rule, rights) for rule in policy.path_rules if (rights := DIRECTORY_RIGHTS & {*rule.allowed_access})]
+    named = [
+        (rule, rights)
+        for rule in policy.path_rules
+        if (rights := DIRECTORY_RIGHTS & {*rule.allowed_access} - rule.grouped)
+    ]
     if not named:
         return
     by_key = {path_key(path.path): path for path in resolved.paths}

@@ -8,7 +8,7 @@ import os
 from collections.abc import Iterable, Mapping, Sequence
 from typing import NamedTuple, TypeVar
 
-from editor.landlock.rights import Kind, RightSet, expand_element, in_order
+from editor.landlock.rights import GROUPS, NO_RIGHTS, Kind, RightSet, expand_element, in_order
 from editor.policy.errors import PolicyError
 from editor.policy.files import format_of, read_text
 from editor.policy.model import Location, PathRule, Policy, PortRule, RulesetTable, Variable
@@ -196,7 +196,8 @@ def compose(policies: Sequence[Policy], paths: Sequence[str] = ()) -> Policy:
             )
             if cut.handled_fs or cut.handled_net or cut.scopes:
                 rulesets.append(cut)
-        path_rules += _cut_rules(policy.path_rules, "fs", fs, own_abi=policy.abi, abi=abi, first=len(path_rules))
+        marked = (rule._replace(grouped=_grouped(rule, policy.abi)) for rule in policy.path_rules)
+        path_rules += _cut_rules(marked, "fs", fs, own_abi=policy.abi, abi=abi, first=len(path_rules))
         port_rules += _cut_rules(policy.port_rules, "net", net, own_abi=policy.abi, abi=abi, first=len(port_rules))
     return Policy(
         file=" + ".join(paths),
@@ -225,6 +226,12 @@ def _cut_rules(
             names = _cut(rule.allowed_access, kind, handled, own_abi, abi)
             kept.append(rule._replace(number=first + len(kept), allowed_access=names, rights=rights))
     return kept
+
+
+def _grouped(rule: PathRule, abi: int | None) -> RightSet:
+    """Return the rights that ``rule`` has by a group alone."""
+    groups = [expand_element(name, "fs", abi) for name in rule.allowed_access if name in GROUPS]
+    return rule.grouped | NO_RIGHTS.union(*groups) - {*rule.allowed_access}
 
 
 def _cut(names: Iterable[str], kind: Kind, handled: RightSet, own_abi: int | None, abi: int | None) -> tuple[str, ...]:

@@ -55,7 +55,8 @@ class ParentPath(NamedTuple):
 class PathRule(NamedTuple):
     """One ``[[path_beneath]]`` table, the ``number``th from 0.
 
-    ``allowed_access`` is as written, ``rights`` what it means.
+    ``allowed_access`` is as written, ``rights`` what it means. ``grouped`` are rights of groups in the file that
+    composing several files may have spelled out in ``allowed_access``.
     """
 
     number: int
@@ -63,6 +64,7 @@ class PathRule(NamedTuple):
     rights: RightSet
     parents: tuple[ParentPath, ...]
     location: Location
+    grouped: RightSet = NO_RIGHTS
 
 
 class PortEntry(NamedTuple):

@@ -34,7 +34,7 @@ def test_clean(files: Path) -> None:
     done = paddock("check", "clean.toml", cwd=files)
     assert (done.returncode, done.stdout, done.stderr) == (
         0,
-        "clean.toml: no findings (notes: 2; show them with --notes)\n",
+        "clean.toml: no findings (notes: 3; show them with --notes)\n",
         "",
     )
 
@@ -143,11 +143,11 @@ def test_not_a_file(tmp_path: Path) -> None:
 def test_notes_are_shown_on_request(files: Path) -> None:
     done = paddock("check", "--notes", "clean.toml", cwd=files)
     lines = done.stdout.splitlines()
-    assert (done.returncode, len(lines)) == (0, 3)
-    assert lines[0].startswith("clean.toml:3:1: note: ") and lines[0].endswith("[never-granted]")
+    assert (done.returncode, len(lines)) == (0, 4)
+    assert lines[1].startswith("clean.toml:3:1: note: ") and lines[1].endswith("[never-granted]")
     (file,) = json_of(paddock("check", "--format", "json", "clean.toml", cwd=files))["files"]
     assert (file["status"], file["findings"]) == ("clean", [])
-    assert [note["id"] for note in file["notes"]] == ["never-granted", "system-readable"]
+    assert [note["id"] for note in file["notes"]] == ["network-around", "never-granted", "system-readable"]
 
 
 def test_findings_can_be_ignored(files: Path) -> None:

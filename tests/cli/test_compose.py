@@ -183,3 +183,18 @@ def test_directory_with_both_formats(tmp_path: Path) -> None:
         assert os.path.basename(note["file"]) == "b.json" and "llconfig reads one format" in note["message"]
     (found,) = json_of(paddock("check", "--format", "json", "d/a.toml", "--with", "d/b.json", cwd=tmp_path))["files"]
     assert not [each for each in found["notes"] if each["id"] == "mixed-formats"]
+
+
+def test_group_on_a_file_stays_silent_when_files_of_other_abis_are_added(tmp_path: Path) -> None:
+    """Composing spells a group out if its rights change; it is meant for files and directories all the same."""
+    handled = '[[ruleset]]\nhandled_access_fs = ["abi.all"]\n'
+    rule = '[[path_beneath]]\nallowed_access = ["{}"]\nparent = ["{}"]\n'
+    everything = rule.format("abi.read_execute", "/")
+    write(tmp_path / "6.toml", "abi = 6\n" + handled + everything + rule.format("abi.read_write", "/dev/null"))
+    write(tmp_path / "3.toml", "abi = 3\n" + handled + rule.format("read_dir", "/dev/zero"))
+    done = paddock("run", "6.toml", "--with", "3.toml", "--", "true", cwd=tmp_path)
+    assert done.stderr == (
+        "paddock run: warning: 3.toml:6: /dev/zero is not a directory: read_dir cannot be granted on it. [file-right]\n"
+    )
+    (found,) = json_of(paddock("check", "--format", "json", "6.toml", "--with", "3.toml", cwd=tmp_path))["files"]
+    assert [each["file"] for each in found["findings"] if each["id"] == "file-right"] == ["3.toml"]
