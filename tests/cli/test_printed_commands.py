@@ -124,8 +124,8 @@ def test_command_that_opens_the_screen(name: str, tmp_path: Path) -> None:
     write(tmp_path / file, POLICY + '\n[[variable]]\nname = "place"\nliteral = ["/x"]\n')
     given = ("--var", "place=a b", f"./{file}")
     expected = ["paddock", "edit", f"./{file}", "--var", "place=a b"]
-    explained = paddock("explain", *given, "/root", cwd=tmp_path).stdout
-    tested = paddock("test", *given, "--", "ls", "/root", cwd=tmp_path).stderr
+    explained = paddock("explain", *given, ".", cwd=tmp_path).stdout
+    tested = paddock("test", *given, "--", "ls", ".", cwd=tmp_path).stderr
     for text, before in ((explained, "To change this ("), (tested, "To allow what was denied (")):
         (line,) = (line for line in text.split("\n") if line.startswith(before))
         command = line.removeprefix(before).removesuffix("):")
