@@ -262,7 +262,7 @@ class Judge:
         if explained and attempt.refer is not None and any(not decision.allowed for decision in decisions):
             return self._refused_refer(outcome, decisions)
         if attempt.syscall in _TWO_NAMES:
-            return tuple(self._failed(outcome, request) for request in attempt.requests)
+            return self._failed_move(outcome)
         rows: list[Access] = []
         denied = [explained and not decision.allowed for decision in decisions]
         for position, (request, decision) in enumerate(zip(attempt.requests, decisions, strict=True)):
@@ -388,6 +388,14 @@ class Judge:
     def _could_deny(self, request: AccessRequest) -> bool:
         """Whether Landlock could have refused this: on another object, or by rules that the program added."""
         return not self._observing and not request.unchecked_reason and self._decider.restricts(request.rights)
+
+    def _failed_move(self, outcome: _Outcome) -> tuple[Access, ...]:
+        """Return the rows of a failed rename or link: what refuses one of its two names refuses the call."""
+        rows = tuple(self._failed(outcome, request) for request in outcome.attempt.requests)
+        known = next((row.reason for row in rows if row.verdict == "failed" and row.reason), "")
+        if not known or all(row.explained for row in rows):
+            return rows
+        return self._all_failed(outcome, known)
 
     def _failed(self, outcome: _Outcome, request: AccessRequest) -> Access:
         attempt, error, caller = outcome

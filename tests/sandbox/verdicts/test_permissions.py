@@ -74,6 +74,21 @@ def test_refused_by_permissions_and_policy(top: str) -> None:
     assert "file permissions refuse it as well" in new.reason
 
 
+def test_a_move_refused_on_one_name_is_not_denied_on_the_other(top: str) -> None:
+    granted = Path(top, "granted")
+    granted.chmod(0o755)
+    (granted / "open").mkdir()
+    (granted / "open").chmod(0o777)
+    (granted / "open" / "from").write_text("x")
+    granted.chmod(0o555)
+    done = _as_nobody(
+        top, f"cd {granted}; mv open/from kept; mv secret open/to; mv open/from closed/y; mv closed/x open/to"
+    )
+    rows = [row for row in done.report.accesses if row.errno == "EACCES" and row.syscall.startswith("rename")]
+    assert {os.path.basename(row.path or "") for row in rows} >= {"from", "kept", "secret", "to", "y"}
+    assert {(row.verdict, row.explained) for row in rows} == {("failed", True)}
+
+
 def test_program_without_execute_permission(top: str) -> None:
     script = Path(top, "granted-program")
     script.write_text("#! /bin/true\n")
