@@ -116,7 +116,8 @@ def denial_of(event: Event) -> Denial:
         serial=0,
         domain=fields.get("domain", ""),
         blockers=frozenset(blockers),
-        path=fields.get("path"),
+        # Of a mount, the kernel may only show the name inside its filesystem.
+        path=None if "change_topology" in blockers else fields.get("path"),
         dev=fields.get("dev", ""),
         ino=_number(fields.get("ino")),
         port=_number(port) if port is not None and _number(port) >= 0 else None,

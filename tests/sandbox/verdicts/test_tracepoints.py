@@ -145,6 +145,8 @@ def test_denials_without_blockers() -> None:
     assert signal.blockers == {"signal"} and signal.process == "process 100 (a b)"
     later = denial_of(parse_event("deny_capability", f"{head} blockers=use capability=21"))
     assert later.port is None and later.path is None
+    mount = denial_of(parse_event("deny_access_fs", f"{head} blockers=change_topology dev=0:9 ino=1 path=/"))
+    assert mount.path is None
     anywhere = denial_of(parse_event("deny_access_net", f"{head} blockers=connect_send_udp port=-1"))
     assert anywhere.port is None
 
