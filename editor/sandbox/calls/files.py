@@ -227,7 +227,14 @@ def _refer(caller: Caller, old: Lookup, new: Lookup, *, removes: bool, flags: in
     if moved is None or old.parent is None or new.parent is None or new.real_path is None:
         kind = moved or Entry(stat.S_IFREG, (0, 0))
         rights = frozenset({make_right(kind.mode, kind.device, caller.errata)})
-        return Attempt("directory", *(request_on_unresolved(lookup, rights) for lookup in (old, new)))
+        unresolved = [
+            # In the directory where the kernel looks the name up, which file permissions may have refused.
+            request_on_unresolved(lookup, rights)._replace(
+                tracer_path="" if lookup.parent is None else caller.view.tracer_path(lookup.parent)
+            )
+            for lookup in (old, new)
+        ]
+        return Attempt("directory", *unresolved)
     old_dir, new_dir = caller.view.host_path(old.parent), caller.view.host_path(new.parent)
     reached = None if old.above is None or new.above is None else (old.above, new.above)
     same = old_dir == new_dir if reached is None else reached[0][-1].identity == reached[1][-1].identity
