@@ -16,6 +16,7 @@ want() { # PACKAGE COMMAND...: PACKAGE is missing unless COMMAND succeeds
 
 have() { command -v "$1"; }
 is_static() { file=$(command -v "$1") && ! ldd "$file"; }
+has_32_bit_gcc() { file=$(gcc -m32 -print-file-name=libgcc.a) && [ -e "$file" ] && [ -e /usr/lib32/libc.a ]; }
 has_initdb() { ls /usr/lib/postgresql/*/bin/initdb; }
 can_make_venvs() { "$(dirname "$0")/interpreter.sh"; }
 
@@ -29,6 +30,7 @@ case $goal in
         want git have git                         # sample policy: git-work-tree
         want libc6-dev test -e /usr/include/stdio.h
         want make have make                       # sample policy: no-network-build
+        want mount have mount
         want netbase test -e /etc/services        # ports by name
         want openssh-client have ssh-keygen       # sample policy: ssh-keygen
         want openssl have openssl                 # creates the certificate of the test's https server
@@ -39,8 +41,11 @@ case $goal in
         want util-linux have setpriv              # runs the tests again as an ordinary user
         want util-linux have unshare              # sample policies: a separate network
         # Programs compared with the kernel's audit and strace (tests/proof).
+        want bubblewrap have bwrap
         want bzip2 have bzip2
+        want ccache have ccache
         want cpio have cpio
+        [ "$(uname -m)" != x86_64 ] || want gcc-multilib has_32_bit_gcc
         want gpg have gpg
         want gpg-agent have gpg-agent
         want less have less

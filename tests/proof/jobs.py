@@ -32,6 +32,8 @@ class Job(NamedTuple):
     additional variables. ``etc`` False: not even /etc is readable. ``rules`` are additional grants, path -> rights.
     ``random`` are regular expressions for parts of names that differ in each run; with groups, the last group is such a
     part. ``unprivileged`` means that the files never belong to root, even if root runs the job.
+    ``waits``: the test goes on until all processes of the job have ended. ``lost_dumps`` is how many core dumps the
+    policy prevents, where the kernel writes them to the working directory.
     """
 
     name: str
@@ -45,6 +47,8 @@ class Job(NamedTuple):
     random: tuple[str, ...] = ()
     unprivileged: bool = False
     named: str = ""
+    waits: bool = False
+    lost_dumps: int = 0
 
     @property
     def script(self) -> str:
@@ -152,4 +156,36 @@ JOBS: tuple[Job, ...] = (
         unprivileged=True,
     ),
     Job("tmux", ("tmux",)),
+    Job(
+        "nginx-daemon",
+        ("nginx", "curl"),
+        files=(("in/nginx.conf", "nginx-daemon.conf"),),
+        waits=True,
+    ),
+    # Mounts of the program's own: denied where anything in the file system is handled
+    Job("bwrap", ("bwrap",), rules=(("/proc", ("write_file",)),)),
+    Job(
+        "bwrap-network",
+        ("bwrap", "/usr/bin/python3"),
+        files=(("in/ports.py", "ports.py"),),
+        unhandled=frozenset(ALL_FS),
+    ),
+    Job("unshare", ("unshare", "mount"), rules=(("/proc", ("write_file",)),)),
+    Job(
+        "unshare-network",
+        ("unshare", "mount", "/usr/bin/python3"),
+        files=(("in/ports.py", "ports.py"),),
+        unhandled=frozenset(ALL_FS),
+    ),
+    # Other kinds of programs
+    Job("static", ("gcc",), files=(("in/files.c", "files.c"),), random=(_COMPILER,)),
+    Job("i386", ("gcc", "/lib/ld-linux.so.2"), files=(("in/files.c", "files.c"),), random=(_COMPILER,)),
+    Job(
+        "ccache",
+        ("ccache", "gcc"),
+        # The file that it counts in depends on its process id.
+        env=(("CCACHE_NOSTATS", "1"),),
+        random=(_COMPILER, r"\.tmp\.(\w{6})(?=\.\w+$)"),
+    ),
+    Job("crash", ("sh",), lost_dumps=2),
 )

@@ -31,6 +31,8 @@ _OPENING: RightSet = frozenset({"execute", "read_file", "write_file", "read_dir"
 _OPENS = frozenset({"open", "openat", "openat2", "creat"})
 _UNMOUNTING = frozenset({"umount", "umount2"})
 _MOUNTING = frozenset({"mount", "umount", "umount2", "pivot_root", "move_mount", "fsconfig"})
+# 32-bit programs make these calls through socketcall(2).
+_THROUGH_SOCKETCALL = {"bind_tcp": "bind", "connect_tcp": "connect"}
 _DELETED = " (deleted)"
 _BETWEEN = frozenset({"rename", "renameat", "renameat2", "link", "linkat"})
 
@@ -57,14 +59,17 @@ class Verdict(NamedTuple):
     unrecorded: tuple[str, ...]
 
 
-def _of_record(denial: Denial, names: dict[int, str]) -> Fact:
+def _of_record(denial: Denial) -> Fact:
     """Return the fact in a record. Fails for a record without its system call, which cannot be compared."""
     assert denial.call is not None and denial.result is not None, f"no system call for {denial}"
+    call = syscalls.call_name(denial.arch, denial.call)
+    if call == "socketcall":
+        call = next((_THROUGH_SOCKETCALL[right] for right in denial.blockers if right in _THROUGH_SOCKETCALL), call)
     return Fact(
         denial.blockers,
         None if denial.path is None else denial.path.removesuffix(_DELETED),
         denial.port,
-        names[denial.call],
+        call,
         errno.errorcode[-denial.result] if denial.result < 0 else "",
         denial.comm,
     )
@@ -83,11 +88,10 @@ def _of_row(row: Access) -> Fact:
 
 def compare(rows: Sequence[Access], denials: Iterable[Denial], rules: Rules) -> Verdict:
     """Compare the denied ``rows`` of a run with all records of it. ``rules`` is the policy."""
-    names = syscalls.names(syscalls.machine().native)
     events: dict[int, list[Fact]] = {}
     for denial in denials:
         event = events.setdefault(denial.serial, [])
-        fact = _of_record(denial, names)
+        fact = _of_record(denial)
         if fact not in event:
             event.append(fact)
     unrecorded: Counter[Fact] = Counter()  # rows that no record was found for yet

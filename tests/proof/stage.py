@@ -173,17 +173,19 @@ class Stage:
         handled = frozenset(ALL_FS) - job.unhandled
         first, second, _ = self.ports(job)
         data: dict[str, Any] = {
-            "ruleset": [{"handledAccessFs": sorted(handled), "handledAccessNet": sorted(ALL_NET)}],
-            "pathBeneath": [
-                {"allowedAccess": sorted(rights & handled), "parent": [path]}
-                for path, rights in paths.items()
-                if rights & handled
-            ],
+            "ruleset": [{"handledAccessNet": sorted(ALL_NET)}],
             "netPort": [
                 {"allowedAccess": ["bind_tcp", "connect_tcp"], "port": [first]},
                 {"allowedAccess": ["bind_tcp"], "port": [second]},
             ],
         }
+        if handled:
+            data["ruleset"][0]["handledAccessFs"] = sorted(handled)
+            data["pathBeneath"] = [
+                {"allowedAccess": sorted(rights & handled), "parent": [path]}
+                for path, rights in paths.items()
+                if rights & handled
+            ]
         if job.scoped:
             data["ruleset"][0]["scoped"] = sorted(job.scoped)
         with open(self._policy, "w", encoding="utf-8") as file:
@@ -244,7 +246,8 @@ class Stage:
         os.close(descriptor)
         if uid is not None:
             os.chown(report, uid, uid)
-        command = self._paddock("test", self._policy, "--format", "json", "-o", report, "--", *self._script(job))
+        wait = ["--wait"] if job.waits else []
+        command = self._paddock("test", *wait, self._policy, "--format", "json", "-o", report, "--", *self._script(job))
         output = self._start(job, uid, *command)
         with open(report, encoding="utf-8") as file:
             text = file.read()

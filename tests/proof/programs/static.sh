@@ -1,0 +1,2 @@
+gcc -static -o out/files in/files.c
+out/files
