@@ -18,7 +18,7 @@ import os
 import signal
 import sys
 import time
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
 
 from editor.escape import printable
 from editor.evaluation.decision import Entry
@@ -36,20 +36,16 @@ from editor.sandbox.channel import Channel
 from editor.sandbox.tracing import ptrace, seccomp
 from editor.sandbox.tracing.addresses import Addresses
 from editor.sandbox.tracing.child import Child, NotStarted, read_failure, read_ready
+from editor.sandbox.tracing.confirmation import Confirmation
 from editor.sandbox.tracing.signals import TracerSignals
 from editor.sandbox.tracing.task import STRING_LIMIT, SharedState, Task
 from editor.sandbox.verdicts.births import Births
 from editor.sandbox.verdicts.call_decider import CallerId
-from editor.sandbox.verdicts.core_dumps import CORE_SIGNALS, Crash, dump_file, prevented_dump
-from editor.sandbox.verdicts.permissions import credentials
+from editor.sandbox.verdicts.core_dumps import CORE_SIGNALS, Crash, dump_file
 from editor.sandbox.verdicts.report import listed_processes
 from editor.sandbox.verdicts.rows import Row, Rows
 from editor.sandbox.verdicts.verdict import Judge
 from editor.sandbox.wire import Spec
-
-if TYPE_CHECKING:
-    from editor.sandbox.verdicts.audit import AuditReader
-    from editor.sandbox.verdicts.tracepoints import TracepointReader
 
 # Poll up to this often before sleeping: a resumed thread stops again after some 20 microseconds, and waking up takes
 # longer (100,000 opens: 11.6 s when sleeping at once, 4.0 s with polling). If polling does not pay, because threads
@@ -64,9 +60,6 @@ _IDLE_TICK_S = 1.0
 _REMEMBER_S = 1.0
 _GRACE_S = 0.6  # between SIGTERM and SIGKILL
 _GIVE_UP_S = 5.0  # a killed process that is still there hangs in the kernel
-_AUDIT_ABI = 7  # the first ABI whose denials are in the kernel's audit
-_CAP_AUDIT_READ = 37
-_TRACEPOINTS_ABI = 11  # the first ABI whose checks are in the kernel's trace events
 # wait(2) statuses: the low byte of all stops, and the two stops of a call.
 _STOPPED = 0x7F
 _ENTERING = ptrace.EVENT_SECCOMP << 16 | signal.SIGTRAP << 8 | _STOPPED
@@ -131,13 +124,10 @@ class Tracer:
         self._killing = False
         self._deadline: float | None = None  # of the run, then of its shutdown
         self._shutdown = ""
-        self._audit: AuditReader | None = None
-        self._tracepoints: TracepointReader | None = None
-        self._unconfirmed_reason = ""  # why denials are not confirmed although that was requested or expected
+        self._confirmation = Confirmation(spec, channel)
         # Where a core dump of a process would go that a signal may be about to kill, and those that left none.
         self._dump_files: dict[int, str | None] = {}
         self._crashes: list[Crash] = []
-        self._answers: dict[int, bool] = {}  # of the kernel, by row: whether it agrees
         self._failed_calls = 0
         self._child_report = -1  # the forked process writes here why it could not become the command
         self._kernel_abi = 0
@@ -186,40 +176,14 @@ class Tracer:
 
     def _notice_unseen(self, text: str) -> None:
         """Report what may be missing from the report; with audit, it gets a row instead."""
-        if self._audit is None:
+        if not self._confirmation.has_audit:
             self.channel.notice(text)
-
-    def _open_audit(self) -> None:
-        own = credentials("self")
-        if own is None or not own.has(_CAP_AUDIT_READ):
-            if self.spec.confirm:
-                self._unconfirmed_reason = (
-                    "Denials are not confirmed: reading the kernel's audit requires CAP_AUDIT_READ."
-                )
-            return
-        from editor.sandbox.verdicts import audit  # noqa: PLC0415 only root has a use for it
-
-        try:
-            self._audit = audit.AuditReader(enable=bool(self.spec.confirm))
-        except audit.AuditUnavailable as error:
-            if self.spec.confirm or isinstance(error, audit.AuditInOtherNamespace):
-                self._unconfirmed_reason = f"Denials are not confirmed: {error.strerror}."
-
-    def _open_tracepoints(self) -> None:
-        """Record what the kernel checks, from the rules on; only root can, where tracefs is mounted."""
-        from editor.sandbox.verdicts import tracepoints  # noqa: PLC0415 only root has a use for it
-
-        try:
-            self._tracepoints = tracepoints.TracepointReader()
-        except tracepoints.TracepointsUnavailable:
-            return
 
     def start(self) -> None:
         """Start the command, traced from its first instruction. Raises NotStarted, OSError."""
         spec = self.spec
         handled = NO_RIGHTS.union(*(each.handled_fs | each.handled_net | each.scoped for each in self._policies))
-        if spec.mode == "enforce" and spec.confirm is not False and self._kernel_abi >= _TRACEPOINTS_ABI:
-            self._open_tracepoints()
+        self._confirmation.open_tracepoints(self._kernel_abi)
         refused = _IO_URING if spec.deny_io_uring else frozenset[str]()
         code = seccomp.build_filter(self._machine, traced_calls(known_rights(self._abi) & handled), refused)
         go_read, go_write = os.pipe()
@@ -256,12 +220,7 @@ class Tracer:
             if note.kind != "not_for_file":  # the policy tells whether that is intended
                 self.channel.notice(note.text)
         self._deciders = Deciders(ready.policies, self._abi, self._shared.errata)
-        if spec.mode == "enforce" and spec.confirm is not False and self._kernel_abi >= _AUDIT_ABI:
-            self._open_audit()
-        elif spec.mode == "enforce" and spec.confirm:
-            self._unconfirmed_reason = (
-                "Denials are not confirmed: this kernel's audit does not record Landlock's denials."
-            )
+        self._confirmation.open_audit(self._kernel_abi)
         self._judge = Judge(
             self._deciders, spec.mode, self._abi, self, notice=self.channel.notice, notice_unseen=self._notice_unseen
         )
@@ -319,10 +278,7 @@ class Tracer:
             self._advance_shutdown(now)
 
     def _flush(self) -> None:
-        if self._audit is not None:
-            self._audit.read()
-        if self._tracepoints is not None:
-            self._tracepoints.read()
+        self._confirmation.read()
         self.channel.flush()
         if self.channel.is_closed and not self._killing:
             self._kill()
@@ -581,8 +537,7 @@ class Tracer:
         ptrace.resume(ptrace.CONT, task.tid)
         for row in known:
             self._rows.increment(row)
-        if self._tracepoints is not None:
-            self._tracepoints.mark(task.tid, [row.number for row in known])
+        self._confirmation.mark(task.tid, known)
         has_made = bool(attempt.made[1]) and (error == 0 or attempt.kind == "open")  # refused, it may leave a new file
         if has_made:
             self._births.record(attempt)
@@ -703,69 +658,15 @@ class Tracer:
 
     # The end
 
-    def _confirm(self, reader: "AuditReader") -> None:
-        """Compare the denied rows with the kernel's audit records, and add rows for what only these show."""
-        # Their imports are only loaded where there is a reader.
-        from editor.sandbox.verdicts.confirm import confirm  # noqa: PLC0415
-        from editor.sandbox.verdicts.recorded import row_of  # noqa: PLC0415
-
-        found = confirm([row for row in self._rows if row.access.verdict == "denied"], reader, self._root)
-        self._send_answers(dict(found.answers))
-        self._deciders.forget()
-        for denial in found.unlisted:
-            access = row_of(denial, self._deciders, self._crashes)
-            if access is not None:
-                self._rows.increment(self._rows.row_for(access))
-        self.channel.send(self._rows.take_changes())
-        for text in found.notices:
-            self.channel.notice(text)
-        reader.close()
-
-    def _send_answers(self, answers: dict[int, bool]) -> None:
-        if answers:
-            self._answers.update(answers)
-            self.channel.send([*self._rows.take_changes(), json.dumps({"confirmed": [*answers.items()]})])
-
-    def _confirm_checks(self, reader: "TracepointReader") -> None:
-        """Compare the rows, also the allowed ones, with the kernel's trace events."""
-        from editor.sandbox.verdicts.checks import Checks, describe  # noqa: PLC0415 as in _confirm
-
-        reader.read()
-        reader.close()
-        trace = reader.trace
-        if trace.lost:
-            self.channel.notice("Some of the kernel's trace events were lost: they confirm nothing.")
-            return
-        accesses = [row.access for row in self._rows]
-        checks = Checks(self._policies, self._abi, trace)
-        found = checks.answers(accesses, trace.calls())
-        self._send_answers({row: said and self._answers.get(row, True) for row, said in found.items()})
-        if self._audit is None:
-            for denial in checks.unlisted(accesses, trace.calls()):
-                self.channel.notice(f"The kernel's trace events show a denial that is not listed: {describe(denial)}.")
-
-    def _report_unconfirmed(self) -> None:
-        """Report what audit would have shown."""
-        if self.spec.mode == "enforce":
-            for crash in self._crashes:
-                self.channel.notice(prevented_dump(crash, self._deciders))
-        if self._unconfirmed_reason and any(
-            row.access.verdict == "denied" and row.number not in self._answers for row in self._rows
-        ):
-            self.channel.notice(self._unconfirmed_reason)
-
     def outcome(self) -> dict[str, Any]:
         """Return the last event."""
         # The runner may lag behind: send what was held back while the pipe was full.
         self.channel.send(self._rows.take_changes())
         if failure := read_failure(self._child_report):
             self.channel.notice(f"The command was not started: {failure}.")
-        if self._audit is not None:
-            self._confirm(self._audit)
-        if self._tracepoints is not None:
-            self._confirm_checks(self._tracepoints)
-        if self._audit is None:
-            self._report_unconfirmed()
+        self._confirmation.conclude(
+            self._rows, self._deciders, self._policies, self._crashes, root=self._root, abi=self._abi
+        )
         if self._failed_calls:
             self.channel.notice(f"{self._failed_calls} calls could not be shown.")
         if self._rows.overflowed:
@@ -782,8 +683,7 @@ class Tracer:
 
     def close(self) -> None:
         """Leave nothing behind in the kernel."""
-        if self._tracepoints is not None:
-            self._tracepoints.close()
+        self._confirmation.close()
 
     def not_started(self, code: int, message: str) -> dict[str, Any]:
         """Return the last event of a run that was not started."""
