@@ -289,7 +289,7 @@ def _io_uring_unlink(place: Place) -> None:
 
 def _write_name(file: str, name: str) -> None:
     if not os.path.exists(file):
-        raise Missing(file)
+        raise Missing(f"a kernel with {file}")
     with open(file, "wb", buffering=0) as store:
         store.write(_path(name) + b"\n")
 
@@ -307,12 +307,12 @@ def _ima(place: Place) -> None:
 @_way("file_open", "autofs open by ioctl", "read_dir", free=False)
 def _autofs(_place: Place) -> None:
     if not os.path.exists("/dev/autofs"):
-        raise Missing("/dev/autofs")
+        raise Missing("a kernel with /dev/autofs")
     control = os.open("/dev/autofs", os.O_RDONLY)
     with open("/proc/self/mountinfo", encoding="utf-8") as file:
         mounted = [line.split() for line in file if " - autofs " in line]
     if not mounted:
-        raise Missing("an autofs mount")
+        raise Missing("a kernel on which something is mounted by autofs")
     major, minor = map(int, mounted[0][2].split(":"))
     name = _path(mounted[0][4]) + b"\0"
     # struct autofs_dev_ioctl: version 1.1, size, no descriptor yet, the device of the mount, its path.
@@ -726,7 +726,7 @@ def _sched_core(place: Place) -> None:
         syscall("prctl", 62, 2, place.outsider, 0, 0)  # PR_SCHED_CORE_SHARE_TO, one thread
     except OSError as error:
         if error.errno in (errno.EINVAL, errno.ENODEV):
-            raise Missing("core scheduling") from error
+            raise Missing("a kernel with core scheduling, on a processor with SMT") from error
         raise
 
 
@@ -830,7 +830,9 @@ def _kill_group(place: Place) -> object:
 
 @_way("task_kill", "PR_SET_PDEATHSIG of a child outside", "signal")
 def _parent_death(_place: Place) -> None:
-    raise Missing("a child from before the sandbox, which a test cannot have")
+    raise Missing(
+        "a child from before the sandbox: the kernel never denies this to a run, whose children are all inside"
+    )
 
 
 def _signalled(place: Place, arm: Callable[[], object]) -> None:
