@@ -54,6 +54,7 @@ case $goal in
         want nodejs have node
         want perl have perl
         want postgresql has_initdb                # the largest of these, about 50 MB
+        want python3-pip test -x /usr/bin/pip3
         want redis-tools have redis-check-rdb     # the redis-server binary under another name, without the service
         want rsync have rsync
         want sqlite3 have sqlite3

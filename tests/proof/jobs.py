@@ -188,4 +188,88 @@ JOBS: tuple[Job, ...] = (
         random=(_COMPILER, r"\.tmp\.(\w{6})(?=\.\w+$)"),
     ),
     Job("crash", ("sh",), lost_dumps=2),
+    # Package managers
+    Job(
+        "pip",
+        ("/usr/bin/python3", "/usr/bin/pip3"),
+        files=(("in/wheel.py", "wheel.py"),),
+        random=(
+            r"/pip-[a-z-]+-(\w{8})(?=/|$)",
+            r"/tmp/(\w{8})$",
+            r"/[A-Z]+(\w{8})\.tmp$",
+            r"\.pyc\.(\d+)$",
+            r"/(\w{56})$",
+        ),
+    ),
+    # Networks, servers, terminals
+    Job("curl", ("curl", "/usr/bin/python3"), files=(("in/serve.py", "serve.py"),)),
+    Job(
+        "nginx",
+        ("nginx", "curl"),
+        files=(("in/nginx.conf", "nginx.conf"), ("in/closed.conf", "nginx-closed.conf")),
+    ),
+    Job("redis", ("redis-check-rdb", "redis-cli"), random=(r"/temp-(\d+)\.rdb$",)),
+    Job(
+        "postgres",
+        ("setpriv", f"{POSTGRES}/initdb"),
+        rules=(("/dev/shm", ALL_FS),),
+        random=(r"/PostgreSQL\.(\d+)$", r"/xlogtemp\.(\d+)$"),
+        unprivileged=True,
+    ),
+    Job("tmux", ("tmux",)),
+    Job(
+        "nginx-daemon",
+        ("nginx", "curl"),
+        files=(("in/nginx.conf", "nginx-daemon.conf"),),
+        waits=True,
+    ),
+    # Mounts of the program's own: denied where anything in the file system is handled
+    Job("bwrap", ("bwrap",), rules=(("/proc", ("write_file",)),)),
+    Job(
+        "bwrap-network",
+        ("bwrap", "/usr/bin/python3"),
+        files=(("in/ports.py", "ports.py"),),
+        unhandled=frozenset(ALL_FS),
+    ),
+    Job("unshare", ("unshare", "mount"), rules=(("/proc", ("write_file",)),)),
+    Job(
+        "unshare-network",
+        ("unshare", "mount", "/usr/bin/python3"),
+        files=(("in/ports.py", "ports.py"),),
+        unhandled=frozenset(ALL_FS),
+    ),
+    # Other kinds of programs
+    Job("static", ("gcc",), files=(("in/files.c", "files.c"),), random=(_COMPILER,)),
+    Job("i386", ("gcc", "/lib/ld-linux.so.2"), files=(("in/files.c", "files.c"),), random=(_COMPILER,)),
+    Job(
+        "ccache",
+        ("ccache", "gcc"),
+        # The file that it counts in depends on its process id.
+        env=(("CCACHE_NOSTATS", "1"),),
+        random=(_COMPILER, r"\.tmp\.(\w{6})(?=\.\w+$)"),
+    ),
+    Job("crash", ("sh",), lost_dumps=2),
+    # Package managers
+    Job(
+        "pip",
+        ("/usr/bin/python3", "/usr/bin/pip3"),
+        files=(("in/wheel.py", "wheel.py"),),
+        random=(
+            r"/pip-[a-z-]+-(\w{8})(?=/|$)",
+            r"/tmp/(\w{8})$",
+            r"/[A-Z]+(\w{8})\.tmp$",
+            r"\.pyc\.(\d+)$",
+            r"/(\w{56})$",
+        ),
+    ),
+    Job(
+        "npm",
+        ("npm", "node"),
+        files=(
+            ("in/package.json", "package.json"),
+            ("in/sub/package.json", "npm-package.json"),
+            ("in/sub/index.js", "npm-index.js"),
+        ),
+        env=(("UV_USE_IO_URING", "0"),),
+    ),
 )
