@@ -36,6 +36,9 @@ REMOVING = [right for right in RIGHTS if right.startswith("remove_")]
 # Rules are on these. Each has two directories without rules of their own, between which files can be moved.
 TOP = ("a", "a/b", "home", "home/.ssh")
 DIRECTORIES = (*TOP, *(f"{top}/{sub}" for top in TOP for sub in ("s1", "s2")))
+# What is moved, with the type of file to create for it. Only root can create device files.
+_DEVICES = {"char": stat.S_IFCHR, "block": stat.S_IFBLK} if os.geteuid() == 0 else {}
+MOVED = {"f": 0, "sub": 0, "symlink": 0, "fifo": stat.S_IFIFO, "socket": stat.S_IFSOCK, **_DEVICES}
 MEMORY = "/dev/shm"  # a tmpfs, where creating many files is cheap
 _DENIED = ("EACCES", "EXDEV", "EPERM")
 
@@ -86,6 +89,10 @@ def make_tree(base: str) -> None:
                 stream.write(b"\0\0\0\0 not a program")
         os.mkdir(f"{base}/{name}/sub")
         os.mkdir(f"{base}/{name}/emptied")
+        for moved, mode in MOVED.items():
+            if mode:
+                os.mknod(f"{base}/{name}/{moved}", mode | 0o600, os.makedev(1, 3))
+        os.symlink("f", f"{base}/{name}/symlink")
     os.symlink("a/b", f"{base}/link")
 
 
@@ -142,8 +149,8 @@ def _moves(base: str, *, allowed: bool) -> Iterator[Act]:
     for number, (source, target) in enumerate(
         (one, other) for one in DIRECTORIES for other in DIRECTORIES if one != other
     ):
-        for name in ("f", "sub"):
-            yield Act("rename", (f"{base}/{source}/{name}", f"{base}/{target}/moved{number}"), allowed)
+        for name in MOVED:
+            yield Act("rename", (f"{base}/{source}/{name}", f"{base}/{target}/{name}{number}"), allowed)
 
 
 def _path_at(policy: Policy, finding: Finding) -> str:
@@ -291,7 +298,8 @@ def run_round(rng: random.Random, base: str, tally: Counter[str]) -> Iterator[di
             tally[finding.id] += 1
             if why:
                 yield {"claim": f"{finding.id}: {finding.message}", "act": why, "error": "", "policy": text}
-    if policy.handled_fs and not any(each.id.startswith("refer-") for each in findings):
+    devices_only = not _DEVICES and any(rule.rights & {"make_char", "make_block"} for rule in policy.path_rules)
+    if policy.handled_fs and not devices_only and not any(each.id.startswith("refer-") for each in findings):
         shutil.rmtree(base)
         make_tree(base)
         within = [Act("rename", (f"{base}/{name}/f", f"{base}/{name}/renamed"), True) for name in DIRECTORIES]
