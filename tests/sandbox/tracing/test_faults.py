@@ -91,7 +91,9 @@ def test_tracer_without_memory(room: int, marker: str) -> None:
     resource.prlimit(tracer, resource.RLIMIT_AS, (used + room, used + room))
     done = collect(under_way, 120)
     if done.report.exit_code == 125:
-        assert any("The tracer ended unexpectedly (it ran out of memory)" in notice for notice in done.notices)
+        # Without any room, even the stack cannot grow: the interpreter may crash before it can raise MemoryError.
+        how = "it ran out of memory)" if room else ""
+        assert any(f"The tracer ended unexpectedly ({how}" in notice for notice in done.notices)
     else:  # it managed to go on: it says what it missed
         assert any("could not be shown" in notice for notice in done.notices)
     assert done.report.abi.kernel > 0
