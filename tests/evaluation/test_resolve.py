@@ -1,7 +1,7 @@
 """Resolving a policy on this machine: combined spellings, identities, the canonical form."""
 
 import os
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 
 import pytest
 from hypothesis import given
@@ -10,7 +10,6 @@ from hypothesis import strategies as st
 from editor.analysis.lint.engine import lint
 from editor.evaluation.diff import compare
 from editor.evaluation.resolve import ResolvedPolicy, resolve
-from editor.policy.model import path_key
 from editor.policy.parse import parse_policy
 
 
@@ -50,24 +49,6 @@ def test_spellings_of_one_path_are_combined_and_the_first_is_shown() -> None:
         ("./a/b", ["read_file"]),
     ]
     assert [ref.ref.line for ref in result.paths[1].refs] == [4, 7]
-
-
-@pytest.mark.parametrize(
-    ("path", "key"),
-    [
-        ("/", "/"), ("//", "/"), ("/.", "/"), ("//a//b/", "/a/b"), ("a/.", "a"), ("./a", "./a"), (".", "."),
-        ("./", "."), ("..", ".."), ("/../a", "/../a"), ("a/..", "a/.."), ("", ""), ("/a/...", "/a/..."), ("/.a", "/.a"),
-    ],
-)  # fmt: skip
-def test_path_key(path: str, key: str) -> None:
-    assert path_key(path) == key
-
-
-@given(st.text(st.sampled_from("/.a"), max_size=8))
-def test_path_key_never_equates_different_posix_paths(path: str) -> None:
-    # pathlib drops a leading "." too, and keeps two leading slashes: apart from these it compares the same.
-    assert PurePosixPath("x/" + path_key("x/" + path)) == PurePosixPath("x/x/" + path)
-    assert path_key(path_key(path)) == path_key(path)
 
 
 def test_identity_target_and_kind(tmp_path: Path) -> None:
