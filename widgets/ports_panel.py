@@ -233,7 +233,7 @@ class PortsPanel(Vertical):
         if right is None:
             return Content(f"port {row.port}  {visible(row.service)}".rstrip() + also)
         if right not in row.rights:
-            return Content(f"{right} on port {row.port}: granted by no rule{also}")
+            return Content(f"{right} on port {row.port}: no rule grants it{also}")
         lines = ", ".join(visible(source) for source in row.sources)
         return Content(f"{right} on port {row.port}: granted" + (f", line {lines}" if lines else "") + also)
 

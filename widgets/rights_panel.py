@@ -155,7 +155,7 @@ class RightsPanel(ToggleList[RightState]):
         lines = [Content(visible(row.meaning))]
         lines += [Content.assemble(("from ", "$foreground 70%"), visible(source.text)) for source in row.sources]
         if not row.sources:
-            lines.append(Content.assemble(("granted by no rule", "$foreground 70%")))
+            lines.append(Content.assemble(("no rule grants it", "$foreground 70%")))
         if row.why:
             lines.append(Content.assemble((visible(row.why), "$text-warning")))
         since = f"since ABI {row.abi}, Linux {visible(row.kernel)}" if row.abi else "in no known ABI"

@@ -31,7 +31,7 @@ class Branch(NamedTuple):
 class EffectiveRights(NamedTuple):
     """Everything that a policy grants. The sets combine filesystem rights, network rights and scopes.
 
-    ``unrestricted`` is not restricted anywhere, ``always_denied`` is restricted and granted by no rule, ``unknown``
+    ``unrestricted`` is not restricted anywhere, ``always_denied`` is restricted and no rule grants it, ``unknown``
     would be restricted if the ABI knew it.
     """
 

@@ -33,7 +33,7 @@ async def test_rights_are_shown_with_their_meaning() -> None:
         await panel.pilot.press("end")
         assert "this kernel has ABI 7" in panel.screen()
         assert "since ABI 9, Linux 7.1" in panel.screen()
-        assert "granted by no rule" in panel.screen()
+        assert "no rule grants it" in panel.screen()
 
 
 @pytest.mark.parametrize("width", [20, 36, 80])

@@ -66,7 +66,7 @@ def _unhandled(policy: Policy, target_abi: int | None) -> Iterator[Finding]:
         tables = [table for table in policy.rulesets if (table.handled_fs if kind == "fs" else table.handled_net)]
         rules = policy.path_rules if kind == "fs" else policy.port_rules
         location = tables[0].location if tables else rules[0].location
-        how = "handled by no ruleset and no rule" if not tables else "not handled"
+        how = "no ruleset or rule handles it" if not tables else "not handled"
         message = f"{listed(free)}: {how}, so not restricted {where}."
         yield finding("unhandled-right", location, message, severity="note" if tables else None)
 
