@@ -54,6 +54,7 @@ class MainView:
         self._complete = asyncio.Event()
         self._mounting = False
         self._wanted = ""
+        self._about_conflict: ModalScreen[str | None] | None = None
 
     @property
     def is_complete(self) -> bool:
@@ -111,15 +112,31 @@ class MainView:
 
         return await self._screen.app.push_screen_wait(Ask(question))
 
+    async def ask_about_conflict(self, question: "Question") -> str | None:
+        """Ask as ``ask`` does. Return OUTDATED if the question was withdrawn."""
+        from editor.screens.dialogs import Ask
+
+        self._about_conflict = Ask(question)
+        return await self.ask_on(self._about_conflict)
+
     async def ask_on(self, screen: ModalScreen[T]) -> T | None:
         """Push ``screen`` and return what it is dismissed with."""
         return await self._screen.app.push_screen_wait(screen)
 
     async def show_difference(self, path: str, mine: str, conflict: "Conflict") -> str | None:
-        """Show both texts of a conflict. Return what `DiffScreen` is dismissed with."""
+        """Show both texts of a conflict. Return what `DiffScreen` is dismissed with, or OUTDATED."""
         from editor.screens.difference import DiffScreen
 
-        return await self._screen.app.push_screen_wait(DiffScreen(path, mine, conflict))
+        self._about_conflict = DiffScreen(path, mine, conflict)
+        return await self.ask_on(self._about_conflict)
+
+    def withdraw_conflict(self) -> None:
+        """Close the open question or difference about a conflict, if any, and let it return OUTDATED."""
+        from editor.screens.controllers.conflict_flow import OUTDATED
+
+        # One below another dialog stays: its answer is found to be outdated.
+        if self._about_conflict is not None and self._about_conflict.is_active:
+            self._about_conflict.dismiss(OUTDATED)
 
     def show_message(self, text: str, severity: "Severity" = "information", timeout: float = 6) -> None:
         """Show a notification, without parsing ``text`` as markup."""

@@ -167,8 +167,8 @@ class PolicyScreen(Screen[None]):
         else:
             self._view.show_status()
         disk.report(workspace, changes)
-        if "conflict" in changes and workspace.conflict is not None:
-            self.run_worker(disk.resolve_conflicts(), group="conflict", exclusive=True)
+        if "conflict" in changes:
+            self.run_worker(disk.follow_conflict(workspace), group="conflict")
         possible = (self.workspace.can_undo, self.workspace.can_redo)
         if possible != self._possible:
             self._possible = possible

@@ -107,6 +107,41 @@ async def test_keep_mine(place: Path, policy: Path) -> None:
         await until(pilot, lambda: policy.read_text() == mine)
 
 
+async def test_a_second_change_on_disk_updates_the_question(place: Path, policy: Path) -> None:
+    async with app_for(policy).run_test(size=WIDE) as pilot:
+        workspace = await opened(pilot, str(place / "data"))
+        await pilot.press("space")
+        await until(pilot, lambda: workspace.is_dirty)
+        replace(policy, with_rule(place / "empty"))
+        await until(pilot, lambda: asked(pilot, "theirs"))
+        first = pilot.app.screen
+        replace(policy, "this = [does not parse")
+        await until(pilot, lambda: isinstance(pilot.app.screen, Ask) and pilot.app.screen is not first)
+        await until(pilot, lambda: asked(pilot, "mine"))
+        assert [each for each in pilot.app.screen_stack if isinstance(each, Ask)] == [pilot.app.screen]
+        assert "does not parse" in str(pilot.app.screen.query_one("#text", Static).visual)
+        assert not asked(pilot, "theirs")
+        await pilot.press("d")
+        await until(pilot, lambda: isinstance(pilot.app.screen, DiffScreen))
+        replace(policy, with_rule(place))
+        await until(pilot, lambda: asked(pilot, "theirs"))
+        await pilot.press("escape")
+        await until(pilot, lambda: pilot.app.screen is main_screen(pilot))
+        assert workspace.conflict is not None
+
+
+async def test_a_question_closes_when_its_conflict_ends(place: Path, policy: Path) -> None:
+    async with app_for(policy).run_test(size=WIDE) as pilot:
+        workspace = await opened(pilot, str(place / "data"))
+        await pilot.press("space")
+        await until(pilot, lambda: workspace.is_dirty)
+        replace(policy, with_rule(place / "empty"))
+        await until(pilot, lambda: isinstance(pilot.app.screen, Ask))
+        replace(policy, workspace.document.text)
+        await until(pilot, lambda: pilot.app.screen is main_screen(pilot))
+        assert workspace.conflict is None and not workspace.is_dirty
+
+
 async def test_take_theirs_and_undo(place: Path, policy: Path) -> None:
     async with app_for(policy).run_test(size=WIDE) as pilot:
         workspace = await opened(pilot, str(place / "data"))

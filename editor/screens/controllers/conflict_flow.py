@@ -1,7 +1,7 @@
 """Resolve a conflict between the draft and its file on disk, question by question."""
 
 import asyncio
-from typing import Protocol
+from typing import Final, Protocol
 
 from textual.content import Content
 
@@ -13,6 +13,9 @@ from editor.workspace.disk import Conflict
 from editor.workspace.saving import SaveError
 from editor.workspace.workspace import Workspace
 
+OUTDATED: Final = "outdated"
+"""The answer to a question that was withdrawn because the conflict has changed."""
+
 _KEEP_MINE = Choice("mine", "Keep mine", "m", "warning")
 _TAKE_THEIRS = Choice("theirs", "Take theirs", "t", "primary")
 _SHOW_DIFF = Choice("both", "Show diff", "d")
@@ -22,15 +25,24 @@ _MERGE = Choice("merge", "Merge", "g", "success")
 class ConflictView(View, Protocol):
     """What a conflict needs from the screen."""
 
+    async def ask_about_conflict(self, question: Question) -> str | None:
+        """Ask as ``ask`` does. Return OUTDATED if the question was withdrawn."""
+
     async def show_difference(self, path: str, mine: str, conflict: Conflict) -> str | None:
-        """Show both texts. Return "mine", "theirs", "copy-mine" or "copy-theirs" (to FILE.orig), or None."""
+        """Show both texts.
+
+        Return "mine", "theirs", "copy-mine" or "copy-theirs" (to FILE.orig), None to decide later, or OUTDATED.
+        """
+
+    def withdraw_conflict(self) -> None:
+        """Close the open question or difference about a conflict, if any, and let it return OUTDATED."""
 
 
 async def resolve(view: ConflictView, workspace: Workspace) -> bool:
     """Ask until the conflict of ``workspace`` is resolved. Return False if that is put off."""
     while (conflict := workspace.conflict) is not None:
         collisions = await asyncio.to_thread(_collisions, workspace)
-        answer = await view.ask(_conflict_question(workspace.path, conflict, collisions))
+        answer = await view.ask_about_conflict(_conflict_question(workspace.path, conflict, collisions))
         if answer == "both":
             mine = workspace.document.text
             answer = await view.show_difference(workspace.path, mine, conflict)
@@ -41,6 +53,8 @@ async def resolve(view: ConflictView, workspace: Workspace) -> bool:
                 continue
         if answer is None:
             return False
+        if answer == OUTDATED:
+            continue
         choices: dict[Unit, Side] | None = {}
         if answer == "merge":
             choices = await _choose(view, collisions or ())
@@ -88,12 +102,12 @@ def _conflict_question(path: str, conflict: Conflict, collisions: tuple[Collisio
     return Question("Changed on disk", text, choices)
 
 
-async def _choose(view: View, collisions: tuple[Collision, ...]) -> dict[Unit, Side] | None:
-    """Ask which side to keep for each of ``collisions``. Return None if a question was left open."""
+async def _choose(view: ConflictView, collisions: tuple[Collision, ...]) -> dict[Unit, Side] | None:
+    """Ask which side to keep for each of ``collisions``. Return None if a question was left open or is outdated."""
     choices: dict[Unit, Side] = {}
     for number, collision in enumerate(collisions, 1):
-        answer = await view.ask(_collision_question(collision, number, len(collisions)))
-        if answer is None:
+        answer = await view.ask_about_conflict(_collision_question(collision, number, len(collisions)))
+        if answer in (None, OUTDATED):
             return None
         choices[collision.unit] = "mine" if answer == "mine" else "theirs"
     return choices

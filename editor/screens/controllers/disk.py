@@ -32,7 +32,9 @@ class Disk:
         self._files = files
         self._view = view
         self._reading = Busy(view.show_busy, "reading")
-        self._resolving = False
+        self._one_dialog = asyncio.Lock()
+        self._in_conflict: set[Workspace] = set()
+        self._asked_about: Workspace | None = None
 
     # Recovery
 
@@ -80,20 +82,23 @@ class Disk:
         if "recovery" in changes and draft.recovery_problem:
             self._view.show_message(draft.recovery_problem, "warning")
 
-    async def resolve_conflicts(self) -> None:
-        """Ask about new conflicts."""
-        for draft in self._files.composition.workspaces:
-            await self._resolve(draft)
+    async def follow_conflict(self, draft: "Workspace") -> None:
+        """Ask about the new conflict of ``draft``; a question about an earlier one is withdrawn."""
+        if self._asked_about is draft:
+            self._view.withdraw_conflict()
+        await self._resolve(draft)
 
     async def _resolve(self, draft: "Workspace") -> bool:
-        """Ask until the conflict is resolved. Return False if that is put off."""
-        if self._resolving:  # one dialog is enough
+        """Ask until the conflict is resolved, one draft at a time. Return False if that is put off, or under way."""
+        if draft in self._in_conflict:
             return False
-        self._resolving = True
+        self._in_conflict.add(draft)
         try:
-            return await resolve(self._view, draft)
+            async with self._one_dialog:
+                self._asked_about = draft
+                return await resolve(self._view, draft)
         finally:
-            self._resolving = False
+            self._in_conflict.discard(draft)
 
     # Saving
 

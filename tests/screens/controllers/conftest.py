@@ -55,6 +55,12 @@ class PlainView:
         self.questions.append(question)
         return self.answers.pop(0) if self.answers else None
 
+    async def ask_about_conflict(self, question: Question) -> str | None:
+        return await self.ask(question)
+
+    def withdraw_conflict(self) -> None:
+        self.shown.append("withdrawn")
+
     async def show_difference(self, path: str, mine: str, conflict: Conflict) -> Side | None:  # noqa: ARG002
         self.shown.append("difference")
         return None

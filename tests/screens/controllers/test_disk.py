@@ -45,7 +45,7 @@ async def test_a_conflict_is_resolved(files: OpenFiles, view: PlainView, policy:
     files.current.reload()
     disk, view.answers = Disk(files, view), [None, "both", answer]
     assert not await disk.save(files.current), "the answer was put off"
-    await disk.resolve_conflicts()
+    await disk.follow_conflict(files.current)
     assert view.shown == ["difference"] and files.current.conflict is None
     text = files.current.document.text
     assert text == {"mine": mine, "theirs": THEIRS}.get(answer, text)
