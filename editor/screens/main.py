@@ -214,16 +214,18 @@ class MainScreen(PolicyScreen):
 
     # Dialogs
 
-    @work(group="ask", exclusive=True)
+    @work(group="save", exclusive=True)
     async def action_save(self) -> None:
-        """Save the draft to its file."""
+        """Save the draft to its file, with the edits of earlier keys."""
         if self._controllers is None:
             self._view.show_message("Cannot save: the policy is not open yet.", "warning")
         else:
+            await self._controllers.edits.finished()
             await self._controllers.disk.save(self.workspace)
 
     async def save_all(self) -> bool:
         """Save every draft. Return whether all are on disk now. Call it in a worker."""
+        await self._open.edits.finished()
         return await self._open.disk.save_all()
 
     @work(group="ask", exclusive=True)

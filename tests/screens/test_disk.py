@@ -142,6 +142,16 @@ async def test_a_question_closes_when_its_conflict_ends(place: Path, policy: Pat
         assert workspace.conflict is None and not workspace.is_dirty
 
 
+async def test_saving_waits_for_the_edit_before_it(place: Path, policy: Path) -> None:
+    async with app_for(policy).run_test(size=WIDE) as pilot:
+        workspace = await opened(pilot, str(place / "data"))
+        with workspace._lock:  # the edit takes as long as somebody else changes the draft
+            await pilot.press("space", "ctrl+s")
+        await until(pilot, lambda: has_message(pilot, "Sav") or has_message(pilot, "Nothing to save"))
+        assert granted(pilot, str(place / "data"))
+        assert policy.read_text() == workspace.document.text
+
+
 async def test_take_theirs_and_undo(place: Path, policy: Path) -> None:
     async with app_for(policy).run_test(size=WIDE) as pilot:
         workspace = await opened(pilot, str(place / "data"))

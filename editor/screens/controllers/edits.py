@@ -71,6 +71,11 @@ class Edits:
             if self._files.choose(files):
                 self._view.show_chosen_file()
 
+    async def finished(self) -> None:
+        """Wait until all earlier jobs are done."""
+        async with self._turn:
+            pass
+
     async def apply(self, *edits: "Edit", files: Iterable[str] = ()) -> None:
         """Apply ``edits`` as one step of the history, as ``apply_job`` does."""
         await self.apply_job(lambda draft, scope: draft.apply(*edits, scope=scope), files)
