@@ -33,7 +33,7 @@ class Job(NamedTuple):
     ``random`` are regular expressions for parts of names that differ in each run; with groups, the last group is such a
     part. ``unprivileged`` means that the files never belong to root, even if root runs the job.
     ``waits``: the test goes on until all processes of the job have ended. ``lost_dumps`` is how many core dumps the
-    policy prevents, where the kernel writes them to the working directory.
+    policy prevents, where the kernel writes them to the working directory. ``threads``: the program names its threads.
     """
 
     name: str
@@ -49,6 +49,7 @@ class Job(NamedTuple):
     named: str = ""
     waits: bool = False
     lost_dumps: int = 0
+    threads: bool = False
 
     @property
     def script(self) -> str:
@@ -129,6 +130,8 @@ JOBS: tuple[Job, ...] = (
     Job("perl", ("perl",), files=(("in/work.pl", "work.pl"),)),
     Job("node", ("node",), files=(("in/work.js", "work.js"),), env=(("UV_USE_IO_URING", "0"),)),
     Job("bash", ("bash",), files=(("in/work.bash", "work.bash"),)),
+    Job("java", ("java",), files=(("in/Work.java", "Work.java"),), threads=True),
+    Job("javac", ("javac",), files=(("in/Work.java", "Work.java"),), threads=True),
     Job("script", ("sh", "env"), files=(("in/tool", "tool"), ("in/lost", "lost"), ("in/chain", "chain"))),
     # Data and keys
     Job("sqlite3", ("sqlite3",)),

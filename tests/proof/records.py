@@ -14,6 +14,9 @@ security/landlock/fs.c and net.c log something else than what was requested:
 - d_path() adds " (deleted)" to the path of a file without a name, such as one made with O_TMPFILE.
 - net.c does not log port 0.
 - hook_sb_umount() and hook_sb_remount() log the root of the mount by its own name, which is /.
+- audit_log_task_info() logs the process's id, but the thread's name. Rows have the process's name. If the program
+  names its threads (``threads``), a name that no row has is a thread's: that record needs a row that is the same
+  otherwise.
 """
 
 import errno
@@ -86,8 +89,11 @@ def _of_row(row: Access) -> Fact:
     return Fact(blockers, path, port or None, row.syscall, row.errno or "", row.process)
 
 
-def compare(rows: Sequence[Access], denials: Iterable[Denial], rules: Rules) -> Verdict:
-    """Compare the denied ``rows`` of a run with all records of it. ``rules`` is the policy."""
+def compare(rows: Sequence[Access], denials: Iterable[Denial], rules: Rules, *, threads: bool = False) -> Verdict:
+    """Compare the denied ``rows`` of a run with all records of it.
+
+    ``rules`` is the policy. ``threads``: records may have the name of a thread.
+    """
     events: dict[int, list[Fact]] = {}
     for denial in denials:
         event = events.setdefault(denial.serial, [])
@@ -109,6 +115,13 @@ def compare(rows: Sequence[Access], denials: Iterable[Denial], rules: Rules) -> 
                 unrecorded[fact] -= 1
             else:
                 unmatched[serial].append(fact)
+    processes = {access.process for access in rows}
+    for event in unmatched.values():
+        for fact in [fact for fact in event if threads and fact.comm not in processes]:
+            row = next((row for row in +unrecorded if row._replace(comm=fact.comm) == fact), None)
+            if row is not None:
+                unrecorded[row] -= 1
+                event.remove(fact)
     # Then one row for each event without one, those with the fewest records first; then the rest.
     for needed in (True, False):
         for serial in sorted(unmatched, key=lambda serial: len(events[serial])):

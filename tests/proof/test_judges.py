@@ -53,6 +53,16 @@ def test_counts_must_match() -> None:
     assert records.compare([_row()], [_denial(1), _denial(2)], _RULES).unseen != ()
 
 
+def test_records_with_names_of_threads() -> None:
+    of_thread = _denial(2, comm="reader")
+    assert records.compare([_row(times=2)], [_denial(1), of_thread], _RULES, threads=True) == ((), ())
+    assert records.compare([_row()], [_denial(1), of_thread], _RULES, threads=True).unseen != ()
+    other = _row(process="dog", path="/c/y", object_path="/c/y")
+    both = [_denial(comm="dog"), _denial(2, comm="dog", path="/c/y")]
+    found = records.compare([_row(), other], both, _RULES, threads=True)
+    assert len(found.unseen) == len(found.unrecorded) == 1, "the name of another process is not a thread's"
+
+
 def test_rename_that_would_gain_rights() -> None:
     """The kernel logs everything that each directory lacks, even for one that lacks nothing requested."""
     moved = {"call": _NUMBERS["rename"], "result": -18}

@@ -77,7 +77,7 @@ def test_records_and_rows_match(
     record_property("records", len(denials))
     record_property("denied", sum(row.times for row in done.denied))
     record_property("rows", len(done.accesses))
-    verdict = compare(done.denied, denials, rules)
+    verdict = compare(done.denied, denials, rules, threads=job.threads)
     assert verdict.unseen == ()
     assert verdict.unrecorded == ()
     assert denials, "the policy cuts nothing off"

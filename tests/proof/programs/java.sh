@@ -1,0 +1,1 @@
+java -XX:TieredStopAtLevel=1 in/Work.java
