@@ -52,6 +52,7 @@ case $goal in
         want man-db have man                      # with groff
         want nginx have nginx
         want nodejs have node
+        want npm have npm
         want default-jdk-headless have javac       # about 270 MB
         want perl have perl
         want postgresql has_initdb                # the largest of these, about 50 MB

@@ -193,6 +193,19 @@ JOBS: tuple[Job, ...] = (
     Job("crash", ("sh",), lost_dumps=2),
     # Package managers
     Job(
+        "npm",
+        ("npm",),
+        # With one arena, malloc(3) does not look for the number of processors when threads happen to meet.
+        env=(("UV_USE_IO_URING", "0"), ("NPM_CONFIG_UPDATE_NOTIFIER", "false"), ("MALLOC_ARENA_MAX", "1")),
+        random=(
+            r"/_cacache/tmp/([0-9a-f-]{36}|[^/]{6})(?=/|$)",
+            r"/_logs/([0-9TZ_-]+)-debug-0\.log$",
+            r"/\.[\w-]+-(\w{8})(?=/|$)",
+            r"/_cacache/(?:index|content)-v\d+/(.*)",
+        ),
+        threads=True,
+    ),
+    Job(
         "pip",
         ("/usr/bin/python3", "/usr/bin/pip3"),
         files=(("in/wheel.py", "wheel.py"),),
