@@ -31,6 +31,7 @@ class AccessRequest(NamedTuple):
 
     ``process`` is the target of a signal or of tracing: 0 if that is not one process, -1 for the caller. ``group`` is
     the process group that a signal is sent to: 0 for the caller's own, -1 for all processes. ``signal`` is its number.
+    ``through`` is another process whose link in /proc the path leads through, as in ``Lookup``.
     """
 
     rights: RightSet
@@ -47,6 +48,7 @@ class AccessRequest(NamedTuple):
     error: int = 0
     old_path: str | None = None
     lineage: Lineage | None = None
+    through: int = 0
 
 
 class Refer(NamedTuple):
@@ -213,29 +215,34 @@ def directory_and_name(caller: Caller, args: Args) -> tuple[int, str]:
 def request_on_unresolved(lookup: Lookup, rights: RightSet) -> AccessRequest:
     """Request ``rights`` on an object that the tracer did not find, or did not look for."""
     reason = _SERVED if lookup.error == errno.EDEADLK else ""
-    return AccessRequest(rights, lookup.path, None, error=lookup.error, unchecked_reason=reason)
+    return AccessRequest(rights, lookup.path, None, error=lookup.error, unchecked_reason=reason, through=lookup.through)
 
 
 def request_on(caller: Caller, lookup: Lookup, rights: RightSet, *, is_new: bool = False) -> AccessRequest:
     """Request ``rights`` on the object itself."""
     if lookup.is_special:
         reason = "Landlock does not check pipes, sockets and memory files opened through /proc"
-        return AccessRequest(rights, lookup.path, lookup.real_path, entry=lookup.entry, unchecked_reason=reason)
+        return AccessRequest(
+            rights, lookup.path, lookup.real_path, entry=lookup.entry, unchecked_reason=reason, through=lookup.through
+        )
     if lookup.real_path is None:
         return request_on_unresolved(lookup, rights)
     host = caller.view.host_path(lookup.real_path)
     tracer = caller.view.tracer_path(lookup.real_path) if lookup.lineage is None else lookup.seen
     return AccessRequest(
-        rights, lookup.path, host, tracer, lookup.entry, is_new=is_new, error=lookup.error, lineage=lookup.lineage
-    )
+        rights, lookup.path, host, tracer, lookup.entry, is_new=is_new, error=lookup.error, lineage=lookup.lineage,
+        through=lookup.through,
+    )  # fmt: skip
 
 
 def request_on_parent(caller: Caller, lookup: Lookup, *rights: str) -> AccessRequest:
     """Request ``rights`` on the object's parent directory."""
     if lookup.parent is None or lookup.real_path is None:
-        return AccessRequest(frozenset(rights), lookup.path, None, error=lookup.error)
+        return AccessRequest(frozenset(rights), lookup.path, None, error=lookup.error, through=lookup.through)
     host, tracer = caller.view.host_path(lookup.parent), caller.view.tracer_path(lookup.parent)
-    return AccessRequest(frozenset(rights), lookup.path, host, tracer, is_new=True, lineage=lookup.above)
+    return AccessRequest(
+        frozenset(rights), lookup.path, host, tracer, is_new=True, lineage=lookup.above, through=lookup.through
+    )
 
 
 def host_paths(caller: Caller, lookup: Lookup) -> tuple[str, ...]:

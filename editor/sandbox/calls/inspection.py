@@ -5,6 +5,7 @@ named in the table.
 """
 
 import re
+import stat
 from collections.abc import Iterable, Mapping
 from types import MappingProxyType
 from typing import NamedTuple
@@ -145,7 +146,10 @@ def _another_process(caller: Caller, lookup: Lookup) -> AccessRequest | None:
     found = _INSIDE.match(lookup.path) or _INSIDE.match(lookup.real_path or "")
     if found is None or int(found[1]) == caller.process:
         return None
-    return request_without_rights(caller, lookup)
+    request = request_without_rights(caller, lookup)
+    if lookup.mode is not None and stat.S_ISLNK(lookup.mode) and not request.through:
+        request = request._replace(through=int(found[1]))
+    return request
 
 
 def _read_link(caller: Caller, directory: int, path: str) -> Attempt | None:

@@ -9,6 +9,7 @@ security/landlock/fs.c). A removed directory still has its parents, for the kern
 import ctypes
 import errno
 import os
+import re
 import stat
 from typing import NamedTuple
 
@@ -22,6 +23,7 @@ _ENTER = _REACH | os.O_NOFOLLOW
 _PROC_SUPER_MAGIC = 0x9FA0
 _LINKS_TO_OBJECTS = frozenset({"cwd", "root", "exe"})
 _DIRECTORIES_OF_SUCH_LINKS = frozenset({"fd", "map_files", "ns"})
+_OF_A_PROCESS = re.compile(r"/proc/(\d+)/")
 _DELETED = " (deleted)"
 _DETACHED = "detached mount:"  # precedes names that begin at the root of such a mount, since no path leads there
 
@@ -59,6 +61,7 @@ class _Walk:
         self.name = ""  # empty if the object was not found by its name in ``directory``
         self.found = -1  # -1: there is no such name in ``directory``
         self.link = ""  # the link in /proc that led to the object
+        self.through = 0  # the first other process whose link in /proc the way led through
         self._is_own = False  # whether the way led through a process's own files in /proc
 
     def close(self) -> None:
@@ -125,6 +128,7 @@ class _Walk:
                     target = f"{self._own_number(found, thread=False)}/task/{self._own_number(found, thread=True)}"
                 elif self._leads_to_object(name, here):
                     self.link = f"{os.readlink(f'/proc/self/fd/{here}')}/{name}"
+                    self._note_process(here)
                     self.name, self.directory, self.found = "", -1, self._open(name, _REACH, here)
                     self._keep(root, self.found)
                     continue
@@ -137,6 +141,15 @@ class _Walk:
         return name in _LINKS_TO_OBJECTS or (
             os.path.basename(os.readlink(f"/proc/self/fd/{directory}")) in _DIRECTORIES_OF_SUCH_LINKS
         )
+
+    def _note_process(self, directory: int) -> None:
+        """Remember whose directory in /proc it is, unless it is the walking process's own."""
+        found = _OF_A_PROCESS.match(self.link)
+        # In another pid namespace, the numbers mean other processes.
+        if self.through or found is None or os.fstat(directory).st_dev != os.stat("/proc").st_dev:
+            return
+        if int(found[1]) != self._start.process:
+            self.through = int(found[1])
 
     def _own_number(self, link: int, *, thread: bool) -> int:
         """Return the number of the process or thread in the pid namespace that this proc filesystem shows."""
@@ -286,12 +299,13 @@ def look_up(start: Start, path: str, *, follow: bool) -> Lookup:
     walk = _Walk(start)
     try:
         walk.follow(path, follow=follow)
-        lookup = walk.result(requested)
+        lookup = walk.result(requested)._replace(through=walk.through)
         return _named_detached(lookup, absolute=absolute) if walk.is_detached() else lookup
     except _Stopped as stopped:
-        return Lookup(requested, None, None, None, error=stopped.number, is_process_local=True)
+        return Lookup(requested, None, None, None, error=stopped.number, is_process_local=True, through=walk.through)
     except OSError as error:
-        return Lookup(requested, None, None, None, error=error.errno or 0, is_process_local=True)
+        number = error.errno or 0
+        return Lookup(requested, None, None, None, error=number, is_process_local=True, through=walk.through)
     finally:
         walk.close()
 

@@ -33,7 +33,8 @@ class Lookup(NamedTuple):
     ``is_process_local`` is true if the result is valid for this process only, because the way led through its own /proc
     files. ``lineage`` is there if the object itself was reached, not only its name: the object, or the directory in
     which there is no such name, and what is above it. ``seen`` is then the path under which the tracer can examine it,
-    empty if there is none.
+    empty if there is none. ``through`` is the process whose link in /proc (such as ``root`` or ``fd/3``) the way led
+    through; only a walk that reaches the object itself finds that.
     """
 
     path: str
@@ -45,6 +46,7 @@ class Lookup(NamedTuple):
     is_process_local: bool = False
     lineage: Lineage | None = None
     seen: str = ""
+    through: int = 0
 
     @property
     def above(self) -> Lineage | None:

@@ -109,6 +109,7 @@ class Tracer:
             if name == opening.name
         }
         self._tasks: dict[int, Task] = {}
+        self._ended: set[int] = set()  # no larger than the number of process ids
         self._addresses = Addresses()
         self._births = Births()
         self._fuse_before = _fuse_mounts("self")
@@ -145,8 +146,12 @@ class Tracer:
     # Answers to the judge
 
     def has_process(self, pid: int) -> bool:
-        """Whether a process belongs to the run."""
-        return pid in self._tasks
+        """Whether a process belongs to the run, or did until it ended."""
+        if pid in self._tasks:
+            return True
+        parent = _parent_of(pid)
+        # One that has ended stays in /proc until its parent asks for its status.
+        return pid in self._ended if parent is None else parent in self._tasks
 
     def has_address(self, name: str, tid: int) -> bool:
         """Whether an abstract UNIX address leads thread ``tid`` to a socket of the run."""
@@ -397,6 +402,7 @@ class Tracer:
 
     def _handle_end(self, tid: int, status: int) -> None:
         task = self._tasks.pop(tid, None)
+        self._ended.add(tid)
         if task is not None and os.WIFSIGNALED(status) and os.WTERMSIG(status) in CORE_SIGNALS:
             self._handle_crash(task, status)
         if tid != self._root:
@@ -692,6 +698,15 @@ class Tracer:
 
 def _failed(code: int, message: str, kernel_abi: int = 0, abi: int = 0) -> dict[str, Any]:
     return {"failed": {"code": code, "message": message, "abi": [kernel_abi, abi]}}
+
+
+def _parent_of(pid: int) -> int | None:
+    """Return the parent of a process, None if there is no such process."""
+    try:
+        with open(f"/proc/{pid}/stat", "rb") as file:
+            return int(file.read().rpartition(b")")[2].split()[1])
+    except OSError:
+        return None
 
 
 def _fuse_mounts(process: str) -> set[str]:

@@ -1,6 +1,7 @@
 """What the policy says of an attempt: which requests a rule grants, and which stay inside the sandbox."""
 
 import os
+from collections.abc import Iterator
 from typing import NamedTuple, Protocol
 
 from editor.evaluation.decider import Decider
@@ -96,23 +97,33 @@ class CallDecider:
             return not self._has_outsiders(request, caller)
         return request.path is not None and self._members.has_address(request.path, caller.tid)
 
+    def succeeds_for_group(self, request: AccessRequest, caller: CallerId) -> bool:
+        """Whether a signal to a group with outsiders succeeds: once one member gets it, or if it is for everybody.
+
+        Source: __kill_pgrp_info() and kill_something_info() in kernel/signal.c.
+        """
+        return request.group == -1 or any(map(self._members.has_process, self._receivers(request, caller)))
+
     def _has_outsiders(self, request: AccessRequest, caller: CallerId) -> bool:
         """Whether a process group has members outside the sandbox that could otherwise be sent the signal."""
+        return any(not self._members.has_process(pid) for pid in self._receivers(request, caller))
+
+    def _receivers(self, request: AccessRequest, caller: CallerId) -> Iterator[int]:
+        """Yield the processes of a group that could be sent the signal, were it not for Landlock."""
         try:
             group = request.group or os.getpgid(caller.pid)
         except OSError:
-            return False
+            return
         for name in os.listdir("/proc"):
             pid = int(name) if name.isdigit() else 1
-            if pid == 1 or self._members.has_process(pid):  # kill(-1) skips the first process
+            if pid == 1:  # kill(-1) skips the first process
                 continue
             try:
                 member = group == -1 or os.getpgid(pid) == group
             except OSError:
                 continue
             if member and not self._permissions.refuses_signal(caller.tid, pid, request.signal):
-                return True
-        return False
+                yield pid
 
     def _decide_refer(self, attempt: Attempt) -> tuple[Decision, ...]:
         refer = attempt.refer

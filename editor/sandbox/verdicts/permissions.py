@@ -5,6 +5,7 @@ the mode bits are evaluated here. Access control lists are only respected the fi
 """
 
 import os
+import re
 import signal
 import stat
 from typing import NamedTuple
@@ -18,6 +19,8 @@ _CAP_DAC_READ_SEARCH = 2
 _CAP_KILL = 5
 _CAP_SYS_PTRACE = 19
 _CAP_SYS_ADMIN = 21
+_CAP_PERFMON = 38
+_READS_WITH_PERFMON = (6, 15)  # the first kernel whose mm_access() (kernel/fork.c) lets this capability read
 
 # Filesystems that refuse by rules of their own, by the magic numbers of statfs(2): proc, sysfs, cgroup, cgroup2, FUSE,
 # NFS, SMB, 9p, debugfs, tracefs, securityfs, bpf.
@@ -211,6 +214,15 @@ class PermissionChecker:
         except OSError:
             return False
         return False
+
+    def reads_memory_anyway(self, tid: int) -> bool:
+        """Whether a capability lets ``tid`` read what the kernel knows of a process's memory where Landlock refuses."""
+        cred = credentials(tid)
+        return (
+            cred is not None
+            and (cred.has(_CAP_PERFMON) or cred.has(_CAP_SYS_ADMIN))
+            and tuple(map(int, re.findall(r"\d+", os.uname().release)[:2])) >= _READS_WITH_PERFMON
+        )
 
     def refuses_mounts(self, tid: int) -> bool:
         """Whether ``tid`` may not change mounts, apart from Landlock: may_mount() in fs/namespace.c."""

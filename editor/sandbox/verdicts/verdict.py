@@ -5,8 +5,10 @@ they explain the error. If file permissions, which some calls check first, could
 """
 
 import errno
+import os
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from types import MappingProxyType
 from typing import NamedTuple
 
 from editor.evaluation.decision import Decision
@@ -66,6 +68,11 @@ _PROCESS_INTERNALS = (
 
 # Files that show the inside of a process. (In another pid namespace, the numbers mean other processes.)
 _OF_A_PROCESS = re.compile(r"/proc/(\d+)/")
+# Those that ask when they are opened; the first two kinds only of a process with memory, the second with mm_access().
+_CHECKED_WHEN_OPENED = re.compile(  # fs/proc/base.c, task_mmu.c and fd.c
+    r"/proc/(\d+)/(?:task/\d+/)?"
+    r"(?:(mem)|(environ|auxv|maps|smaps|smaps_rollup|numa_maps|pagemap)|timers|fdinfo(?:/\d+)?)"
+)
 # Those that anybody may open, and that ask when they are read (fs/proc/base.c).
 _CHECKED_WHEN_READ = re.compile(r"/proc/(\d+)/(?:task/\d+/)?(?:io|syscall|stack|personality)")
 _CHECKED_LATER = "reading it fails: Landlock hides what is inside other processes, and is asked only then"
@@ -74,6 +81,21 @@ _TRUNCATING: RightSet = frozenset({"truncate"})
 _ABSTRACT: RightSet = frozenset({"abstract_unix_socket"})
 _ON_PROCESSES = frozenset({"trace", "inspect"})
 _ON_FILES = frozenset({"open", "exec", "directory"})
+
+# What Landlock's refusal becomes where that is not EPERM: mm_access() and the callers' own errors.
+_EACCES_OF_PROCESSES = frozenset({"process_madvise", "perf_event_open", "readlink", "readlinkat", "chdir", "ioctl"})
+# Errors of calls on other processes that come after Landlock was asked, by the sources in calls/inspection.py.
+_AFTER_PROCESS_CHECK: Mapping[str, frozenset[int]] = MappingProxyType(
+    {
+        "pidfd_getfd": frozenset({errno.EBADF}),
+        "kcmp": frozenset({errno.EBADF, errno.EINVAL, errno.EOPNOTSUPP}),
+        "get_robust_list": frozenset({errno.EFAULT}),
+        "migrate_pages": frozenset({errno.EINVAL}),
+        "setns": frozenset({errno.EINVAL}),
+        "process_vm_readv": frozenset({errno.EFAULT}),
+        "process_vm_writev": frozenset({errno.EFAULT}),
+    }
+)
 
 _TWO_NAMES = frozenset({"rename", "renameat", "renameat2", "link", "linkat"})
 
@@ -217,7 +239,11 @@ class Judge:
         return self._row(outcome, request, "allowed", reason, decision._replace(decided_by=()))
 
     def _observed(self, outcome: _Outcome, decisions: tuple[Decision, ...]) -> tuple[Access, ...]:
-        attempt, error, _ = outcome
+        attempt, error, caller = outcome
+        if self._decider.enforces:
+            closed = self._predicted_outsider(outcome, decisions)
+            if closed is not None:
+                return (closed,)
         if error and not (attempt.kind == "network" and error in _AFTER_CONNECT):
             return self._refused(outcome, decisions)
         rows = []
@@ -229,9 +255,45 @@ class Judge:
             elif decision.allowed:
                 rows.append(self._passed(outcome, request, decision))
             else:
+                if request.group is not None and self._decider.succeeds_for_group(request, caller):
+                    rows += self._all_passed(outcome, request, decision)
+                    continue
                 code = getattr(errno, decision.errno or "", errno.EACCES)
                 rows.append(self._row(outcome._replace(error=code), request, "denied", decision.reason, decision))
         return tuple(rows)
+
+    def _predicted_outsider(self, outcome: _Outcome, decisions: tuple[Decision, ...]) -> Access | None:
+        """Return the row of a call that Landlock would refuse because it reaches into a process outside the run."""
+        attempt, error, caller = outcome
+        if attempt.syscall == "process_madvise" and self._permissions.reads_memory_anyway(caller.tid):
+            return None
+        if attempt.kind in _ON_PROCESSES:
+            code = errno.EACCES if attempt.syscall in _EACCES_OF_PROCESSES else errno.EPERM
+            outcome = outcome._replace(error=code)
+            reached = {0, *_LANDLOCK_ERRORS[attempt.kind], *_AFTER_PROCESS_CHECK.get(attempt.syscall, ())}
+            outsider = next((request for request in attempt.requests if self._is_outsider(outcome, request)), None)
+            if outsider is not None:
+                return self._row(outcome, outsider, "denied", attempt.reason) if error in reached else None
+        for request, decision in zip(attempt.requests, decisions, strict=True):
+            if self._shows_outsider(request, decision, caller.tid, opened=not error):
+                closed = request._replace(rights=NO_RIGHTS, object_path=None)
+                return self._row(outcome._replace(error=errno.EACCES), closed, "denied", _PROCESS_INTERNALS)
+        return None
+
+    def _shows_outsider(self, request: AccessRequest, decision: Decision, tid: int, *, opened: bool) -> bool:
+        """Whether a path leads through the inside of a process outside the run, or was opened and shows it."""
+        target = request.through
+        if not target and opened and decision.allowed and request.tracer_path in ("", request.object_path):
+            found = _CHECKED_WHEN_OPENED.fullmatch(request.object_path or "")
+            if found is None or (found[3] and self._permissions.reads_memory_anyway(tid)):
+                return False
+            if not (found[2] or found[3]) or _has_memory(int(found[1])):
+                target = int(found[1])
+        return (
+            target > 0
+            and not self._members.has_process(target)
+            and not self._permissions.refuses_tracing(tid, target, reading=True)
+        )
 
     @staticmethod
     def _is_unknown(request: AccessRequest) -> bool:
@@ -304,17 +366,21 @@ class Judge:
         Landlock checks that like tracing (hook_ptrace_access_check in security/landlock/task.c): for links such as
         ``exe`` and ``fd/3`` before the file that they lead to, for files such as ``mem`` after the file's own rights.
         """
-        found = _OF_A_PROCESS.match(request.path or "")
-        if found is None or not self._decider.enforces or self._observing:
+        if not self._decider.enforces or self._observing:
             return False
-        if request.tracer_path not in ("", request.object_path):  # another mount namespace
+        target = request.through
+        if not target and request.tracer_path in ("", request.object_path):  # not in another mount namespace
+            found = _OF_A_PROCESS.match(request.path or "")
+            target = 0 if found is None else int(found[1])
+        if not target:
             return False
-        target = int(found[1])
         if self._members.has_process(target):
             return False
         if self._permissions.refuses_tracing(outcome.caller.tid, target, reading=True):
             return False
-        is_link = request.object_path is None or not request.object_path.endswith(request.path or "")
+        is_link = (
+            bool(request.through) or request.object_path is None or not request.object_path.endswith(request.path or "")
+        )
         return is_link or (decision.allowed and not self._permissions_refuse(outcome, request))
 
     def _denies_mount_change(self, outcome: _Outcome) -> bool:
@@ -433,6 +499,15 @@ class Judge:
         elif error == errno.EINTR:
             reason = "interrupted by a signal"
         return self._row(outcome, request, "failed", reason)
+
+
+def _has_memory(process: int) -> bool:
+    """Whether a process has memory of its own: not a thread of the kernel, nor one that has ended."""
+    try:
+        os.readlink(f"/proc/{process}/exe")
+    except OSError:
+        return False
+    return True
 
 
 def _on_same_mount(source: AccessRequest, target: AccessRequest) -> bool:

@@ -4,6 +4,7 @@ import contextlib
 import fcntl
 import json
 import os
+import re
 import select
 import subprocess
 import sys
@@ -19,7 +20,7 @@ from editor.policy.parse import parse_policy
 from editor.sandbox import runner
 from editor.sandbox.hooks import HOOKS, Hook, Way
 from editor.sandbox.verdicts.permissions import credentials
-from editor.sandbox.verdicts.report import Access
+from editor.sandbox.verdicts.report import Access, Mode
 from tests.sandbox.hooks.programs import PROGRAMS, Program
 from tests.sandbox.hooks.stage import Place, leave_mounts, staged
 from tests.sandbox.hooks.system import Missing
@@ -101,9 +102,9 @@ def _run_free(hook: Hook, way: Way, place: Place) -> str:
     return _result(done.stdout)
 
 
-def _run(hook: Hook, way: Way, place: Place, *, audited: bool) -> _Outcome:
+def _run(hook: Hook, way: Way, place: Place, *, audited: bool = False, mode: Mode = "enforce") -> _Outcome:
     policy = _policy(PROGRAMS[hook.name, way.name], place)
-    request = runner.RunRequest(policy, _command(hook, way, place), env=_ENV, confirm=audited)
+    request = runner.RunRequest(policy, _command(hook, way, place), env=_ENV, confirm=audited, mode=mode)
     run = runner.start(request)
     output, until = b"", time.monotonic() + _LIMIT_S
     while run.report is None:
@@ -160,6 +161,28 @@ def try_way(hook: Hook, way: Way) -> list[str]:
     if free == outcome.result and not _is_equal_anyway(hook, way):
         return [f"the same happens without a sandbox: {free}"]
     return _compare(hook, way, program, outcome, audited=audited)
+
+
+def denials_in(hook: Hook, way: Way, mode: Mode) -> list[tuple[object, ...]]:
+    """Return what is denied of a way, without the numbers and names that differ from run to run. Raises Skipped."""
+    program = PROGRAMS[hook.name, way.name]
+    _need(hook, way, program)
+    try:
+        with staged(program.prepared) as place:
+            rows = _run(hook, way, place, mode=mode).accesses
+    except Missing as error:
+        raise Skipped(f"needs {error}") from error
+    own = {str(place.outsider): "PID", place.name: "PLACE"}
+    return [
+        (
+            row.syscall,
+            re.sub("|".join(own), lambda found: own[found[0]], row.path or ""),
+            row.errno,
+            sorted(row.missing),
+        )
+        for row in rows
+        if row.verdict == "denied"
+    ]
 
 
 def _is_equal_anyway(hook: Hook, way: Way) -> bool:
