@@ -207,7 +207,7 @@ class MainView:
     def show_status(self) -> None:
         """Update the status line."""
         if self.files is not None:
-            from editor.screens.view_models import status_of
+            from editor.screens.status_text import status_of
 
             running = "running" if self.command_runs else self._busy
             status = status_of(self.files.current, self.files.composition, running)

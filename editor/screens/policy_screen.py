@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 def _tree_source(composition: "Composition") -> TreeSource:
     """Return the tree of files with the rights of the draft. In a thread, as its imports take a while."""
     import_module("editor.screens.controllers.opened")
-    from editor.screens.view_models import Filesystem
+    from editor.screens.filesystem import Filesystem
 
     # All drafts of a composition resolve to the same policy.
     return Filesystem(composition.workspaces[0])
@@ -128,7 +128,7 @@ class PolicyScreen(Screen[None]):
     async def _begin(self) -> None:
         """Start what needs the whole screen."""
         from editor.screens.chooser import suggested_command
-        from editor.screens.view_models import new_file_notice
+        from editor.screens.status_text import new_file_notice
 
         workspace, view = self.workspace, self._view
         view.show_draft()

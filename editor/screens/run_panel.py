@@ -19,8 +19,8 @@ from editor.escape import printable
 from editor.evaluation.resolve import ResolvedPolicy
 from editor.sandbox.runner import AccessUpdate, Event, Finished, Lingering, Notice, Output, RunRequest
 from editor.sandbox.verdicts.report import Access, Report, Verdict, listed_processes
-from editor.screens import view_models
 from editor.screens.live_run import LiveRun
+from editor.screens.run_rows import access_row
 from widgets.access_rows import AccessRow
 from widgets.access_table import AccessTable
 from widgets.command_bar import CommandBar
@@ -268,7 +268,7 @@ class RunPanel(Vertical):
         total = access if before is None else access._replace(times=before.times + access.times)
         self._accesses[key] = total
         table = self.query_one("#denied" if access.verdict == "denied" else "#allowed", AccessTable)
-        table.put(view_models.access_row(total))
+        table.put(access_row(total))
 
     def _show_settled(self, report: Report) -> None:
         """Show the rows again: the kernel's audit has changed what some of them say."""

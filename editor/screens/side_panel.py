@@ -11,7 +11,7 @@ from textual.content import Content
 from textual.widgets import Tab, Tabs
 
 from editor.escape import printable
-from editor.screens.view_models import handled_rows, port_rows, right_states
+from editor.screens.panel_rows import handled_rows, port_rows, right_states
 from editor.workspace.workspace import Workspace
 from widgets.handled_panel import HandledPanel
 from widgets.policy_text import PolicyText

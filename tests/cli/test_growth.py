@@ -12,7 +12,8 @@ from pathlib import Path
 import pytest
 
 from editor.cli.main import main
-from editor.screens import view_models
+from editor.screens.filesystem import Filesystem
+from editor.screens.panel_rows import handled_rows, port_rows, right_states
 from editor.workspace.workspace import Workspace
 from tests.cli.harness import environment, write
 from tests.growth import steps
@@ -106,10 +107,10 @@ def lines_of(place: Path, *words: str) -> int:
 def load_screen(file: str) -> None:
     """Derive what the screen shows of a policy at first: the state of the draft, and the rows of its panels."""
     workspace = Workspace.open(file)
-    view_models.Filesystem(workspace).children(os.path.dirname(file))
-    view_models.right_states(workspace, file)
-    view_models.port_rows(workspace)
-    view_models.handled_rows(workspace)
+    Filesystem(workspace).children(os.path.dirname(file))
+    right_states(workspace, file)
+    port_rows(workspace)
+    handled_rows(workspace)
     workspace.close()
 
 

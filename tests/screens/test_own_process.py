@@ -5,7 +5,7 @@ from pathlib import Path
 from threading import Thread
 
 from editor.evaluation.resolve import is_stable
-from editor.screens.view_models import Filesystem
+from editor.screens.filesystem import Filesystem
 from editor.workspace.workspace import Workspace
 
 _READING = ("read_file", "read_dir")

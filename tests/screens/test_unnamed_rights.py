@@ -2,7 +2,8 @@
 
 from pathlib import Path
 
-from editor.screens.view_models import Filesystem, handled_rows, right_states
+from editor.screens.filesystem import Filesystem
+from editor.screens.panel_rows import handled_rows, right_states
 from editor.workspace.workspace import Workspace
 
 POLICY = """\

@@ -41,7 +41,7 @@ class Gestures:
 
     async def step(self, path: str, direction: Literal[1, -1]) -> None:
         """Move the rule on ``path`` one level up or down."""
-        from editor.screens.view_models import rules_here
+        from editor.screens.panel_rows import rules_here
 
         draft = self._files.current
         # A step up in the only file need not look for existing rules, which takes a while if there are thousands.
@@ -57,7 +57,7 @@ class Gestures:
 
     def _inherited_hint(self, path: str) -> str:
         """Return where ``path`` still inherits rights from if no rule names it any more."""
-        from editor.screens.view_models import rules_here
+        from editor.screens.panel_rows import rules_here
 
         above = () if rules_here(self._files.current, path) else self._files.current.decider.inherited(path)
         paths = dict.fromkeys(printable(grant.path) for grant in above)
@@ -66,7 +66,7 @@ class Gestures:
     async def toggle_right(self, path: str, name: str) -> None:
         """Grant one right on ``path``, or remove it if a rule on ``path`` itself grants it."""
         from editor.editing.edits import GrantPath, SetPathRights
-        from editor.screens.view_models import right_states, rules_here
+        from editor.screens.panel_rows import right_states, rules_here
 
         draft = self._files.current
         state = next(state for state in right_states(draft, path) if state.name == name)
