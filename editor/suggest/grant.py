@@ -11,8 +11,10 @@ from editor.landlock.rights import RIGHTS, RightSet, in_order
 from editor.policy.model import path_key
 from editor.sandbox.verdicts.report import Access
 
-# A process has its directory in /proc only while it runs, so a rule on it would not help the next run.
+# A process has its directory in /proc only while it runs, so a rule on it would not help the next run. Only that of the
+# command has a name that means the same in each run.
 _OF_A_PROCESS = re.compile(r"/proc/[0-9]+(/|\Z)")
+COMMANDS_OWN, ALL_PROCESSES = "/proc/self", "/proc"
 
 _TWO_NAMES = ("rename", "link")
 
@@ -98,7 +100,7 @@ def lasting_place(access: Access) -> str:
         shown = printable(access.path or path or "this object")
         raise CannotGrant(f"{shown} is not on a filesystem path, so no rule can name it.")
     if _OF_A_PROCESS.match(path):
-        return "/proc"
+        return COMMANDS_OWN if access.of_command else ALL_PROCESSES
     path = access.made_in or path
     while path != "/" and not (_exists(path) and _is_text(path)):
         path = os.path.dirname(path)

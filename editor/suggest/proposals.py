@@ -9,7 +9,7 @@ from editor.escape import printable
 from editor.evaluation.resolve import ResolvedPolicy
 from editor.landlock.rights import in_order, listed
 from editor.sandbox.verdicts.report import Access
-from editor.suggest.grant import CannotGrant, Grants, lasting_place
+from editor.suggest.grant import ALL_PROCESSES, COMMANDS_OWN, CannotGrant, Grants, lasting_place
 
 _MAX_EXAMPLES = 3
 
@@ -81,7 +81,12 @@ def describe(edit: Edit, accesses: Sequence[Access]) -> str:
         if not passing:
             return sentence
         itself = "itself" if len(passing) == 1 else "themselves"
-        return f"{sentence} A rule for {_named(passing)} {itself} would not last."
+        sentence += f" A rule for {_named(passing)} {itself} would not last"
+        if edit.path == COMMANDS_OWN:
+            return f"{sentence}, but {COMMANDS_OWN} is the command's own process in each run."
+        if edit.path == ALL_PROCESSES:
+            return f"{sentence}, and one for {COMMANDS_OWN} would cover the command's own process alone."
+        return f"{sentence}."
     raise TypeError(f"no grant is a {type(edit).__name__}")
 
 

@@ -147,7 +147,26 @@ CASES: dict[str, tuple[tuple[str, ...], Callable[[str], list[Edit]]]] = {
         python("import os; os.link('one/moved', 'two/new')"),
         lambda at: [path(at, "one", "refer"), path(at, "two", "make_reg", "refer")],
     ),
-    "read the own process": (("cat", "/proc/self/status"), lambda _: [GrantPath("/proc", frozenset({"read_file"}))]),
+    "read the own process": (
+        ("cat", "/proc/self/status"),
+        lambda _: [GrantPath("/proc/self", frozenset({"read_file"}))],
+    ),
+    "read the own thread": (
+        ("cat", "/proc/thread-self/status", "/proc/self/maps"),
+        lambda _: [GrantPath("/proc/self", frozenset({"read_file"}))],
+    ),
+    "list the own descriptors": (
+        ("ls", "/proc/self/fd"),
+        lambda _: [GrantPath("/proc/self", frozenset({"read_dir"}))],
+    ),
+    "read a child's process": (
+        sh("cat /proc/self/status && true"),
+        lambda _: [GrantPath("/proc", frozenset({"read_file"}))],
+    ),
+    "read the process of a parent": (
+        sh("read name < /proc/self/comm && cat /proc/$$/comm && true"),
+        lambda _: [GrantPath("/proc/self", frozenset({"read_file"}))],
+    ),
     "bind": (
         python("import socket; socket.socket().bind(('127.0.0.1', 0))"),
         lambda _: [GrantPort(0, frozenset({"bind_tcp"}))],

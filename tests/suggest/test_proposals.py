@@ -210,7 +210,9 @@ attempt(os.truncate, 'file', 0)
     assert edit == GrantPath("/proc", frozenset({"read_file"}))
     assert len(proposal.accesses) == 5
     assert proposal.sentence.startswith("Grant read_file on /proc and everything beneath it. A rule for /proc/")
-    assert proposal.sentence.endswith("and 2 others themselves would not last.")
+    assert proposal.sentence.endswith(
+        "and 2 others themselves would not last, and one for /proc/self would cover the command's own process alone."
+    )
 
 
 def access(path: str | None, *rights: str, port: int | None = None, reason: str = "") -> Access:

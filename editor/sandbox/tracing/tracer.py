@@ -153,6 +153,10 @@ class Tracer:
         # One that has ended stays in /proc until its parent asks for its status.
         return pid in self._ended if parent is None else parent in self._tasks
 
+    def is_command(self, pid: int) -> bool:
+        """Whether a process is the one that became the command."""
+        return pid == self._root
+
     def has_address(self, name: str, tid: int) -> bool:
         """Whether an abstract UNIX address leads thread ``tid`` to a socket of the run."""
         return self._addresses.owns(name, tid, {task.process for task in self._tasks.values()})

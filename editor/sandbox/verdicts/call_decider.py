@@ -29,6 +29,9 @@ class SandboxMembers(Protocol):
     def has_process(self, pid: int) -> bool:
         """Whether a process belongs to the run."""
 
+    def is_command(self, pid: int) -> bool:
+        """Whether a process is the one that became the command."""
+
     def has_address(self, name: str, tid: int) -> bool:
         """Whether an abstract UNIX address leads thread ``tid`` to a socket of the run."""
 

@@ -28,7 +28,7 @@ class Access(NamedTuple):
     ``observed`` is "audit" for a denial that only the kernel's record shows, and no traced call: its ``syscall`` is
     empty if the kernel acted on its own, and ``process`` and ``pid`` may be those of an outsider whose call caused it.
     ``explained`` is false of what was refused as Landlock does although the policy grants it, and of what could not be
-    looked up.
+    looked up. ``of_command`` is true of a denied access to what /proc shows of the command's own (first) process.
     """
 
     verdict: Verdict
@@ -51,6 +51,7 @@ class Access(NamedTuple):
     made_in: str | None = None
     observed: Observed = "call"
     explained: bool = True
+    of_command: bool = False
 
     def key(self) -> tuple[object, ...]:
         """Return what makes two accesses the same row: everything but pid, count and confirmation."""
@@ -105,6 +106,8 @@ class Access(NamedTuple):
         if self.made_in is not None:
             data["born"] = True
             data["made_in"] = self.made_in
+        if self.of_command:
+            data["of_command"] = True
         return data
 
     @classmethod
@@ -131,6 +134,7 @@ class Access(NamedTuple):
             made_in=data.get("made_in"),
             observed=data["observed"],
             explained=data.get("explained", True),
+            of_command=data.get("of_command", False),
         )
 
 

@@ -201,6 +201,16 @@ class Judge:
             old_path=request.old_path,
             made_in=self._members.made_in(request) if verdict == "denied" else None,
             explained=explained,
+            of_command=verdict == "denied" and self._is_of_command(request),
+        )
+
+    def _is_of_command(self, request: AccessRequest) -> bool:
+        """Whether the object is what /proc shows of the command's own process."""
+        found = _OF_A_PROCESS.match(f"{request.object_path or ''}/")
+        return (
+            found is not None
+            and request.tracer_path in ("", request.object_path)  # not in another mount namespace
+            and self._members.is_command(int(found[1]))
         )
 
     def _all_passed(self, outcome: _Outcome, request: AccessRequest, decision: Decision) -> tuple[Access, ...]:
