@@ -441,10 +441,8 @@ class Judge:
 
     def _refused_refer(self, outcome: _Outcome, decisions: tuple[Decision, ...]) -> tuple[Access, ...]:
         attempt, error, _ = outcome
-        if error == errno.EXDEV and len(attempt.requests) > 1:
-            source, target = attempt.requests
-            if not _on_same_mount(source, target):
-                return (self._row(outcome, target, "failed", _DIFFERENT_MOUNTS),)
+        if error == errno.EXDEV and len(attempt.requests) > 1 and not _on_same_mount(*attempt.requests):
+            return self._all_failed(outcome, _DIFFERENT_MOUNTS)
         return tuple(
             self._passed(outcome._replace(error=0), request, decision)
             if decision.allowed
