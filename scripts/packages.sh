@@ -60,6 +60,8 @@ case $goal in
         want redis-tools have redis-check-rdb     # the redis-server binary under another name, without the service
         want rsync have rsync
         want sqlite3 have sqlite3
+        want squashfs-tools have mksquashfs
+        want squashfuse have squashfuse
         want unzip have unzip
         want vim-tiny have vim.tiny
         want xz-utils have xz

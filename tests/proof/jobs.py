@@ -11,6 +11,8 @@ import glob
 import os
 from typing import NamedTuple
 
+import pytest
+
 from editor.landlock.rights import FS_RIGHTS, NET_RIGHTS, RightSet
 
 # Rights that the kernel may not know are left out: these are the ones up to the first ABI with audit records.
@@ -33,7 +35,9 @@ class Job(NamedTuple):
     ``random`` are regular expressions for parts of names that differ in each run; with groups, the last group is such a
     part. ``unprivileged`` means that the files never belong to root, even if root runs the job.
     ``waits``: the test goes on until all processes of the job have ended. ``lost_dumps`` is how many core dumps the
-    policy prevents, where the kernel writes them to the working directory. ``threads``: the program names its threads.
+    policy prevents, where the kernel writes them to the working directory. ``mounts``: root runs NAME.mounts.sh first,
+    outside the policy; the job runs in the same mount namespace, which is removed afterwards. ``threads``: the program
+    names its threads.
     """
 
     name: str
@@ -50,6 +54,12 @@ class Job(NamedTuple):
     waits: bool = False
     lost_dumps: int = 0
     threads: bool = False
+    mounts: bool = False
+
+    @property
+    def marks(self) -> tuple[pytest.MarkDecorator, ...]:
+        """What the job needs."""
+        return (pytest.mark.program(*self.needs), *([pytest.mark.root] if self.mounts else []))
 
     @property
     def script(self) -> str:
@@ -180,6 +190,10 @@ JOBS: tuple[Job, ...] = (
         files=(("in/ports.py", "ports.py"),),
         unhandled=frozenset(ALL_FS),
     ),
+    # Mounts made by others: before the program starts, and while it runs
+    Job("fuse", ("squashfuse", "mksquashfs"), mounts=True),
+    Job("mounts", ("unshare", "mount"), mounts=True),
+    Job("mounts-inside", ("unshare", "mount", "nsenter"), rules=(("/proc", ("write_file",)),), mounts=True),
     # Other kinds of programs
     Job("static", ("gcc",), files=(("in/files.c", "files.c"),), random=(_COMPILER,)),
     Job("i386", ("gcc", "/lib/ld-linux.so.2"), files=(("in/files.c", "files.c"),), random=(_COMPILER,)),

@@ -221,11 +221,15 @@ class Stage:
         if uid is not None:
             env["ORDINARY"] = ""
             become = [self.python, "-I", "-S", f"{_HERE}/entering.py", str(uid)]
+        mounts: list[str] = []
+        if job.mounts:
+            first = program_text(f"{job.name}.mounts.sh")
+            mounts = ["unshare", "--mount", "--propagation", "private", "/bin/sh", "-c", f'{first}exec "$@"', "sh"]
         with subprocess.Popen([*become, "/bin/sleep", "600"], env=env, cwd="/") as outside:
             env["OUTSIDE"] = str(outside.pid)
             try:
                 done = subprocess.run(
-                    [*become, *command],
+                    [*mounts, *become, *command],
                     cwd=self.work, env=env, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
                     timeout=_LIMIT_S, check=False, start_new_session=True,
                 )  # fmt: skip

@@ -51,7 +51,7 @@ def _object(row: Access) -> str | int | None:
 @pytest.mark.proof
 @pytest.mark.audit
 @pytest.mark.parametrize("uid", [None, ORDINARY], ids=["root", "user"])
-@pytest.mark.parametrize("job", [pytest.param(job, marks=pytest.mark.program(*job.needs), id=job.name) for job in JOBS])
+@pytest.mark.parametrize("job", [pytest.param(job, marks=job.marks, id=job.name) for job in JOBS])
 def test_records_and_rows_match(
     job: Job, uid: int | None, stage: Stage, record_property: Callable[[str, object], None]
 ) -> None:

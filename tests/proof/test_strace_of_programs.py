@@ -22,7 +22,7 @@ def stage() -> Iterator[Stage]:
 
 @pytest.mark.proof
 @pytest.mark.program("strace")
-@pytest.mark.parametrize("job", [pytest.param(job, marks=pytest.mark.program(*job.needs), id=job.name) for job in JOBS])
+@pytest.mark.parametrize("job", [pytest.param(job, marks=job.marks, id=job.name) for job in JOBS])
 def test_calls_names_and_errors_match_strace(
     job: Job, stage: Stage, record_property: Callable[[str, object], None]
 ) -> None:
