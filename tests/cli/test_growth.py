@@ -23,7 +23,7 @@ ABI = "abi = 7\n"
 RULESET = '[[ruleset]]\nhandled_access_fs = ["abi.all"]\n\n'
 ROOT = '[[path_beneath]]\nallowed_access = ["abi.read_execute"]\nparent = ["/"]\n\n'
 SYSTEM = ROOT.replace('"/"', '"/usr", "/lib", "/lib64", "/bin"')
-SMALL, LARGE = 75, 300
+SMALL, LARGE = 50, 200
 
 
 def rule(path: str, *rights: str) -> str:
@@ -117,7 +117,7 @@ def load_screen(file: str) -> None:
 def in_proportion(count: Callable[[int], int]) -> None:
     """Check that four times the size is about four times the work, not 16 times, beside what a start always takes."""
     least, small, large = (count(size) for size in (2, SMALL, LARGE))
-    assert large - least <= 1.6 * LARGE / SMALL * max(small - least, least / 20), (least, small, large)
+    assert large - least <= 1.4 * LARGE / SMALL * max(small - least, least / 20), (least, small, large)
 
 
 @pytest.fixture(scope="module")
