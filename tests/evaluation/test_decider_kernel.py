@@ -17,7 +17,7 @@ import pytest
 
 from tests.cli.harness import REPOSITORY
 
-CASES = int(os.environ.get("PADDOCK_ORACLE_CASES", "10000" if os.environ.get("CI") else "2000"))
+CASES = int(os.environ.get("PADDOCK_ORACLE_CASES", "6000" if os.environ.get("CI") else "2000"))
 
 
 def test_decider_predicts_the_kernel(record_property: Callable[[str, object], None]) -> None:

@@ -14,7 +14,7 @@ from typing import Any
 
 from tests.cli.harness import REPOSITORY
 
-POLICIES = int(os.environ.get("PADDOCK_CLAIMS_POLICIES", "300" if os.environ.get("CI") else "60"))
+POLICIES = int(os.environ.get("PADDOCK_CLAIMS_POLICIES", "200" if os.environ.get("CI") else "60"))
 
 
 def test_kernel_refutes_no_finding(record_property: Callable[[str, object], None]) -> None:
