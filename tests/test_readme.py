@@ -36,8 +36,9 @@ def test_every_verb_is_documented_and_exists() -> None:
 
 def test_every_key_of_an_access_is_documented() -> None:
     access = Access(
-        "allowed", frozenset(), frozenset(), None, None, None, "", None, "", 0, 1, old_path="/before", made_in="/"
-    ).to_json()
+        "allowed", frozenset(), frozenset(), None, None, None, "", None, "", 0, 1,
+        old_path="/before", made_in="/", of_command=True,
+    ).to_json()  # fmt: skip
     table = README.split("| key | contains |", 1)[1].split("\n\n", 1)[0]
     named = {name for row in table.splitlines()[2:] for name in re.findall(r"`(\w+)`", row.split("|")[1])}
     assert named == set(access)
