@@ -43,6 +43,7 @@ case $goal in
         # Programs compared with the kernel's audit and strace (tests/proof).
         want bubblewrap have bwrap
         want bzip2 have bzip2
+        want cargo test -x /usr/bin/cargo         # with rustc, 60 MB
         want ccache have ccache
         want cpio have cpio
         [ "$(uname -m)" != x86_64 ] || want gcc-multilib has_32_bit_gcc

@@ -207,6 +207,14 @@ JOBS: tuple[Job, ...] = (
     Job("crash", ("sh",), lost_dumps=2),
     # Package managers
     Job(
+        "cargo",
+        ("/usr/bin/cargo", "gcc"),
+        files=(("in/Cargo.toml", "cargo.toml"), ("in/main.rs", "main.rs")),
+        env=(("CARGO_INCREMENTAL", "0"),),
+        random=(_COMPILER, r"/(?:target|rustc|rmeta)(\w{6})(?=/|$)"),
+        threads=True,
+    ),
+    Job(
         "npm",
         ("npm",),
         # With one arena, malloc(3) does not look for the number of processors when threads happen to meet.
