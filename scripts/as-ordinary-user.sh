@@ -12,7 +12,8 @@ trap 'rm -rf "$scratch"' EXIT
 trap 'exit 130' INT TERM HUP
 copy=$scratch/paddock
 mkdir "$copy" "$scratch/home"
-tar -C "$tree" --exclude=./.git --exclude='./.*_cache' --exclude=./.hypothesis --exclude=__pycache__ -cf - . |
+# Compiled modules come along, but not those of tests: pytest's contain the paths of the first tree.
+tar -C "$tree" --exclude=./.git --exclude='./.*_cache' --exclude=./.hypothesis --exclude='./tests/*__pycache__' -cf - . |
     tar -C "$copy" -xf -
 # The virtual environment is copied too; paths in it are changed to point into the copy.
 grep -rlIF "$tree/" "$copy"/.venv/bin "$copy"/.venv/lib/python*/site-packages/*.pth 2>/dev/null |
