@@ -161,8 +161,9 @@ class CallDecider:
         return self._deciders.youngest(lambda policy: (policy.handled_fs | policy.handled_net | policy.scoped) & known)
 
     def restricts(self, rights: RightSet) -> bool:
-        """Whether any of ``rights`` on a file, or a scope, is restricted at the ABI of the run."""
-        restricted = (self._deciders.handled_fs | self._deciders.scoped) & known_rights(self._abi)
+        """Whether any of ``rights`` is restricted at the ABI of the run."""
+        handled = self._deciders.handled_fs | self._deciders.handled_net | self._deciders.scoped
+        restricted = handled & known_rights(self._abi)
         return bool(rights & restricted) or (self.restricts_files and "refer" in rights)
 
     def is_newer(self, rights: RightSet) -> bool:

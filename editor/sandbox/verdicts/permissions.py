@@ -17,6 +17,7 @@ from editor.sandbox.calls.live import filesystem_type
 _CAP_DAC_OVERRIDE = 1
 _CAP_DAC_READ_SEARCH = 2
 _CAP_KILL = 5
+_CAP_NET_BIND_SERVICE = 10
 _CAP_SYS_PTRACE = 19
 _CAP_SYS_ADMIN = 21
 _CAP_PERFMON = 38
@@ -38,6 +39,7 @@ _PROTECTED = {
 _READING: RightSet = frozenset({"read_file", "read_dir"})
 _WRITING: RightSet = frozenset({"write_file", "truncate", "resolve_unix"})
 _EXECUTING: RightSet = frozenset({"execute"})
+_BINDING: RightSet = frozenset({"bind_tcp", "bind_udp"})
 
 
 class Credentials(NamedTuple):
@@ -224,10 +226,26 @@ class PermissionChecker:
             and tuple(map(int, re.findall(r"\d+", os.uname().release)[:2])) >= _READS_WITH_PERFMON
         )
 
+    def port_refusal(self, tid: int, request: AccessRequest) -> str:
+        """Return why the kernel may refuse to bind a port, apart from Landlock: __inet_bind() in net/ipv4/af_inet.c."""
+        if request.port and request.port < _first_free_port() and request.rights & _BINDING:
+            cred = credentials(tid)
+            if cred is not None and not cred.has(_CAP_NET_BIND_SERVICE):
+                return "binding such a low port requires CAP_NET_BIND_SERVICE"
+        return ""
+
     def refuses_mounts(self, tid: int) -> bool:
         """Whether ``tid`` may not change mounts, apart from Landlock: may_mount() in fs/namespace.c."""
         cred = credentials(tid)
         return cred is not None and not cred.has(_CAP_SYS_ADMIN)
+
+
+def _first_free_port() -> int:
+    try:
+        with open("/proc/sys/net/ipv4/ip_unprivileged_port_start", encoding="ascii") as file:
+            return int(file.read())
+    except (OSError, ValueError):
+        return 1024  # the kernel's default
 
 
 def _is_protected(path: str, kind: int, uid: int) -> bool:

@@ -51,6 +51,7 @@ _UNEXPLAINED = (
     "refused as Landlock does, but neither the policy nor file permissions explain it: perhaps the program restricted"
     " itself further, another security module refused it, or the file was exchanged meanwhile"
 )
+_OWN_RULES = "refused as Landlock does, although the policy allows it: the program has restricted itself further"
 _CARRIED = "the descriptor keeps the rights that its file had when it was opened, whatever the policy grants it now"
 _UNEXPLAINED_SOCKET = (
     "refused as Landlock does, although the socket seems to belong to the run: perhaps it was created outside, or is"
@@ -130,6 +131,7 @@ class Judge:
         self._notice = notice
         self._notice_unseen = notice_unseen
         self._permissions = PermissionChecker()
+        self._restricts_itself = False  # whether the program has created a Landlock domain of its own
         self._decider = CallDecider(deciders, abi, members, self._permissions)
 
     def is_surprising(self, attempt: Attempt, caller: CallerId) -> bool:
@@ -147,6 +149,8 @@ class Judge:
         error = -result if -4096 < result < 0 else 0
         if error in _RESTARTS:
             error = errno.EINTR
+        if attempt.syscall == "landlock_restrict_self" and not error:
+            self._restricts_itself = True
         if not attempt.requests:
             return ()
         decisions = self._decider.decide(attempt, caller)
@@ -461,7 +465,20 @@ class Judge:
 
     def _could_deny(self, request: AccessRequest) -> bool:
         """Whether Landlock could have refused this: on another object, or by rules that the program added."""
-        return not self._observing and not request.unchecked_reason and self._decider.restricts(request.rights)
+        if self._observing or request.unchecked_reason:
+            return False
+        return self._restricts_itself or self._decider.restricts(request.rights)
+
+    def _could_be_own(self, attempt: Attempt, error: int, request: AccessRequest, tid: int) -> bool:
+        """Whether a domain of the program's own may have kept it from another process or a socket of the run."""
+        if not self._restricts_itself or self._observing or error not in _LANDLOCK_ERRORS[attempt.kind]:
+            return False
+        if attempt.kind == "scope":
+            return request.process <= 0 or not self._permissions.refuses_signal(tid, request.process, request.signal)
+        target = request.process
+        if attempt.kind not in _ON_PROCESSES and (found := _OF_A_PROCESS.match(request.object_path or "")):
+            target = int(found[1])
+        return self._members.has_process(target) and not self._permissions.refuses_tracing(tid, target, reading=True)
 
     def _failed_move(self, outcome: _Outcome) -> tuple[Access, ...]:
         """Return the rows of a failed rename or link: what refuses one of its two names refuses the call."""
@@ -487,6 +504,12 @@ class Judge:
                 return self._row(outcome, request, "denied", _CARRIED, explained=False)
             elif request.rights == _ABSTRACT and self._could_deny(request):
                 return self._row(outcome, request, "denied", _UNEXPLAINED_SOCKET, explained=False)
+            elif self._could_be_own(attempt, error, request, caller.tid):
+                return self._row(outcome, request, "denied", _OWN_RULES, explained=False)
+            elif attempt.kind == "network":
+                reason = self._permissions.port_refusal(caller.tid, request)
+                if not reason and self._could_deny(request):
+                    return self._row(outcome, request, "denied", _UNEXPLAINED, explained=False)
             elif attempt.kind == "scope" or (
                 attempt.kind in _ON_PROCESSES and request.process > 0 and not self._members.has_process(request.process)
             ):
