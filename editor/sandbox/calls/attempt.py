@@ -227,7 +227,7 @@ def request_on(caller: Caller, lookup: Lookup, rights: RightSet, *, is_new: bool
         )
     if lookup.real_path is None:
         return request_on_unresolved(lookup, rights)
-    host = caller.view.host_path(lookup.real_path)
+    host = lookup.reached_name or caller.view.host_path(lookup.real_path)
     tracer = caller.view.tracer_path(lookup.real_path) if lookup.lineage is None else lookup.seen
     return AccessRequest(
         rights, lookup.path, host, tracer, lookup.entry, is_new=is_new, error=lookup.error, lineage=lookup.lineage,
@@ -239,20 +239,30 @@ def request_on_parent(caller: Caller, lookup: Lookup, *rights: str) -> AccessReq
     """Request ``rights`` on the object's parent directory."""
     if lookup.parent is None or lookup.real_path is None:
         return AccessRequest(frozenset(rights), lookup.path, None, error=lookup.error, through=lookup.through)
-    host, tracer = caller.view.host_path(lookup.parent), caller.view.tracer_path(lookup.parent)
+    host, tracer = names_of_parent(caller, lookup)
     return AccessRequest(
         frozenset(rights), lookup.path, host, tracer, is_new=True, lineage=lookup.above, through=lookup.through
     )
 
 
+def names_of_parent(caller: Caller, lookup: Lookup) -> tuple[str, str]:
+    """Return the names, on the host and for the tracer, of the directory that contains the last name."""
+    above, parent = lookup.above, lookup.parent or "/"
+    if above is None:
+        return caller.view.host_path(parent), caller.view.tracer_path(parent)
+    return above[-1].path, caller.view.tracer_path_of(above[-1].path)
+
+
 def host_paths(caller: Caller, lookup: Lookup) -> tuple[str, ...]:
-    return () if lookup.real_path is None else (caller.view.host_path(lookup.real_path),)
+    return () if lookup.real_path is None else (lookup.reached_name or caller.view.host_path(lookup.real_path),)
 
 
 def made_at(caller: Caller, lookup: Lookup) -> tuple[str, str]:
     """Return the value of ``Attempt.made`` for a call that makes what ``lookup`` did not find."""
     if lookup.real_path is None:
         return "", ""
+    if lookup.reached_name is not None:
+        return lookup.reached_name, caller.view.tracer_path_of(lookup.reached_name)
     return caller.view.host_path(lookup.real_path), caller.view.tracer_path(lookup.real_path)
 
 

@@ -23,7 +23,8 @@ _EXECUTING: RightSet = frozenset({"execute", "read_file"})
 
 
 def _exec_chain(caller: Caller, lookup: Lookup) -> tuple[AccessRequest, ...]:
-    requests = [request_on(caller, lookup, _EXECUTING)]
+    program = request_on(caller, lookup, _EXECUTING)
+    requests = [program._replace(tracer_path=lookup.seen) if lookup.is_special else program]
     for _ in range(MAX_DEPTH):
         tracer_path = requests[-1].tracer_path
         if not tracer_path or lookup.mode is None or not stat.S_ISREG(lookup.mode):

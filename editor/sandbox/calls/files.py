@@ -26,6 +26,7 @@ from editor.sandbox.calls.attempt import (
     directory_and_name,
     host_paths,
     made_at,
+    names_of_parent,
     request_on,
     request_on_parent,
     request_on_unresolved,
@@ -63,7 +64,18 @@ BPF_OBJ_PIN = 6
 _BPF_F_PATH_FD = 1 << 14
 
 _METADATA = "Landlock has no right for the mode, owner, times and attributes of files"
+_PATH_ONLY = "O_PATH only names a file: Landlock does not check it"
 _HANDLE = "a handle only names a file: Landlock checks when it is opened"
+
+
+def _opening(lookup: Lookup, flags: int) -> RightSet:
+    """Return the rights that opening what is there needs."""
+    rights = _OPENING[flags & _O_ACCMODE]
+    if lookup.is_dir:
+        return _READ_DIRECTORY if flags & _O_ACCMODE == os.O_RDONLY else rights
+    if flags & os.O_TRUNC and lookup.mode is not None and stat.S_ISREG(lookup.mode):
+        return rights | {"truncate"}
+    return rights
 
 
 def open_at(caller: Caller, directory: int, path: str, flags: int, *, rooted: bool = False) -> Attempt:
@@ -71,10 +83,8 @@ def open_at(caller: Caller, directory: int, path: str, flags: int, *, rooted: bo
     if flags & os.O_PATH:
         follow = not flags & os.O_NOFOLLOW
         lookup = caller.look_up(directory, path, follow=follow, rooted=rooted)
-        reason = "O_PATH only names a file: Landlock does not check it"
-        return Attempt(
-            "plain", request_without_rights(caller, lookup), reason=reason, cacheable=not lookup.is_process_local
-        )
+        cacheable = not lookup.is_process_local
+        return Attempt("plain", request_without_rights(caller, lookup), reason=_PATH_ONLY, cacheable=cacheable)
     rights = _OPENING[flags & _O_ACCMODE]
     if flags & _O_TMPFILE_BIT:
         lookup = caller.look_up(directory, path, follow=True, rooted=rooted)
@@ -90,10 +100,7 @@ def open_at(caller: Caller, directory: int, path: str, flags: int, *, rooted: bo
         )
         changed_paths, made = host_paths(caller, lookup), made_at(caller, lookup)
         return Attempt("open", *requests, changed_paths=changed_paths, made=made, cacheable=cacheable)
-    if lookup.is_dir:
-        rights = _READ_DIRECTORY if flags & _O_ACCMODE == os.O_RDONLY else rights
-    elif flags & os.O_TRUNC and lookup.mode is not None and stat.S_ISREG(lookup.mode):
-        rights |= {"truncate"}
+    rights = _opening(lookup, flags)
     if not rights:
         reason = "opened for ioctl(2) only: Landlock does not check it"
         return Attempt("plain", request_without_rights(caller, lookup), reason=reason)
@@ -119,12 +126,15 @@ def _creat(caller: Caller, args: Args) -> Attempt:
 
 
 def _open_by_handle(caller: Caller, args: Args) -> Attempt:
+    flags = args[2]
     size = int.from_bytes(caller.read_memory(args[1], 4), "little")
     lookup = caller.look_up_handle(signed(args[0]), caller.read_memory(args[1], 8 + min(size, _MAX_HANDLE)))
-    if lookup.entry is not None:
-        rights = _READ_DIRECTORY if lookup.is_dir else _OPENING[args[2] & _O_ACCMODE]
-        return Attempt("open", request_on(caller, lookup, rights))
-    return Attempt("open", AccessRequest(_OPENING[args[2] & _O_ACCMODE], error=-1), from_result=True)
+    if flags & os.O_PATH:
+        return Attempt("plain", request_without_rights(caller, lookup), reason=_PATH_ONLY)
+    rights = _OPENING[flags & _O_ACCMODE]
+    if lookup.entry is None:
+        return Attempt("open", AccessRequest(rights, error=-1), from_result=True)
+    return Attempt("open", request_on(caller, lookup, _opening(lookup, flags)))
 
 
 def _mq_open(caller: Caller, args: Args) -> Attempt:
@@ -235,17 +245,15 @@ def _refer(caller: Caller, old: Lookup, new: Lookup, *, removes: bool, flags: in
             for lookup in (old, new)
         ]
         return Attempt("directory", *unresolved)
-    old_dir, new_dir = caller.view.host_path(old.parent), caller.view.host_path(new.parent)
+    (old_dir, old_seen), (new_dir, new_seen) = names_of_parent(caller, old), names_of_parent(caller, new)
     reached = None if old.above is None or new.above is None else (old.above, new.above)
     same = old_dir == new_dir if reached is None else reached[0][-1].identity == reached[1][-1].identity
     source, target = refer_rights(
         moved, replaced, removes=removes, flags=flags, same_directory=same, errata=caller.errata
     )
     requests = (
-        AccessRequest(source, old.path, old_dir, caller.view.tracer_path(old.parent), moved, lineage=old.above),
-        AccessRequest(
-            target, new.path, new_dir, caller.view.tracer_path(new.parent), replaced, is_new=True, lineage=new.above
-        ),
+        AccessRequest(source, old.path, old_dir, old_seen, moved, lineage=old.above),
+        AccessRequest(target, new.path, new_dir, new_seen, replaced, is_new=True, lineage=new.above),
     )
     regular = stat.S_ISREG(moved.mode) and (replaced is None or stat.S_ISREG(replaced.mode))
     return Attempt(

@@ -223,8 +223,7 @@ class _Walk:
 
     def tracer_path(self, shown: str) -> str:
         """Return the name under which this process can examine what the kernel calls ``shown``."""
-        view = self._start.view
-        return view.tracer_path(view.from_host(shown))
+        return self._start.view.tracer_path_of(shown)
 
     def _name_of(self, descriptor: int) -> str:
         """Return the name of an object, or the one that it had before it was removed."""
@@ -250,7 +249,8 @@ class _Walk:
             assert entry is not None  # noqa: S101 for the type checker: only a name may lead nowhere
             target = os.readlink(f"/proc/self/fd/{self.found}")
             if not target.startswith("/") or target.startswith("/memfd:"):
-                return Lookup(requested, target, None, entry, is_special=True, is_process_local=True)
+                seen = self.link
+                return Lookup(requested, target, None, entry, is_special=True, is_process_local=True, seen=seen)
             if stat.S_ISDIR(entry.mode):
                 lineage = self.lineage(self.found)
                 above, shown = lineage[:-1], lineage[-1].path

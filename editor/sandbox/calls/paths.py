@@ -32,9 +32,9 @@ class Lookup(NamedTuple):
     of objects in no directory: pipes, sockets, memory files. ``error`` is the errno that stopped the walk, 0 otherwise.
     ``is_process_local`` is true if the result is valid for this process only, because the way led through its own /proc
     files. ``lineage`` is there if the object itself was reached, not only its name: the object, or the directory in
-    which there is no such name, and what is above it. ``seen`` is then the path under which the tracer can examine it,
-    empty if there is none. ``through`` is the process whose link in /proc (such as ``root`` or ``fd/3``) the way led
-    through; only a walk that reaches the object itself finds that.
+    which there is no such name, and what is above it. ``seen`` is the path under which the tracer can examine that, or
+    what is special; empty if there is none. ``through`` is the process whose link in /proc (such as ``root`` or
+    ``fd/3``) the way led through; only a walk that reaches the object itself finds that.
     """
 
     path: str
@@ -52,6 +52,15 @@ class Lookup(NamedTuple):
     def above(self) -> Lineage | None:
         """The lineage of the directory that contains the last name."""
         return self.lineage if self.entry is None or self.lineage is None else self.lineage[:-1] or self.lineage
+
+    @property
+    def reached_name(self) -> str | None:
+        """The host's name of the object, which may be outside the root of the process; None if it was not reached."""
+        if self.lineage is None or self.real_path is None:
+            return None
+        if self.entry is not None:
+            return self.lineage[-1].path
+        return f"{self.lineage[-1].path.rstrip('/')}/{self.real_path.rpartition('/')[2]}"
 
     @property
     def mode(self) -> int | None:
@@ -98,6 +107,12 @@ class View:
         if not self.foreign:
             return self.host_path(path)
         return self.prefix if path == "/" and self.root else self.prefix + path
+
+    def tracer_path_of(self, host_path: str) -> str:
+        """Return the name under which the tracer can examine what the host calls ``host_path``, in the root or not."""
+        if not self.foreign or not host_path.startswith("/"):
+            return host_path
+        return self.prefix.removesuffix(self.root) + host_path
 
     def from_host(self, path: str) -> str:
         """Return the name in this view for a path of the host, unchanged if it is outside."""
@@ -318,6 +333,7 @@ class Walker:
         except OSError as error:
             return Lookup(requested, None, None, None, error=error.errno or 0, is_process_local=True)
         if not target.startswith("/") or target.startswith("/memfd:"):
-            return Lookup(requested, target, None, entry, is_special=True, is_process_local=True)
+            seen = view.prefix + link
+            return Lookup(requested, target, None, entry, is_special=True, is_process_local=True, seen=seen)
         real_path = name_of_open(view, target, entry)
         return Lookup(requested, real_path, real_path.rpartition("/")[0] or "/", entry, is_process_local=True)

@@ -230,7 +230,7 @@ class Task:
             return Lookup(f"descriptor {number}", None, None, None, error=error.errno or 0, is_process_local=True)
         entry = Entry.of(status)
         if not target.startswith("/") or target.startswith("/memfd:"):
-            return Lookup(target, target, None, entry, is_special=True, is_process_local=True)
+            return Lookup(target, target, None, entry, is_special=True, is_process_local=True, seen=link)
         real_path = name_of_open(self.view, target, entry)
         return Lookup(real_path, real_path, real_path.rpartition("/")[0] or "/", entry, is_process_local=True)
 

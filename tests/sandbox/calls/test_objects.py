@@ -590,3 +590,65 @@ attempt("open", "/closed/etc/../f", os.O_RDONLY)
         (f"{top}/closed/f", ("read_file",), True),
     ]
     assert [row.verdict for row in done.rows(object_path=f"{top}/open/etc/f")] == ["allowed"]
+
+
+@pytest.mark.root
+def test_what_lies_outside_the_root_of_a_chroot_has_its_own_name(top: str) -> None:
+    """A working directory or descriptor opened before chroot(2) leads outside: names there do not begin at the root."""
+    script = """
+before = os.open("/", os.O_PATH)
+os.chdir("closed")
+os.chroot(top + "/w")
+attempt("open", "f", os.O_RDONLY)
+attempt("mkdir", "new")
+attempt("rename", "/f", "moved")
+attempt("open", top[1:] + "/closed/f", os.O_RDONLY, dir_fd=before)
+"""
+    done = _run(_policy(top), top, script)
+    assert done.out.split() == ["EACCES"] * 4
+    closed = f"{top}/closed"
+    assert {(path, explained) for path, _, explained in _denied(done)} == {(f"{closed}/f", True), (closed, True)}
+    (source,) = [row for row in done.report.accesses if row.syscall == "rename" and row.path == "/f"]
+    assert (source.verdict, source.object_path) == ("allowed", f"{top}/w")
+
+
+def test_interpreter_of_a_script_in_no_directory(top: str) -> None:
+    """The kernel opens the interpreter of a memory file by its name, as for any other script."""
+    shutil.copy("/usr/bin/true", f"{top}/closed/true")
+    script = """
+for path in ("descriptor", "name"):
+    memory = os.memfd_create("script", 0)
+    os.write(memory, f"#!{top}/closed/true\\n".encode())
+    attempt("execve", memory if path == "descriptor" else f"/proc/self/fd/{memory}", ["script"], {})
+"""
+    done = _run(_policy(top), top, script)
+    assert done.out.split() == ["EACCES", "EACCES"]
+    assert {(path, explained) for path, _, explained in _denied(done)} == {(f"{top}/closed/true", True)}
+    assert not [row for row in done.rows(verdict="failed") if row.errno == "EACCES"]
+
+
+@pytest.mark.root
+def test_handle_that_is_only_named_or_also_truncated(top: str) -> None:
+    """open_by_handle_at(2) takes the flags of open(2)."""
+    script = """
+import ctypes
+call = ctypes.CDLL(None).syscall
+numbers = {"x86_64": (303, 304), "aarch64": (264, 265)}[os.uname().machine]
+def handle(path):
+    known = ctypes.create_string_buffer(bytes([128, 0, 0, 0]) + bytes(132))
+    assert call(numbers[0], -100, path.encode(), known, ctypes.byref(ctypes.c_int()), 0) == 0
+    return known
+mount = os.open("w", os.O_RDONLY)
+for name, flags in (("closed/f", os.O_PATH), ("readable/f", os.O_RDONLY), ("readable/f", os.O_TRUNC)):
+    print(call(numbers[1], mount, handle(name), flags) >= 0)
+"""
+    os.mkdir(f"{top}/readable")
+    Path(f"{top}/readable/f").write_text("x")
+    done = _run(_policy(top, f"{top}/readable"), top, script)
+    if not done.out:
+        pytest.skip("the filesystem has no file handles")
+    assert done.out.split() == ["True", "True", "False"]
+    assert _denied(done) == [(f"{top}/readable/f", ("truncate",), True)]
+    assert not done.notices
+    rows = done.rows(syscall="open_by_handle_at", object_path=f"{top}/closed/f")
+    assert {row.verdict for row in rows} == {"uncontrolled"}
