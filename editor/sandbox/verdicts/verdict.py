@@ -348,6 +348,10 @@ class Judge:
             if self._is_refused_here(outcome, request, later=any(denied[position:])):
                 rows.append(self._failed(outcome, request))
                 break
+            if self._observing and not decision.allowed:  # enforced, the call would get no further
+                code = getattr(errno, decision.errno or "", errno.EACCES)
+                rows.append(self._row(outcome._replace(error=code), request, "denied", decision.reason, decision))
+                break
             rows.append(self._passed(outcome._replace(error=0), request, decision))
         else:
             rows[-1] = self._failed(outcome, attempt.requests[-1])

@@ -652,3 +652,14 @@ for name, flags in (("closed/f", os.O_PATH), ("readable/f", os.O_RDONLY), ("read
     assert not done.notices
     rows = done.rows(syscall="open_by_handle_at", object_path=f"{top}/closed/f")
     assert {row.verdict for row in rows} == {"uncontrolled"}
+
+
+def test_script_that_observe_mode_would_deny_although_it_fails_later(top: str) -> None:
+    """Its interpreter is missing: the policy would have refused the script before."""
+    Path(f"{top}/closed/script").write_text(f"#!{top}/missing\n")
+    os.chmod(f"{top}/closed/script", 0o700)
+    script = "attempt('execve', 'closed/script', ['script'], {})"
+    done = _run(_policy(top), top, script, mode="observe")
+    assert done.out.split() == ["ENOENT"]
+    assert (f"{top}/closed/script", ("execute", "read_file"), True) in _denied(done)
+    assert not done.notices
