@@ -44,6 +44,25 @@ class GrantPort(NamedTuple):
     rights: RightSet
 
 
+class AddPathRule(NamedTuple):
+    """Add a rule that grants ``rights`` on each of ``paths``, under ``comment`` where the format has comments.
+
+    Paths are as in ``SetPathRights``. Each line of ``comment`` becomes a line of its own.
+    """
+
+    paths: tuple[str, ...]
+    rights: RightSet
+    comment: str = ""
+
+
+class AddPortRule(NamedTuple):
+    """Add a rule that grants ``rights`` on each of ``ports`` (0 to 65535), under ``comment`` as in ``AddPathRule``."""
+
+    ports: tuple[int, ...]
+    rights: RightSet
+    comment: str = ""
+
+
 class SetHandled(NamedTuple):
     """Handle the filesystem or network right ``right`` (deny it unless a rule grants it), or stop handling it."""
 
@@ -77,6 +96,13 @@ class RemoveEntry(NamedTuple):
     entry: int
 
 
+class SetRulePaths(NamedTuple):
+    """Make the rule ``number`` (from 0, of the rules on paths) be about exactly ``paths``, at least one."""
+
+    number: int
+    paths: tuple[str, ...]
+
+
 class ExpandEntry(NamedTuple):
     """Replace the ``entry``th parent of the rule ``number`` with the paths that its variables expand to."""
 
@@ -104,6 +130,7 @@ class RemoveVariable(NamedTuple):
 
 
 RuleEdit = SetRuleRights | RemoveEntry
+NewRule = AddPathRule | AddPortRule
 VariableEdit = ExpandEntry | RenameVariable | InlineVariable | RemoveVariable
 
 
@@ -118,7 +145,7 @@ class EditTogether(NamedTuple):
 
 Edit = (
     SetPathRights | GrantPath | SetPortRights | GrantPort | SetHandled | SetScope | RuleEdit | VariableEdit
-    | EditTogether
+    | EditTogether | NewRule | SetRulePaths
 )  # fmt: skip
 
 _SURROGATE = re.compile("[\ud800-\udfff]")
@@ -127,9 +154,9 @@ _NOUNS: dict[Kind, str] = {"fs": "filesystem right", "net": "network right", "sc
 
 def kind_of(edit: Edit) -> Kind:
     """Return the kind of rights that ``edit`` is about. Raises EditError if its right does not exist."""
-    if isinstance(edit, SetPathRights | GrantPath):
+    if isinstance(edit, SetPathRights | GrantPath | AddPathRule | SetRulePaths):
         return "fs"
-    if isinstance(edit, SetPortRights | GrantPort):
+    if isinstance(edit, SetPortRights | GrantPort | AddPortRule):
         return "net"
     if isinstance(edit, SetScope):
         return "scope"
@@ -151,6 +178,19 @@ def check(edit: Edit) -> None:
     elif isinstance(edit, SetPathRights | GrantPath):
         _check_rights(edit.rights, "fs")
         _check_path(edit.path)
+    elif isinstance(edit, AddPathRule | SetRulePaths):
+        if not edit.paths:
+            raise EditError("A rule needs a path.")
+        if isinstance(edit, AddPathRule):
+            _check_given_rights(edit.rights, "fs")
+        for path in edit.paths:
+            _check_path(path)
+    elif isinstance(edit, AddPortRule):
+        if not edit.ports:
+            raise EditError("A rule needs a port.")
+        _check_given_rights(edit.rights, "net")
+        for port in edit.ports:
+            _check_port(port)
     elif isinstance(edit, SetRuleRights):
         _check_rights(edit.rights, kind_of(edit))
     elif isinstance(edit, RenameVariable):
@@ -163,8 +203,7 @@ def check(edit: Edit) -> None:
         return
     else:
         _check_rights(edit.rights, "net")
-        if not 0 <= edit.port <= MAX_PORT:
-            raise EditError(f"{edit.port} is not a port: ports are 0 to {MAX_PORT}.")
+        _check_port(edit.port)
 
 
 def _known(name: str) -> Right:
@@ -178,6 +217,17 @@ def _check_rights(names: RightSet, kind: Kind) -> None:
     for name in sorted(names):
         if _known(name).kind != kind:
             raise EditError(f"'{name}' is a {_NOUNS[_known(name).kind]}, not a {_NOUNS[kind]}.")
+
+
+def _check_given_rights(names: RightSet, kind: Kind) -> None:
+    if not names:
+        raise EditError("A rule needs a right.")
+    _check_rights(names, kind)
+
+
+def _check_port(port: int) -> None:
+    if not 0 <= port <= MAX_PORT:
+        raise EditError(f"{port} is not a port: ports are 0 to {MAX_PORT}.")
 
 
 def _check_path(path: str) -> None:

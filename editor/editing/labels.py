@@ -1,6 +1,8 @@
 """What an edit is called in the history and in notifications."""
 
 from editor.editing.edits import (
+    AddPathRule,
+    AddPortRule,
     Edit,
     EditTogether,
     ExpandEntry,
@@ -13,6 +15,7 @@ from editor.editing.edits import (
     SetHandled,
     SetPathRights,
     SetPortRights,
+    SetRulePaths,
     SetRuleRights,
     SetScope,
 )
@@ -41,6 +44,12 @@ def describe(edit: Edit) -> str:
             return f"{'add' if on else 'remove'} scope {name}"
         case SetRuleRights(number=number, rights=rights):
             return f"set {_summary(rights)} in rule {number + 1}" if rights else f"remove rule {number + 1}"
+        case AddPathRule(paths=paths, rights=rights):
+            return f"grant {_summary(rights)} on {_counted([printable(path) for path in paths], 'paths')}"
+        case AddPortRule(ports=ports, rights=rights):
+            return f"grant {_summary(rights)} on {_counted([f'port {port}' for port in ports], 'ports')}"
+        case SetRulePaths(number=number, paths=paths):
+            return f"make rule {number + 1} about {_counted([printable(path) for path in paths], 'paths')}"
         case RemoveEntry(number=number):
             return f"remove an entry of rule {number + 1}"
         case ExpandEntry(number=number):
@@ -60,3 +69,7 @@ def _summary(rights: RightSet) -> str:
     """Name up to three rights; of more, the first and how many follow."""
     names = in_order(rights)
     return ", ".join(names) if len(names) <= 3 else f"{names[0]} and {len(names) - 1} more"
+
+
+def _counted(names: list[str], noun: str) -> str:
+    return names[0] if len(names) == 1 else f"{len(names)} {noun}"

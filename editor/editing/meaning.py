@@ -9,6 +9,8 @@ from itertools import zip_longest
 from typing import NamedTuple, TypeVar
 
 from editor.editing.edits import (
+    AddPathRule,
+    AddPortRule,
     Edit,
     EditTogether,
     ExpandEntry,
@@ -22,14 +24,15 @@ from editor.editing.edits import (
     SetHandled,
     SetPathRights,
     SetPortRights,
+    SetRulePaths,
     SetRuleRights,
     SetScope,
     VariableEdit,
     kind_of,
 )
 from editor.landlock.rights import NO_RIGHTS, RightSet
-from editor.policy.model import PathRule, Policy, PortRule, path_key
-from editor.policy.variables import expand
+from editor.policy.model import ParentPath, PathRule, Policy, PortRule, path_key
+from editor.policy.variables import expand, quote
 
 _Entry = TypeVar("_Entry")
 
@@ -99,6 +102,12 @@ def intended(before: Meaning, edit: Edit) -> Meaning:
         return before._replace(
             ports={**others, **({edit.port: rights} if rights else {})}, handled_net=before.handled_net | rights
         )
+    if isinstance(edit, AddPathRule):
+        added = {key: before.paths.get(key, NO_RIGHTS) | edit.rights for key in map(path_key, edit.paths)}
+        return before._replace(paths={**before.paths, **added}, handled_fs=before.handled_fs | edit.rights)
+    if isinstance(edit, AddPortRule):
+        opened = {port: before.ports.get(port, NO_RIGHTS) | edit.rights for port in edit.ports}
+        return before._replace(ports={**before.ports, **opened}, handled_net=before.handled_net | edit.rights)
     if isinstance(edit, SetHandled):
         if kind_of(edit) == "fs":
             return before._replace(handled_fs=_switched(before.handled_fs, edit.right, edit.on))
@@ -119,6 +128,11 @@ def intended(before: Meaning, edit: Edit) -> Meaning:
 def intended_of(policy: Policy, edit: Edit, within: Container[str] | None = None) -> Meaning:
     """Like ``intended``, for any edit of ``policy``, including those of one rule by its number."""
     before = meaning_of(policy, within)
+    if isinstance(edit, SetRulePaths):
+        rules = list(policy.path_rules)
+        parents = tuple(ParentPath(quote(path), rules[edit.number].location) for path in edit.paths)
+        rules[edit.number] = rules[edit.number]._replace(parents=parents)
+        return meaning_of(policy._replace(path_rules=tuple(rules)), within)
     if not isinstance(edit, RuleEdit | EditTogether):
         return intended(before, edit)
     edits = edit.edits if isinstance(edit, EditTogether) else (edit,)
@@ -166,10 +180,14 @@ def _touched(before: Policy, edit: Edit, after: Policy) -> set[str] | None:
     edits = edit.edits if isinstance(edit, EditTogether) else (edit,)
     of_rules = [each for each in edits if isinstance(each, RuleEdit) and each.section == "path_beneath"]
     others += [before.path_rules[number] for number in {each.number for each in of_rules}]
+    if isinstance(edit, SetRulePaths):
+        others.append(before.path_rules[edit.number])
     variables = variables_of(before)
     keys = {path_key(path) for rule in others for parent in rule.parents for path in expand(parent.template, variables)}
     if isinstance(edit, SetPathRights | GrantPath):
         keys.add(path_key(edit.path))
+    elif isinstance(edit, AddPathRule | SetRulePaths):
+        keys.update(map(path_key, edit.paths))
     return keys
 
 

@@ -1,7 +1,18 @@
 """Plan an edit: the steps that apply it."""
 
-from editor.editing.edits import Edit, EditTogether, RuleEdit, SetHandled, SetScope, VariableEdit, check
+from editor.editing.edits import (
+    Edit,
+    EditTogether,
+    NewRule,
+    RuleEdit,
+    SetHandled,
+    SetRulePaths,
+    SetScope,
+    VariableEdit,
+    check,
+)
 from editor.editing.plan_handled import set_handled, set_scope
+from editor.editing.plan_new_rule import add_rule, set_rule_paths
 from editor.editing.plan_rules import edit_rights, edit_rule
 from editor.editing.plan_together import edit_together
 from editor.editing.plan_variables import edit_variable
@@ -21,6 +32,10 @@ def plan(policy: Policy, edit: Edit) -> tuple[Step, ...]:
         return tuple(set_scope(policy, edit))
     if isinstance(edit, EditTogether):
         return tuple(edit_together(policy, edit))
+    if isinstance(edit, NewRule):
+        return (add_rule(edit),)
+    if isinstance(edit, SetRulePaths):
+        return tuple(set_rule_paths(policy, edit))
     if isinstance(edit, RuleEdit):
         return tuple(edit_rule(policy, edit))
     if isinstance(edit, VariableEdit):

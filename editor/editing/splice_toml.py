@@ -13,6 +13,7 @@ from typing import NamedTuple
 from editor.editing.splice import Splice, edit_sequence, indentation, line_end, line_start, newline_of
 from editor.editing.splice_array import edit_array
 from editor.editing.steps import AddTable, Bits, ChangeList, Key, RemoveMember, ReplaceValue, Section, TableStep, Value
+from editor.escape import printable
 from editor.policy.locate import Field, Node, Span
 from editor.policy.outline import spans_of
 
@@ -186,7 +187,8 @@ class TomlSplicer:
             equals = self.equals(model)
             if step.section != "ruleset" and model.fields[0].key != members[0][0]:
                 members.reverse()
-        lines = [f"{outer}[[{step.section}]]"]
+        lines = [f"{outer}# {printable(line)}".rstrip() for line in step.comment.splitlines()]
+        lines.append(f"{outer}[[{step.section}]]")
         lines += [inner + self.pair(key, equals, values, inner) for key, values in members]
         return self.newline.join(lines)
 

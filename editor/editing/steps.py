@@ -29,10 +29,11 @@ class RemoveTable(NamedTuple):
 
 
 class AddTable(NamedTuple):
-    """Add a table after the last one of its section."""
+    """Add a table after the last one of its section, below ``comment`` where the format has comments."""
 
     section: Section
     members: tuple[tuple[Key, tuple[Value, ...]], ...]
+    comment: str = ""
 
 
 class RemoveMember(NamedTuple):

@@ -8,6 +8,7 @@ import contextlib
 import os
 import re
 import tomllib
+from collections.abc import Sequence
 from typing import Any, Literal
 
 from hypothesis import event, given, settings
@@ -15,6 +16,8 @@ from hypothesis import strategies as st
 
 from editor.editing.document import PolicyDocument
 from editor.editing.edits import (
+    AddPathRule,
+    AddPortRule,
     Edit,
     EditError,
     GrantPath,
@@ -23,6 +26,7 @@ from editor.editing.edits import (
     SetHandled,
     SetPathRights,
     SetPortRights,
+    SetRulePaths,
     SetRuleRights,
     SetScope,
 )
@@ -69,9 +73,19 @@ def edits(document: PolicyDocument) -> st.SearchStrategy[Edit]:
         st.builds(SetPortRights, port, net),
         st.builds(SetPortRights, port, st.just(frozenset())),
         st.builds(GrantPort, port, net),
+        st.builds(AddPathRule, several(path), some(FS), st.just("Why\n# it [is]")),
+        st.builds(AddPortRule, several(port), some(NET)),
         st.builds(SetHandled, st.sampled_from([*FS, *NET]), st.booleans()),
         st.builds(SetScope, st.sampled_from(SCOPED), st.booleans()),
     )
+
+
+def several(each: st.SearchStrategy[Any]) -> st.SearchStrategy[tuple[Any, ...]]:
+    return st.lists(each, min_size=1, max_size=3).map(tuple)
+
+
+def some(names: Sequence[str]) -> st.SearchStrategy[frozenset[str]]:
+    return st.frozensets(st.sampled_from(names), min_size=1, max_size=3)
 
 
 def meaning(text: str, format: Format) -> dict[str, Any]:
@@ -95,6 +109,12 @@ def expected(before: dict[str, Any], edit: Edit) -> dict[str, Any]:
     if isinstance(edit, SetHandled | SetScope):
         name = edit[0]
         (after["handled"].add if edit.on else after["handled"].discard)(name)
+        return after
+    if isinstance(edit, AddPathRule | AddPortRule):
+        section = after["paths" if isinstance(edit, AddPathRule) else "ports"]
+        for subject in map(path_key, edit.paths) if isinstance(edit, AddPathRule) else edit.ports:
+            section[subject] = section.get(subject, set()) | edit.rights
+        after["handled"] |= edit.rights
         return after
     assert isinstance(edit, SetPathRights | GrantPath | SetPortRights | GrantPort)
     section = after["paths" if isinstance(edit, SetPathRights | GrantPath) else "ports"]
@@ -161,7 +181,7 @@ def test_edit_does_what_it_says_and_nothing_else(source: tuple[str, Format], dat
         # It means what it should, and is no other text where it means the same.
         wanted = expected(before, edit)
         assert meaning(after.text, format) == wanted
-        if wanted == before:
+        if wanted == before and not isinstance(edit, AddPathRule | AddPortRule):
             assert after.text == document.text
         if not (isinstance(edit, SetHandled | SetScope) and not edit.on):
             assert before["handled"] <= wanted["handled"]
@@ -180,7 +200,7 @@ def test_edit_does_what_it_says_and_nothing_else(source: tuple[str, Format], dat
         else:
             assert "\r" not in after.text
         touched = [table for table in tables(document) if table not in tables(after)]
-        if isinstance(edit, SetHandled | SetScope):
+        if isinstance(edit, SetHandled | SetScope | AddPathRule | AddPortRule):
             assert not touched
         elif isinstance(edit, GrantPath | GrantPort):
             assert len(touched) <= 1
@@ -200,6 +220,7 @@ def test_outcome_is_checked_as_by_comparing_everything(source: tuple[str, Format
         SetRuleRights(section, rule.number, data.draw(st.frozensets(st.sampled_from(FS)))) for rule in rules
     ]
     rule_edits += [RemoveEntry(section, rule.number, 0) for rule in rules]
+    rule_edits += [SetRulePaths(rule.number, ("/new", "/usr")) for rule in before.policy.path_rules]
     asked, done = (
         data.draw(st.one_of(edits(before), st.sampled_from(rule_edits or [SetScope("signal", on=True)]))) for _ in "12"
     )

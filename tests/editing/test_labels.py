@@ -3,6 +3,8 @@
 import pytest
 
 from editor.editing.edits import (
+    AddPathRule,
+    AddPortRule,
     Edit,
     ExpandEntry,
     GrantPath,
@@ -14,6 +16,7 @@ from editor.editing.edits import (
     SetHandled,
     SetPathRights,
     SetPortRights,
+    SetRulePaths,
     SetRuleRights,
     SetScope,
 )
@@ -39,6 +42,10 @@ MANY = frozenset({"execute", "write_file", "read_file", "read_dir"})
         (SetScope("signal", False), "remove scope signal"),
         (SetRuleRights("path_beneath", 1, READ), "set read_file in rule 2"),
         (SetRuleRights("path_beneath", 1, frozenset()), "remove rule 2"),
+        (AddPathRule(("/etc",), READ), "grant read_file on /etc"),
+        (AddPathRule(("/etc", "/usr"), READ, "why"), "grant read_file on 2 paths"),
+        (AddPortRule((53, 443), frozenset({"connect_tcp"})), "grant connect_tcp on 2 ports"),
+        (SetRulePaths(1, ("/etc",)), "make rule 2 about /etc"),
         (RemoveEntry("net_port", 0, 0), "remove an entry of rule 1"),
         (ExpandEntry(0, 0), "write out the variables of an entry of rule 1"),
         (RenameVariable("home", "house"), "rename variable home to house"),

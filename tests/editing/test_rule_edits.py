@@ -6,6 +6,8 @@ from hypothesis import strategies as st
 
 from editor.editing.document import PolicyDocument
 from editor.editing.edits import (
+    AddPathRule,
+    AddPortRule,
     Edit,
     EditError,
     EditTogether,
@@ -14,6 +16,7 @@ from editor.editing.edits import (
     RemoveEntry,
     RemoveVariable,
     RenameVariable,
+    SetRulePaths,
     SetRuleRights,
     TidyingEdit,
 )
@@ -89,6 +92,10 @@ def test_rename_variable_everywhere() -> None:
         (RemoveEntry("path_beneath", 1, 1), "has no entry 1"),
         (ExpandEntry(0, 7), "has no entry 7"),
         (SetRuleRights("net_port", 0, frozenset({"execute"})), "not a network right"),
+        (AddPathRule((), frozenset({"execute"})), "A rule needs a path"),
+        (AddPathRule(("/x",), frozenset()), "A rule needs a right"),
+        (AddPortRule((70000,), frozenset({"bind_tcp"})), "70000 is not a port"),
+        (SetRulePaths(9, ("/x",)), "There is no rule 9"),
     ],
 )
 def test_impossible_edits(edit: Edit, said: str) -> None:
@@ -232,3 +239,19 @@ def test_any_variable_inlines_to_the_same_paths(values: list[str], tail: str, tw
     assert meaning_of(after.policy).paths == meaning_of(before.policy).paths
     renamed = before.apply(RenameVariable("v", "w"))
     assert renamed.apply(RenameVariable("w", "v")).text == text
+
+
+def test_add_a_rule_below_its_comment() -> None:
+    text = '[[path_beneath]]\nallowed_access = ["execute"]\nparent = ["/a"]\n'
+    added = AddPathRule(("/b$", "/c/"), frozenset({"read_file"}), "Libraries\nof \x1b[2Jpython")
+    comment = "\n# Libraries\n# of \\x1b[2Jpython\n"
+    rule = '[[path_beneath]]\nallowed_access = ["read_file"]\nparent = ["/b$$", "/c"]\n'
+    assert edited(text, added) == text + comment + rule
+    assert '"net_port"' not in edited(JSON, AddPortRule((80,), frozenset({"bind_tcp"}), "lost"), "json")
+
+
+def test_change_the_paths_of_a_rule_and_keep_what_stays() -> None:
+    text = '[[path_beneath]]\nallowed_access = ["execute"]\nparent = [\n  "/a",\n  "/b", # why\n]\n'
+    after = edited(text, SetRulePaths(0, ("/b", "/c")))
+    assert after == text.replace('  "/a",\n', "").replace(" # why\n", ' # why\n  "/c",\n')
+    assert edited(after, SetRulePaths(0, ("/b", "/c"))) == after
