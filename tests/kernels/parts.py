@@ -77,11 +77,19 @@ def _tester(_job: dict[str, Any]) -> dict[str, Any]:
     return {"cases": tried, "problems": problems}
 
 
-def _walk_hooks(job: dict[str, Any], *options: str) -> dict[str, Any]:
-    """Walk the table of hooks; each line is also shown on the guest's console as it comes."""
+def _walk_hooks(job: dict[str, Any], user: int) -> dict[str, Any]:
+    """Walk the table of hooks as ``user``; each line is also shown on the guest's console as it comes."""
     lines = []
-    command = [sys.executable, "-m", "tests.sandbox.hooks", *options, *filter(None, job["hooks"])]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True) as walk:
+    command = [sys.executable, "-m", "tests.sandbox.hooks", *filter(None, job["hooks"])]
+    with subprocess.Popen(
+        command,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        user=user,
+        group=user,
+        extra_groups=[],
+    ) as walk:
         assert walk.stdout is not None
         for line in walk.stdout:
             print(line, end="", flush=True)
@@ -107,12 +115,12 @@ def _paragraphs(lines: list[str]) -> list[str]:
 
 def _hooks(job: dict[str, Any]) -> dict[str, Any]:
     """Try every way to every hook as root."""
-    return _walk_hooks(job)
+    return _walk_hooks(job, os.geteuid())
 
 
 def _hooks_ordinary(job: dict[str, Any]) -> dict[str, Any]:
     """Try every way to every hook as an ordinary user."""
-    return _walk_hooks(job, "--user", str(_NOBODY))
+    return _walk_hooks(job, _NOBODY)
 
 
 PARTS: dict[str, Callable[[dict[str, Any]], dict[str, Any]]] = {

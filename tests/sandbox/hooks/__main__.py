@@ -1,11 +1,10 @@
-"""Walks the table of hooks: ``python -m tests.sandbox.hooks [--user UID] [WORD]...``.
+"""Walks the table of hooks: ``python -m tests.sandbox.hooks [WORD]...``.
 
 Tries the ways whose hook or name contains one of the words, or all of them. Prints a line for each; the exit status is
 1 if any is wrong.
 """
 
 import argparse
-import os
 
 from tests.sandbox.hooks.walk import WAYS, Skipped, try_way
 
@@ -13,13 +12,8 @@ from tests.sandbox.hooks.walk import WAYS, Skipped, try_way
 def main() -> int:
     """Walk the table; return the exit status."""
     parser = argparse.ArgumentParser(prog="python -m tests.sandbox.hooks")
-    parser.add_argument("--user", type=int, help="become this user first")
     parser.add_argument("words", nargs="*", metavar="WORD")
     options = parser.parse_args()
-    if options.user is not None:
-        os.setgroups([])
-        os.setresgid(options.user, options.user, options.user)
-        os.setresuid(options.user, options.user, options.user)
     right = wrong = skipped = 0
     for hook, way in WAYS:
         name = f"{hook.name}: {way.name}"

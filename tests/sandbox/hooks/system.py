@@ -1,13 +1,16 @@
-"""Raw system calls for the programs, and how a program says that this machine lacks something."""
+"""What the programs build on, which imports little: a guest takes a second for a dozen modules."""
 
 import ctypes
 import os
 from collections.abc import Mapping
 from types import MappingProxyType
+from typing import NamedTuple
 
 from editor.sandbox import syscalls
 
 AT_FDCWD = -100
+MS_BIND, MS_REMOUNT = 0x1000, 0x20
+MESSAGE_QUEUE_FLAGS = os.O_CREAT | os.O_RDWR
 
 _libc = ctypes.CDLL(None, use_errno=True)
 _libc.syscall.restype = ctypes.c_long
@@ -23,6 +26,26 @@ _MORE: Mapping[int, Mapping[str, int]] = MappingProxyType(
 
 class Missing(Exception):
     """This machine or kernel lacks what a way needs."""
+
+
+class Place(NamedTuple):
+    """A directory of one's own (``file``, an empty ``directory`` and more), and a process outside the sandbox."""
+
+    path: str
+    outsider: int
+
+    @property
+    def file(self) -> str:
+        return f"{self.path}/f"
+
+    @property
+    def directory(self) -> str:
+        return f"{self.path}/d"
+
+    @property
+    def name(self) -> str:
+        """A name for what has no directory: queues, abstract sockets, formats of programs."""
+        return os.path.basename(self.path)
 
 
 def syscall(name: str, *arguments: int | bytes | ctypes.Array[ctypes.c_char]) -> int:

@@ -1,7 +1,7 @@
 """The programs: one for each way, with the policy that denies it.
 
 A program returns nothing if what it tried was done, and raises OSError if the kernel refused it. ``Dropped`` is raised
-for what the kernel drops without an error. ``main`` takes HOOK WAY PATH OUTSIDER, and prints what came out as JSON.
+for what the kernel drops without an error. ``main`` takes HOOK WAY PATH OUTSIDER, and prints what came out.
 """
 
 import errno
@@ -11,17 +11,15 @@ import sys
 # Importing these lists their programs.
 from tests.sandbox.hooks.programs import files, indirect, opening, processes, signals, sockets  # noqa: F401
 from tests.sandbox.hooks.programs.registry import PROGRAMS, Dropped, Program
-from tests.sandbox.hooks.stage import Place
-from tests.sandbox.hooks.system import Missing
+from tests.sandbox.hooks.system import Missing, Place
 
-__all__ = ["PROGRAMS", "Program", "main"]
+__all__ = ["PROGRAMS", "Program", "attempt", "main"]
 
 
-def main() -> None:
-    """Run one program, and print its result: an errno, "done", "dropped", or what is missing."""
-    hook, way, path, outsider = sys.argv[1:]
+def attempt(hook: str, way: str, place: Place) -> str:
+    """Run one program; return its result as JSON: an errno, "done", "dropped", or what is missing."""
     try:
-        PROGRAMS[hook, way].run(Place(path, int(outsider)))
+        PROGRAMS[hook, way].run(place)
         result: dict[str, object] = {"result": "done"}
     except Dropped:
         result = {"result": "dropped"}
@@ -29,4 +27,10 @@ def main() -> None:
         result = {"result": errno.errorcode.get(error.errno or 0, str(error))}
     except Missing as error:
         result = {"result": "missing", "missing": str(error)}
-    print(json.dumps(result), flush=True)
+    return json.dumps(result)
+
+
+def main() -> None:
+    """Run one program, and print its result."""
+    hook, way, path, outsider = sys.argv[1:]
+    print(attempt(hook, way, Place(path, int(outsider))), flush=True)

@@ -9,8 +9,7 @@ import struct
 import termios
 
 from tests.sandbox.hooks.programs.registry import ANY_RIGHT, path_bytes, way
-from tests.sandbox.hooks.stage import MS_BIND, MS_REMOUNT, Place
-from tests.sandbox.hooks.system import AT_FDCWD, Missing, address, buffer, syscall
+from tests.sandbox.hooks.system import AT_FDCWD, MS_BIND, MS_REMOUNT, Missing, Place, address, buffer, syscall
 
 
 @way("path_link", "link", "make_reg")

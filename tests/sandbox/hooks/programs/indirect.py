@@ -4,11 +4,11 @@ import fcntl
 import mmap
 import os
 import resource
+import signal
 import struct
 
 from tests.sandbox.hooks.programs.registry import Dropped, path_bytes, way
-from tests.sandbox.hooks.stage import Place
-from tests.sandbox.hooks.system import AT_FDCWD, Missing, address, buffer, syscall
+from tests.sandbox.hooks.system import AT_FDCWD, Missing, Place, address, buffer, syscall
 
 
 @way("file_open", "read of fanotify", "read_file")
@@ -28,6 +28,7 @@ def _crash(place: Place) -> bool:
     if child == 0:
         os.chdir(f"{place.path}/dumps")
         resource.setrlimit(resource.RLIMIT_CORE, (1 << 24, 1 << 24))
+        signal.signal(signal.SIGABRT, signal.SIG_DFL)  # pytest's handler would tell of the crash
         os.abort()
     return os.WCOREDUMP(os.waitpid(child, 0)[1])
 

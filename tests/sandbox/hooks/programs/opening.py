@@ -7,8 +7,7 @@ import struct
 
 from tests.sandbox.hooks.programs.executing import argument_list, executed, run_program
 from tests.sandbox.hooks.programs.registry import path_bytes, way
-from tests.sandbox.hooks.stage import MESSAGE_QUEUE_FLAGS, Place
-from tests.sandbox.hooks.system import AT_FDCWD, Missing, buffer, syscall
+from tests.sandbox.hooks.system import AT_FDCWD, MESSAGE_QUEUE_FLAGS, Missing, Place, buffer, syscall
 
 
 @way("file_open", "open", "read_file")

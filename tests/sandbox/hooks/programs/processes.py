@@ -6,8 +6,7 @@ import struct
 
 from tests.sandbox.hooks.programs.executing import run_program
 from tests.sandbox.hooks.programs.registry import ANY_RIGHT, Run, way
-from tests.sandbox.hooks.stage import Place
-from tests.sandbox.hooks.system import Missing, address, buffer, syscall
+from tests.sandbox.hooks.system import Missing, Place, address, buffer, syscall
 
 
 @way("ptrace_access_check", "PTRACE_ATTACH", *ANY_RIGHT)

@@ -4,7 +4,7 @@ import os
 from collections.abc import Callable
 from typing import NamedTuple
 
-from tests.sandbox.hooks.stage import Place
+from tests.sandbox.hooks.system import Place
 
 Run = Callable[[Place], object]
 

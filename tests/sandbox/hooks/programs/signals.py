@@ -11,8 +11,7 @@ import time
 from collections.abc import Callable
 
 from tests.sandbox.hooks.programs.registry import Dropped, way
-from tests.sandbox.hooks.stage import Place
-from tests.sandbox.hooks.system import Missing, syscall
+from tests.sandbox.hooks.system import Missing, Place, syscall
 
 
 @way("task_kill", "kill", "signal")

@@ -4,8 +4,7 @@ import socket
 import struct
 
 from tests.sandbox.hooks.programs.registry import path_bytes, way
-from tests.sandbox.hooks.stage import Place
-from tests.sandbox.hooks.system import address, buffer, syscall
+from tests.sandbox.hooks.system import Place, address, buffer, syscall
 
 
 @way("unix_find", "connect to a path", "resolve_unix", prepared="sockets")
