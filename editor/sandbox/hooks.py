@@ -18,7 +18,7 @@ class Way(NamedTuple):
     It is ``seen`` as a call, whose row has one of ``syscalls`` (empty: the way's own name); or the kernel does it on
     its own behalf, or in a call too frequent to stop at, and only its audit tells; or it is unseen, because a test
     prevents it. ``first`` is the capability that the kernel wants before it asks Landlock, ``around`` one that lets
-    the caller through although Landlock refuses.
+    the caller through although Landlock refuses. ``lately`` means that older kernels do not ask, whatever their ABI.
     """
 
     name: str
@@ -26,6 +26,7 @@ class Way(NamedTuple):
     seen: Seen = "call"
     first: str = ""
     around: str = ""
+    lately: bool = False
 
     @property
     def shown_as(self) -> tuple[str, ...]:
@@ -96,7 +97,7 @@ _PTRACE_ACCESS_CHECK = (  # ptrace_may_access() in kernel/ptrace.c and mm_access
     Way("open of maps", ("openat",), around=_PERFMON),
     Way("open of environ", ("openat",), around=_PERFMON),
     Way("open of auxv", ("openat",), around=_PERFMON),
-    Way("open of timers", ("openat",)),
+    Way("open of timers", ("openat",), lately=True),  # 6.18 checks it, 6.12 does not
     Way("open of fdinfo", ("openat",)),
     Way("open of exe", ("openat",)),  # proc_pid_get_link()
     Way("open of ns", ("openat",)),  # proc_ns_get_link() in fs/proc/namespaces.c

@@ -196,8 +196,12 @@ def denials_in(hook: Hook, way: Way, mode: Mode) -> list[tuple[object, ...]]:
 
 def _is_equal_anyway(hook: Hook, way: Way) -> bool:
     """Whether this process gets the same result in a sandbox and outside, although Landlock refuses it."""
-    passes = bool(way.around) and may(way.around)
-    return way.seen == "unseen" or passes or not may(_AFTERWARDS.get(hook.name, ""))
+    return way.seen == "unseen" or _may_pass(way) or not may(_AFTERWARDS.get(hook.name, ""))
+
+
+def _may_pass(way: Way) -> bool:
+    """Whether it is right if the kernel lets the program through."""
+    return way.lately or (bool(way.around) and may(way.around))
 
 
 def _compare(hook: Hook, way: Way, program: Program, outcome: _Outcome, *, audited: bool) -> list[str]:
@@ -206,7 +210,7 @@ def _compare(hook: Hook, way: Way, program: Program, outcome: _Outcome, *, audit
     shown = f"{shown or 'no denied row'}; notes: {outcome.notes}"
     if way.seen == "unseen":
         return [] if not denied else [f"denied rows where none can be: {shown}"]
-    if outcome.result == "done" and way.around and may(way.around):
+    if outcome.result == "done" and _may_pass(way):
         return [] if not denied else [f"the kernel let it through, but: {shown}"]
     refused = outcome.result in hook.errnos
     if not refused and not (way.seen == "audit" and outcome.result == "dropped"):
