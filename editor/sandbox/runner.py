@@ -1,6 +1,6 @@
 """Starts a run and reads its events: the side of the tester that the screen and the command line use.
 
-The command runs under a tracer process of its own (``editor.sandbox.tracing.tracer``), connected by pipes only: a run
+The command runs under a tracer process of its own (``editor.sandbox.tracing.main``), connected by pipes only: a run
 can neither block nor crash its caller, and if the caller dies, the tracer kills everything that it started.
 """
 
@@ -30,7 +30,7 @@ _CHUNK = 1 << 16
 # Isolated and without site packages: the working directory must not decide which code runs, and startup is faster.
 _BOOT = (
     "import sys; sys.path.insert(0, sys.argv[1]); "
-    "from editor.sandbox.tracing.tracer import main; sys.exit(main(sys.argv[2:]))"
+    "from editor.sandbox.tracing.main import main; sys.exit(main(sys.argv[2:]))"
 )
 _TRACER_LOST = 125
 _LAST_RESORT_S = 8.0  # longer than the tracer itself waits for processes that hang

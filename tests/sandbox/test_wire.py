@@ -31,7 +31,7 @@ def test_spec_survives_json(tmp_path: Path) -> None:
 
 def test_tracer_imports_no_heavy_modules() -> None:
     """Each run pays for the tracer's imports."""
-    code = "import sys; import editor.sandbox.tracing.tracer; print(*sys.modules)"
+    code = "import sys; import editor.sandbox.tracing.main; print(*sys.modules)"
     loaded = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.split()
     heavy = {"dataclasses", "inspect", "asyncio", "textual", "tomlkit", "tomllib", "watchdog", "subprocess", "socket"}
     assert not heavy & set(loaded)

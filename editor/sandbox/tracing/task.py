@@ -98,6 +98,10 @@ class Task:
                 pass  # just died: the thread's own id is all that is known
         return self._process
 
+    def mark_process(self) -> None:
+        """Remember that this is the first thread of a process."""
+        self._process = self.tid
+
     @property
     def comm(self) -> str:
         """The process's name."""
