@@ -28,7 +28,8 @@ from editor.evaluation.file_rights import file_rules
 from editor.evaluation.resolve import resolve
 from editor.policy.compose import Variables, load
 from editor.policy.model import Policy
-from editor.sandbox.runner import AccessUpdate, Finished, Lingering, Run, RunRequest, start
+from editor.sandbox.events import AccessUpdate, Finished, Lingering
+from editor.sandbox.runner import Run, RunRequest, start
 from editor.sandbox.verdicts.report import Mode, Report, listed_processes
 
 # Ctrl-C reaches the command too, which may handle the first one; the second one stops the run.

@@ -5,26 +5,23 @@ can neither block nor crash its caller, and if the caller dies, the tracer kills
 """
 
 import contextlib
-import fcntl
 import json
 import os
 import select
-import struct
 import subprocess
 import sys
-import termios
 import threading
 import time
-from typing import Any, Literal, NamedTuple
+from typing import Any, NamedTuple
 
 from editor.evaluation.resolve import ResolvedPolicy
 from editor.landlock import kernel
 from editor.landlock.rights import LATEST_ABI
 from editor.sandbox.environment import original_environment
+from editor.sandbox.events import AccessUpdate, Event, Finished, Lingering, Notice, Output
+from editor.sandbox.streams import Streams, set_size
 from editor.sandbox.verdicts.report import AbiUsed, Access, Mode, Report
 from editor.sandbox.wire import Spec
-
-Stream = Literal["stdout", "stderr", "tty"]
 
 _CHUNK = 1 << 16
 # Isolated and without site packages: the working directory must not decide which code runs, and startup is faster.
@@ -73,52 +70,17 @@ class RunRequest(NamedTuple):
     inherited: tuple[int, ...] = ()
 
 
-class Output(NamedTuple):
-    """Data that the command wrote."""
-
-    stream: Stream
-    data: bytes
-
-
-class AccessUpdate(NamedTuple):
-    """An access; ``access.times`` is the increase since the last update with the same ``access.key()``."""
-
-    access: Access
-
-
-class Notice(NamedTuple):
-    """A message for the user."""
-
-    text: str
-
-
-class Lingering(NamedTuple):
-    """The command has ended with ``exit_code``, and the run waits for the ``processes`` (id and name) that it left."""
-
-    exit_code: int
-    processes: tuple[tuple[int, str], ...]
-
-
-class Finished(NamedTuple):
-    """The last event: the run is over and no process of it is left."""
-
-    report: Report
-
-
-Event = Output | AccessUpdate | Notice | Lingering | Finished
-
-
 class Run:
     """A run in progress. ``stop``, ``write`` and ``resize`` are thread-safe; call the rest from one thread."""
 
     def __init__(
-        self, request: RunRequest, process: "subprocess.Popen[bytes]", pipes: "_Pipes", descriptors: "_Descriptors"
+        self, request: RunRequest, process: "subprocess.Popen[bytes]", pipes: "_Pipes", streams: Streams
     ) -> None:
         self._request = request
         self._process = process
         self._events, self._control, self._errors = pipes
-        self._outputs = descriptors.outputs
-        self._terminal = descriptors.terminal
+        self._outputs = streams.outputs
+        self._terminal = streams.terminal
         self._partial = b""
         self._rows: dict[int, Access] = {}
         self._notes: list[str] = []
@@ -190,7 +152,7 @@ class Run:
         """Set the size of the command's terminal, if it has one."""
         with self._lock, contextlib.suppress(OSError):
             if self._terminal is not None:
-                _set_size(self._terminal, (rows, columns))
+                set_size(self._terminal, (rows, columns))
 
     # Reading
 
@@ -328,45 +290,6 @@ def _last_line(descriptor: int) -> str:
     return lines[-1] if lines else ""
 
 
-def _set_size(terminal: int, size: tuple[int, int]) -> None:
-    fcntl.ioctl(terminal, termios.TIOCSWINSZ, struct.pack("HHHH", *size, 0, 0))
-
-
-class _Descriptors:
-    """The descriptors of a run being started: the command's, and our ends of them."""
-
-    def __init__(self, request: RunRequest) -> None:
-        self.command_ends: list[int] = []
-        self.outputs: dict[int, Stream] = {}
-        self.terminal: int | None = None
-        self._terminal_end = -1
-        given = (request.stdin, request.stdout, request.stderr)
-        if request.pty and None in given:
-            self.terminal, self._terminal_end = os.openpty()
-            _set_size(self.terminal, request.size)
-            self.outputs[self.terminal] = "tty"
-        for position, descriptor in enumerate(given):
-            self.command_ends.append(self._open_end(position, descriptor))
-        if self._terminal_end >= 0:
-            os.close(self._terminal_end)
-
-    def _open_end(self, position: int, descriptor: int | None) -> int:
-        if descriptor is not None:
-            return fcntl.fcntl(descriptor, fcntl.F_DUPFD_CLOEXEC, 3)
-        if self._terminal_end >= 0:
-            return fcntl.fcntl(self._terminal_end, fcntl.F_DUPFD_CLOEXEC, 3)
-        if position == 0:
-            return os.open(os.devnull, os.O_RDONLY)
-        ours, theirs = os.pipe()
-        self.outputs[ours] = "stdout" if position == 1 else "stderr"
-        return theirs
-
-    def close(self) -> None:
-        """Close all of them; the run did not start."""
-        for descriptor in (*self.command_ends, *self.outputs):
-            os.close(descriptor)
-
-
 def start(request: RunRequest) -> Run:
     """Start a run. Safe in a threaded program: only ``subprocess`` forks.
 
@@ -377,7 +300,7 @@ def start(request: RunRequest) -> Run:
         raise ValueError("there is no command to run")
     if any("\0" in word for word in request.command):
         raise ValueError("a command cannot contain a NUL")
-    descriptors = _Descriptors(request)
+    streams = Streams((request.stdin, request.stdout, request.stderr), request.size if request.pty else None)
     request_read, request_write = os.pipe()
     events_read, events_write = os.pipe()
     control_read, control_write = os.pipe()
@@ -389,11 +312,11 @@ def start(request: RunRequest) -> Run:
         abi=request.abi,
         cwd=os.path.abspath(request.cwd or "."),
         env=request.env if request.env is not None else original_environment(),
-        stdin=descriptors.command_ends[0],
-        stdout=descriptors.command_ends[1],
-        stderr=descriptors.command_ends[2],
+        stdin=streams.command_ends[0],
+        stdout=streams.command_ends[1],
+        stderr=streams.command_ends[2],
         session=request.stdin is None,
-        terminal=descriptors.terminal is not None and request.stdin is None,
+        terminal=streams.terminal is not None and request.stdin is None,
         timeout=request.timeout,
         # The kernel ties it to the starting thread: only the main thread lives as long as the process.
         die_with_parent=threading.current_thread() is threading.main_thread(),
@@ -414,16 +337,16 @@ def start(request: RunRequest) -> Run:
             stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL,
             stderr=errors,
-            pass_fds=(request_read, events_write, control_read, *descriptors.command_ends, *request.inherited),
+            pass_fds=(request_read, events_write, control_read, *streams.command_ends, *request.inherited),
         )  # fmt: skip
     except BaseException:
-        descriptors.close()
+        streams.close()
         for descriptor in (request_read, request_write, events_read, events_write, control_read, control_write, errors):
             os.close(descriptor)
         raise
-    for descriptor in (request_read, events_write, control_read, *descriptors.command_ends):
+    for descriptor in (request_read, events_write, control_read, *streams.command_ends):
         os.close(descriptor)
-    run = Run(request, process, _Pipes(events_read, control_write, errors), descriptors)
+    run = Run(request, process, _Pipes(events_read, control_write, errors), streams)
     with contextlib.suppress(BrokenPipeError), open(request_write, "w", encoding="ascii") as file:
         file.write(spec.to_text())  # the tracer reads it at once; if it died, its end is the first event
     return run

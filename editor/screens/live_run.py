@@ -6,7 +6,8 @@ import select
 import threading
 from collections.abc import Callable
 
-from editor.sandbox.runner import Event, Finished, Output, Run, RunRequest, start
+from editor.sandbox.events import Event, Finished, Output
+from editor.sandbox.runner import Run, RunRequest, start
 
 # Time between two batches: a burst of thousands of events is one repaint.
 _BATCH_S = 0.04

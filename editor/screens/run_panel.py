@@ -17,7 +17,8 @@ from textual.widgets import Static
 
 from editor.escape import printable
 from editor.evaluation.resolve import ResolvedPolicy
-from editor.sandbox.runner import AccessUpdate, Event, Finished, Lingering, Notice, Output, RunRequest
+from editor.sandbox.events import AccessUpdate, Event, Finished, Lingering, Notice, Output
+from editor.sandbox.runner import RunRequest
 from editor.sandbox.verdicts.report import Access, Report, Verdict, listed_processes
 from editor.screens.live_run import LiveRun
 from editor.screens.run_rows import access_row

@@ -14,7 +14,7 @@ from editor.evaluation.resolve import ResolvedPolicy, resolve
 from editor.landlock import kernel
 from editor.landlock.rights import FS_RIGHTS, NET_RIGHTS, SCOPES
 from editor.policy.parse import parse_policy
-from editor.sandbox import runner
+from editor.sandbox import events, runner
 from editor.sandbox.verdicts.report import Access, Report
 
 CALLER = os.path.join(os.path.dirname(os.path.abspath(__file__)), "caller.py")
@@ -121,11 +121,11 @@ def collect(run: runner.Run, limit: float = _LIMIT_S) -> Outcome:
         assert time.monotonic() < until, "the run does not end"
         select.select([run.fileno()], [], [], 1.0)
         for event in run.read_events():
-            if isinstance(event, runner.Output):
+            if isinstance(event, events.Output):
                 output[event.stream] = output.get(event.stream, b"") + event.data
-            elif isinstance(event, runner.Notice):
+            elif isinstance(event, events.Notice):
                 notices.append(event.text)
-            elif isinstance(event, runner.AccessUpdate):
+            elif isinstance(event, events.AccessUpdate):
                 updates.append(event.access)
     return Outcome(run.report, output, notices, updates)
 

@@ -19,7 +19,7 @@ from pathlib import Path
 
 import pytest
 
-from editor.sandbox import runner
+from editor.sandbox import events
 from editor.sandbox.verdicts.report import Access
 from tests.sandbox import uring
 from tests.sandbox.harness import ALL_FS, ALL_SCOPES, Outcome, collect, policy, require_abi, run, start, system_rules
@@ -191,7 +191,7 @@ print("done", flush=True)
         while word not in seen:
             assert time.monotonic() < until
             select.select([tried.fileno()], [], [], 1)
-            seen += b"".join(event.data for event in tried.read_events() if isinstance(event, runner.Output))
+            seen += b"".join(event.data for event in tried.read_events() if isinstance(event, events.Output))
 
     wait_for(b"ready")
     os.kill(tried._process.pid, signal.SIGSTOP)

@@ -15,7 +15,7 @@ from textual.widgets import Input
 
 from editor.app import PaddockApp
 from editor.policy.model import RuleRef
-from editor.sandbox.runner import AccessUpdate, Finished, Notice, Output
+from editor.sandbox.events import AccessUpdate, Finished, Notice, Output
 from editor.sandbox.verdicts.report import AbiUsed, Access, Report
 from editor.screens.dialogs import Ask
 from editor.screens.export import ExportScreen

@@ -17,7 +17,7 @@ from editor.evaluation.resolve import ResolvedPolicy, resolve
 from editor.landlock import kernel
 from editor.landlock.rights import DIRECTORY_RIGHTS, RIGHTS
 from editor.policy.parse import parse_policy
-from editor.sandbox import runner
+from editor.sandbox import events, runner
 from editor.sandbox.hooks import HOOKS, Hook, Way
 from editor.sandbox.verdicts.permissions import credentials
 from editor.sandbox.verdicts.report import Access, Mode
@@ -122,7 +122,7 @@ def _run(hook: Hook, way: Way, place: Place, *, audited: bool = False, mode: Mod
             raise TimeoutError(f"the run did not end within {_LIMIT_S:.0f} seconds")
         select.select([run.fileno()], [], [], 1.0)
         for event in run.read_events():
-            if isinstance(event, runner.Output) and event.stream == "stdout":
+            if isinstance(event, events.Output) and event.stream == "stdout":
                 output += event.data
     return _Outcome(_result(output), run.report.accesses, run.report.notes)
 

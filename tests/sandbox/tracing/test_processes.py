@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from editor.sandbox import runner
+from editor.sandbox import events, runner
 from tests.sandbox.harness import (
     PLAIN_ENV,
     READING,
@@ -262,7 +262,7 @@ def test_terminal_input_and_resize() -> None:
     shown = b""
     while b"11 22" not in shown:
         select.select([under_way.fileno()], [], [], 10)
-        shown += b"".join(event.data for event in under_way.read_events() if isinstance(event, runner.Output))
+        shown += b"".join(event.data for event in under_way.read_events() if isinstance(event, events.Output))
     under_way.write(b"\x03")  # Ctrl-C reaches it as the foreground process
     done = collect(under_way)
     assert done.report.exit_code == 130
