@@ -28,7 +28,7 @@ from editor.landlock.rights import (
 )
 from editor.policy.model import Policy, RuleRef
 from editor.sandbox.verdicts.report import AbiUsed, Access
-from editor.suggest.proposals import propose
+from editor.suggest.planning import make_plan
 
 TargetKind = Literal["path", "port", "scope"]
 Answer = Literal["allowed", "denied", "uncontrolled"]
@@ -246,7 +246,7 @@ def explain(
         for file in opens
         if file.verdict == "denied"
     ]
-    changes = [proposal.sentence for proposal in propose(refused, resolved)]
+    changes = [proposal.sentence for proposal in make_plan(refused, resolved).proposals]
     for answer, decision in zip(answers, found, strict=True):
         if answer.answer != "denied":
             changes += _restrictions(target, answer, decision, abi.enforced)

@@ -8,13 +8,14 @@ from typing import Any
 from editor.cli.console import Console, columns
 from editor.cli.options import shell_word
 from editor.cli.text import edit_command, location
-from editor.editing.edits import GrantPath
+from editor.editing.edits import Edit, GrantPath, GrantPort, SetScope
 from editor.escape import printable
 from editor.evaluation.resolve import resolve
-from editor.landlock.rights import RightSet, listed
+from editor.landlock.rights import RightSet, in_order, listed
 from editor.policy.model import Policy
 from editor.sandbox.verdicts.report import Access, Report, Verdict
-from editor.suggest.proposals import Proposal, propose
+from editor.suggest.plan import Proposal
+from editor.suggest.planning import make_plan
 
 _MANY_PROPOSALS = 10  # beyond that, those for files of one directory are grouped
 _MIN_GROUP = 3
@@ -113,7 +114,7 @@ def _subject(access: Access) -> str:
 
 def _suggestions(report: Report, policy: Policy, layer: int) -> list[str]:
     """Return how to allow what ``policy`` denied; ``layer`` is its number, 0 if it is the only one."""
-    proposals = propose(report.accesses, resolve(policy), layer)
+    proposals = make_plan(report.accesses, resolve(policy), layer).proposals
     if not proposals:
         return []
     return ["", f"To allow what was denied ({edit_command(policy)}):", *_proposal_lines(proposals)]
@@ -160,9 +161,9 @@ def report_json(report: Report, policies: Sequence[Policy]) -> dict[str, Any]:
     proposals = []
     for number, policy in enumerate(policies, 1):
         layer = number if len(policies) > 1 else 0
-        for proposal in propose(report.accesses, resolve(policy), layer):
+        for proposal in make_plan(report.accesses, resolve(policy), layer).proposals:
             answered = [positions[access.key()] for access in proposal.accesses]
-            proposals.append({**proposal.to_json(), "accesses": answered, **({"layer": layer} if layer else {})})
+            proposals.append({**_proposal_json(proposal), "accesses": answered, **({"layer": layer} if layer else {})})
     return {
         "policy": report.policy,
         **({"layers": list(report.layers)} if report.layers else {}),
@@ -176,3 +177,17 @@ def report_json(report: Report, policies: Sequence[Policy]) -> dict[str, Any]:
         "accesses": [access.to_json() for access in report.accesses],
         "proposals": proposals,
     }
+
+
+def _proposal_json(proposal: Proposal) -> dict[str, Any]:
+    return {"edits": [_edit_json(edit) for edit in proposal.edits], "sentence": proposal.sentence}
+
+
+def _edit_json(edit: Edit) -> dict[str, Any]:
+    if isinstance(edit, GrantPath):
+        return {"path": edit.path, "rights": in_order(edit.rights)}
+    if isinstance(edit, GrantPort):
+        return {"port": edit.port, "rights": in_order(edit.rights)}
+    if isinstance(edit, SetScope):
+        return {"scope": edit.scope, "restricted": edit.on}
+    raise TypeError(f"no grant is a {type(edit).__name__}")

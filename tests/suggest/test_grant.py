@@ -18,7 +18,7 @@ from editor.landlock.kernel import query_abi
 from editor.sandbox.runner import RunRequest, start
 from editor.sandbox.verdicts.report import Access, Report
 from editor.suggest.grant import CannotGrant, grant
-from editor.suggest.proposals import describe
+from editor.suggest.planning import describe
 
 BASE = """\
 abi = 6

@@ -12,7 +12,8 @@ from editor.editing.edits import GrantPath, GrantPort, SetScope
 from editor.evaluation.resolve import resolve
 from editor.sandbox.runner import RunRequest, start
 from editor.sandbox.verdicts.report import Access, Report
-from editor.suggest.proposals import Proposal, propose
+from editor.suggest.plan import Plan, Proposal
+from editor.suggest.planning import make_plan
 
 ENVIRONMENT = {"PATH": "/usr/bin:/bin", "LC_ALL": "C.UTF-8"}
 _MAKING = '[[path_beneath]]\nallowed_access = {rights}\nparent = ["{place}"]\n'
@@ -43,7 +44,7 @@ def run(policy: PolicyDocument, script: str, place: str, mode: str = "enforce") 
 
 
 def proposed(policy: PolicyDocument, report: Report, place: str) -> tuple[Proposal, ...]:
-    return propose(report.accesses, resolve(policy.policy, base=place))
+    return make_plan(report.accesses, resolve(policy.policy, base=place)).proposals
 
 
 # Each makes something and then does with it what the policy denies. With the rights that the policy grants on the
@@ -230,14 +231,10 @@ def test_ports_scopes_and_what_no_edit_can_allow() -> None:
         access(None, "signal"),
         access(None, "signal"),
     )
-    port, scope, hopeless = propose(accesses, resolve(policy.policy))
+    port, scope, hopeless = make_plan(accesses, resolve(policy.policy)).proposals
     assert port.edits == (GrantPort(80, frozenset({"connect_tcp", "bind_tcp"})),)
-    assert port.to_json() == {
-        "edits": [{"port": 80, "rights": ["bind_tcp", "connect_tcp"]}],
-        "sentence": "Grant bind_tcp, connect_tcp on port 80, for any address.",
-    }
+    assert port.sentence == "Grant bind_tcp, connect_tcp on port 80, for any address."
     assert (scope.edits, len(scope.accesses)) == ((SetScope("signal", False),), 2)
-    assert scope.to_json()["edits"] == [{"scope": "signal", "restricted": False}]
     assert (hopeless.edits, len(hopeless.accesses)) == ((), 2)
     assert hopeless.sentence == "openat, /etc/a: No rule can allow this: Landlock has no right for mounts."
 
@@ -246,7 +243,7 @@ def test_denials_of_another_layer_are_not_answered() -> None:
     policy = PolicyDocument.parse("abi = 1\n[[ruleset]]\nhandled_access_fs = ['read_file']\n", "policy.toml", "toml")
     resolved = resolve(policy.policy)
     inner = access("/etc/hostname", "read_file")._replace(layer=2)
-    assert propose((inner,), resolved, 1) == ()
-    assert [each.edits for each in propose((inner,), resolved, 2)] == [
+    assert make_plan((inner,), resolved, 1) == Plan(())
+    assert [each.edits for each in make_plan((inner,), resolved, 2).proposals] == [
         (GrantPath("/etc/hostname", frozenset({"read_file"})),)
     ]

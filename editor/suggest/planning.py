@@ -1,41 +1,38 @@
-"""Propose how to allow what a run was denied: each edit once, with the accesses that it answers."""
+"""Plan how to allow what a run was denied: each edit once, with the accesses that it answers."""
 
 import os
 from collections.abc import Iterable, Sequence
-from typing import Any, NamedTuple
 
 from editor.editing.edits import Edit, GrantPath, GrantPort, SetScope
 from editor.escape import printable
 from editor.evaluation.resolve import ResolvedPolicy
-from editor.landlock.rights import in_order, listed
+from editor.landlock.rights import listed
 from editor.sandbox.verdicts.report import Access
 from editor.suggest.grant import ALL_PROCESSES, COMMANDS_OWN, CannotGrant, Grants, lasting_place
+from editor.suggest.plan import Fold, Plan, Proposal
 
 _MAX_EXAMPLES = 3
 
 
-class Proposal(NamedTuple):
-    """What would allow ``accesses``: all of ``edits``, none if no edit can help. ``sentence`` says so, printable."""
-
-    edits: tuple[Edit, ...]
-    accesses: tuple[Access, ...]
-    sentence: str
-
-    def to_json(self) -> dict[str, Any]:
-        """Return the object that ``paddock test --format json`` prints, without the accesses."""
-        return {"edits": [_edit_json(edit) for edit in self.edits], "sentence": self.sentence}
-
-
-def propose(accesses: Iterable[Access], resolved: ResolvedPolicy, layer: int = 0) -> tuple[Proposal, ...]:
+def make_plan(
+    accesses: Iterable[Access],
+    resolved: ResolvedPolicy,
+    layer: int = 0,
+    *,
+    fold: Fold = "balanced",  # noqa: ARG001
+    promises: bool = True,  # noqa: ARG001
+    exit_code: int | None = None,  # noqa: ARG001
+    output: str = "",  # noqa: ARG001
+) -> Plan:
     """Return how to allow every denial by the policy ``resolved``, which is number ``layer`` of the run's layers.
 
-    ``accesses`` are all accesses of the run. There is one proposal for each path, port or scope, in the order in which
-    the program came upon them; what no edit can allow comes last, one proposal for each reason.
+    ``accesses`` are all accesses of the run, or of several, in the order in which the program came upon them. There is
+    one proposal for each path, port or scope; what no edit can allow comes last, one proposal for each reason.
     """
     accesses = tuple(accesses)
     denied = [access for access in accesses if access.verdict == "denied" and access.layer == layer]
     if not denied:
-        return ()
+        return Plan(())
     grants = Grants(resolved, accesses)
     granted: dict[str | int, Edit] = {}
     answered: dict[str | int, list[Access]] = {}
@@ -51,14 +48,14 @@ def propose(accesses: Iterable[Access], resolved: ResolvedPolicy, layer: int = 0
             granted[subject] = _united(granted.get(subject), edit)
             answered.setdefault(subject, []).append(access)
     proposals = [
-        Proposal((edit,), tuple(answered[subject]), describe(edit, answered[subject]))
+        Proposal((edit,), tuple(answered[subject]), "exact", describe(edit, answered[subject]))
         for subject, edit in granted.items()
     ]
     proposals += [
-        Proposal((), tuple(refused), f"{', '.join(dict.fromkeys(map(_shown, refused)))}: {reason}")
+        Proposal((), tuple(refused), "exact", f"{', '.join(dict.fromkeys(map(_shown, refused)))}: {reason}")
         for reason, refused in hopeless.items()
     ]
-    return tuple(proposals)
+    return Plan(tuple(proposals))
 
 
 def describe(edit: Edit, accesses: Sequence[Access]) -> str:
@@ -122,13 +119,3 @@ def _named(names: Iterable[str]) -> str:
     if len(known) > _MAX_EXAMPLES:
         return f"{', '.join(known[:_MAX_EXAMPLES])} and {len(known) - _MAX_EXAMPLES} others"
     return known[0] if len(known) == 1 else f"{', '.join(known[:-1])} and {known[-1]}"
-
-
-def _edit_json(edit: Edit) -> dict[str, Any]:
-    if isinstance(edit, GrantPath):
-        return {"path": edit.path, "rights": in_order(edit.rights)}
-    if isinstance(edit, GrantPort):
-        return {"port": edit.port, "rights": in_order(edit.rights)}
-    if isinstance(edit, SetScope):
-        return {"scope": edit.scope, "restricted": edit.on}
-    raise TypeError(f"no grant is a {type(edit).__name__}")
