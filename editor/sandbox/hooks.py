@@ -156,7 +156,9 @@ HOOKS: tuple[Hook, ...] = (
     # security/landlock/net.c
     Hook("socket_bind", 4, ("EACCES",), (Way("bind"), Way("bind for UDP", ("bind",)))),
     Hook("socket_connect", 4, ("EACCES",), (Way("connect"), Way("connect for UDP", ("connect",)))),
-    Hook("socket_sendmsg", 10, ("EACCES",), (Way("sendto"), Way("sendmsg"), Way("sendmmsg"))),
+    Hook("socket_sendmsg", 10, ("EACCES",), (
+        Way("sendto"), Way("sendmsg"), Way("sendmmsg"), Way("TCP Fast Open", ("sendto",), lately=True),
+    )),
     # security/landlock/task.c
     Hook("ptrace_access_check", 1, ("EPERM", "EACCES"), _PTRACE_ACCESS_CHECK),
     Hook("ptrace_traceme", 1, ("EPERM",), (Way("PTRACE_TRACEME", ("ptrace",), seen="unseen"),)),  # traced already

@@ -111,3 +111,11 @@ def _sendmsg(_place: Place) -> None:
 def _sendmmsg_udp(_place: Place) -> None:
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as one:
         _sendmmsg(one, struct.pack("=H", socket.AF_INET) + struct.pack(">H4s8x", 9, socket.inet_aton("127.0.0.1")))
+
+
+@way("socket_sendmsg", "TCP Fast Open", "connect_tcp")
+def _fast_open(_place: Place) -> None:
+    with socket.socket() as listener, socket.socket() as one:
+        listener.bind(("127.0.0.1", 0))
+        listener.listen()
+        one.sendto(b"x", socket.MSG_FASTOPEN, listener.getsockname())
