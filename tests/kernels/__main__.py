@@ -34,8 +34,9 @@ def _summary(kernel: debian.Kernel, outcome: machine.Outcome) -> str:
     for name in PARTS:
         part = parts.get(name, {})
         if "cases" in part:
-            denied = f", {part['denied']} denied" if "denied" in part else ""
-            line += f"; {name}: {part['cases']} cases{denied}, {len(part['problems'])} disagreements"
+            more = f", {part['denied']} denied" if "denied" in part else ""
+            more += f", {len(part['skipped'])} skipped" if "skipped" in part else ""
+            line += f"; {name}: {part['cases']} cases{more}, {len(part['problems'])} disagreements"
     return f"{line}; {outcome.seconds:.0f} s, {outcome.cpu_seconds:.0f} s of CPU"
 
 
