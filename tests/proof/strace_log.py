@@ -11,10 +11,8 @@ from collections.abc import Iterator, Mapping
 from typing import NamedTuple
 
 from editor.sandbox.calls.paths import normalize
+from editor.suggest.logs.strace_lines import Call, calls, string, unescape
 
-_LINE = re.compile(r"^(\d+) +(\w+)\((.*)\) += (-?\d+|\?|0x[0-9a-f]+)(?:<.*?>)?(?: (E\w+))?(?: \(.*\))?$", re.DOTALL)
-_ESCAPE = re.compile(r"\\([0-7]{1,3}|x[0-9a-f]{2}|.)", re.DOTALL)
-_PLAIN_ESCAPES = {"n": "\n", "t": "\t", "r": "\r", "v": "\v", "f": "\f"}
 _DESCRIPTOR = re.compile(r"^(AT_FDCWD|-?\d+)(?:<(.*)>(?:\(deleted\))?)?$", re.DOTALL)
 _PORT = re.compile(r"sin6?_port=htons\((\d+)\)")
 _SOCKET_NAME = re.compile(r'sun_path=(@?)"((?:[^"\\]|\\.)*)"')
@@ -53,101 +51,11 @@ class Seen(NamedTuple):
     error: str
 
 
-class Call(NamedTuple):
-    """A line: the thread, the call, its arguments as printed, its result and error, and where it begins."""
-
-    tid: int
-    name: str
-    arguments: tuple[str, ...]
-    result: str
-    error: str
-
-
 class Log(NamedTuple):
     """All calls of the confined program. ``pairs`` has those with two names (renames and links), ``seen`` the rest."""
 
     seen: frozenset[Seen]
     pairs: frozenset[tuple[str, str, str, str]]
-
-
-def split(text: str) -> tuple[str, ...]:
-    """Split printed arguments at the commas outside quotes and brackets."""
-    found: list[str] = []
-    depth, quoted, start, position = 0, False, 0, 0
-    while position < len(text):
-        letter = text[position]
-        if quoted:
-            if letter == "\\":
-                position += 1
-            elif letter == '"':
-                quoted = False
-        elif letter == '"':
-            quoted = True
-        elif letter in "([{":
-            depth += 1
-        elif letter in ")]}":
-            depth -= 1
-        elif (
-            letter == "<" and text[position - 1 : position].isalnum() and "<<" not in text[position - 1 : position + 2]
-        ):
-            end = _end_of_name(text, position)
-            position = end
-        elif letter == "," and depth == 0:
-            found.append(text[start:position])
-            start = position + 2
-        position += 1
-    return (*found, text[start:])
-
-
-def _end_of_name(text: str, start: int) -> int:
-    """Return the end of the ``<name>`` after a descriptor; strace escapes ``>`` in names."""
-    end = text.find(">", start)
-    if text[end + 1 : end + 2] == ">":  # <name<char 1:3>>
-        return end + 1
-    return len(text) if end < 0 else end
-
-
-def unescape(text: str) -> str:
-    """Decode a string as strace prints it in quotes, or a name in ``<`` and ``>``."""
-
-    def plain(match: re.Match[str]) -> str:
-        code = match[1]
-        if code[0] in "01234567":
-            return chr(int(code, 8))
-        if code[0] == "x":
-            return chr(int(code[1:], 16))
-        return _PLAIN_ESCAPES.get(code, code)
-
-    raw = _ESCAPE.sub(plain, text)
-    return raw.encode("latin-1", "surrogateescape").decode("utf-8", "surrogateescape") if not raw.isascii() else raw
-
-
-def _string(argument: str) -> str | None:
-    """Return the text of a quoted argument, None for a pointer that could not be read."""
-    if not argument.startswith('"') or not argument.endswith('"'):
-        return None
-    return unescape(argument[1:-1])
-
-
-def calls(text: str) -> Iterator[Call]:
-    """Return the lines of a log in the order in which the calls began, with interrupted ones joined."""
-    begun: dict[str, int] = {}
-    lines: list[str] = []
-    for line in text.splitlines():
-        tid = line.split(" ", 1)[0]
-        if line.endswith("<unfinished ...>"):
-            begun[tid] = len(lines)
-            lines.append(line.removesuffix("<unfinished ...>").rstrip())
-        elif " resumed>" in line and tid in begun:
-            position = begun.pop(tid)
-            lines[position] += line.split(" resumed>", 1)[1]
-        else:
-            lines.append(line)
-    for line in lines:
-        match = _LINE.match(line)
-        if match is not None:
-            tid, name, arguments, result, error = match.groups()
-            yield Call(int(tid), name, split(arguments), result, error or "")
 
 
 class _Reader:
@@ -183,7 +91,7 @@ class _Reader:
             if call.result != "0":
                 return
             if call.name == "chdir":
-                self._cwd(call.tid)[0] = os.path.realpath(self._absolute(call, _string(call.arguments[0]) or ""))
+                self._cwd(call.tid)[0] = os.path.realpath(self._absolute(call, string(call.arguments[0]) or ""))
             else:
                 self._cwd(call.tid)[0] = self._directory(call, call.arguments[0]) or "?"
         elif call.result.isdigit() and call.result != "0":
@@ -209,10 +117,10 @@ class _Reader:
         """Return the objects of a call: two for a rename or link, none if there is no row."""
         name, arguments = call.name, call.arguments
         for position in _NAMES.get(name, ()):
-            text = _string(arguments[position])
+            text = string(arguments[position])
             yield None if text is None else self._absolute(call, text)
         for position in _NAMES_AT.get(name, ()):
-            text = _string(arguments[position + 1]) if arguments[position + 1] != "NULL" else ""
+            text = string(arguments[position + 1]) if arguments[position + 1] != "NULL" else ""
             directory = self._directory(call, arguments[position])
             if text is None or directory is None:
                 yield None
@@ -244,7 +152,7 @@ def read(text: str, cwd: str) -> Log:
     """Parse a log of ``paddock run`` from the moment of confinement."""
     reader = _Reader(cwd)
     confined = False
-    for call in calls(text):
+    for call in calls(text.splitlines()):
         if confined:
             reader.take(call)
         elif call.name == "landlock_restrict_self" and call.result == "0":

@@ -3,10 +3,11 @@
 from editor.sandbox import syscalls
 from editor.sandbox.verdicts.audit import Denial
 from editor.sandbox.verdicts.report import Access
+from editor.suggest.logs.strace_lines import Call, calls, split
 from tests.proof import differences, records, strace_log
 from tests.proof.jobs import JOBS
 from tests.proof.stage import Rules
-from tests.proof.strace_log import Call, Seen
+from tests.proof.strace_log import Seen
 
 _JOB = JOBS[0]
 _RULES = Rules(frozenset({"read_file", "write_file", "make_reg"}), {"/a": frozenset({"read_file"}), "/b": frozenset()})
@@ -79,7 +80,7 @@ def test_rename_that_would_gain_rights() -> None:
 
 
 def test_arguments_are_split_at_top_level_commas() -> None:
-    assert strace_log.split(r'AT_FDCWD</a, b>, "x\", y", {a=1, b=[2, 3]}, 0') == (
+    assert split(r'AT_FDCWD</a, b>, "x\", y", {a=1, b=[2, 3]}, 0') == (
         "AT_FDCWD</a, b>", r'"x\", y"', "{a=1, b=[2, 3]}", "0",
     )  # fmt: skip
 
@@ -92,7 +93,7 @@ def test_parsing_log_lines() -> None:
         '8 unlink("n\\303\\244") = -1 ENOENT (No such file or directory)\n'
         "8 +++ exited with 0 +++\n"
     )
-    assert list(strace_log.calls(text)) == [
+    assert list(calls(text.splitlines())) == [
         Call(7, "openat", ("AT_FDCWD</w>", '"in/t"', "O_RDONLY"), "3", ""),
         Call(8, "mkdir", ('"d"', "0777"), "0", ""),
         Call(8, "unlink", ('"n\\303\\244"',), "-1", "ENOENT"),

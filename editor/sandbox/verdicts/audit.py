@@ -129,10 +129,15 @@ def parse_fields(payload: bytes) -> Fields | None:
     event = _EVENT.match(text)
     if event is None:
         return None
+    return Fields(int(event[2]), named_fields(text[event.end() :]))
+
+
+def named_fields(text: str) -> dict[str, str]:
+    """Return the fields of a record's text after ``audit(...):``, the first of each name, decoded. Never raises."""
     values: dict[str, str] = {}
-    for name, value in _FIELD.findall(text, event.end()):
+    for name, value in _FIELD.findall(text):
         values.setdefault(name, _plain(name, value))
-    return Fields(int(event[2]), values)
+    return values
 
 
 def _plain(name: str, value: str) -> str:
@@ -151,6 +156,11 @@ def _number(text: str | None, base: int = 10) -> int | None:
         return None
 
 
+def blocked_rights(blockers: str) -> RightSet:
+    """Return the names in a record's field ``blockers``, as in ``Denial``."""
+    return frozenset(map(_without_known_kind, blockers.split(",")))
+
+
 def _without_known_kind(blocker: str) -> str:
     kind, _, name = blocker.partition(".")
     return name if kind in KINDS and name else blocker
@@ -162,7 +172,7 @@ def parse_denial(payload: bytes) -> Denial | None:
     if fields is None or "blockers" not in fields.values:
         return None
     values = fields.values
-    blockers = frozenset(map(_without_known_kind, values["blockers"].split(",")))
+    blockers = blocked_rights(values["blockers"])
     port = _number(values.get("dest", values.get("src")))
     path = values.get("path")
     return Denial(

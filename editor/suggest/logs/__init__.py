@@ -1,0 +1,1 @@
+"""What others recorded of programs, read as accesses: reports, strace logs, audit records."""
