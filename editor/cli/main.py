@@ -17,6 +17,7 @@ VERBS: dict[str, tuple[str, int]] = {
     "diff": ("show what one policy allows and another does not", 2),
     "explain": ("say if a path, port or scope is allowed, and by which rule", 2),
     "test": ("run a command under a policy and report what it accessed", 125),
+    "learn": ("write the policy that a command needs", 125),
     "run": ("restrict itself with a policy and become a command", 125),
     "export": ("write a policy in another format", 2),
     "abi": ("show what this kernel enforces", 2),

@@ -1,0 +1,202 @@
+"""Write a plan as the rules of a policy, in the order in which a person writes them, each under a comment."""
+
+import os
+from collections.abc import Iterable, Sequence
+from typing import Literal, NamedTuple
+
+from editor.editing.document import PolicyDocument, new_policy_text
+from editor.editing.edits import AddPathRule, AddPortRule, Edit, EditError, GrantPath, GrantPort, SetScope
+from editor.escape import printable
+from editor.landlock.rights import NO_RIGHTS, RightSet, in_order
+from editor.policy.locate import Format
+from editor.policy.model import Policy
+from editor.suggest.plan import Proposal
+
+Topic = Literal[
+    "programs", "libraries", "modules", "configuration", "data", "devices", "processes", "written", "temporary"
+]
+
+# In the order of a policy: what runs, what that reads, what it writes.
+_TITLES: dict[Topic, str] = {
+    "programs": "Programs",
+    "libraries": "Libraries",
+    "modules": "Modules",
+    "configuration": "Configuration",
+    "data": "Read",
+    "devices": "Devices",
+    "processes": "Of the kernel and of processes",
+    "written": "Written",
+    "temporary": "Temporary files",
+}
+_ORDER = {topic: position for position, topic in enumerate(_TITLES)}
+
+_READING: RightSet = frozenset({"execute", "read_file", "read_dir", "ioctl_dev", "resolve_unix"})
+_TEMPORARY = ("/tmp", "/var/tmp", "/dev/shm")  # noqa: S108 recognised, not used
+_LIBRARIES = ("/usr/lib", "/usr/lib64", "/usr/libexec", "/usr/local/lib", "/lib", "/lib64", "/opt")
+_MODULES = (".py", ".pyc", ".js", ".mjs", ".cjs", ".json", ".pm", ".pl", ".jar", ".class", ".rlib")
+_MAX_NAMES = 4
+
+
+class Learned(NamedTuple):
+    """A policy with the rules of a plan; ``problems`` are sentences on what could not be written in it."""
+
+    document: PolicyDocument
+    problems: tuple[str, ...]
+
+
+class _Rule(NamedTuple):
+    """A rule to write: ``purposes`` and ``processes`` are for its comment, or ``comment`` is all of it."""
+
+    order: int
+    topic: Topic
+    paths: tuple[str, ...]
+    rights: RightSet
+    purposes: tuple[str, ...]
+    processes: tuple[str, ...]
+    comment: str = ""
+
+
+def empty_policy(file: str, format: Format, abi: int, program: str) -> PolicyDocument:
+    """Return the policy of ``file`` that handles all of Landlock ``abi`` and grants nothing, for ``program``."""
+    text = new_policy_text(abi, format)
+    if format == "toml":
+        ruleset = text[text.index("abi = ") : text.index("# A rule grants")].rstrip()
+        name = printable(os.path.basename(program))
+        text = f"# What {name} needs, as learned from its runs. All else that Landlock can deny is denied.\n{ruleset}\n"
+    return PolicyDocument.parse(text, file, format)
+
+
+def write_policy(empty: PolicyDocument, proposals: Sequence[Proposal]) -> Learned:
+    """Return ``empty`` with rules for ``proposals``: the same rights for the same purpose are one rule."""
+    edits: list[Edit] = []
+    rules: list[_Rule] = []
+    ports: dict[RightSet, list[int]] = {}
+    for proposal in proposals:
+        for edit in proposal.edits:
+            if isinstance(edit, GrantPath):
+                rules.append(_rule((edit.path,), edit.rights, proposal))
+            elif isinstance(edit, AddPathRule):
+                rules.append(_rule(edit.paths, edit.rights, proposal, edit.comment))
+            elif isinstance(edit, GrantPort):
+                ports.setdefault(edit.rights, []).append(edit.port)
+            elif isinstance(edit, AddPortRule):
+                if proposal.kind == "promise":
+                    edits.append(edit)
+                else:
+                    ports.setdefault(edit.rights, []).extend(edit.ports)
+            else:
+                edits.append(edit)
+    written: list[Edit] = [AddPathRule(rule.paths, rule.rights, _comment(rule)) for rule in _merged(rules)]
+    written += [AddPortRule(tuple(sorted(numbers)), rights, _port_comment(rights)) for rights, numbers in ports.items()]
+    return _apply(empty, (*written, *edits))
+
+
+def extend_policy(document: PolicyDocument, proposals: Sequence[Proposal]) -> Learned:
+    """Return ``document`` with ``proposals``: its own rules grow where they name the path, new ones get a comment."""
+    edits: list[Edit] = []
+    rules: list[_Rule] = []
+    known = _named(document.policy)
+    for proposal in proposals:
+        for edit in proposal.edits:
+            if isinstance(edit, GrantPath) and edit.path not in known:
+                rules.append(_rule((edit.path,), edit.rights, proposal))
+            elif isinstance(edit, AddPathRule):
+                rules.append(_rule(edit.paths, edit.rights, proposal, edit.comment))
+            else:
+                edits.append(edit)
+    edits += [AddPathRule(rule.paths, rule.rights, _comment(rule)) for rule in _merged(rules)]
+    return _apply(document, edits)
+
+
+def topic_of(path: str, rights: RightSet) -> Topic:
+    """Return what a rule on ``path`` with ``rights`` is about."""
+    name = os.path.basename(path)
+    if rights - _READING and (path in _TEMPORARY or name in ("tmp", "temp")):
+        return "temporary"
+    if _is_below(path, ("/dev",)):
+        return "devices"
+    if _is_below(path, ("/proc", "/sys")):
+        return "processes"
+    if rights - _READING:
+        return "written"
+    if "execute" in rights:
+        return "programs"
+    if ".so" in name or name == "ld.so.cache" or name.endswith(("-linux-gnu", "-linux-musl")):
+        return "libraries"
+    if name.endswith(_MODULES) or _is_below(path, _LIBRARIES) or "/lib/" in path or "/node_modules" in path:
+        return "modules"
+    if _is_below(path, ("/etc",)) or name.startswith(".") or "/.config/" in path:
+        return "configuration"
+    return "data"
+
+
+def _is_below(path: str, directories: Iterable[str]) -> bool:
+    return any(path == each or path.startswith(f"{each}/") for each in directories)
+
+
+def _rule(paths: tuple[str, ...], rights: RightSet, proposal: Proposal, comment: str = "") -> _Rule:
+    topic = topic_of(paths[0], rights)
+    processes = tuple(dict.fromkeys(access.process for access in proposal.accesses if access.process))
+    promised = proposal.kind in ("promise", "enumerated")  # what refreshes these finds them by their comment
+    purposes = (proposal.purpose,) if proposal.purpose else ()
+    return _Rule(_ORDER[topic], topic, paths, rights, purposes, processes, comment if promised else "")
+
+
+def _merged(rules: Sequence[_Rule]) -> list[_Rule]:
+    """Return ``rules`` in order, those of one topic with the same rights as one."""
+    merged: dict[tuple[object, ...], _Rule] = {}
+    for rule in rules:
+        key = (rule.topic, rule.rights, rule.comment)
+        known = merged.setdefault(key, rule)
+        merged[key] = known._replace(
+            paths=tuple(dict.fromkeys((*known.paths, *rule.paths))),
+            purposes=tuple(dict.fromkeys((*known.purposes, *rule.purposes))),
+            processes=tuple(dict.fromkeys((*known.processes, *rule.processes))),
+        )
+    return [
+        rule._replace(paths=rule.paths if rule.comment else tuple(sorted(rule.paths)))
+        for rule in sorted(merged.values(), key=lambda rule: (rule.order, len(rule.rights), in_order(rule.rights)))
+    ]
+
+
+def _comment(rule: _Rule) -> str:
+    """Return what the rule is for, in a line."""
+    if rule.comment:
+        return rule.comment
+    title = _TITLES[rule.topic]
+    if rule.purposes and len(rule.purposes) <= _MAX_NAMES:
+        return printable(f"{title}: {', '.join(rule.purposes)}")
+    if rule.processes:
+        return printable(f"{title}, for {_listed(rule.processes)}")
+    return title
+
+
+def _listed(names: Sequence[str]) -> str:
+    more = len(names) - _MAX_NAMES
+    return ", ".join((*names[:_MAX_NAMES], *([f"and {more} more"] if more > 0 else [])))
+
+
+def _port_comment(rights: RightSet) -> str:
+    served = any(right.startswith("bind") for right in rights)
+    called = any(right.startswith("connect") for right in rights)
+    return "Ports, " + ("served and called" if served and called else "served" if served else "called")
+
+
+def _named(policy: Policy) -> frozenset[str]:
+    return frozenset(parent.template for rule in policy.path_rules for parent in rule.parents)
+
+
+def _apply(document: PolicyDocument, edits: Iterable[Edit]) -> Learned:
+    problems = []
+    for edit in edits:
+        try:
+            document = document.apply(edit)
+        except EditError as error:
+            problems.append(str(error))
+    return Learned(document, tuple(problems))
+
+
+def scopes_opened(proposals: Iterable[Proposal]) -> RightSet:
+    """Return the scopes that ``proposals`` no longer restrict."""
+    found = (edit.scope for each in proposals for edit in each.edits if isinstance(edit, SetScope) and not edit.on)
+    return NO_RIGHTS.union(found)
