@@ -19,7 +19,7 @@ from editor.editing.edits import AddPathRule, Edit, SetRulePaths, SetRuleRights
 from editor.escape import printable
 from editor.evaluation.resolve import Identity
 from editor.landlock.rights import DIRECTORY_RIGHTS, FILE_RIGHTS, NO_RIGHTS, RightSet, in_order
-from editor.policy.model import PathRule, path_key
+from editor.policy.model import ParentPath, PathRule, path_key
 from editor.policy.variables import MAX_PATHS
 
 _MOST_NAMES = 5  # shown of what was left out
@@ -94,7 +94,8 @@ class Enumerated(NamedTuple):
 def enumerate_except(path: str, excepted: Iterable[str]) -> Enumeration:
     """Enumerate the directory ``path`` but for the places ``excepted``, which are beneath it or relative to it.
 
-    An excepted place need not exist. Symbolic links to it are followed, but get no rule themselves: one on a link
+    An excepted place need not exist. A relative one starts in ``path``, or if only that exists, in the working
+    directory. Symbolic links to it are followed, but get no rule themselves: one on a link
     would grant what it leads to. Raises CannotExcept, OSError.
     """
     top = path_key(os.path.abspath(path))
@@ -123,8 +124,8 @@ def edits_except(document: PolicyDocument, found: Enumeration, rights: RightSet)
     emptied: list[int] = []
     for which, (paths, granted) in wanted.items():
         own = [rule for kind, rule in rules if kind == which]
-        if not paths:
-            emptied += [rule.number for rule in own]
+        if not paths:  # what is gone may come back, and is then found under its comment
+            emptied += [rule.number for rule in own if any(os.path.lexists(_literal(each)) for each in rule.parents)]
         elif own:
             edits += [SetRulePaths(rule.number, paths) for rule in own]
             if own[0].rights != granted:
@@ -145,15 +146,19 @@ def enumerated(document: PolicyDocument) -> tuple[Enumerated, ...]:
     for number, comment in comments_above(document, "path_beneath").items():
         read = _read(comment.splitlines()[-1])
         rule = document.policy.path_rules[number]
-        if read is not None and all(_is_inside(each.template, read[1]) for each in rule.parents):
+        if read is not None and all(_is_inside(each, read[1]) for each in rule.parents):
             found.setdefault(read[1:], []).append((read[0], rule))
     return tuple(Enumerated(top, excepted, tuple(rules)) for (top, excepted), rules in found.items())
 
 
-def _is_inside(template: str, top: str) -> bool:
-    """Whether ``template`` is a path without variables beneath ``top``."""
-    plain = template.replace("$$", "")
-    return "$" not in plain and path_key(template.replace("$$", "$")).startswith(f"{top.rstrip('/')}/")
+def _is_inside(parent: ParentPath, top: str) -> bool:
+    """Whether ``parent`` is a path without variables beneath ``top``."""
+    return "$" not in parent.template.replace("$$", "") and path_key(_literal(parent)).startswith(f"{top.rstrip('/')}/")
+
+
+def _literal(parent: ParentPath) -> str:
+    """Return the path of ``parent``, which has no variables."""
+    return parent.template.replace("$$", "$")
 
 
 class _Walk:
@@ -246,15 +251,19 @@ class _Walk:
 
 
 def _name_beneath(top: str, given: str) -> str:
-    """Return ``given``, absolute or relative to ``top``, relative to ``top``."""
-    name = os.path.normpath(os.path.join(top, given))
+    """Return ``given`` relative to ``top``. A relative one starts there, or in the working directory if only that is.
+
+    Raises CannotExcept if it is not beneath ``top``.
+    """
+    spelled = os.path.normpath(os.path.join(top, given))
+    if not os.path.lexists(spelled) and os.path.lexists(given):
+        spelled = os.path.abspath(given)
     inside = f"{top.rstrip('/')}/"
-    if not name.startswith(inside):
-        name = os.path.join(top, os.path.relpath(os.path.realpath(name), os.path.realpath(top)))
-        name = os.path.normpath(name)
-    if not name.startswith(inside):
+    if not spelled.startswith(inside):  # perhaps by another way
+        spelled = os.path.normpath(os.path.join(top, os.path.relpath(os.path.realpath(spelled), os.path.realpath(top))))
+    if not spelled.startswith(inside):
         raise CannotExcept(f"{printable(given)} is not in {printable(top)}.")
-    return name.removeprefix(inside)
+    return spelled.removeprefix(inside)
 
 
 def _read(comment: str) -> tuple[Which, str, tuple[str, ...]] | None:

@@ -151,7 +151,10 @@ def test_refresh_follows_the_tree(tmp_path: Path) -> None:
     os.unlink(tmp_path / "file")
     os.mkdir(tmp_path / "new")
     after = applied(before, edits_except(before, enumerate_except(*known[:2]), frozenset()))
-    assert rules_of(after) == [([f"{tmp_path}/kept", f"{tmp_path}/new"], READ)]
+    assert rules_of(after) == [
+        ([f"{tmp_path}/kept", f"{tmp_path}/new"], READ),
+        ([f"{tmp_path}/file"], {"read_file"}),
+    ]
 
 
 def test_more_rights_later_extend_the_same_rules(tmp_path: Path) -> None:
@@ -227,3 +230,25 @@ def test_top_through_a_symbolic_link(tmp_path: Path) -> None:
     assert (found.excepted, found.directories) == (("secret",), (f"{tmp_path}/link/open",))
     paths = [f"{tmp_path}/{each}" for each in ("link/open", "real/open", "real/secret")]
     assert readable(granted(found).text, paths) == set(paths[:2])
+
+
+def test_a_list_that_lost_its_last_entry_waits_for_the_next(tmp_path: Path) -> None:
+    os.mkdir(tmp_path / "one")
+    before = granted(enumerate_except(str(tmp_path), ["x"]))
+    os.rmdir(tmp_path / "one")
+    assert edits_except(before, enumerate_except(str(tmp_path), ["x"]), frozenset()) == ()
+    os.symlink("x", tmp_path / "one")
+    emptied = applied(before, edits_except(before, enumerate_except(str(tmp_path), ["x"]), frozenset()))
+    assert rules_of(emptied) == []
+    assert emptied.policy.handled_fs == before.policy.handled_fs
+
+
+def test_excepted_places_start_in_the_directory_or_else_here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    os.makedirs(tmp_path / "top" / "both")
+    os.makedirs(tmp_path / "top" / "top" / "both")
+    monkeypatch.chdir(tmp_path)
+    assert enumerate_except("top", ["both"]).excepted == ("both",)
+    assert enumerate_except("top", ["top/both"]).excepted == ("top/both",)
+    os.rmdir(tmp_path / "top" / "top" / "both")
+    assert enumerate_except("top", ["top/both"]).excepted == ("both",)
+    assert enumerate_except("top", ["neither"]).excepted == ("neither",)
