@@ -156,7 +156,7 @@ HOOKS: tuple[Hook, ...] = (
     # security/landlock/net.c
     Hook("socket_bind", 4, ("EACCES",), (Way("bind"), Way("bind for UDP", ("bind",)))),
     Hook("socket_connect", 4, ("EACCES",), (Way("connect"), Way("connect for UDP", ("connect",)))),
-    Hook("socket_sendmsg", 10, ("EACCES",), (
+    Hook("socket_sendmsg", 4, ("EACCES",), (  # UDP: 10; a fix for TCP Fast Open went to all
         Way("sendto"), Way("sendmsg"), Way("sendmmsg"), Way("TCP Fast Open", ("sendto",), lately=True),
     )),
     # security/landlock/task.c
