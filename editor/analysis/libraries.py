@@ -10,6 +10,8 @@ import struct
 from collections.abc import Callable, Iterator, Mapping
 from typing import NamedTuple
 
+from editor.evaluation.loader_directories import is_musl, musl_directories, system_directories
+
 _CACHE = "/etc/ld.so.cache"
 _CACHE_MAGIC = b"glibc-ld.so.cache1.1"
 _CACHE_HEADER, _CACHE_ENTRY = 48, struct.Struct("=iIIIQ")
@@ -19,10 +21,6 @@ _DT_NEEDED, _DT_STRTAB, _DT_SONAME, _DT_RPATH, _DT_RUNPATH, _DT_FLAGS_1 = 1, 5, 
 _DF_1_NODEFLIB = 0x800
 _MAX_TABLE = 1 << 20  # bytes of a dynamic section or a string: more is a damaged file
 _MAX_LIBRARIES = 4096
-
-# The directories that are compiled into glibc's loader lie one after the other in its data.
-_SYSTEM_DIRECTORIES = re.compile(rb"(?:/[\w.+/-]+/\0){2,}")
-_FALLBACK_DIRECTORIES = ("/lib64", "/usr/lib64", "/lib", "/usr/lib")
 
 # What a processor needs for a level of glibc-hwcaps (x86_64), as /proc/cpuinfo spells it; each includes the one before.
 _LEVELS = (
@@ -100,15 +98,15 @@ class _Search:
         self._kind = kind
         self._may_read = may_read
         self._given = _split(environment.get("LD_LIBRARY_PATH", "").replace(";", ":"))
-        self._is_musl = os.path.basename(loader).startswith("ld-musl-")
+        self._is_musl = is_musl(loader)
         if self._is_musl:
             self._cached: dict[str, list[str]] = {}
             self._levels: tuple[str, ...] = ()
-            self._default = _musl_directories(loader)
+            self._default = musl_directories(loader)
         else:
             self._cached = _read_cache() if may_read(_CACHE) else {}
             self._levels = _supported_levels()
-            self._default = _system_directories(loader)
+            self._default = system_directories(loader)
         preloaded = environment.get("LD_PRELOAD", "").replace(":", " ").split()
         if not self._is_musl and may_read(_PRELOAD):
             preloaded += _read_text(_PRELOAD).replace(":", " ").split()
@@ -187,26 +185,6 @@ def _read_text(path: str) -> str:
             return file.read()
     except OSError:
         return ""
-
-
-def _musl_directories(loader: str) -> tuple[str, ...]:
-    """Return the directories of /etc/ld-musl-ARCH.path, a file beside the loader's, or the built-in ones."""
-    name = os.path.basename(loader).partition(".")[0]
-    text = _read_text(os.path.join(os.path.dirname(os.path.dirname(loader)), "etc", f"{name}.path"))
-    return tuple(text.replace("\n", ":").strip(":").split(":")) if text else ("/lib", "/usr/local/lib", "/usr/lib")
-
-
-def _system_directories(loader: str) -> tuple[str, ...]:
-    try:
-        with open(loader, "rb") as file:
-            lists = _SYSTEM_DIRECTORIES.findall(file.read())
-    except OSError:
-        lists = []
-    for found in lists:
-        directories = tuple(os.fsdecode(part).rstrip("/") for part in found.split(b"\0") if part)
-        if "/usr/lib" in directories or "/usr/lib64" in directories:
-            return directories
-    return _FALLBACK_DIRECTORIES
 
 
 def _supported_levels() -> tuple[str, ...]:
