@@ -20,6 +20,7 @@ VERBS: dict[str, tuple[str, int]] = {
     "test": ("run a command under a policy and report what it accessed", 125),
     "learn": ("write the policy that a command needs", 125),
     "run": ("restrict itself with a policy and become a command", 125),
+    "promise": ("list, explain or add named bundles of rules found on this system", 2),
     "export": ("write a policy in another format", 2),
     "abi": ("show what this kernel enforces", 2),
 }
