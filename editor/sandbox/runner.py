@@ -12,22 +12,22 @@ import subprocess
 import sys
 import threading
 import time
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 from editor.evaluation.resolve import ResolvedPolicy
 from editor.landlock import kernel
 from editor.landlock.rights import LATEST_ABI
 from editor.sandbox.environment import original_environment
-from editor.sandbox.events import AccessUpdate, Event, Finished, Lingering, Notice, Output
+from editor.sandbox.events import AccessUpdate, Answer, Event, Finished, Lingering, Notice, Output, Question, Withdrawn
 from editor.sandbox.streams import Streams, set_size
 from editor.sandbox.verdicts.report import AbiUsed, Access, Mode, Report
-from editor.sandbox.wire import Spec
+from editor.sandbox.wire import Spec, policy_out
 
 _CHUNK = 1 << 16
 # Isolated and without site packages: the working directory must not decide which code runs, and startup is faster.
 _BOOT = (
-    "import sys; sys.path.insert(0, sys.argv[1]); "
-    "from editor.sandbox.tracing.main import main; sys.exit(main(sys.argv[2:]))"
+    "import importlib, sys; sys.path.insert(0, sys.argv[1]); "
+    "sys.exit(importlib.import_module(sys.argv[2]).main(sys.argv[3:]))"
 )
 _TRACER_LOST = 125
 _LAST_RESORT_S = 8.0  # longer than the tracer itself waits for processes that hang
@@ -48,6 +48,9 @@ class RunRequest(NamedTuple):
     ``deny_io_uring`` makes io_uring_setup(2) fail with ENOSYS. With ``wait``, the run lasts as long as any process that
     the command started, such as a daemon; otherwise what outlives the command is ended. ``inherited`` are descriptors
     above 2 that the command gets as well, under the same numbers.
+
+    In mode "ask", nothing is enforced: a call that the policy denies something of waits for the answer to a
+    ``Question``, for ``ask_timeout`` seconds at most (None: without a limit); then the answer is ``ask_default``.
     """
 
     resolved: ResolvedPolicy
@@ -68,10 +71,15 @@ class RunRequest(NamedTuple):
     deny_io_uring: bool = False
     wait: bool = False
     inherited: tuple[int, ...] = ()
+    ask_timeout: float | None = None
+    ask_default: Literal["allow", "deny"] = "deny"
 
 
 class Run:
-    """A run in progress. ``stop``, ``write`` and ``resize`` are thread-safe; call the rest from one thread."""
+    """A run in progress.
+
+    ``stop``, ``answer``, ``write`` and ``resize`` are thread-safe; call the rest from one thread.
+    """
 
     def __init__(
         self, request: RunRequest, process: "subprocess.Popen[bytes]", pipes: "_Pipes", streams: Streams
@@ -134,11 +142,24 @@ class Run:
         with self._lock, contextlib.suppress(OSError):  # already over
             if self._control < 0:
                 return
-            os.write(self._control, b"stop")
+            os.write(self._control, b'{"stop": true}\n')
             if self._last_resort is None:
                 self._last_resort = threading.Timer(_LAST_RESORT_S, self._process.kill)
                 self._last_resort.daemon = True
                 self._last_resort.start()
+
+    def answer(self, number: int, answer: Answer) -> None:
+        """Answer the question ``number``, which may have been withdrawn meanwhile: then nothing happens."""
+        message = {
+            "answer": number,
+            "choice": answer.choice,
+            "policies": [policy_out(policy) for policy in answer.policies],
+        }
+        with self._lock, contextlib.suppress(OSError):  # already over
+            if self._control >= 0:
+                text = json.dumps(message).encode("ascii") + b"\n"
+                while text:
+                    text = text[os.write(self._control, text) :]
 
     def write(self, data: bytes) -> None:
         """Type ``data`` into the command's terminal. Raises OSError if it has none, or if the terminal is closed."""
@@ -210,6 +231,12 @@ class Run:
         elif "lingering" in event:
             left = event["lingering"]
             found.append(Lingering(int(left["exit_code"]), tuple((pid, name) for pid, name in left["processes"])))
+        elif "question" in event:
+            asked = event["question"]
+            accesses = tuple(map(Access.from_json, asked["accesses"]))
+            found.append(Question(asked["number"], accesses, tuple((pid, name) for pid, name in asked["tree"])))
+        elif "withdrawn" in event:
+            found.append(Withdrawn(event["withdrawn"]))
         elif "failed" in event:
             self._note(event["failed"]["message"], found)
             self._outcome = (int(event["failed"]["code"]), 0.0, AbiUsed(*event["failed"]["abi"]))
@@ -326,12 +353,15 @@ def start(request: RunRequest) -> Run:
         deny_io_uring=request.deny_io_uring,
         wait=request.wait,
         inherited=request.inherited,
+        ask_timeout=request.ask_timeout,
+        ask_default=request.ask_default,
     )
     try:
         process = subprocess.Popen(
             [
                 sys.executable, "-I", "-S", "-X", f"utf8={sys.flags.utf8_mode}", "-c", _BOOT,
                 os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__)))),
+                f"editor.sandbox.{'supervisor' if request.mode == 'ask' else 'tracing'}.main",
                 str(request_read), str(events_write), str(control_read),
             ],
             stdin=subprocess.DEVNULL,

@@ -4,7 +4,7 @@ Names that are not UTF-8 travel as lone surrogates, which JSON's ``\\u`` escapes
 """
 
 import json
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 from editor.evaluation.resolve import GrantRef, ResolvedPath, ResolvedPolicy, ResolvedPort
 from editor.landlock.rights import RightSet, in_order
@@ -21,6 +21,7 @@ class Spec(NamedTuple):
     ``resolved``, the youngest last. More than ``max_processes`` processes and threads end the run. ``deny_io_uring``
     makes io_uring_setup(2) fail with ENOSYS. ``wait`` keeps what outlives the command running.
     ``inherited`` are descriptors that the command gets besides its streams, under the same numbers.
+    In mode "ask", ``ask_default`` is the answer to a question that is not answered within ``ask_timeout`` seconds.
     """
 
     resolved: ResolvedPolicy
@@ -42,20 +43,22 @@ class Spec(NamedTuple):
     deny_io_uring: bool = False
     wait: bool = False
     inherited: tuple[int, ...] = ()
+    ask_timeout: float | None = None
+    ask_default: Literal["allow", "deny"] = "deny"
 
     def to_text(self) -> str:
         """Return one line of JSON; ``from_text`` is the inverse."""
         data = self._asdict()
-        data["resolved"] = _policy_out(self.resolved)
-        data["layers"] = [_policy_out(policy) for policy in self.layers]
+        data["resolved"] = policy_out(self.resolved)
+        data["layers"] = [policy_out(policy) for policy in self.layers]
         return json.dumps(data, separators=(",", ":"))
 
     @classmethod
     def from_text(cls, text: str) -> "Spec":
         """Parse what ``to_text`` wrote. Raises ValueError, KeyError or TypeError for anything else."""
         data: dict[str, Any] = json.loads(text)
-        data["resolved"] = _policy_in(data["resolved"])
-        data["layers"] = tuple(_policy_in(policy) for policy in data["layers"])
+        data["resolved"] = policy_in(data["resolved"])
+        data["layers"] = tuple(policy_in(policy) for policy in data["layers"])
         data["command"] = tuple(data["command"])
         data["inherited"] = tuple(data["inherited"])
         return cls(**data)
@@ -69,7 +72,8 @@ def _refs_in(data: list[Any]) -> tuple[GrantRef, ...]:
     return tuple(GrantRef(RuleRef(file, line, rule), frozenset(rights)) for file, line, rule, rights in data)
 
 
-def _policy_out(policy: ResolvedPolicy) -> dict[str, Any]:
+def policy_out(policy: ResolvedPolicy) -> dict[str, Any]:
+    """Return ``policy`` in a form that JSON can carry."""
     plain = policy._asdict()
     for name in ("handled_fs", "handled_net", "scoped"):
         plain[name] = in_order(plain[name])
@@ -81,7 +85,8 @@ def _policy_out(policy: ResolvedPolicy) -> dict[str, Any]:
     return plain
 
 
-def _policy_in(data: dict[str, Any]) -> ResolvedPolicy:
+def policy_in(data: dict[str, Any]) -> ResolvedPolicy:
+    """Return the policy that ``policy_out`` put into JSON."""
     values = dict(data)
     for name in ("handled_fs", "handled_net", "scoped"):
         values[name] = frozenset(values[name])

@@ -54,6 +54,11 @@ def socket_number(tid: int, descriptor: int) -> int:
     return 0 if found is None else int(found[1])
 
 
+def has_socket(name: str, tid: int) -> bool:
+    """Whether an abstract UNIX address (with a leading ``@``) leads thread ``tid`` to any socket."""
+    return bool(_sockets_at(name, tid))
+
+
 def _sockets_at(name: str, tid: int) -> set[int]:
     """Return the inodes of the sockets bound to an abstract address in the network namespace of ``tid``.
 

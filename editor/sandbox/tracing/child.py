@@ -84,6 +84,12 @@ class Ready(NamedTuple):
 
 def read_ready(descriptor: int, pid: int, policies: Iterable[ResolvedPolicy]) -> Ready:
     """Wait until the forked process ``pid`` is ready, and return what it says. Raises NotStarted if it has failed."""
+    data = _read_line(descriptor, pid)
+    notes = (ruleset.Note(kind, subject, frozenset(rights), text) for kind, subject, rights, text in data["notes"])
+    return Ready(tuple(notes), tuple(map(_with_changes, policies, data["paths"])))
+
+
+def _read_line(descriptor: int, pid: int) -> dict[str, Any]:
     text = b""
     while not text.endswith(b"\n"):
         read = os.read(descriptor, 1 << 16)
@@ -92,11 +98,18 @@ def read_ready(descriptor: int, pid: int, policies: Iterable[ResolvedPolicy]) ->
             assert end is not None  # noqa: S101 only WNOHANG returns None
             raise NotStarted(128 + end.si_status, f"signal {end.si_status} came before the command was started")
         text += read
-    data = json.loads(text)
+    data: dict[str, Any] = json.loads(text)
     if "failed" in data:
         raise NotStarted(*data["failed"])
-    notes = (ruleset.Note(kind, subject, frozenset(rights), text) for kind, subject, rights, text in data["notes"])
-    return Ready(tuple(notes), tuple(map(_with_changes, policies, data["paths"])))
+    return data
+
+
+def read_listener(descriptor: int, pid: int) -> int:
+    """Wait until the forked process ``pid`` has installed its filter; return its own number of the listener.
+
+    Raises NotStarted if it has failed.
+    """
+    return int(_read_line(descriptor, pid)["listener"])
 
 
 def read_failure(descriptor: int) -> str:
@@ -144,8 +157,8 @@ class Child:
             self._libc.prctl(_PR_SET_NAME, os.fsencode(os.path.basename(programs[0]))[:15], 0, 0, 0)
             self._tell_ready(layers)
             self._libc.prctl(_PR_SET_PDEATHSIG, 0, 0, 0, 0)
-            if os.read(go, 1) == b"g":  # traced from here on
-                code = self._execute(programs, layers)
+            if os.read(go, 1) == b"g":  # traced from here on, or else asked for its listener
+                code = self._execute(programs, layers, go)
         except NotStarted as error:
             self._fail(error.code, str(error))
         except kernel.LandlockError as error:
@@ -192,12 +205,16 @@ class Child:
         ]
         self._write({"notes": notes, "paths": [_changes(policy, identify_own(policy)) for policy in policies]})
 
-    def _execute(self, programs: tuple[str, ...], layers: tuple[ruleset.BuiltRuleset, ...]) -> int:
+    def _execute(self, programs: tuple[str, ...], layers: tuple[ruleset.BuiltRuleset, ...], go: int) -> int:
         for layer in layers:
             ruleset.enforce(layer, kernel.LOG_NEW_EXEC_ON)
         if not layers:
             kernel.set_no_new_privs()
-        seccomp.install(self._code)
+        if self._spec.mode == "ask":
+            self._write({"listener": seccomp.install_with_listener(self._code)})  # closed on execution
+            os.read(go, 1)
+        else:
+            seccomp.install(self._code)
         refused: OSError | None = None
         for program in programs:
             try:

@@ -1,7 +1,7 @@
 """The process that traces a run.
 
 The runner starts it with three descriptors: the request (``wire.Spec``, read to its end), events (JSON lines out), and
-control (``stop`` comes in; a hang-up means that the caller is gone).
+control (``stop`` and answers come in; a hang-up means that the caller is gone).
 """
 
 import ctypes
@@ -53,8 +53,11 @@ def _run(tracer: Tracer) -> dict[str, Any]:
         tracer.close()
 
 
-def main(arguments: list[str]) -> int:
-    """Trace one run from its request to its last event. The exit status only says whether the tracer itself worked."""
+def main(arguments: list[str], make: type[Tracer] = Tracer) -> int:
+    """Watch one run from its request to its last event. The exit status only says whether the watching itself worked.
+
+    ``make`` is the class of what watches it.
+    """
     request, events, control = (int(argument) for argument in arguments)
     for descriptor in (request, events, control):
         os.set_inheritable(descriptor, False)
@@ -71,5 +74,5 @@ def main(arguments: list[str]) -> int:
     if spec.die_with_parent:
         ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
     problem = _problem_of_proc()
-    channel.finish(failed(125, problem) if problem else _run(Tracer(spec, channel, control, signals)))
+    channel.finish(failed(125, problem) if problem else _run(make(spec, channel, control, signals)))
     return 0

@@ -34,6 +34,11 @@ class Shutdown:
         self.has_given_up = False
         """Whether what is left does not even react to SIGKILL."""
 
+    @property
+    def is_ending(self) -> bool:
+        """Whether every process was asked to end, or killed."""
+        return self._state in ("asked", "killed")
+
     def start_clock(self, started: float) -> None:
         """Stop the run when its timeout is over; it began at ``started``."""
         self._started = started

@@ -35,8 +35,10 @@ _SPINS = 50
 _MIN_SPINS = 2
 _SOON_S = 0.0001  # a stop this soon would have been worth polling for
 _TURN = 32
+_CHUNK = 1 << 16
 _FLUSH_S = 0.06
-_IDLE_TICK_S = 1.0
+IDLE_TICK_S = 1.0
+"""How long nothing has to be looked after while nothing happens."""
 # Filesystem changes by other processes are noticed after this time; those of traced processes at once.
 _REMEMBER_S = 1.0
 # wait(2) statuses: the low byte of all stops, and the two stops of a call.
@@ -74,7 +76,7 @@ class Tracer:
         self._interval = 0.0
         self._spins = _SPINS
         self._policies = (spec.resolved, *spec.layers)
-        self._shared.is_afresh = spec.mode == "observe"
+        self._shared.is_afresh = spec.mode != "enforce"
         self._hit_process_limit = False
         self._deciders: Deciders
         self._calls: CallStops
@@ -104,7 +106,7 @@ class Tracer:
         handled = NO_RIGHTS.union(*(each.handled_fs | each.handled_net | each.scoped for each in self._policies))
         self._confirmation.open_tracepoints(self._kernel_abi)
         refused = _IO_URING if spec.deny_io_uring else frozenset[str]()
-        code = seccomp.build_filter(syscalls.machine(), traced_calls(known_rights(self._abi) & handled), refused)
+        code = self._build_filter(traced_calls(known_rights(self._abi) & handled), refused)
         go_read, go_write = os.pipe()
         report_read, report_write = os.pipe()
         pid = os.fork()
@@ -116,6 +118,7 @@ class Tracer:
         os.close(report_write)
         try:
             self._await_ready(report_read, pid)
+            self._take_listener(pid, go_write, report_read)
             ptrace.seize(pid)
         except (NotStarted, OSError):
             os.kill(pid, signal.SIGKILL)
@@ -133,23 +136,36 @@ class Tracer:
 
     def _await_ready(self, report: int, pid: int) -> None:
         """Wait until the forked process ``pid`` has built the rules, and get ready to judge what it does under them."""
-        spec = self.spec
         ready = read_ready(report, pid, self._policies)
         for note in ready.notes:
             if note.kind != "not_for_file":  # the policy tells whether that is intended
                 self.channel.notice(note.text)
         self._deciders = Deciders(ready.policies, self._abi, self._shared.errata)
         self._confirmation.open_audit(self._kernel_abi)
-        judge = Judge(
-            self._deciders,
-            spec.mode,
+        self._calls = CallStops(
+            self._shared,
+            self._members,
+            self.channel,
+            self._confirmation,
+            deciders=self._deciders,
+            judge=self._make_judge(self._deciders),
+        )
+
+    def _build_filter(self, wanted: frozenset[str], refused: frozenset[str]) -> bytes:
+        """Return the seccomp filter that stops the calls named in ``wanted``."""
+        return seccomp.build_filter(syscalls.machine(), wanted, refused)
+
+    def _take_listener(self, pid: int, go: int, report: int) -> None:
+        """Take the listener of the filter from the forked process: this one has none."""
+
+    def _make_judge(self, deciders: Deciders) -> Judge:
+        return Judge(
+            deciders,
+            self.spec.mode,
             self._abi,
             self._members,
             notice=self.channel.notice,
             notice_unseen=self._notice_unseen,
-        )
-        self._calls = CallStops(
-            self._shared, self._members, self.channel, self._confirmation, deciders=self._deciders, judge=judge
         )
 
     # The loop
@@ -178,8 +194,7 @@ class Tracer:
 
     def _sleep(self) -> tuple[int, int]:
         """Wait for a stop, the timer, or a signal that asks for attention."""
-        soon = self._calls.rows.has_changes or not self.channel.is_drained or self._shutdown.deadline is not None
-        interval = _FLUSH_S if soon else _IDLE_TICK_S
+        interval = _FLUSH_S if self._is_busy else IDLE_TICK_S
         if interval != self._interval:
             self._interval = interval
             self._signals.set_timer(interval)
@@ -187,6 +202,11 @@ class Tracer:
         found = ptrace.wait()
         self._spins = _SPINS if time.monotonic() - began < _SOON_S else max(_MIN_SPINS, self._spins // 2)
         return found
+
+    @property
+    def _is_busy(self) -> bool:
+        """Whether there is something to look after even if nothing happens."""
+        return self._calls.rows.has_changes or not self.channel.is_drained or self._shutdown.deadline is not None
 
     def _do_periodic_work(self) -> None:
         """Do what is due from time to time: send events, drop caches, end the run."""
@@ -217,13 +237,17 @@ class Tracer:
         if self._signals.terminate_requested:
             self._shutdown.stop()
         try:
-            word = os.read(self._control, 64)
+            words = os.read(self._control, _CHUNK)
         except BlockingIOError:
             return
-        if word:
-            self._shutdown.stop()
+        if words:
+            self._handle_control(words)
         elif not self._shutdown.is_killing:  # the runner is gone
             self._shutdown.kill()
+
+    def _handle_control(self, words: bytes) -> None:  # noqa: ARG002
+        """Do what the runner says: to the tracer, that is always to stop."""
+        self._shutdown.stop()
 
     # Stops
 

@@ -7,7 +7,7 @@ from editor.landlock.rights import RightSet, in_order
 from editor.policy.model import RuleRef
 
 Verdict = Literal["allowed", "denied", "failed", "uncontrolled"]
-Mode = Literal["enforce", "observe"]
+Mode = Literal["enforce", "observe", "ask"]
 Observed = Literal["call", "audit"]
 
 _NOT_LANDLOCK = (

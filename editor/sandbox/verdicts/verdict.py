@@ -49,7 +49,7 @@ class Judge:
         notice: Callable[[str], None],
         notice_unseen: Callable[[str], None],
     ) -> None:
-        self._observing = mode == "observe"
+        self._observing = mode != "enforce"
         self._notice_unseen = notice_unseen
         permissions = PermissionChecker()
         self._decider = CallDecider(deciders, abi, members, permissions)
