@@ -10,7 +10,7 @@ from typing import NamedTuple, TypeVar
 
 from editor.landlock.rights import GROUPS, NO_RIGHTS, Kind, RightSet, expand_element, in_order
 from editor.policy.errors import PolicyError
-from editor.policy.files import format_of, read_text
+from editor.policy.files import format_of, is_policy_name, read_text
 from editor.policy.model import Location, PathRule, Policy, PortRule, RulesetTable, Variable
 from editor.policy.parse import parse_collecting_errors
 from editor.policy.suggestions import did_you_mean
@@ -46,7 +46,7 @@ def parse_variables(words: Iterable[str]) -> dict[str, tuple[str, ...]]:
 def files_of(path: str) -> tuple[str, ...]:
     """Return ``path``, or for a directory its ``*.toml`` and ``*.json`` files, sorted, not those of subdirectories.
 
-    Hidden and non-regular files are skipped. Raises PolicyError for a directory without policies.
+    Hidden and non-regular files and ``*.checks.toml`` are skipped. Raises PolicyError for a directory without policies.
     """
     if not os.path.isdir(path):
         return (path,)
@@ -54,7 +54,7 @@ def files_of(path: str) -> tuple[str, ...]:
         names = sorted(os.listdir(path))
     except OSError as error:
         raise PolicyError(f"cannot be read: {error.strerror}", file=path) from error
-    found = (os.path.join(path, name) for name in names if name.endswith((".toml", ".json")) and name[0] != ".")
+    found = (os.path.join(path, name) for name in names if is_policy_name(name))
     files = tuple(file for file in found if os.path.isfile(file))
     if not files:
         raise PolicyError("no policy in this directory: no *.toml and no *.json", file=path)

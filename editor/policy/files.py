@@ -8,6 +8,9 @@ from editor.policy.tree import Format
 # Far larger than any policy (5,000 rules are half a megabyte); keeps /dev/zero from filling the memory.
 MAX_BYTES = 16 << 20
 
+# NAME.checks.toml next to NAME.toml holds checks of that policy, and is none itself.
+CHECKS_SUFFIX = ".checks.toml"
+
 
 def format_of(path: str, text: str = "") -> Format:
     """Return the format of the file ``path``: from its suffix, else from the first character of ``text``.
@@ -18,6 +21,11 @@ def format_of(path: str, text: str = "") -> Format:
     if suffix == ".json":
         return "json"
     return "json" if suffix != ".toml" and text.lstrip()[:1] == "{" else "toml"
+
+
+def is_policy_name(name: str) -> bool:
+    """Whether a file called ``name`` in a directory is taken for a policy: not if it is hidden, or holds checks."""
+    return name.endswith((".toml", ".json")) and not name.startswith(".") and not name.endswith(CHECKS_SUFFIX)
 
 
 def read_text(path: str) -> str:

@@ -13,11 +13,11 @@ from textual.widgets import Footer, OptionList, Static
 from textual.widgets.option_list import Option
 
 from editor.escape import printable
+from editor.policy.files import is_policy_name
 from editor.workspace.saving import read_file
 
 # Lines to show of the comment at the top of a policy.
 _HEAD_LINES = 2
-_SUFFIXES = (".toml", ".json")
 _TRY = re.compile(r"#\s*Try:\s*(?P<command>.+?)\s*")
 
 
@@ -53,7 +53,7 @@ def policies_in(directory: str) -> list[Listed]:
     found = []
     for name in sorted(os.listdir(directory)):
         path = os.path.join(directory, name)
-        if name.startswith(".") or not name.endswith(_SUFFIXES) or not os.path.isfile(path):
+        if not is_policy_name(name) or not os.path.isfile(path):
             continue
         try:
             text = (read_file(path) or b"").decode(errors="replace")

@@ -3,6 +3,8 @@
 import os
 from typing import NamedTuple
 
+from editor.policy.files import is_policy_name
+
 _HERE = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 _PLACES = (os.path.join(_HERE, "sample_policies"), os.path.join(os.path.dirname(_HERE), "sample_policies"))
 _SUFFIX = ".toml"
@@ -28,7 +30,7 @@ def sample_names() -> tuple[str, ...]:
     """Return the names of all sample policies, sorted."""
     directory = _directory()
     found = os.listdir(directory) if directory is not None else []
-    return tuple(sorted(name.removesuffix(_SUFFIX) for name in found if name.endswith(_SUFFIX)))
+    return tuple(sorted(name.removesuffix(_SUFFIX) for name in found if is_policy_name(name)))
 
 
 def sample_path(name: str) -> str:
