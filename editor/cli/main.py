@@ -21,6 +21,7 @@ VERBS: dict[str, tuple[str, int]] = {
     "learn": ("write the policy that a command needs", 125),
     "run": ("restrict itself with a policy and become a command", 125),
     "promise": ("list, explain or add named bundles of rules found on this system", 2),
+    "verify": ("run the checks of policies, and say whether they hold", 2),
     "export": ("write a policy in another format", 2),
     "abi": ("show what this kernel enforces", 2),
 }

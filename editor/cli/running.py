@@ -42,7 +42,7 @@ class Followed(NamedTuple):
 def add_run_options(parser: argparse.ArgumentParser) -> None:
     """Add the options on how the command runs."""
     parser.add_argument("--abi", type=abi_number, metavar="N", help="simulate a kernel with this Landlock ABI")
-    parser.add_argument("--timeout", type=_seconds, metavar="SECONDS", help="stop the command after this time")
+    parser.add_argument("--timeout", type=seconds, metavar="SECONDS", help="stop the command after this time")
     parser.add_argument(
         "--wait",
         action="store_true",
@@ -72,14 +72,15 @@ def run_options_of(options: argparse.Namespace) -> RunOptions:
     )
 
 
-def _seconds(text: str) -> float:
+def seconds(text: str) -> float:
+    """Convert the value of an option in seconds. Raises ValueError, as argparse expects."""
     number = float(text)
     if not 0 < number < 1e9:
         raise ValueError
     return number
 
 
-_seconds.__name__ = "number of seconds"  # argparse: "invalid number of seconds value: 'x'"
+seconds.__name__ = "number of seconds"  # argparse: "invalid number of seconds value: 'x'"
 
 
 def count(text: str) -> int:

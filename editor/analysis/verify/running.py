@@ -1,0 +1,268 @@
+"""Run checks of policies, several at a time, each in a run and a directory of its own."""
+
+import contextlib
+import os
+import select
+import shutil
+import tempfile
+import time
+from collections.abc import Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from typing import Any, Literal, NamedTuple
+
+from editor.analysis.verify.checks import Check
+from editor.analysis.verify.judging import beyond, judge, needed_abi, not_restricted
+from editor.analysis.verify.probes import ProbeError, ProbeRequest, ProbeResult, Stopped, try_probes
+from editor.evaluation.resolve import resolve
+from editor.landlock import kernel
+from editor.landlock.rights import LATEST_ABI, listed
+from editor.policy.model import Policy
+from editor.sandbox.environment import original_environment
+from editor.sandbox.events import Finished, Output
+from editor.sandbox.runner import Run, RunRequest, start
+from editor.sandbox.verdicts.report import Report
+
+DEFAULT_TIMEOUT_S = 60.0
+_MOST_OUTPUT = 1 << 16  # bytes kept of what a command wrote, the last ones
+_PADDOCK_FAILED = 125
+
+Outcome = Literal["held", "failed", "skipped", "error"]
+
+
+class Job(NamedTuple):
+    """One check of ``policy``, to be run at ABI ``abi``; None is that of the kernel.
+
+    With ``allow_missing``, what the kernel or the ABI lacks is left out; otherwise the check fails. ``timeout`` is for
+    checks that have none of their own.
+    """
+
+    policy: Policy
+    check: Check
+    abi: int | None = None
+    allow_missing: bool = False
+    timeout: float = DEFAULT_TIMEOUT_S
+
+
+class Result(NamedTuple):
+    """How a check ended: it ``held``, ``failed``, was ``skipped``, or could not be tried (``error``).
+
+    ``abi`` is the enforced one, 0 if nothing was. ``reasons`` are sentences that say why it did not hold, ``notes``
+    what was left out. ``report`` is that of the command, ``probes`` what Paddock tried, ``output`` the last of what the
+    command wrote.
+    """
+
+    job: Job
+    outcome: Outcome
+    abi: int
+    duration_s: float
+    reasons: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
+    report: Report | None = None
+    probes: tuple[ProbeResult, ...] = ()
+    output: str = ""
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the object that ``paddock verify --format json`` prints."""
+        check, report = self.job.check, self.report
+        return {
+            "policy": self.job.policy.file,
+            "file": check.location.file,
+            "line": check.location.line,
+            "name": check.name,
+            "abi": self.abi,
+            "outcome": self.outcome,
+            "reasons": list(self.reasons),
+            "notes": list(self.notes),
+            "duration_s": round(self.duration_s, 3),
+            "exit_code": None if report is None else report.exit_code,
+            "denied": [
+                access.to_json() for access in (report.accesses if report else ()) if access.verdict == "denied"
+            ],
+            "probes": [
+                {
+                    "access": each.expected.text,
+                    "right": each.right,
+                    "outside": each.outside,
+                    "inside": each.inside,
+                    "reason": each.reason,
+                }
+                for each in self.probes
+            ],
+            "output": self.output,
+        }
+
+
+class Verification:
+    """Checks being run. Call ``stop`` from any thread or signal handler; use it as a context manager."""
+
+    def __init__(self, jobs: Sequence[Job], at_a_time: int) -> None:
+        self._stopped, self._stop = os.pipe2(os.O_CLOEXEC | os.O_NONBLOCK)
+        self._pool = ThreadPoolExecutor(at_a_time)
+        self._futures: list[Future[Result]] = [self._pool.submit(run_check, job, self._stopped) for job in jobs]
+
+    def __enter__(self) -> "Verification":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.stop()
+        self._pool.shutdown(cancel_futures=True)
+        os.close(self._stopped)
+        os.close(self._stop)
+
+    def stop(self) -> None:
+        """End the checks that are running, with all that they started; no other is begun."""
+        with contextlib.suppress(BlockingIOError):
+            os.write(self._stop, b"\0")
+
+    def results(self) -> Iterator[Result]:
+        """Yield the results in the order of the jobs, each as soon as it is there; end early if stopped."""
+        for future in self._futures:
+            try:
+                yield future.result()
+            except Stopped:
+                return
+
+
+def run_check(job: Job, stop: int) -> Result:
+    """Run one check. Raises Stopped once the descriptor ``stop`` is readable; nothing of the check is left then."""
+    if select.select([stop], [], [], 0)[0]:
+        raise Stopped
+    began = time.monotonic()
+    missing, abi = _lacking(job)
+    if missing and (not job.allow_missing or not abi):
+        outcome: Outcome = "skipped" if job.allow_missing else "failed"
+        return Result(
+            job, outcome, abi, 0.0, () if job.allow_missing else missing, missing if job.allow_missing else ()
+        )
+    try:
+        with _workplace(job.check) as directory:
+            if job.check.prepare:
+                problem = _prepare(job, directory, stop)
+                if problem is not None:
+                    return problem._replace(duration_s=time.monotonic() - began, abi=abi)
+            result = (_command if job.check.command else _probes)(job, abi, directory, stop)
+    except (OSError, ProbeError) as error:
+        text = f"{error.filename}: {error.strerror}" if isinstance(error, OSError) and error.filename else str(error)
+        result = Result(job, "error", abi, 0.0, (text,))
+    return result._replace(duration_s=time.monotonic() - began, notes=(*missing, *result.notes))
+
+
+def _lacking(job: Job) -> tuple[tuple[str, ...], int]:
+    """Return what the kernel lacks for ``job``, as sentences, and the ABI to enforce: 0 if there is nothing to try."""
+    try:
+        known = kernel.query_abi()
+    except kernel.LandlockUnavailable as error:
+        return (f"Landlock is missing: {error.strerror}",), 0
+    if job.abi is not None:
+        if job.abi > known:
+            return (f"this kernel has Landlock ABI {known}, not {job.abi}",), 0
+        return (), job.abi
+    enforced = min(known, LATEST_ABI)
+    needed, rights = needed_abi(resolve(job.policy))
+    if needed > enforced:
+        return (f"this kernel has Landlock ABI {known}, and the policy needs {needed} for {listed(rights)}",), enforced
+    return (), enforced
+
+
+@contextlib.contextmanager
+def _workplace(check: Check) -> Iterator[str]:
+    """Yield the directory of ``check``: its own, or a new one with its files, removed afterwards. Raises OSError."""
+    if check.directory is not None:
+        os.close(os.open(check.directory, os.O_DIRECTORY | os.O_PATH))  # raises if it is none
+        yield check.directory
+        return
+    directory = os.path.realpath(tempfile.mkdtemp(prefix="paddock-verify-"))
+    try:
+        for name, content in check.files:
+            path = os.path.join(directory, name)
+            os.makedirs(os.path.dirname(path), exist_ok=True)
+            with open(path, "w", encoding="utf-8") as file:
+                file.write(content)
+        yield directory
+    finally:
+        for parent, _, _ in os.walk(directory):  # top down: a directory that cannot be searched is made so first
+            for name in os.listdir(parent):
+                path = os.path.join(parent, name)
+                if os.path.isdir(path) and not os.path.islink(path):
+                    os.chmod(path, 0o700)
+        shutil.rmtree(directory)
+
+
+def _prepare(job: Job, directory: str, stop: int) -> Result | None:
+    """Run the command that prepares a check, without the policy; return the error if it fails.
+
+    It is a run too, which only watches: so all that it starts ends with it.
+    """
+    request = _request(job, job.check.prepare, directory)._replace(mode="observe", confirm=False)
+    report, output = _run(request, stop)
+    if report.exit_code == 0:
+        return None
+    notes = f" ({' '.join(report.notes)})" if report.notes else ""
+    return Result(
+        job, "error", 0, 0.0, (f"preparing it failed with exit status {report.exit_code}{notes}",), output=output
+    )
+
+
+def _command(job: Job, abi: int, directory: str, stop: int) -> Result:
+    request = _request(job, job.check.command, directory)._replace(mode=job.check.mode, abi=abi)
+    report, output = _run(request, stop)
+    judgement = judge(job.check, report, directory)
+    left_out = judgement.missing if job.allow_missing else ()
+    reasons = judgement.reasons if job.allow_missing else (*judgement.reasons, *judgement.missing)
+    outcome: Outcome = "failed" if reasons else "held"
+    if report.exit_code == _PADDOCK_FAILED and not report.duration_s and report.notes:  # nothing ran: the notes say why
+        outcome, reasons = "error", report.notes
+    return Result(job, outcome, abi, 0.0, reasons, (*left_out, *report.notes), report, output=output)
+
+
+def _probes(job: Job, abi: int, directory: str, stop: int) -> Result:
+    check = job.check
+    missing = []
+    denied = []
+    for expected in check.denied:
+        lost = beyond(expected.rights, abi)
+        if lost:
+            missing.append(not_restricted(expected, lost, abi))
+        if expected.rights - lost:
+            denied.append(expected._replace(rights=expected.rights - lost))
+    resolved = resolve(job.policy, base=directory)
+    probes = try_probes(ProbeRequest(check.allowed, denied, resolved, abi, check.timeout or job.timeout), stop)
+    reasons = tuple(each.reason for each in probes if each.reason)
+    if not job.allow_missing:
+        reasons = (*reasons, *missing)
+    outcome: Outcome = "failed" if reasons else "held" if probes else "skipped"
+    return Result(job, outcome, abi, 0.0, reasons, tuple(missing) if job.allow_missing else (), probes=probes)
+
+
+def _request(job: Job, command: tuple[str, ...], directory: str) -> RunRequest:
+    return RunRequest(
+        resolved=resolve(job.policy, base=directory),
+        command=command,
+        cwd=directory,
+        env=original_environment() | dict(job.check.environment),
+        timeout=job.check.timeout or job.timeout,
+    )
+
+
+def _run(request: RunRequest, stop: int) -> tuple[Report, str]:
+    """Return the report of a run and the last of its output. Raises OSError, and Stopped when the run has ended."""
+    run = start(request)
+    output = b""
+    try:
+        while True:
+            ready, _, _ = select.select([run.fileno(), stop], [], [])
+            if stop in ready:
+                raise Stopped
+            for event in run.read_events():
+                if isinstance(event, Output):
+                    output = (output + event.data)[-_MOST_OUTPUT:]
+                elif isinstance(event, Finished):
+                    return event.report, output.decode(errors="replace")
+    finally:
+        _end(run)
+
+
+def _end(run: Run) -> None:
+    if run.report is None:
+        run.stop()
+        run.wait()

@@ -1,0 +1,182 @@
+"""Probes on this kernel: each right is found allowed and denied, outside control runs count, nothing is left behind."""
+
+import os
+import socket
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from editor.analysis.verify.expected import Expected, parse_expected
+from editor.analysis.verify.probes import ProbeError, ProbeRequest, ProbeResult, Stopped, try_probes
+from editor.evaluation.resolve import ResolvedPolicy, resolve
+from editor.landlock import kernel
+from editor.landlock.rights import FS_RIGHTS, LATEST_ABI, NET_RIGHTS, RIGHTS
+from editor.policy.model import Location
+from editor.policy.parse import parse_policy
+from tests.landlock.matrix import NEEDS_ROOT
+
+ABI = min(kernel.query_abi(), LATEST_ABI)
+RIGHTS_HERE = [
+    right.name for right in RIGHTS.values() if right.abi <= ABI and (right.name not in NEEDS_ROOT or os.geteuid() == 0)
+]
+
+
+@pytest.fixture
+def place(tmp_path: Path) -> Iterator[str]:
+    """Create a directory with a file, a program and a listening socket."""
+    (tmp_path / "file").write_text("content")
+    program = tmp_path / "program"
+    program.write_text("#!/bin/sh\n: >executed\n")
+    program.chmod(0o755)
+    with socket.socket(socket.AF_UNIX) as server:
+        server.bind(os.path.join(tmp_path, "socket"))
+        server.listen(1)
+        yield os.path.realpath(tmp_path)
+
+
+def expected(text: str, *, unproven: bool = False) -> Expected:
+    return parse_expected(text, Location("p.checks.toml", 1, 1), unproven=unproven)
+
+
+def policy(base: str, lacking: str = "") -> ResolvedPolicy:
+    """Return a policy that handles everything and grants all of it but the right ``lacking``."""
+    files = ", ".join(f'"{right.name}"' for right in FS_RIGHTS if right.name != lacking)
+    ports = ", ".join(f'"{right.name}"' for right in NET_RIGHTS if right.name != lacking)
+    scoped = f'scoped = ["{lacking}"]' if lacking and RIGHTS[lacking].kind == "scope" else ""
+    text = f"""abi = 11
+[[ruleset]]
+handled_access_fs = ["abi.all"]
+handled_access_net = ["abi.all"]
+{scoped}
+[[path_beneath]]
+allowed_access = [{files}]
+parent = ["/"]
+[[net_port]]
+allowed_access = [{ports}]
+port = [0, 4242]
+"""
+    return resolve(parse_policy(text, "p.toml", "toml"), base=base)
+
+
+def probe(
+    resolved: ResolvedPolicy, *, allowed: tuple[Expected, ...] = (), denied: tuple[Expected, ...] = ()
+) -> tuple[ProbeResult, ...]:
+    reader, writer = os.pipe()
+    try:
+        return try_probes(ProbeRequest(allowed, denied, resolved, ABI, 60), reader)
+    finally:
+        os.close(reader)
+        os.close(writer)
+
+
+def access_for(right: str) -> Expected:
+    objects = {
+        "execute": "program",
+        "ioctl_dev": "/dev/null",
+        "resolve_unix": "socket",
+        **dict.fromkeys(("read_file", "write_file", "truncate"), "file"),
+        **dict.fromkeys((each.name for each in NET_RIGHTS), "4242"),
+        **dict.fromkeys(("signal", "abstract_unix_socket"), "outside"),
+    }
+    return expected(f"{right} {objects.get(right, '.')}")
+
+
+def state(directory: str) -> dict[str, tuple[int, int, int]]:
+    return {
+        name: (status.st_size, status.st_mtime_ns, status.st_ino)
+        for name in os.listdir(directory)
+        for status in (os.lstat(os.path.join(directory, name)),)
+    }
+
+
+@pytest.mark.parametrize("right", RIGHTS_HERE)
+def test_right_is_found_denied_and_nothing_changes(right: str, place: str) -> None:
+    before = state(place)
+    access = access_for(right)
+    wrong, result = probe(policy(place, lacking=right), allowed=(access,), denied=(access,))
+    assert (result.outside, result.reason) == (None, "")
+    assert result.inside in ("EACCES", "EPERM", "EXDEV")
+    assert "is denied" in wrong.reason
+    assert state(place) == before
+
+
+def test_rights_are_found_allowed_and_nothing_changes(place: str) -> None:
+    before = state(place)
+    accesses = tuple(access_for(right) for right in RIGHTS_HERE)
+    results = probe(policy(place), allowed=accesses)
+    assert [(result.right, result.outside, result.inside, result.reason) for result in results] == [
+        (right, None, None, "") for right in RIGHTS_HERE
+    ]
+    assert all("is allowed" in result.reason for result in probe(policy(place), denied=accesses))
+    assert state(place) == before  # in particular, the program was not executed to its first line
+
+
+def test_rule_that_allows_is_named(place: str) -> None:
+    (result,) = probe(policy(place), denied=(expected("read_file file"),))
+    assert result.reason == "read_file file is allowed by p.toml:8"
+
+
+def test_access_that_fails_without_the_policy_proves_nothing(place: str) -> None:
+    missing = os.path.join(place, "missing")
+    (result,) = probe(policy(place, lacking="read_file"), denied=(expected(f"read_file {missing}"),))
+    assert result.outside == "ENOENT"
+    assert result.reason.startswith(f"read_file {missing} proves nothing: it fails with ENOENT without the policy too")
+
+
+def test_mark_unproven_asks_the_rules_instead(place: str) -> None:
+    marked = expected("read_file missing", unproven=True)
+    (result,) = probe(policy(place, lacking="read_file"), denied=(marked,))
+    assert result.reason == ""
+    (result,) = probe(policy(place), denied=(marked,))
+    assert result.reason == "read_file missing is allowed by the policy by p.toml:8"
+    (result,) = probe(policy(place), allowed=(marked,))
+    assert result.reason == ""
+    (result,) = probe(policy(place, lacking="read_file"), allowed=(marked,))
+    assert result.reason.startswith("read_file missing is denied by the policy")
+
+
+def test_secret_of_root_proves_something_to_root_only(place: str) -> None:
+    (result,) = probe(policy(place, lacking="read_file"), denied=(expected("read_file /etc/shadow"),))
+    if os.geteuid() == 0:
+        assert (result.outside, result.inside, result.reason) == (None, "EACCES", "")
+    else:
+        assert result.outside == "EACCES"
+        assert "proves nothing" in result.reason
+
+
+def test_port_in_use_and_privileged_port_can_be_probed(place: str) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        port = server.getsockname()[1]
+        results = probe(policy(place), denied=tuple(expected(f"bind_tcp,connect_tcp {each}") for each in (port, 80)))
+    assert [(result.outside, result.inside, result.reason) for result in results] == [(None, "EACCES", "")] * 4
+
+
+@pytest.mark.skipif(ABI < 4, reason="this kernel's ABI does not restrict TCP")
+def test_probe_takes_no_port(place: str) -> None:
+    """Binding goes to an address of no machine, so a service that starts meanwhile finds its port free."""
+    with socket.socket() as server:
+        server.bind(("127.0.0.1", 4242))
+        (result,) = probe(policy(place), allowed=(expected("bind_tcp 4242"),))
+        assert result.reason == ""
+
+
+def test_named_pipe_is_not_opened(place: str) -> None:
+    os.mkfifo(os.path.join(place, "pipe"))
+    with pytest.raises(ProbeError, match="opening a named pipe can have an effect"):
+        probe(policy(place), denied=(expected("read_file pipe"),))
+
+
+def test_directory_stands_for_a_name_in_it(place: str) -> None:
+    (result,) = probe(policy(place, lacking="make_reg"), denied=(expected("make_reg new"),))
+    assert result.reason == ""
+    assert not os.path.exists(os.path.join(place, "new"))
+
+
+def test_stop_ends_probes(place: str) -> None:
+    reader, writer = os.pipe()
+    os.close(writer)
+    with pytest.raises(Stopped):
+        try_probes(ProbeRequest((), (expected("make_reg ."),), policy(place), ABI, 60), reader)
+    os.close(reader)
+    assert sorted(os.listdir(place)) == ["file", "program", "socket"]
