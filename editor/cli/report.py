@@ -15,7 +15,7 @@ from editor.landlock.rights import RightSet, in_order, listed
 from editor.policy.model import Policy
 from editor.sandbox.verdicts.report import Access, Report, Verdict
 from editor.suggest.plan import Proposal
-from editor.suggest.planning import make_plan
+from editor.suggest.planning import plan_of
 
 _MANY_PROPOSALS = 10  # beyond that, those for files of one directory are grouped
 _MIN_GROUP = 3
@@ -114,7 +114,7 @@ def _subject(access: Access) -> str:
 
 def _suggestions(report: Report, policy: Policy, layer: int) -> list[str]:
     """Return how to allow what ``policy`` denied; ``layer`` is its number, 0 if it is the only one."""
-    proposals = make_plan(report.accesses, resolve(policy), layer).proposals
+    proposals = plan_of([report], resolve(policy), layer).proposals
     if not proposals:
         return []
     return ["", f"To allow what was denied ({edit_command(policy)}):", *_proposal_lines(proposals)]
@@ -161,7 +161,7 @@ def report_json(report: Report, policies: Sequence[Policy]) -> dict[str, Any]:
     proposals = []
     for number, policy in enumerate(policies, 1):
         layer = number if len(policies) > 1 else 0
-        for proposal in make_plan(report.accesses, resolve(policy), layer).proposals:
+        for proposal in plan_of([report], resolve(policy), layer).proposals:
             answered = [positions[access.key()] for access in proposal.accesses]
             proposals.append({**_proposal_json(proposal), "accesses": answered, **({"layer": layer} if layer else {})})
     return {

@@ -93,6 +93,7 @@ class Run:
         self._rows: dict[int, Access] = {}
         self._notes: list[str] = []
         self._outcome: tuple[int, float, AbiUsed] | None = None
+        self._denied_last: tuple[int, ...] = ()
         self._report: Report | None = None
         self._last_resort: threading.Timer | None = None
         self._lock = threading.Lock()
@@ -243,6 +244,7 @@ class Run:
         else:
             done = event["finished"]
             self._outcome = (int(done["exit_code"]), float(done["duration_s"]), AbiUsed(*done["abi"]))
+            self._denied_last = tuple(done["denied_last"])
 
     def _note(self, text: str, found: list[Event]) -> None:
         self._notes.append(text)
@@ -289,6 +291,7 @@ class Run:
             accesses=tuple(access.settled() for access in self._rows.values()),
             notes=tuple(self._notes),
             layers=tuple(policy.file for policy in self._request.layers),
+            denied_last=self._denied_last,
         )
         found.append(Finished(self._report))
 

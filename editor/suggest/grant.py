@@ -2,12 +2,12 @@
 
 import os
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 
-from editor.editing.edits import Edit, EditError, GrantPath, GrantPort, SetScope, check
+from editor.editing.edits import Edit, GrantPath, GrantPort, SetScope
 from editor.escape import printable
 from editor.evaluation.resolve import ResolvedPolicy
-from editor.landlock.rights import RIGHTS, RightSet, in_order
+from editor.landlock.rights import RightSet, in_order, kind_of
 from editor.policy.model import path_key
 from editor.sandbox.verdicts.report import Access
 
@@ -23,55 +23,42 @@ class CannotGrant(ValueError):
     """No edit of the policy can allow this access. The message is a sentence."""
 
 
-class Grants:
-    """Finds grants for the denied accesses of one run.
+def grant(access: Access, resolved: ResolvedPolicy, *, rows: Iterable[Access] = ()) -> tuple[Edit, ...]:
+    """Return the smallest edits of the policy ``resolved`` that allow the denied ``access``, one of ``rows``.
 
     ``rows`` are all accesses of the run. A rename or link that was denied has a row for each directory, and what is
     missing on either is granted. A file that the run itself made is another one in the next run, so what is missing is
     granted on the directory in which it is made. A path to which a rule of the policy resolves keeps that rule's
-    spelling, so that the grant extends that rule.
+    spelling, so that the grant extends that rule. Raises CannotGrant with the reason if no edit can help.
     """
+    refuse_hopeless(access)
+    kind = kind_of(next(iter(access.missing)))
+    if kind == "scope":
+        return tuple(SetScope(name, False) for name in in_order(access.missing))
+    if kind == "net":
+        return (GrantPort(port_of(access), access.missing),)
+    wanted: dict[str, RightSet] = {}
+    for row in (access, *_same_refusal(access, rows)):
+        place = lasting_place(row)
+        wanted[place] = wanted.get(place, frozenset()) | row.missing
+    spelled = spellings(resolved)
+    return tuple(GrantPath(spelled.get(place, place), rights) for place, rights in wanted.items())
 
-    def __init__(self, resolved: ResolvedPolicy, rows: Iterable[Access] = ()) -> None:
-        self._spellings = _spellings(resolved)
-        self._refused: dict[tuple[object, ...], list[Access]] = {}
+
+def _same_refusal(access: Access, rows: Iterable[Access]) -> Iterator[Access]:
+    """Yield the rows of the rename or link that ``access`` is a row of, for its other directory."""
+    if access.syscall.startswith(_TWO_NAMES):
         for row in rows:
-            if row.verdict == "denied" and row.missing and row.syscall.startswith(_TWO_NAMES):
-                self._refused.setdefault(_refusal(row), []).append(row)
-
-    def edits(self, access: Access) -> tuple[Edit, ...]:
-        """Return the smallest edits that allow ``access``. Raises CannotGrant with the reason if no edit can help."""
-        _refuse_hopeless(access)
-        kind = RIGHTS[next(iter(access.missing))].kind
-        if kind == "scope":
-            return tuple(SetScope(name, False) for name in in_order(access.missing))
-        if kind == "net":
-            if access.port is None:
-                raise CannotGrant("The port of this access is unknown, so no rule can name it.")
-            return (GrantPort(access.port, access.missing),)
-        wanted: dict[str, RightSet] = {}
-        others = (row for row in self._refused.get(_refusal(access), ()) if row.object_path != access.object_path)
-        for row in (access, *others):
-            place = lasting_place(row)
-            wanted[place] = wanted.get(place, frozenset()) | row.missing
-        edits = tuple(GrantPath(self._spellings.get(place, place), rights) for place, rights in wanted.items())
-        for edit in edits:
-            try:
-                check(edit)
-            except EditError as error:
-                raise CannotGrant(str(error)) from error
-        return edits
+            if (
+                row.verdict == "denied"
+                and row.missing
+                and row.object_path != access.object_path
+                and _refusal(row) == _refusal(access)
+            ):
+                yield row
 
 
-def grant(access: Access, resolved: ResolvedPolicy, *, rows: Iterable[Access] = ()) -> tuple[Edit, ...]:
-    """Return the smallest edits of the policy ``resolved`` that allow the denied ``access``, one of ``rows``.
-
-    Raises CannotGrant with the reason if no edit can help.
-    """
-    return Grants(resolved, rows).edits(access)
-
-
-def _refuse_hopeless(access: Access) -> None:
+def refuse_hopeless(access: Access) -> None:
     """Raise CannotGrant for an access that no policy can allow or deny."""
     because = f": {access.reason}" if access.reason else ""
     if access.verdict == "allowed":
@@ -83,6 +70,13 @@ def _refuse_hopeless(access: Access) -> None:
         raise CannotGrant(f"The kernel refused this for a reason other than the policy{because or error}.")
     if not access.missing:
         raise CannotGrant(f"No rule can allow this{because}.")
+
+
+def port_of(access: Access) -> int:
+    """Return the port of an access to the network. Raises CannotGrant if it is unknown."""
+    if access.port is None:
+        raise CannotGrant("The port of this access is unknown, so no rule can name it.")
+    return access.port
 
 
 def _refusal(access: Access) -> tuple[object, ...]:
@@ -124,7 +118,7 @@ def _is_text(path: str) -> bool:
     return True
 
 
-def _spellings(resolved: ResolvedPolicy) -> dict[str, str]:
+def spellings(resolved: ResolvedPolicy) -> dict[str, str]:
     """Return how the policy's rules spell the paths that they resolve to; a plain spelling wins."""
     spelled: dict[str, str] = {}
     for rule in resolved.paths:

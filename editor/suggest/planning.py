@@ -1,17 +1,43 @@
-"""Plan how to allow what a run was denied: each edit once, with the accesses that it answers."""
+"""Make a plan of what would allow all that runs were denied: what matters most first, folded, each grant once."""
 
+import contextlib
+import gc
 import os
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from functools import cache
+from typing import NamedTuple
 
-from editor.editing.edits import Edit, GrantPath, GrantPort, SetScope
+from editor.editing.edits import AddPathRule, Edit, GrantPath, GrantPort, SetScope
 from editor.escape import printable
 from editor.evaluation.resolve import ResolvedPolicy
-from editor.landlock.rights import listed
-from editor.sandbox.verdicts.report import Access
-from editor.suggest.grant import ALL_PROCESSES, COMMANDS_OWN, CannotGrant, Grants, lasting_place
+from editor.landlock.rights import NO_RIGHTS, Kind, RightSet, in_order, kind_of, listed
+from editor.sandbox.verdicts.report import Access, Report
+from editor.suggest.folding import Group, Need
+from editor.suggest.folding import fold as fold_needs
+from editor.suggest.grant import (
+    ALL_PROCESSES,
+    COMMANDS_OWN,
+    CannotGrant,
+    lasting_place,
+    port_of,
+    refuse_hopeless,
+    spellings,
+)
+from editor.suggest.needed import TOLERATED, Standing, standings, standings_in_runs
 from editor.suggest.plan import Fold, Plan, Proposal
 
 _MAX_EXAMPLES = 3
+_FILE_RIGHTS: RightSet = frozenset({"execute", "read_file", "write_file", "truncate", "ioctl_dev", "resolve_unix"})
+
+
+@cache
+def _listed(rights: RightSet) -> str:
+    return listed(rights)
+
+
+@cache
+def _kind(rights: RightSet) -> Kind | None:
+    return kind_of(next(iter(rights)))
 
 
 def make_plan(
@@ -19,92 +45,222 @@ def make_plan(
     resolved: ResolvedPolicy,
     layer: int = 0,
     *,
-    fold: Fold = "balanced",  # noqa: ARG001
-    promises: bool = True,  # noqa: ARG001
-    exit_code: int | None = None,  # noqa: ARG001
-    output: str = "",  # noqa: ARG001
+    fold: Fold = "balanced",
+    promises: bool = True,
+    exit_code: int | None = None,
+    output: str = "",
 ) -> Plan:
     """Return how to allow every denial by the policy ``resolved``, which is number ``layer`` of the run's layers.
 
-    ``accesses`` are all accesses of the run, or of several, in the order in which the program came upon them. There is
-    one proposal for each path, port or scope; what no edit can allow comes last, one proposal for each reason.
+    ``accesses`` are all accesses of the run, or of several, in the order in which the program came upon them. ``fold``
+    says how far they fold into directories, ``promises`` whether bundles take their part. ``exit_code`` is the run's
+    status and ``output`` what the command printed, where they are known: they tell what the program needed. First come
+    the denials for which it gave up, then all others in order, then what no edit can allow, last what it tolerated.
     """
-    accesses = tuple(accesses)
     denied = [access for access in accesses if access.verdict == "denied" and access.layer == layer]
-    if not denied:
-        return Plan(())
-    grants = Grants(resolved, accesses)
-    granted: dict[str | int, Edit] = {}
-    answered: dict[str | int, list[Access]] = {}
-    hopeless: dict[str, list[Access]] = {}
-    for access in denied:
-        try:
-            edits = grants.edits(access)
-        except CannotGrant as error:
-            hopeless.setdefault(str(error), []).append(access)
-            continue
-        for edit in edits:
-            subject = _subject(edit)
-            granted[subject] = _united(granted.get(subject), edit)
-            answered.setdefault(subject, []).append(access)
-    proposals = [
-        Proposal((edit,), tuple(answered[subject]), "exact", describe(edit, answered[subject]))
-        for subject, edit in granted.items()
-    ]
-    proposals += [
-        Proposal((), tuple(refused), "exact", f"{', '.join(dict.fromkeys(map(_shown, refused)))}: {reason}")
-        for reason, refused in hopeless.items()
-    ]
-    return Plan(tuple(proposals))
+    judged = [*zip(denied, standings(denied, exit_code, output), strict=True)]
+    with _without_collecting_garbage():
+        return _Planner(resolved, judged).plan(fold, promises=promises)
 
 
-def describe(edit: Edit, accesses: Sequence[Access]) -> str:
-    """Return a sentence on what ``edit``, which answers ``accesses``, allows, and why it may be more than they need."""
-    if isinstance(edit, SetScope):
-        return (
-            f"No longer restrict {edit.scope}. This widens the policy: a scope has no rules, so programs under it may "
+def plan_of(
+    reports: Sequence[Report],
+    resolved: ResolvedPolicy,
+    layer: int = 0,
+    *,
+    fold: Fold = "balanced",
+    promises: bool = True,
+    output: str = "",
+) -> Plan:
+    """Return the plan for all denials in ``reports``; they tell how each run ended. The rest is as in ``make_plan``.
+
+    ``output`` is what the command printed in the last of them.
+    """
+    with _without_collecting_garbage():
+        return _Planner(resolved, standings_in_runs(reports, layer, output)).plan(fold, promises=promises)
+
+
+@contextlib.contextmanager
+def _without_collecting_garbage() -> Iterator[None]:
+    """Spare the search for cycles, of which a plan has none: over many values, it would take most of the time."""
+    was_enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was_enabled:
+            gc.enable()
+
+
+class _Planner:
+    """Gathers what was denied by what a rule can be about, and makes proposals of it."""
+
+    def __init__(self, resolved: ResolvedPolicy, judged: Sequence[tuple[Access, Standing]]) -> None:
+        self._spellings = spellings(resolved)
+        # By identity: to hash an access takes longer than all else that is done with it.
+        self._judged = {id(access): (standing, number) for number, (access, standing) in enumerate(judged)}
+        self._needs: dict[bool, list[Need]] = {False: [], True: []}  # by whether the run got along without
+        self._ports: dict[int, list[Access]] = {}
+        self._scopes: dict[str, list[Access]] = {}
+        self._hopeless: dict[str, list[Access]] = {}
+        for access, standing in judged:
+            try:
+                self._gather(access, tolerated=standing.rank == TOLERATED)
+            except CannotGrant as error:
+                self._hopeless.setdefault(str(error), []).append(access)
+
+    def _gather(self, access: Access, *, tolerated: bool) -> None:
+        refuse_hopeless(access)
+        kind = _kind(access.missing)
+        if kind == "scope":
+            for name in in_order(access.missing):
+                self._scopes.setdefault(name, []).append(access)
+        elif kind == "net":
+            self._ports.setdefault(port_of(access), []).append(access)
+        else:
+            place = lasting_place(access)
+            need = Need(place, access.missing, (access,), temporary=place != access.object_path)
+            self._needs[tolerated].append(need)
+
+    def plan(self, fold: Fold, *, promises: bool) -> Plan:  # noqa: ARG002
+        """Return all proposals, those that matter most first."""
+        needed = fold_needs(self._needs[False], fold)
+        covered, tolerated = _covered_by(needed, self._needs[True])
+        proposals = [self._on_paths(group, more) for group, more in zip(needed, covered, strict=True)]
+        proposals += [self._on_paths(group) for group in fold_needs(tolerated, fold)]
+        proposals += [self._on_port(port, accesses) for port, accesses in self._ports.items()]
+        proposals += [self._on_scope(scope, accesses) for scope, accesses in self._scopes.items()]
+        proposals += [self._refusal(reason, accesses) for reason, accesses in self._hopeless.items()]
+        return Plan(tuple(sorted(proposals, key=self._importance)))
+
+    def _importance(self, proposal: Proposal) -> tuple[int, bool, int]:
+        standing, number = min(self._judged[id(access)] for access in proposal.accesses)
+        if proposal.accesses[1:]:
+            number = min(self._judged[id(access)][1] for access in proposal.accesses)
+        return standing.rank, not proposal.edits, number
+
+    def _standing(self, accesses: Iterable[Access]) -> Standing:
+        """Return the standing of what matters most among ``accesses``."""
+        return min(self._judged[id(access)] for access in accesses)[0]
+
+    def _on_paths(self, group: Group, covered: Sequence[Access] = ()) -> Proposal:
+        accesses = [access for need in group.needs for access in need.accesses]
+        standing = self._standing(accesses)
+        paths = tuple(self._spellings.get(path, path) for path in group.paths)
+        edits: tuple[Edit, ...]
+        if any(path in self._spellings for path in group.paths) or (len(paths) == 1 and not group.purpose):
+            edits = tuple(GrantPath(path, group.rights) for path in paths)
+        else:
+            edits = (AddPathRule(paths, group.rights, group.purpose),)
+        return Proposal(
+            edits,
+            (*accesses, *covered),
+            group.kind,
+            _described(group, paths),
+            why=" ".join(filter(None, (standing.why, _uses(accesses)))),
+            purpose=group.purpose,
+            tolerated=standing.rank == TOLERATED,
+            confirm=group.confirm,
+        )
+
+    def _on_port(self, port: int, accesses: Sequence[Access]) -> Proposal:
+        rights = NO_RIGHTS.union(*(access.missing for access in accesses))
+        sentence = f"Grant {_listed(rights)} on port {port}, for any address."
+        return self._proposal(GrantPort(port, rights), accesses, sentence)
+
+    def _on_scope(self, scope: str, accesses: Sequence[Access]) -> Proposal:
+        sentence = (
+            f"No longer restrict {scope}. This widens the policy: a scope has no rules, so programs under it may "
             "then reach every process outside the sandbox this way."
         )
-    if isinstance(edit, GrantPort):
-        return f"Grant {listed(edit.rights)} on port {edit.port}, for any address."
-    if isinstance(edit, GrantPath):
-        beneath = " and everything beneath it" if os.path.isdir(edit.path) else ""
-        sentence = f"Grant {listed(edit.rights)} on {printable(edit.path)}{beneath}."
-        passing = dict.fromkeys(
-            printable(access.object_path)
-            for access in accesses
-            if access.object_path is not None and access.object_path != lasting_place(access)
+        return self._proposal(
+            SetScope(scope, False), accesses, sentence, confirm=f"every process outside the sandbox, through {scope}"
         )
-        if not passing:
-            return sentence
-        itself = "itself" if len(passing) == 1 else "themselves"
-        sentence += f" A rule for {_named(passing)} {itself} would not last"
-        if edit.path == COMMANDS_OWN:
-            return f"{sentence}, but {COMMANDS_OWN} is the command's own process in each run."
-        if edit.path == ALL_PROCESSES:
-            return f"{sentence}, and one for {COMMANDS_OWN} would cover the command's own process alone."
+
+    def _proposal(self, edit: Edit, accesses: Sequence[Access], sentence: str, confirm: str = "") -> Proposal:
+        standing = self._standing(accesses)
+        why = " ".join(filter(None, (standing.why, f"Used by {_processes(accesses)}.")))
+        return Proposal(
+            (edit,), tuple(accesses), "exact", sentence, why, tolerated=standing.rank == TOLERATED, confirm=confirm
+        )
+
+    def _refusal(self, reason: str, accesses: Sequence[Access]) -> Proposal:
+        standing = self._standing(accesses)
+        sentence = f"{', '.join(dict.fromkeys(map(_shown, accesses)))}: {reason}"
+        return Proposal((), tuple(accesses), "exact", sentence, reason, tolerated=standing.rank == TOLERATED)
+
+
+class _Covering(NamedTuple):
+    """What one group grants on one of its paths, and the group's number."""
+
+    rights: RightSet
+    number: int
+
+
+def _covered_by(groups: Sequence[Group], needs: Sequence[Need]) -> tuple[list[list[Access]], list[Need]]:
+    """Return the accesses of those ``needs`` that each of the ``groups`` allows as well, and all other needs."""
+    covered: list[list[Access]] = [[] for _ in groups]
+    places = {path: _Covering(group.rights, at) for at, group in enumerate(groups) for path in group.paths}
+    others = []
+    for need in needs:
+        path = need.path
+        while (found := places.get(path)) is None or not need.rights <= found.rights:
+            if path == "/":
+                others.append(need)
+                break
+            path = os.path.dirname(path)
+        else:
+            covered[found.number] += need.accesses
+    return covered, others
+
+
+def _described(group: Group, paths: Sequence[str]) -> str:
+    """Return a sentence on what ``group``, whose paths the policy spells ``paths``, allows, and why not less."""
+    beneath = ""
+    if _names_directory(group):
+        beneath = f" and everything beneath {'it' if len(paths) == 1 else 'them'}"
+    sentence = f"Grant {_listed(group.rights)} on {_all_of([*map(printable, paths)])}{beneath}."
+    passing = dict.fromkeys(
+        printable(access.object_path)
+        for need in group.needs
+        if need.temporary
+        for access in need.accesses
+        if access.object_path is not None
+    )
+    if not passing:
+        return sentence
+    itself = "itself" if len(passing) == 1 else "themselves"
+    sentence += f" A rule for {_some_of(passing)} {itself} would not last"
+    if paths[0] == COMMANDS_OWN:
+        return f"{sentence}, but {COMMANDS_OWN} is the command's own process in each run."
+    if paths[0] == ALL_PROCESSES:
+        return f"{sentence}, and one for {COMMANDS_OWN} would cover the command's own process alone."
+    return f"{sentence}."
+
+
+def _names_directory(group: Group) -> bool:
+    if group.kind in ("directory", "temporary") or not group.rights <= _FILE_RIGHTS:
+        return True
+    # Of what a call was denied, the rights tell: the kernel checks these on a directory for no call.
+    if group.kind == "exact" and all(access.syscall for need in group.needs for access in need.accesses):
+        return False
+    return any(map(os.path.isdir, group.paths))
+
+
+def _uses(accesses: Sequence[Access]) -> str:
+    """Return who used what, and which right for what if they differ."""
+    sentence = f"Used by {_processes(accesses)}"
+    by_rights: dict[RightSet, dict[str, None]] = {}
+    for access in accesses:
+        by_rights.setdefault(access.missing, {})[printable(access.object_path or "")] = None
+    if len(by_rights) == 1 and len(by_rights[accesses[0].missing]) == 1:
         return f"{sentence}."
-    raise TypeError(f"no grant is a {type(edit).__name__}")
+    used = "; ".join(f"{_listed(rights)} on {_some_of(names)}" for rights, names in by_rights.items())
+    return f"{sentence}: {used}."
 
 
-def _subject(edit: Edit) -> str | int:
-    """Return what ``edit`` is about: edits of the same subject are one proposal."""
-    if isinstance(edit, GrantPath):
-        return f"path {edit.path}"
-    if isinstance(edit, GrantPort):
-        return edit.port
-    if isinstance(edit, SetScope):
-        return f"scope {edit.scope}"
-    raise TypeError(f"no grant is a {type(edit).__name__}")
-
-
-def _united(known: Edit | None, edit: Edit) -> Edit:
-    """Return the edit that does what ``known`` and ``edit``, about the same subject, do."""
-    if isinstance(edit, GrantPath) and isinstance(known, GrantPath):
-        return GrantPath(edit.path, known.rights | edit.rights)
-    if isinstance(edit, GrantPort) and isinstance(known, GrantPort):
-        return GrantPort(edit.port, known.rights | edit.rights)
-    return edit
+def _processes(accesses: Iterable[Access]) -> str:
+    return _some_of(dict.fromkeys(printable(access.process or "a program") for access in accesses))
 
 
 def _shown(access: Access) -> str:
@@ -113,9 +269,13 @@ def _shown(access: Access) -> str:
     return printable(access.object_path or access.path or access.syscall)
 
 
-def _named(names: Iterable[str]) -> str:
+def _some_of(names: Iterable[str]) -> str:
     """Return the first ``names`` in words, and the number of all others."""
     known = list(names)
     if len(known) > _MAX_EXAMPLES:
         return f"{', '.join(known[:_MAX_EXAMPLES])} and {len(known) - _MAX_EXAMPLES} others"
-    return known[0] if len(known) == 1 else f"{', '.join(known[:-1])} and {known[-1]}"
+    return _all_of(known)
+
+
+def _all_of(names: Sequence[str]) -> str:
+    return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} and {names[-1]}"

@@ -18,7 +18,7 @@ from editor.landlock.kernel import query_abi
 from editor.sandbox.runner import RunRequest, start
 from editor.sandbox.verdicts.report import Access, Report
 from editor.suggest.grant import CannotGrant, grant
-from editor.suggest.planning import describe
+from editor.suggest.planning import make_plan
 
 BASE = """\
 abi = 6
@@ -99,11 +99,11 @@ def grant_until_nothing_is_denied(policy: PolicyDocument, command: tuple[str, ..
             return Granted(edits, sentences, policy, report)
         for row in denied:
             granted |= {(row.object_path, row.port, right) for right in row.missing}
+            sentences += [each.sentence for each in make_plan((row,), resolve(policy.policy, base=place)).proposals]
             for edit in grant(row, resolve(policy.policy, base=place), rows=report.accesses):
                 policy = policy.apply(edit)
                 if edit not in edits:
                     edits.append(edit)
-                sentences.append(describe(edit, (row,)))
     raise AssertionError(f"still denied after {_MAX_ROUNDS} runs: {denied}")
 
 

@@ -338,6 +338,7 @@ class Tracer:
                 "exit_code": exit_code,
                 "duration_s": round(time.monotonic() - self._started, 6),
                 "abi": [self._kernel_abi, self._abi],
+                "denied_last": self._calls.rows.denied_last,
             }
         }
 

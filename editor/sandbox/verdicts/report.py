@@ -148,7 +148,8 @@ class AbiUsed(NamedTuple):
 class Report(NamedTuple):
     """A whole run. ``exit_code`` is as in a shell (128+n for signal n); ``notes`` are messages for the user.
 
-    ``layers`` are the files of the policies on top of ``policy``.
+    ``layers`` are the files of the policies on top of ``policy``. ``denied_last`` are positions in ``accesses``: those
+    that were denied last, in the order in which they last were, at most a hundred.
     """
 
     policy: str
@@ -160,6 +161,7 @@ class Report(NamedTuple):
     accesses: tuple[Access, ...]
     notes: tuple[str, ...] = ()
     layers: tuple[str, ...] = ()
+    denied_last: tuple[int, ...] = ()
 
     @property
     def unexplained(self) -> int:

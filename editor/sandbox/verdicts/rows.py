@@ -2,12 +2,14 @@
 
 import json
 from collections.abc import Iterator
+from itertools import islice
 from typing import Any
 
 from editor.sandbox.verdicts.report import Access
 
 # More rows than anyone can read, and some hundred megabytes: beyond that, accesses are counted without paths.
 _MAX_ROWS = 200_000
+_DENIED_LAST = 100
 
 
 class Row:
@@ -28,6 +30,7 @@ class Rows:
     def __init__(self) -> None:
         self._rows: dict[tuple[object, ...], Row] = {}
         self._changed: list[Row] = []
+        self._denied: dict[int, None] = {}  # numbers of rows, the one denied last at the end
         self.overflowed = False
 
     def __len__(self) -> int:
@@ -58,6 +61,14 @@ class Rows:
         if not row.unreported:
             self._changed.append(row)
         row.unreported += 1
+        if row.access.verdict == "denied" and row.access.observed == "call":
+            self._denied.pop(row.number, None)
+            self._denied[row.number] = None
+
+    @property
+    def denied_last(self) -> list[int]:
+        """The numbers of the rows of calls that were denied last, the last one at the end."""
+        return [*islice(reversed(self._denied), _DENIED_LAST)][::-1]
 
     @property
     def has_changes(self) -> bool:
