@@ -98,6 +98,8 @@ class Disk:
                 self._asked_about = draft
                 return await resolve(self._view, draft)
         finally:
+            if self._asked_about is draft:
+                self._asked_about = None
             self._in_conflict.discard(draft)
 
     # Saving
