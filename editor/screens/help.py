@@ -65,6 +65,8 @@ SECTIONS: tuple[tuple[str, tuple[Key, ...]], ...] = (
             Key("s  f6", "stop it and everything it started"),
             Key("p", "run it with or without a terminal"),
             Key("g", "on a denied row: grant exactly what was missing"),
+            Key("G", "the plan: everything that was denied, to grant at once"),
+            Key("l", "learn: observe the command, extend the draft, run it again until nothing is missing"),
             Key("enter", "on a row: go to the rule that decided"),
         ),
     ),

@@ -70,6 +70,8 @@ class MainScreen(PolicyScreen):
         Binding("ctrl+s", "save", "Save"),
         Binding("question_mark,f1", "app.help", "Help", key_display="?"),
         Binding("g", "grant", "Grant"),
+        Binding("G", "grant_plan", "Grant all", key_display="G"),
+        Binding("l", "learn", "Learn"),
         Binding("ctrl+z,u", "undo", "Undo"),
         Binding("ctrl+y,ctrl+r", "redo", "Redo"),
         Binding("f3", "switch_view", "Edit/run"),
@@ -179,7 +181,17 @@ class MainScreen(PolicyScreen):
     def action_stop(self) -> None:
         """Stop the running command and everything it started."""
         if self.is_complete:
+            self._open.learning.stop()
             self._open.runs.stop()
+
+    @work(group="run", exclusive=True)
+    async def action_learn(self) -> None:
+        """Learn what the command needs: observe it, extend the draft, and run it again."""
+        if self._controllers is None:
+            self._view.show_message("Cannot learn: the policy is not open yet.", "warning")
+            return
+        await self._view.wait_complete()
+        await self._controllers.learning.start()
 
     def action_toggle_terminal(self) -> None:
         """Switch whether commands get a terminal of their own."""
@@ -191,12 +203,19 @@ class MainScreen(PolicyScreen):
         if self.is_complete:
             self._open.runs.grant_highlighted()
 
+    @work(group="ask", exclusive=True)
+    async def action_grant_plan(self) -> None:
+        """Show the plan for all that was denied, to grant several proposals at once."""
+        if self.is_complete:
+            await self._open.runs.grant_plan()
+
     def on_run_panel_ended(self, event: "RunPanel.Ended") -> None:
         event.stop()
         self._open.runs.keep_report(event.report)
         self._view.show_status()
         # The command may have created or removed files, and with them the paths of rules.
         self.action_refresh()
+        self.run_worker(self._open.learning.run_ended(event.report), group="learn")
         self.refresh_bindings()
 
     def on_run_panel_failed(self, event: "RunPanel.Failed") -> None:

@@ -19,7 +19,7 @@ from editor.escape import printable
 from editor.evaluation.resolve import ResolvedPolicy
 from editor.sandbox.events import AccessUpdate, Event, Finished, Lingering, Notice, Output
 from editor.sandbox.runner import RunRequest
-from editor.sandbox.verdicts.report import Access, Report, Verdict, listed_processes
+from editor.sandbox.verdicts.report import Access, Mode, Report, Verdict, listed_processes
 from editor.screens.live_run import LiveRun
 from editor.screens.run_rows import access_row
 from widgets.access_rows import AccessRow
@@ -122,6 +122,7 @@ class RunPanel(Vertical):
         self._stopping = False
         self._lingering = False
         self._counts = dict(_NO_COUNTS)
+        self._mode: Mode = "enforce"
         self._titled: dict[str, str] = {}
         self.terminal = False
         """Whether commands get a terminal. Without one, their input is empty and they write to pipes."""
@@ -173,15 +174,18 @@ class RunPanel(Vertical):
 
     # Running
 
-    def start(self, command: tuple[str, ...], resolved: ResolvedPolicy, abi: int | None) -> None:
-        """Run ``command`` under ``resolved``. Raises RuntimeError while another runs."""
+    def start(
+        self, command: tuple[str, ...], resolved: ResolvedPolicy, abi: int | None, mode: Mode = "enforce"
+    ) -> None:
+        """Run ``command`` under ``resolved``, or observe it. Raises RuntimeError while another runs."""
         if self._live is not None:
             raise RuntimeError("a command is running")
+        self._mode = mode
         self._clear()
         request = RunRequest(
             resolved=resolved,
             command=command,
-            mode="enforce",
+            mode=mode,
             abi=abi,
             cwd=os.getcwd(),
             pty=self.terminal,
@@ -283,7 +287,7 @@ class RunPanel(Vertical):
     def _title_tables(self) -> None:
         allowed = self.query_one("#allowed", AccessTable)
         titles = {
-            "denied": f"Denied {self._counts['denied']}",
+            "denied": f"{'Would be denied' if self._mode == 'observe' else 'Denied'} {self._counts['denied']}",
             # The border and a blank on each side take four cells.
             "allowed": allowed_title(self._counts, allowed.size.width - 4),
         }
@@ -303,7 +307,8 @@ class RunPanel(Vertical):
         if any(access.key() not in self._accesses for access in report.accesses):
             self._show_settled(report)
         counts = report.counts()
-        text = f"{outcome(report.exit_code)}, {report.duration_s:.2f} s, {counts['denied']} denied"
+        denied = "would be denied" if report.mode == "observe" else "denied"
+        text = f"{outcome(report.exit_code)}, {report.duration_s:.2f} s, {counts['denied']} {denied}"
         if report.unexplained:
             text += f" ({report.unexplained} not explained)"
         self._show_state(text, "$text-error" if counts["denied"] or report.exit_code else "$text-success")

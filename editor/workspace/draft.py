@@ -12,6 +12,7 @@ from typing import Literal
 from editor.editing.document import PolicyDocument
 from editor.editing.edits import Edit, EditError, SetPathRights
 from editor.editing.labels import describe
+from editor.editing.meaning import newly_handled
 from editor.editing.shared_paths import EditScope
 from editor.escape import printable
 from editor.evaluation.decider import Decider
@@ -159,6 +160,26 @@ class Draft:
         if applied.changed:
             self._history.push(self._state.document.text, applied.label)
             self._keep_draft()
+        return applied
+
+    def adopt(self, before: PolicyDocument, after: PolicyDocument, label: str) -> Applied:
+        """Replace the document ``before`` with ``after``, as one step of the history called ``label``.
+
+        Raises EditError if the document has been edited since it was ``before``, or the files could not be composed.
+        """
+        with self._lock, gc_paused():
+            if self.document.text != before.text:
+                raise EditError("The policy has been edited meanwhile.")
+            if after.text == before.text:
+                return Applied(label, NO_RIGHTS, False)
+            state = self._state.edited(self._state.parse(after.text))
+            if state.problem is not None and self._state.problem is None:
+                raise EditError(f"After this the files could not be composed: {printable(str(state.problem))}.")
+            applied = Applied(label, newly_handled(self._state.whole.policy, state.whole.policy), True)
+            self._state = state
+            self._history.push(state.document.text, label)
+            self._keep_draft()
+        self._after_edit()
         return applied
 
     def step(self, path: str, direction: Literal[1, -1], scope: EditScope | None = None) -> Applied:

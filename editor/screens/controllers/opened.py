@@ -7,10 +7,11 @@ from editor.screens.controllers.disk import Disk, DiskView
 from editor.screens.controllers.edits import Edits, EditsView
 from editor.screens.controllers.files import OpenFiles
 from editor.screens.controllers.gestures import Gestures, GesturesView
+from editor.screens.controllers.learning import Learning, LearningView
 from editor.screens.controllers.runs import Runs, RunsView
 
 
-class OpenedView(EditsView, GesturesView, DiskView, DialogsView, RunsView, Protocol):
+class OpenedView(EditsView, GesturesView, DiskView, DialogsView, RunsView, LearningView, Protocol):
     """Everything that controllers need from the screen."""
 
 
@@ -23,10 +24,13 @@ class Controllers(NamedTuple):
     disk: Disk
     dialogs: Dialogs
     runs: Runs
+    learning: Learning
 
     @classmethod
     def of(cls, files: OpenFiles, view: OpenedView, abi: int | None) -> "Controllers":
         """Return the controllers of ``files``. ``abi`` simulates an older kernel."""
         edits = Edits(files, view)
         gestures, disk = Gestures(files, edits, view), Disk(files, view)
-        return cls(files, edits, gestures, disk, Dialogs(files, edits, view), Runs(files, edits, view, abi))
+        runs = Runs(files, edits, view, abi)
+        learning = Learning(files, edits, runs, view)
+        return cls(files, edits, gestures, disk, Dialogs(files, edits, view), runs, learning)

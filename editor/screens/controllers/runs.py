@@ -1,7 +1,7 @@
 """Run a command under the draft, grant what was denied, show the rule that decided."""
 
 import shlex
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Protocol, TypeVar
 
 from editor.escape import printable
 from editor.screens.controllers.edits import Edits
@@ -9,11 +9,16 @@ from editor.screens.controllers.files import OpenFiles
 from editor.screens.controllers.view import View
 
 if TYPE_CHECKING:
+    from textual.screen import ModalScreen
+
     from editor.editing.shared_paths import EditScope
     from editor.evaluation.resolve import ResolvedPolicy
-    from editor.sandbox.verdicts.report import Access, Report
+    from editor.sandbox.verdicts.report import Access, Mode, Report
     from editor.workspace.state import Applied
     from editor.workspace.workspace import Workspace
+
+
+T = TypeVar("T")
 
 
 class Runner(Protocol):
@@ -34,7 +39,9 @@ class Runner(Protocol):
     def accesses(self) -> "tuple[Access, ...]":
         """What the last run accessed so far."""
 
-    def start(self, command: tuple[str, ...], resolved: "ResolvedPolicy", abi: int | None) -> None:
+    def start(
+        self, command: tuple[str, ...], resolved: "ResolvedPolicy", abi: int | None, mode: "Mode" = "enforce"
+    ) -> None:
         """Run ``command``."""
 
     def stop(self) -> bool:
@@ -50,6 +57,9 @@ class RunsView(View, Protocol):
     @property
     def run_panel(self) -> Runner:
         """The panel that runs commands."""
+
+    async def ask_on(self, screen: "ModalScreen[T]") -> T | None:
+        """Push ``screen`` and return what it is dismissed with."""
 
     def show_panel(self, name: str) -> None:
         """Show a panel and focus it."""
@@ -85,27 +95,28 @@ class Runs:
         self._view = view
         self._abi = abi
 
-    async def run(self) -> None:
-        """Run the command under the draft as it is now."""
+    async def run(self, mode: "Mode" = "enforce") -> bool:
+        """Run the command under the draft as it is now, or observe it. Return whether it was started."""
         kernel = self._files.current.kernel
         if self._view.run_panel.running:
             self._view.show_message("A command is already running. Stop it first (f6).", "warning")
-            return
+            return False
         if not kernel.abi:
             problem = printable(kernel.problem)
             self._view.show_message(f"Cannot run the command: {problem}.", "error")
-            return
+            return False
         try:
             command = split_command(self._view.run_panel.command)
         except CommandError as error:
             self._view.show_message(printable(str(error)), "error")
             self._view.show_panel("command")
-            return
+            return False
         # Includes the edits of earlier keys. A rule applies to what its path leads to now, not to what it led to when
         # the file was read.
         await self._edits.refresh_filesystem()
-        self._view.run_panel.start(command, self._files.current.resolved, self._abi)
+        self._view.run_panel.start(command, self._files.current.resolved, self._abi, mode)
         self._view.show_run_started()
+        return self._view.run_panel.running
 
     def stop(self) -> None:
         """Stop the running command and everything it started."""
@@ -142,6 +153,27 @@ class Runs:
             return draft.apply(*edits, scope=scope)
 
         await self._edits.apply_job(grant, hint=lambda: "Press r to run again")
+
+    async def grant_plan(self) -> None:
+        """Show the plan for all that the last run was denied, and grant what is ticked there."""
+        from editor.screens.plan import PlanScreen
+        from editor.suggest.planning import make_plan
+
+        accesses, report = self._view.run_panel.accesses, self._files.current.report
+        if not any(access.verdict == "denied" for access in accesses):
+            self._view.show_message("Nothing was denied: run a command first.", timeout=4)
+            return
+        ended = report is not None and report.mode == "enforce" and not self._view.run_panel.running
+        exit_code = report.exit_code if report is not None and ended else None
+        resolved = self._files.current.resolved
+        chosen = await self._view.ask_on(
+            PlanScreen(lambda fold: make_plan(accesses, resolved, fold=fold, exit_code=exit_code))
+        )
+        edits = tuple(edit for proposal in chosen or () for edit in proposal.edits)
+        if edits:
+            await self._edits.apply_job(
+                lambda draft, scope: draft.apply(*edits, scope=scope), hint=lambda: "Press r to run again"
+            )
 
     async def show_rule(self, access: "Access") -> None:
         """Show the rule that decided ``access``, or say why there is none."""

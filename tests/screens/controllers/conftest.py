@@ -2,17 +2,21 @@
 
 from collections.abc import Callable
 from pathlib import Path
+from typing import TypeVar
 
 import pytest
+from textual.screen import ModalScreen
 
 from editor.editing.merge import Side
 from editor.evaluation.resolve import ResolvedPolicy
-from editor.sandbox.verdicts.report import Access
+from editor.sandbox.verdicts.report import Access, Mode
 from editor.screens.controllers.files import OpenFiles
 from editor.screens.controllers.opening import BrokenFile
 from editor.screens.questions import Question, Severity
 from editor.workspace.composition import Composition
 from editor.workspace.disk import Conflict
+
+T = TypeVar("T")
 
 
 class Runner:
@@ -26,7 +30,13 @@ class Runner:
         self.accesses: tuple[Access, ...] = ()
         self.started: list[tuple[tuple[str, ...], ResolvedPolicy]] = []
 
-    def start(self, command: tuple[str, ...], resolved: ResolvedPolicy, abi: int | None) -> None:  # noqa: ARG002
+    def start(
+        self,
+        command: tuple[str, ...],
+        resolved: ResolvedPolicy,
+        abi: int | None,  # noqa: ARG002
+        mode: Mode = "enforce",  # noqa: ARG002
+    ) -> None:
         self.started.append((command, resolved))
         self.running = True
 
@@ -73,6 +83,10 @@ class PlainView:
 
     def show_chosen_file(self) -> None:
         self.shown.append("chosen file")
+
+    async def ask_on(self, screen: ModalScreen[T]) -> T | None:
+        self.shown.append(screen)
+        return None
 
     async def painted(self) -> None:
         pass
