@@ -55,7 +55,7 @@ HELLO = '#include <stdio.h>\nint main(void) { puts("hello"); return 0; }\n'
 
 
 def test_list_of_samples() -> None:
-    assert sorted(os.listdir(SAMPLES)) == [f"{name}.toml" for name in NAMES]
+    assert sorted(os.listdir(SAMPLES)) == sorted(f"{name}{kind}.toml" for name in NAMES for kind in ("", ".checks"))
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -108,6 +108,18 @@ def test_sample_has_no_unexplained_findings(name: str, place: Place) -> None:
             assert not os.path.exists(said)  # of a package that is not installed
             continue
         assert finding["id"] in text, finding
+
+
+@pytest.mark.program("curl", "gcc", "git", "make", "ssh-keygen")
+@pytest.mark.parametrize("name", NAMES)
+def test_checks_of_a_sample_hold(name: str, place: Place) -> None:
+    verify = (sys.executable, "-m", "editor", "verify", "--allow-missing", "-j2", "--format", "json")
+    command = (*verify, policy_path(name))
+    done = subprocess.run(command, cwd=ROOT, env=environment(place.home), stdout=subprocess.PIPE, check=False)
+    result = json.loads(done.stdout)
+    assert [(each["name"], each["reasons"], each["output"]) for each in result["checks"] if each["reasons"]] == []
+    assert (done.returncode, result["counts"]["held"]) == (0, len(result["checks"]))
+    assert "read_file /etc/shadow" in {probe["access"] for each in result["checks"] for probe in each["probes"]}
 
 
 def test_read_only_shell(place: Place) -> None:

@@ -55,6 +55,6 @@ def _add_case(suite: ElementTree.Element, result: Result) -> None:
         attributes = {"message": "; ".join(reasons), "type": result.outcome}
         ElementTree.SubElement(case, tag, attributes).text = "\n".join(f"{place}: {reason}" for reason in reasons)
     elif result.outcome == "skipped":
-        ElementTree.SubElement(case, "skipped", {"message": printable(" ".join(result.notes))})
+        ElementTree.SubElement(case, "skipped", {"message": printable(" ".join(result.left_out))})
     if result.output:
         ElementTree.SubElement(case, "system-out").text = _NOT_XML.sub("\ufffd", result.output)

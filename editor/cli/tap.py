@@ -14,7 +14,7 @@ def tap(results: Sequence[Result]) -> list[str]:
         check = result.job.check
         abi = f" (ABI {result.job.abi})" if result.job.abi else ""
         name = _escaped(f"{result.job.policy.file}: {check.name}{abi}")
-        skip = f" # SKIP {_escaped(' '.join(result.notes))}" if result.outcome == "skipped" else ""
+        skip = f" # SKIP {_escaped(' '.join(result.left_out))}" if result.outcome == "skipped" else ""
         lines.append(f"{'ok' if result.outcome in ('held', 'skipped') else 'not ok'} {number} - {name}{skip}")
         if result.outcome in ("failed", "error"):
             # A JSON text in ASCII is YAML too, whatever the reasons contain.

@@ -189,9 +189,8 @@ def result_lines(result: Result, console: Console, *, with_abi: bool) -> list[st
         lines += [f"  {place}: {printable(reason)}" for reason in result.reasons]
         written = result.output.splitlines()
         lines += [f"  | {printable(line)}" for line in written[-_MOST_LINES:]]
-    if result.outcome != "held":
         lines += [f"  note: {printable(note)}" for note in result.notes]
-    return lines
+    return [*lines, *(f"  left out: {printable(sentence)}" for sentence in result.left_out)]
 
 
 def counts(results: Sequence[Result]) -> dict[str, int]:

@@ -1,19 +1,18 @@
 """Policies to start from, and ways to mutate them."""
 
-import glob
 import json
-import os
 import random
 import re
 from collections.abc import Sequence
 from typing import Any
 
 from editor.policy.keys import KEYS
+from editor.workspace.samples import sample_names
 from tests.editing.test_document import TOML as DOCUMENT
 from tests.editing.test_rule_edits import TEXT as VARIABLES
 from tests.policy.test_reference import ACCEPTED, COMPOSED, EXAMPLES, REFUSED, text_of
 from tests.policy.texts import FS, NET, SCOPED
-from tests.samples.harness import SAMPLES
+from tests.samples.harness import policy_path
 
 LONGEST = 1 << 16  # bytes; longer inputs are cut, since only their length would be new
 
@@ -66,8 +65,8 @@ _VALUES: tuple[Any, ...] = (
 def seeds() -> list[bytes]:
     """Return the samples, the reference's accepted and refused cases in both formats, and unusual layouts."""
     texts = [DOCUMENT, VARIABLES, DOCUMENT.replace("\n", "\r\n"), VARIABLES.rstrip("\n")]
-    for path in sorted(glob.glob(os.path.join(SAMPLES, "*.toml"))):
-        with open(path, encoding="utf-8") as file:
+    for name in sample_names():
+        with open(policy_path(name), encoding="utf-8") as file:
             texts.append(file.read())
     for value in values():
         texts += [text_of(value, "toml"), text_of(value, "json"), json.dumps(value, indent=2)]

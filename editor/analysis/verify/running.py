@@ -46,9 +46,9 @@ class Job(NamedTuple):
 class Result(NamedTuple):
     """How a check ended: it ``held``, ``failed``, was ``skipped``, or could not be tried (``error``).
 
-    ``abi`` is the enforced one, 0 if nothing was. ``reasons`` are sentences that say why it did not hold, ``notes``
-    what was left out. ``report`` is that of the command, ``probes`` what Paddock tried, ``output`` the last of what the
-    command wrote.
+    ``abi`` is the enforced one, 0 if nothing was. ``reasons`` are sentences that say why it did not hold, ``left_out``
+    what was not checked because the kernel or the ABI lacks it, ``notes`` other facts. ``report`` is that of the
+    command, ``probes`` what Paddock tried, ``output`` the last of what the command wrote.
     """
 
     job: Job
@@ -56,6 +56,7 @@ class Result(NamedTuple):
     abi: int
     duration_s: float
     reasons: tuple[str, ...] = ()
+    left_out: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
     report: Report | None = None
     probes: tuple[ProbeResult, ...] = ()
@@ -72,6 +73,7 @@ class Result(NamedTuple):
             "abi": self.abi,
             "outcome": self.outcome,
             "reasons": list(self.reasons),
+            "left_out": list(self.left_out),
             "notes": list(self.notes),
             "duration_s": round(self.duration_s, 3),
             "exit_code": None if report is None else report.exit_code,
@@ -212,7 +214,7 @@ def _command(job: Job, abi: int, directory: str, stop: int) -> Result:
     outcome: Outcome = "failed" if reasons else "held"
     if report.exit_code == _PADDOCK_FAILED and not report.duration_s and report.notes:  # nothing ran: the notes say why
         outcome, reasons = "error", report.notes
-    return Result(job, outcome, abi, 0.0, reasons, (*left_out, *report.notes), report, output=output)
+    return Result(job, outcome, abi, 0.0, reasons, left_out, report.notes, report, output=output)
 
 
 def _probes(job: Job, abi: int, directory: str, stop: int) -> Result:
