@@ -1,26 +1,15 @@
 """Find the smallest edits of a policy that allow a denied access."""
 
-import os
-import re
 from collections.abc import Iterable, Iterator
 
 from editor.editing.edits import Edit, GrantPath, GrantPort, SetScope
-from editor.escape import printable
 from editor.evaluation.resolve import ResolvedPolicy
 from editor.landlock.rights import RightSet, in_order, kind_of
 from editor.policy.model import path_key
 from editor.sandbox.verdicts.report import Access
-
-# A process has its directory in /proc only while it runs, so a rule on it would not help the next run. Only that of the
-# command has a name that means the same in each run.
-_OF_A_PROCESS = re.compile(r"/proc/[0-9]+(/|\Z)")
-COMMANDS_OWN, ALL_PROCESSES = "/proc/self", "/proc"
+from editor.suggest.lasting import CannotGrant, lasting_place
 
 _TWO_NAMES = ("rename", "link")
-
-
-class CannotGrant(ValueError):
-    """No edit of the policy can allow this access. The message is a sentence."""
 
 
 def grant(access: Access, resolved: ResolvedPolicy, *, rows: Iterable[Access] = ()) -> tuple[Edit, ...]:
@@ -82,40 +71,6 @@ def port_of(access: Access) -> int:
 def _refusal(access: Access) -> tuple[object, ...]:
     """Return what the rows of one refused rename or link have in common."""
     return access.syscall, access.pid, access.errno, access.reason
-
-
-def lasting_place(access: Access) -> str:
-    """Return the path for a rule: the object of ``access``, or the nearest directory above that outlasts the run.
-
-    Raises CannotGrant for an object that is on no filesystem path.
-    """
-    path = access.object_path
-    if path is None or not path.startswith("/"):
-        shown = printable(access.path or path or "this object")
-        raise CannotGrant(f"{shown} is not on a filesystem path, so no rule can name it.")
-    if _OF_A_PROCESS.match(path):
-        return COMMANDS_OWN if access.of_command else ALL_PROCESSES
-    path = access.made_in or path
-    while path != "/" and not (_exists(path) and _is_text(path)):
-        path = os.path.dirname(path)
-    return path
-
-
-def _exists(path: str) -> bool:
-    try:
-        os.lstat(path)
-    except (OSError, ValueError):
-        return False
-    return True
-
-
-def _is_text(path: str) -> bool:
-    """Whether a policy, which is UTF-8, can contain ``path``."""
-    try:
-        path.encode()
-    except UnicodeEncodeError:
-        return False
-    return True
 
 
 def spellings(resolved: ResolvedPolicy) -> dict[str, str]:

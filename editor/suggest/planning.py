@@ -14,15 +14,8 @@ from editor.landlock.rights import NO_RIGHTS, Kind, RightSet, in_order, kind_of,
 from editor.sandbox.verdicts.report import Access, Report
 from editor.suggest.folding import Group, Need
 from editor.suggest.folding import fold as fold_needs
-from editor.suggest.grant import (
-    ALL_PROCESSES,
-    COMMANDS_OWN,
-    CannotGrant,
-    lasting_place,
-    port_of,
-    refuse_hopeless,
-    spellings,
-)
+from editor.suggest.grant import port_of, refuse_hopeless, spellings
+from editor.suggest.lasting import ALL_PROCESSES, COMMANDS_OWN, CannotGrant, LastingPlaces
 from editor.suggest.needed import TOLERATED, Standing, standings, standings_in_runs
 from editor.suggest.plan import Fold, Plan, Proposal
 
@@ -97,6 +90,7 @@ class _Planner:
 
     def __init__(self, resolved: ResolvedPolicy, judged: Sequence[tuple[Access, Standing]]) -> None:
         self._spellings = spellings(resolved)
+        self._lasting = LastingPlaces()
         # By identity: to hash an access takes longer than all else that is done with it.
         self._judged = {id(access): (standing, number) for number, (access, standing) in enumerate(judged)}
         self._needs: dict[bool, list[Need]] = {False: [], True: []}  # by whether the run got along without
@@ -118,7 +112,7 @@ class _Planner:
         elif kind == "net":
             self._ports.setdefault(port_of(access), []).append(access)
         else:
-            place = lasting_place(access)
+            place = self._lasting.of(access)
             need = Need(place, access.missing, (access,), temporary=place != access.object_path)
             self._needs[tolerated].append(need)
 

@@ -17,7 +17,8 @@ from editor.evaluation.resolve import resolve
 from editor.landlock.kernel import query_abi
 from editor.sandbox.runner import RunRequest, start
 from editor.sandbox.verdicts.report import Access, Report
-from editor.suggest.grant import CannotGrant, grant
+from editor.suggest.grant import grant
+from editor.suggest.lasting import CannotGrant
 from editor.suggest.planning import make_plan
 
 BASE = """\

@@ -142,13 +142,14 @@ class Runs:
         """Grant what ``access`` needs."""
         from editor.editing.edits import EditError
         from editor.suggest import grant as suggest
+        from editor.suggest.lasting import CannotGrant
 
         together = self._view.run_panel.accesses
 
         def grant(draft: "Workspace", scope: "EditScope | None") -> "Applied":
             try:
                 edits = suggest.grant(access, draft.resolved, rows=together)
-            except suggest.CannotGrant as error:
+            except CannotGrant as error:
                 raise EditError(str(error)) from error
             return draft.apply(*edits, scope=scope)
 
