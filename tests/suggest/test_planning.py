@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from editor.editing.document import PolicyDocument
-from editor.editing.edits import GrantPath, GrantPort, SetScope
+from editor.editing.edits import AddPathRule, GrantPath, GrantPort, SetScope
 from editor.evaluation.resolve import resolve
 from editor.sandbox.runner import RunRequest, start
 from editor.sandbox.verdicts.report import Access, Report
@@ -177,8 +177,8 @@ parent = ["/usr", "/etc", "/proc"]
         furnish(place)
         (proposal,) = proposed(policy, run(policy, script, place, mode), place)
         (edit,) = proposal.edits
-        assert isinstance(edit, GrantPath)
-        assert edit.path in (f"{place}/file", f"{place}/old/file")
+        assert isinstance(edit, AddPathRule)
+        assert edit.paths in ((f"{place}/file",), (f"{place}/old/file",))
         assert "born" not in proposal.accesses[0].to_json()
 
 
@@ -205,10 +205,11 @@ attempt(os.truncate, 'file', 0)
     found = proposed(policy, run(policy, script, place), place)
     assert len(found) == len({(type(edit), edit[0]) for each in found for edit in each.edits})
     whole = {edit[0]: (edit, each) for each in found for edit in each.edits}
-    assert whole[f"{place}/file"][0] == GrantPath(f"{place}/file", frozenset({"read_file", "write_file", "truncate"}))
-    assert len(whole[f"{place}/file"][1].accesses) == 3
-    edit, proposal = whole["/proc"]
-    assert edit == GrantPath("/proc", frozenset({"read_file"}))
+    rights = frozenset({"read_file", "write_file", "truncate"})
+    assert whole[f"{place}/file",][0] == AddPathRule((f"{place}/file",), rights, "written: output")
+    assert len(whole[f"{place}/file",][1].accesses) == 3
+    edit, proposal = whole["/proc",]
+    assert edit == AddPathRule(("/proc",), frozenset({"read_file"}), "what it reads in /proc")
     assert len(proposal.accesses) == 5
     assert proposal.sentence.startswith("Grant read_file on /proc and everything beneath it. A rule for /proc/")
     assert proposal.sentence.endswith(
@@ -245,5 +246,5 @@ def test_denials_of_another_layer_are_not_answered() -> None:
     inner = access("/etc/hostname", "read_file")._replace(layer=2)
     assert make_plan((inner,), resolved, 1) == Plan(())
     assert [each.edits for each in make_plan((inner,), resolved, 2).proposals] == [
-        (GrantPath("/etc/hostname", frozenset({"read_file"})),)
+        (AddPathRule(("/etc/hostname",), frozenset({"read_file"}), "configuration read"),)
     ]
