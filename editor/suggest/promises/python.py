@@ -46,8 +46,8 @@ def interpreter(system: System, path: str) -> Iterator[Place]:
         if root is not None:
             yield Place(binary, RUN, "Python")
         for linked in _chain(system, binary):
-            yield Place(f"{_prefix(linked)}/pyvenv.cfg", READ, "where a virtual environment's Python is")
-            for library in system.matches(f"{_prefix(linked)}/lib/libpython3*.so*"):
+            yield Place(f"{system.prefix(linked)}/pyvenv.cfg", READ, "where a virtual environment's Python is")
+            for library in system.matches(f"{system.prefix(linked)}/lib/libpython3*.so*"):
                 yield Place(library, READ, "Python itself, where its program is only a starter")
         for library in _standard_libraries(system, binary):
             yield Place(library, LIST, "standard library of Python")
@@ -75,7 +75,7 @@ def _pyenv_root(system: System, path: str) -> str | None:
 
 def _packages(system: System, binary: str) -> Iterator[Place]:
     """Yield the directories of installed packages, beside the standard library and, on Debian, of their own."""
-    prefixes = dict.fromkeys((*(_prefix(each) for each in _chain(system, binary)), "/usr/local", "/usr"))
+    prefixes = dict.fromkeys((*(system.prefix(each) for each in _chain(system, binary)), "/usr/local", "/usr"))
     if system.home is not None:
         prefixes[f"{system.home}/.local"] = None
     version = _version(system, binary)
@@ -91,7 +91,7 @@ def _standard_libraries(system: System, binary: str) -> Iterator[str]:
     version = _version(system, binary)
     for linked in _chain(system, binary):
         for library in _LIBRARIES:
-            directory = f"{_prefix(linked)}/{library}/python{version}"
+            directory = f"{system.prefix(linked)}/{library}/python{version}"
             if system.is_file(f"{directory}/os.py"):
                 yield directory
 
@@ -110,7 +110,3 @@ def _chain(system: System, binary: str) -> list[str]:
             break
         found.append(target)
     return found
-
-
-def _prefix(binary: str) -> str:
-    return os.path.dirname(os.path.dirname(binary))

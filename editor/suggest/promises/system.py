@@ -9,6 +9,7 @@ from types import MappingProxyType
 
 _MAX_LINKS = 40  # as in the kernel: one more is ELOOP
 _MAX_TEXT = 1 << 20  # bytes of a file of settings: more is not one
+_PASSWORD = re.compile(r"://[^/\s:@]*:[^/\s@]+@|authorization:|_auth|password|token", re.IGNORECASE)
 _EACH_PROCESS_OWN = ("/proc/self", "/proc/thread-self")
 _PROGRAMS = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
@@ -108,6 +109,20 @@ class System:
         """Whether everybody may read ``path``, as far as its own mode says."""
         return bool(self._mode(path) & 0o004)
 
+    def is_public_tree(self, directory: str) -> bool:
+        """Whether everybody may read all files in ``directory`` and below, as far as their own modes say."""
+        for name in self.names(directory):
+            path = os.path.join(directory, name)
+            if self.link(path) is not None:  # leads to what a rule here does not cover, or covers anyway
+                continue
+            if not (self.is_public_tree(path) if self.is_directory(path) else self.is_public(path)):
+                return False
+        return self.is_public(directory)
+
+    def is_without_password(self, path: str) -> bool:
+        """Whether the file of settings ``path`` holds nothing that looks like a password or a token."""
+        return _PASSWORD.search(self.text(path)) is None
+
     def text(self, path: str) -> str:
         """Return the content of a file of settings; empty if it is missing or not a regular file."""
         outside = self.outside(path)
@@ -164,6 +179,11 @@ class System:
         directories = self.environment.get("PATH", _PROGRAMS).split(":")
         paths = dict.fromkeys(os.path.join(each, name) for each in directories if each.startswith("/"))
         return [path for path in paths if self.is_program(path)]
+
+    @staticmethod
+    def prefix(program: str) -> str:
+        """Return the directory above that of ``program``, in whose other directories its files are."""
+        return os.path.dirname(os.path.dirname(program)).rstrip("/")
 
     def _outside(self, real: str) -> str:
         return real if self.root == "/" else os.path.join(self.root, real.lstrip("/"))

@@ -2,7 +2,7 @@
 
 import os
 import subprocess
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
 from editor.editing.document import PolicyDocument
 from editor.editing.edits import AddPathRule
@@ -28,7 +28,7 @@ Rule = tuple[Sequence[str], RightSet]
 
 def here(**variables: str) -> System:
     """Return this system as a program with a plain environment sees it."""
-    return System(environment={"PATH": PROGRAMS, **variables})
+    return System(environment={"PATH": PROGRAMS} | variables)
 
 
 def document_of(*promises: Promise, rules: Sequence[Rule] = ()) -> PolicyDocument:
@@ -46,11 +46,23 @@ def run(
     directory: str | os.PathLike[str],
     names: Sequence[str],
     *command: str,
+    starts: bool = True,
     rules: Sequence[Rule] = (),
-    variables: Mapping[str, str] | None = None,
+    **variables: str,
 ) -> "subprocess.CompletedProcess[str]":
-    """Run ``command`` in ``directory`` under the promises ``names``; ``exec`` starts its program, too."""
-    system = here(**(variables or {}))
-    promises = [found(name, system, programs=command[:1] if name == "exec" else ()) for name in names]
-    file = write(os.path.join(directory, "policy.toml"), document_of(*promises, rules=rules).text)
-    return paddock("run", file, "--", *command, cwd=directory, env=environment(PATH=PROGRAMS, **(variables or {})))
+    """Run ``command`` in ``directory`` under the promises ``names``; exec ``starts`` its program, too."""
+    file = policy_file(directory, names, *(command[:1] if starts else ()), rules=rules, **variables)
+    return paddock("run", file, "--", *command, cwd=directory, env=environment(**{"PATH": PROGRAMS, **variables}))
+
+
+def policy_file(
+    directory: str | os.PathLike[str],
+    names: Sequence[str],
+    *programs: str,
+    rules: Sequence[Rule] = (),
+    **variables: str,
+) -> str:
+    """Write a policy of the promises ``names`` into ``directory`` and return its path; exec starts ``programs``."""
+    system = here(**variables)
+    promises = [found(name, system, programs=programs if name == "exec" else ()) for name in names]
+    return write(os.path.join(directory, "policy.toml"), document_of(*promises, rules=rules).text)
