@@ -31,9 +31,9 @@ def here(**variables: str) -> System:
     return System(environment={"PATH": PROGRAMS} | variables)
 
 
-def document_of(*promises: Promise, rules: Sequence[Rule] = ()) -> PolicyDocument:
+def document_of(*promises: Promise, rules: Sequence[Rule] = (), abi: int = 6) -> PolicyDocument:
     """Return a policy that denies everything but what ``promises`` and then ``rules`` grant."""
-    document = PolicyDocument.parse(EMPTY, "policy.toml", "toml")
+    document = PolicyDocument.parse(EMPTY.replace("abi = 6", f"abi = {abi}"), "policy.toml", "toml")
     for promise in promises:
         for edit in edits_of(promise, document):
             document = document.apply(edit)

@@ -153,10 +153,14 @@ def test_tty_opens_the_programs_own_terminal(tmp_path: Path, names: list[str], s
 @pytest.mark.program("node", "npm")
 def test_node_runs_npm(tmp_path: Path) -> None:
     home = os.fspath(tmp_path)  # where npm keeps its logs
+    write(tmp_path / "package.json", '{"name": "package"}\n')  # without, npm searches every directory up to /
     rules = [((home,), rights_of("fs") - {"execute"})]
-    done = run(tmp_path, ["exec", "node"], "npm", "--version", starts=False, rules=rules, HOME=home)
+    done = run(tmp_path, ["exec", "null", "tls", "node"], "npm", "--version", starts=False, rules=rules, HOME=home)
     assert done.returncode == 0, done.stderr
-    assert run(tmp_path, ["exec"], "npm", "--version", starts=False, rules=rules, HOME=home).returncode == 126
+    assert (
+        run(tmp_path, ["exec", "null", "tls"], "npm", "--version", starts=False, rules=rules, HOME=home).returncode
+        == 126
+    )
 
 
 @pytest.mark.program("java", "javac")
