@@ -113,8 +113,8 @@ def _run(request: LearnRequest, lesson: Lesson) -> tuple[Lesson, Report]:
     """Run the command until the lesson is done. Returns the last run's report too."""
     layers = tuple(resolve(load((path,), request.variables)) for path in request.options.layers)
     while True:
-        mode = lesson.next_mode
-        _say([f"run {len(lesson.runs) + 1} of at most {lesson.most_runs}, {_HOW[mode]}"])
+        mode = lesson.mode
+        _say([f"run {len(lesson.runs) + 1} of at most {lesson.most_runs}, {_how(lesson)}"])
         resolved = resolve(lesson.document.policy)
         run = start(
             request_of((resolved, *layers), request.command, mode, request.options, alone=request.output is None)
@@ -136,20 +136,24 @@ def _run(request: LearnRequest, lesson: Lesson) -> tuple[Lesson, Report]:
         return lesson, report
 
 
-_HOW = {"observe": "nothing is enforced", "enforce": "under what was learned"}
+def _how(lesson: Lesson) -> str:
+    if lesson.mode == "enforce":
+        return "under what was learned"
+    return "nothing is enforced" + (": it finds other files than the first one did" if lesson.runs else "")
 
 
 def _summary(lesson: Lesson) -> Iterator[str]:
     """Say in how many runs how much was learned, and how well it works."""
     last = lesson.runs[-1]
     number = len(lesson.runs)
-    runs = "1 run" if number == 1 else f"{number} runs"
-    yield f"learned in {runs}: {_rules(lesson)}, " + (
-        "not tried out" if number == 1 else f"{last.denials} denial{'s' if last.denials != 1 else ''}"
-    )
-    if number > 1 and not lesson.works:
+    runs = f"learned in {number} run{'s' if number != 1 else ''}: {_rules(lesson)}"
+    if last.mode == "observe":
+        yield f"{runs}, not tried out"
+        return
+    yield f"{runs}, {last.denials} denial{'s' if last.denials != 1 else ''}"
+    if not lesson.works:
         yield (
-            f"the last run had exit status {last.exit_code}, the unrestricted one {lesson.runs[0].exit_code}: "
+            f"the last run had exit status {last.exit_code}, the unrestricted one before {lesson.expected}: "
             + ("what it was denied since is in the policy, which was not tried out again; allow more runs with --runs"
                if lesson.grew
                else "nothing more can be granted; does the command end alike each time?")

@@ -1,8 +1,11 @@
-"""Learn a policy from runs of a command: one observed, the following ones under what was learned so far.
+"""Learn a policy from runs of a command: the first is observed, the last enforced.
 
-A lesson is a value; whoever runs commands asks it for the next run and tells it the report.
+A command that left files behind meets other circumstances the next time: it overwrites and removes what it made. It is
+observed once more, then. A lesson is a value; whoever runs commands asks it for the next run and tells it the report.
 """
 
+import os
+from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
 from editor.editing.document import PolicyDocument
@@ -24,10 +27,11 @@ class RunSummary(NamedTuple):
 class Lesson(NamedTuple):
     """What was learned from ``runs``. ``base`` is the policy to extend if ``onto``, otherwise one without rules.
 
-    ``document`` is the policy so far. ``layer`` is the number that reports give it: 0, or 1 if there are more layers.
-    ``needs`` are the denials of all runs; ``forced`` are the keys of those in a run that failed, which may not be taken
-    for tolerated. ``plan`` says how to allow the needs. ``tolerated`` are the denials of the last run if it ended as
-    the observed one did. ``grew``: the last run added to the policy. ``done``: another run would teach nothing.
+    ``document`` is the policy so far, and ``mode`` that of the next run, which is under it. ``layer`` is the number
+    that reports give the policy: 0, or 1 if there are more layers. ``needs`` are the denials of all runs; ``forced``
+    are the keys of those in a run that failed, which may not be taken for tolerated. ``plan`` says how to allow the
+    needs. ``tolerated`` are the denials of the last run if it ended as the observed one before did. ``grew``: the last
+    run added to the policy. ``done``: another run would teach nothing.
     """
 
     base: PolicyDocument
@@ -36,6 +40,7 @@ class Lesson(NamedTuple):
     most_runs: int
     document: PolicyDocument
     layer: int = 0
+    mode: Mode = "observe"
     needs: tuple[Access, ...] = ()
     forced: frozenset[tuple[object, ...]] = frozenset()
     plan: Plan = Plan(())
@@ -46,14 +51,14 @@ class Lesson(NamedTuple):
     done: bool = False
 
     @property
-    def next_mode(self) -> Mode:
-        """The mode of the next run, which is under ``document``."""
-        return "enforce" if self.runs else "observe"
+    def expected(self) -> int:
+        """The exit status of the last observed run."""
+        return next((run.exit_code for run in reversed(self.runs) if run.mode == "observe"), 0)
 
     @property
     def works(self) -> bool:
-        """Whether the last run was enforced and ended as the observed one did."""
-        return len(self.runs) > 1 and self.runs[-1].exit_code == self.runs[0].exit_code
+        """Whether the last run was enforced and ended as the observed one before did."""
+        return bool(self.runs) and self.runs[-1].mode == "enforce" and self.runs[-1].exit_code == self.expected
 
     @property
     def granted(self) -> tuple[Proposal, ...]:
@@ -85,23 +90,63 @@ def after(lesson: Lesson, report: Report) -> Lesson:
     """Return ``lesson`` after the run that it asked for, as ``report`` has it."""
     denied = tuple(each for each in report.accesses if each.verdict == "denied" and each.layer == lesson.layer)
     run = RunSummary(report.mode, report.exit_code, sum(each.times for each in denied))
-    first = not lesson.runs
     before = lesson
     lesson = lesson._replace(runs=(*lesson.runs, run), tolerated=())
-    if not first and not lesson.works:  # nothing that it was denied may be taken for tolerated
+    enforced = run.mode == "enforce"
+    if enforced and not lesson.works:  # nothing that it was denied may be taken for tolerated
         lesson = lesson._replace(forced=lesson.forced | {each.key() for each in denied})
-    lesson = _learn(lesson._replace(needs=_added(lesson.needs, denied)), report.exit_code if first else None)
+    lesson = _learn(lesson._replace(needs=_added(lesson.needs, denied)), None if enforced else report.exit_code)
     grew = lesson.document.text != before.document.text
-    more = len(lesson.runs) < lesson.most_runs
-    if lesson.works and not (grew and more):
+    left = lesson.most_runs - len(lesson.runs)
+    if lesson.works and not (grew and left):
         # It ended as the unrestricted one did: what it was denied, it did not need.
         return lesson._replace(document=before.document, plan=before.plan, tolerated=denied, grew=False, done=True)
-    return lesson._replace(grew=grew, done=not more or not (first or grew))
+    again = not before.runs and left > 1 and _changed_files(lesson.needs)
+    done = not left or (enforced and not grew)
+    return lesson._replace(mode="observe" if again else "enforce", grew=grew, done=done)
 
 
-def _added(needs: tuple[Access, ...], accesses: tuple[Access, ...]) -> tuple[Access, ...]:
+def _changed_files(needs: Sequence[Access]) -> bool:
+    """Whether a run left files that were not there before, or removed some that were."""
+    made = _made(needs)
+    removed = (need for need in needs if any(right.startswith("remove_") for right in need.missing))
+    return any(map(os.path.lexists, made)) or any(_home(need.path, made) is None for need in removed)
+
+
+def _added(needs: tuple[Access, ...], accesses: Iterable[Access]) -> tuple[Access, ...]:
+    """Return ``needs`` and those of ``accesses`` that are new.
+
+    What an earlier run made, a later one finds; but on another machine it has to be made first. So accesses to it count
+    as accesses to something new.
+    """
     known = {access.key() for access in needs}
-    return (*needs, *(access for access in accesses if access.key() not in known))
+    made = _made(needs)
+    settled = (
+        access if access.made_in else access._replace(made_in=_home(access.object_path, made)) for access in accesses
+    )
+    return (*needs, *(access for access in settled if access.key() not in known))
+
+
+def _made(needs: Sequence[Access]) -> dict[str, str]:
+    """Return what runs made, the outermost of each: path -> the directory above it, which was there before."""
+    made: dict[str, str] = {}
+    for access in needs:
+        path, home = access.object_path, access.made_in
+        if home is None and any(right.startswith("make_") for right in access.missing):
+            path, home = access.path, access.object_path
+        if path is not None and home is not None and path.startswith(f"{home.rstrip('/')}/"):
+            made[os.path.join(home, path[len(home.rstrip("/")) + 1 :].split("/")[0])] = home
+    return made
+
+
+def _home(path: str | None, made: dict[str, str]) -> str | None:
+    """Return the directory above ``path`` that was there before, if runs made ``path``."""
+    here = path or ""
+    while here.startswith("/") and here != "/":
+        if here in made:
+            return made[here]
+        here = os.path.dirname(here)
+    return None
 
 
 def _learn(lesson: Lesson, exit_code: int | None) -> Lesson:

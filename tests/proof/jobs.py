@@ -37,7 +37,7 @@ class Job(NamedTuple):
     ``waits``: the test goes on until all processes of the job have ended. ``lost_dumps`` is how many core dumps the
     policy prevents, where the kernel writes them to the working directory. ``mounts``: root runs NAME.mounts.sh first,
     outside the policy; the job runs in the same mount namespace, which is removed afterwards. ``threads``: the program
-    names its threads.
+    names its threads. ``text`` is the script itself, instead of a file of ``programs/``.
     """
 
     name: str
@@ -55,6 +55,7 @@ class Job(NamedTuple):
     lost_dumps: int = 0
     threads: bool = False
     mounts: bool = False
+    text: str = ""
 
     @property
     def marks(self) -> tuple[pytest.MarkDecorator, ...]:
@@ -64,7 +65,7 @@ class Job(NamedTuple):
     @property
     def script(self) -> str:
         """The job as a script for sh(1)."""
-        return program_text(f"{self.named or self.name}.sh")
+        return self.text or program_text(f"{self.named or self.name}.sh")
 
 
 def program_text(name: str) -> str:

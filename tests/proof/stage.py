@@ -214,8 +214,8 @@ class Stage:
             env["ORDINARY"] = ""
         return env
 
-    def _start(self, job: Job, uid: int | None, *command: str) -> str:
-        """Run ``command`` in the work directory to its end; return its output."""
+    def run(self, job: Job, uid: int | None, *command: str) -> "subprocess.CompletedProcess[str]":
+        """Run ``command`` in the work directory to its end, both output streams as one."""
         env = self._environment(job)
         become: list[str] = []
         if uid is not None:
@@ -235,9 +235,10 @@ class Stage:
                 )  # fmt: skip
             finally:
                 outside.kill()
-        return done.stdout.decode("utf-8", "replace")
+        return subprocess.CompletedProcess(command, done.returncode, done.stdout.decode("utf-8", "replace"))
 
-    def _paddock(self, *words: str) -> list[str]:
+    def paddock(self, *words: str) -> list[str]:
+        """Return the command that runs ``paddock`` with ``words``, as any user."""
         return [self.python, "-I", "-S", "-c", _BOOT, f"{self.top}/tree", *words]
 
     @staticmethod
@@ -251,8 +252,8 @@ class Stage:
         if uid is not None:
             os.chown(report, uid, uid)
         wait = ["--wait"] if job.waits else []
-        command = self._paddock("test", *wait, self._policy, "--format", "json", "-o", report, "--", *self._script(job))
-        output = self._start(job, uid, *command)
+        command = self.paddock("test", *wait, self._policy, "--format", "json", "-o", report, "--", *self._script(job))
+        output = self.run(job, uid, *command).stdout
         with open(report, encoding="utf-8") as file:
             text = file.read()
         os.unlink(report)
@@ -268,9 +269,8 @@ class Stage:
         strace = shutil.which("strace")
         assert strace is not None
         command = [strace, "-f", "-y", "-s", "4096", "-e", f"trace={calls}", "-e", "signal=none", "--seccomp-bpf"]
-        output = self._start(
-            job, uid, *command, "-o", log, *self._paddock("run", "--quiet", self._policy, "--", *self._script(job))
-        )
+        under = self.paddock("run", "--quiet", self._policy, "--", *self._script(job))
+        output = self.run(job, uid, *command, "-o", log, *under).stdout
         with open(log, "rb") as file:
             text = os.fsdecode(file.read())
         os.unlink(log)

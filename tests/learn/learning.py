@@ -1,0 +1,91 @@
+"""Learn a policy for a program on a stage, and run the program under it."""
+
+import json
+import os
+from typing import NamedTuple
+
+from editor.policy.model import Policy
+from editor.policy.parse import parse_policy
+from editor.sandbox.verdicts.report import Access
+from tests.learn.programs import Program
+from tests.proof.stage import ORDINARY, Stage
+
+
+class Tried(NamedTuple):
+    """A run under a policy: the exit status, and what was denied."""
+
+    exit_code: int
+    denied: tuple[Access, ...]
+    output: str
+
+
+class Outcome(NamedTuple):
+    """What came of learning: ``bare`` is the exit status without Paddock, ``said`` what ``paddock learn`` wrote."""
+
+    bare: int
+    exit_code: int
+    text: str
+    said: str
+    tried: Tried
+
+    @property
+    def policy(self) -> Policy:
+        """The learned policy."""
+        return parse_policy(self.text, "learned.toml", "toml")
+
+    @property
+    def rules(self) -> int:
+        """How many rules it has."""
+        return len(self.policy.path_rules) + len(self.policy.port_rules)
+
+    @property
+    def runs(self) -> int:
+        """How many runs it took."""
+        return sum(line.startswith("paddock learn: run ") for line in self.said.splitlines())
+
+
+def user_of(program: Program, uid: int | None) -> int | None:
+    """Return who runs ``program``: an ordinary user where the program refuses root."""
+    return ORDINARY if program.unprivileged and uid is None and os.geteuid() == 0 else uid
+
+
+def prepare(stage: Stage, program: Program, uid: int | None) -> None:
+    """Set the stage for one run of ``program``."""
+    stage.prepare(program.job, uid)
+    if program.first:
+        done = stage.run(program.job, uid, "/bin/sh", "-c", program.first)
+        assert done.returncode == 0, done.stdout
+
+
+def command(program: Program) -> tuple[str, ...]:
+    """Return the command that does the work."""
+    return ("/bin/sh", "-c", program.command)
+
+
+def learn(stage: Stage, program: Program, uid: int | None = None) -> Outcome:
+    """Run ``program`` bare, learn a policy for it from nothing, and run it under that policy, each on a fresh stage."""
+    uid = user_of(program, uid)
+    prepare(stage, program, uid)
+    bare = stage.run(program.job, uid, *command(program))
+    prepare(stage, program, uid)
+    path = f"{stage.work}/learned.toml"
+    done = stage.run(program.job, uid, *stage.paddock("learn", "-o", path, "--", *command(program)))
+    assert os.path.exists(path), done.stdout
+    with open(path, encoding="utf-8") as file:
+        text = file.read()
+    return Outcome(bare.returncode, done.returncode, text, done.stdout, attempt(stage, program, text, uid))
+
+
+def attempt(stage: Stage, program: Program, text: str, uid: int | None = None) -> Tried:
+    """Run ``program`` under the policy ``text`` on a fresh stage."""
+    uid = user_of(program, uid)
+    prepare(stage, program, uid)
+    path, report = f"{stage.work}/learned.toml", f"{stage.work}/report.json"
+    with open(path, "w", encoding="utf-8") as file:
+        file.write(text)
+    words = stage.paddock("test", path, "--format", "json", "-o", report, "--", *command(program))
+    done = stage.run(program.job, uid, *words)
+    with open(report, encoding="utf-8") as file:
+        data = json.load(file)
+    accesses = map(Access.from_json, data["accesses"])
+    return Tried(done.returncode, tuple(each for each in accesses if each.verdict == "denied"), done.stdout)
