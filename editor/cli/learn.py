@@ -18,7 +18,7 @@ from editor.policy.files import decode, format_of
 from editor.policy.reference import REFERENCE_MAX_ABI
 from editor.sandbox.runner import start
 from editor.sandbox.verdicts.report import Access, Report
-from editor.suggest.learning import empty_policy, scopes_opened
+from editor.suggest.learning import empty_policy
 from editor.suggest.lesson import Lesson, after, begin
 from editor.suggest.plan import Fold
 from editor.workspace.saving import AlreadyExists, SymlinkedPolicy, read_file, write_file, write_new
@@ -113,7 +113,7 @@ def _run(request: LearnRequest, lesson: Lesson) -> tuple[Lesson, Report]:
     """Run the command until the lesson is done. Returns the last run's report too."""
     layers = tuple(resolve(load((path,), request.variables)) for path in request.options.layers)
     while True:
-        mode = lesson.mode
+        mode = lesson.next_mode
         _say([f"run {len(lesson.runs) + 1} of at most {lesson.most_runs}, {_how(lesson)}"])
         resolved = resolve(lesson.document.policy)
         run = start(
@@ -137,7 +137,7 @@ def _run(request: LearnRequest, lesson: Lesson) -> tuple[Lesson, Report]:
 
 
 def _how(lesson: Lesson) -> str:
-    if lesson.mode == "enforce":
+    if lesson.next_mode == "enforce":
         return "under what was learned"
     return "nothing is enforced" + (": it finds other files than the first one did" if lesson.runs else "")
 
@@ -147,6 +147,11 @@ def _summary(lesson: Lesson) -> Iterator[str]:
     last = lesson.runs[-1]
     number = len(lesson.runs)
     runs = f"learned in {number} run{'s' if number != 1 else ''}: {_rules(lesson)}"
+    if lesson.expected != lesson.runs[0].exit_code:
+        yield (
+            f"the first run had exit status {lesson.runs[0].exit_code}, the next one {lesson.expected}, unrestricted "
+            "as well: it found what the first one left"
+        )
     if last.mode == "observe":
         yield f"{runs}, not tried out"
         return
@@ -169,10 +174,13 @@ def _rules(lesson: Lesson) -> str:
 def _remarks(lesson: Lesson) -> Iterator[str]:
     """Say what a person should look at: what was denied all the same, what is left out, and what the policy opens."""
     yield from _listed("denied, and tolerated by the command", map(_access, lesson.tolerated))
-    yield from (f"left out until you agree: {each.sentence} {each.confirm}" for each in lesson.left_out)
+    for each in lesson.granted:
+        if each.confirm:
+            yield f"look at this: the command needs what is protected, {each.confirm}. {each.sentence}"
+    for each in lesson.left_out:
+        if not each.tolerated:
+            yield f"left out, since it is protected: {each.confirm}. {each.sentence}"
     yield from (f"no rule can allow this: {each.sentence}" for each in lesson.plan.proposals if not each.edits)
-    for scope in sorted(scopes_opened(lesson.granted)):
-        yield f"the scope {scope} is not restricted: the command reaches processes outside the sandbox this way"
     yield from lesson.problems
 
 

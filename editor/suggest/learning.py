@@ -5,9 +5,9 @@ from collections.abc import Iterable, Sequence
 from typing import Literal, NamedTuple
 
 from editor.editing.document import PolicyDocument, new_policy_text
-from editor.editing.edits import AddPathRule, AddPortRule, Edit, EditError, GrantPath, GrantPort, SetScope
+from editor.editing.edits import AddPathRule, AddPortRule, Edit, EditError, GrantPath, GrantPort
 from editor.escape import printable
-from editor.landlock.rights import NO_RIGHTS, RightSet, in_order
+from editor.landlock.rights import RightSet, in_order
 from editor.policy.locate import Format
 from editor.policy.model import Policy
 from editor.suggest.plan import Proposal
@@ -45,7 +45,10 @@ class Learned(NamedTuple):
 
 
 class _Rule(NamedTuple):
-    """A rule to write: ``purposes`` and ``processes`` are for its comment, or ``comment`` is all of it."""
+    """A rule to write. ``purposes``, ``processes`` and ``opens`` are for its comment, or ``comment`` is all of it.
+
+    ``opens`` is the protected place that it opens, if any.
+    """
 
     order: int
     topic: Topic
@@ -53,6 +56,7 @@ class _Rule(NamedTuple):
     rights: RightSet
     purposes: tuple[str, ...]
     processes: tuple[str, ...]
+    opens: str = ""
     comment: str = ""
 
 
@@ -139,14 +143,16 @@ def _rule(paths: tuple[str, ...], rights: RightSet, proposal: Proposal, comment:
     processes = tuple(dict.fromkeys(access.process for access in proposal.accesses if access.process))
     promised = proposal.kind in ("promise", "enumerated")  # what refreshes these finds them by their comment
     purposes = (proposal.purpose,) if proposal.purpose else ()
-    return _Rule(_ORDER[topic], topic, paths, rights, purposes, processes, comment if promised else "")
+    return _Rule(
+        _ORDER[topic], topic, paths, rights, purposes, processes, proposal.confirm, comment if promised else ""
+    )
 
 
 def _merged(rules: Sequence[_Rule]) -> list[_Rule]:
     """Return ``rules`` in order, those of one topic with the same rights as one."""
     merged: dict[tuple[object, ...], _Rule] = {}
     for rule in rules:
-        key = (rule.topic, rule.rights, rule.comment)
+        key = (rule.topic, rule.rights, rule.opens, rule.comment)
         known = merged.setdefault(key, rule)
         merged[key] = known._replace(
             paths=tuple(dict.fromkeys((*known.paths, *rule.paths))),
@@ -160,15 +166,13 @@ def _merged(rules: Sequence[_Rule]) -> list[_Rule]:
 
 
 def _comment(rule: _Rule) -> str:
-    """Return what the rule is for, in a line."""
+    """Return what the rule is for; in a second line, which protected place the command needs."""
     if rule.comment:
         return rule.comment
-    title = _TITLES[rule.topic]
-    if rule.purposes and len(rule.purposes) <= _MAX_NAMES:
-        return printable(f"{title}: {', '.join(rule.purposes)}")
-    if rule.processes:
-        return printable(f"{title}, for {_listed(rule.processes)}")
-    return title
+    what = ", ".join(rule.purposes[:_MAX_NAMES]) or _TITLES[rule.topic]
+    users = f" (for {_listed(rule.processes)})" if rule.processes else ""
+    protected = f"\nProtected, but needed: {rule.opens}" if rule.opens else ""
+    return f"{printable(f'{what[0].upper()}{what[1:]}{users}')}{protected}"
 
 
 def _listed(names: Sequence[str]) -> str:
@@ -194,9 +198,3 @@ def _apply(document: PolicyDocument, edits: Iterable[Edit]) -> Learned:
         except EditError as error:
             problems.append(str(error))
     return Learned(document, tuple(problems))
-
-
-def scopes_opened(proposals: Iterable[Proposal]) -> RightSet:
-    """Return the scopes that ``proposals`` no longer restrict."""
-    found = (edit.scope for each in proposals for edit in each.edits if isinstance(edit, SetScope) and not edit.on)
-    return NO_RIGHTS.union(found)

@@ -12,6 +12,7 @@ from editor.editing.document import PolicyDocument
 from editor.evaluation.resolve import resolve
 from editor.sandbox.verdicts.report import Access, Mode, Report
 from editor.suggest.learning import Learned, extend_policy, write_policy
+from editor.suggest.needed import TOLERATED, standings
 from editor.suggest.plan import Fold, Plan, Proposal
 from editor.suggest.planning import make_plan
 
@@ -27,11 +28,11 @@ class RunSummary(NamedTuple):
 class Lesson(NamedTuple):
     """What was learned from ``runs``. ``base`` is the policy to extend if ``onto``, otherwise one without rules.
 
-    ``document`` is the policy so far, and ``mode`` that of the next run, which is under it. ``layer`` is the number
-    that reports give the policy: 0, or 1 if there are more layers. ``needs`` are the denials of all runs; ``forced``
-    are the keys of those in a run that failed, which may not be taken for tolerated. ``plan`` says how to allow the
-    needs. ``tolerated`` are the denials of the last run if it ended as the observed one before did. ``grew``: the last
-    run added to the policy. ``done``: another run would teach nothing.
+    ``document`` is the policy so far; the next run is under it, in ``next_mode``. ``layer`` is the number that reports
+    give the policy: 0, or 1 if there are more layers. ``needs`` are the denials of all runs; ``forced`` are the keys of
+    those for which an enforced run ended otherwise than the observed one. ``plan`` says how to allow the needs.
+    ``tolerated`` are the denials of the last run if it ended as the observed one before did. ``grew``: the last run
+    added to the policy. ``done``: another run would teach nothing.
     """
 
     base: PolicyDocument
@@ -40,7 +41,7 @@ class Lesson(NamedTuple):
     most_runs: int
     document: PolicyDocument
     layer: int = 0
-    mode: Mode = "observe"
+    next_mode: Mode = "observe"
     needs: tuple[Access, ...] = ()
     forced: frozenset[tuple[object, ...]] = frozenset()
     plan: Plan = Plan(())
@@ -62,18 +63,17 @@ class Lesson(NamedTuple):
 
     @property
     def granted(self) -> tuple[Proposal, ...]:
-        """The proposals that ``document`` contains."""
-        return tuple(each for each in self.plan.proposals if self._is_granted(each))
+        """The proposals that ``document`` contains: what opens a protected place only if the command needs it."""
+        needed = set(self.plan.needed)
+        return tuple(each for each in self.plan.proposals if each.edits and (each in needed or self._is_forced(each)))
 
     @property
     def left_out(self) -> tuple[Proposal, ...]:
-        """The proposals that ``document`` does not contain, because a person has to agree to them."""
-        return tuple(each for each in self.plan.proposals if each.confirm)
+        """The proposals that ``document`` does not contain because they open a protected place."""
+        return tuple(each for each in self.plan.proposals if each.confirm and not self._is_forced(each))
 
-    def _is_granted(self, proposal: Proposal) -> bool:
-        if not proposal.edits or proposal.confirm:
-            return False
-        return not proposal.tolerated or any(access.key() in self.forced for access in proposal.accesses)
+    def _is_forced(self, proposal: Proposal) -> bool:
+        return any(access.key() in self.forced for access in proposal.accesses)
 
 
 def begin(base: PolicyDocument, *, onto: bool, fold: Fold = "balanced", most_runs: int = 3, layer: int = 0) -> Lesson:
@@ -83,7 +83,7 @@ def begin(base: PolicyDocument, *, onto: bool, fold: Fold = "balanced", most_run
 
 def recorded(lesson: Lesson, accesses: tuple[Access, ...]) -> Lesson:
     """Return ``lesson`` after ``accesses`` that somebody recorded, before any run of its own."""
-    return _learn(lesson._replace(needs=_added(lesson.needs, accesses)), None)
+    return _learn(lesson._replace(needs=_added(lesson.needs, accesses)))
 
 
 def after(lesson: Lesson, report: Report) -> Lesson:
@@ -93,9 +93,9 @@ def after(lesson: Lesson, report: Report) -> Lesson:
     before = lesson
     lesson = lesson._replace(runs=(*lesson.runs, run), tolerated=())
     enforced = run.mode == "enforce"
-    if enforced and not lesson.works:  # nothing that it was denied may be taken for tolerated
-        lesson = lesson._replace(forced=lesson.forced | {each.key() for each in denied})
-    lesson = _learn(lesson._replace(needs=_added(lesson.needs, denied)), None if enforced else report.exit_code)
+    if enforced and not lesson.works:
+        lesson = lesson._replace(forced=lesson.forced | _fatal(denied, report.exit_code))
+    lesson = _learn(lesson._replace(needs=_added(lesson.needs, denied)))
     grew = lesson.document.text != before.document.text
     left = lesson.most_runs - len(lesson.runs)
     if lesson.works and not (grew and left):
@@ -103,7 +103,13 @@ def after(lesson: Lesson, report: Report) -> Lesson:
         return lesson._replace(document=before.document, plan=before.plan, tolerated=denied, grew=False, done=True)
     again = not before.runs and left > 1 and _changed_files(lesson.needs)
     done = not left or (enforced and not grew)
-    return lesson._replace(mode="observe" if again else "enforce", grew=grew, done=done)
+    return lesson._replace(next_mode="observe" if again else "enforce", grew=grew, done=done)
+
+
+def _fatal(denied: Sequence[Access], exit_code: int) -> frozenset[tuple[object, ...]]:
+    """Return the keys of those denials for which a run may have ended with ``exit_code`` against expectation."""
+    judged = zip(denied, standings(denied, exit_code or None), strict=True)
+    return frozenset(access.key() for access, standing in judged if standing.rank != TOLERATED)
 
 
 def _changed_files(needs: Sequence[Access]) -> bool:
@@ -149,9 +155,9 @@ def _home(path: str | None, made: dict[str, str]) -> str | None:
     return None
 
 
-def _learn(lesson: Lesson, exit_code: int | None) -> Lesson:
+def _learn(lesson: Lesson) -> Lesson:
     resolved = resolve(lesson.base.policy)
-    plan = make_plan(lesson.needs, resolved, lesson.layer, fold=lesson.fold, exit_code=exit_code)
+    plan = make_plan(lesson.needs, resolved, lesson.layer, fold=lesson.fold)
     lesson = lesson._replace(plan=plan)
     learned: Learned = (extend_policy if lesson.onto else write_policy)(lesson.base, lesson.granted)
     return lesson._replace(document=learned.document, problems=learned.problems)

@@ -98,9 +98,28 @@ def test_a_command_that_fails_anyway_is_learned_with_its_status(tmp_path: Path) 
     assert any(line.startswith("learned in 2 runs") for line in lines(done))
 
 
-def test_a_command_that_ends_otherwise_each_time_is_said(tmp_path: Path) -> None:
+def test_a_command_that_finds_what_it_left_is_observed_again(tmp_path: Path) -> None:
     done = paddock("learn", "--", "mkdir", "made", cwd=tmp_path)
     assert done.returncode == 1
+    said = lines(done)
+    assert said[1] == "run 2 of at most 3, nothing is enforced: it finds other files than the first one did"
+    assert said[3].startswith("the first run had exit status 0, the next one 1, unrestricted as well")
+    assert "make_dir" in done.stdout
+
+
+def test_what_overwrites_its_own_output_works_again(tmp_path: Path) -> None:
+    done = paddock("learn", "-o", "made.toml", "--", "sh", "-c", "echo x > one; echo x > two", cwd=tmp_path)
+    assert done.returncode == 0
+    text = (tmp_path / "made.toml").read_text()
+    assert "truncate" in text
+    assert f'"{tmp_path}/one"' not in text, "the directory, in which others have to make it first"
+    (tmp_path / "one").unlink()
+    tried = paddock("test", "made.toml", "--", "sh", "-c", "echo x > one; echo x > two", cwd=tmp_path)
+    assert tried.returncode == 0, tried.stderr
+
+
+def test_a_command_that_ends_otherwise_each_time_is_said(tmp_path: Path) -> None:
+    done = paddock("learn", "--", "sh", "-c", "exit $(($$ % 200 + 1))", cwd=tmp_path)
     assert any("does the command end alike each time?" in line for line in lines(done)), done.stderr
 
 

@@ -6,7 +6,7 @@ from editor.editing.document import PolicyDocument
 from editor.editing.edits import AddPathRule, AddPortRule, GrantPath, GrantPort, SetScope
 from editor.landlock.rights import RightSet
 from editor.sandbox.verdicts.report import Access
-from editor.suggest.learning import empty_policy, extend_policy, scopes_opened, topic_of, write_policy
+from editor.suggest.learning import empty_policy, extend_policy, topic_of, write_policy
 from editor.suggest.plan import Kind, Proposal
 
 READ = frozenset({"read_file"})
@@ -59,27 +59,27 @@ def test_rules_are_in_the_order_of_a_person_each_under_a_comment() -> None:
     assert (
         learned.document.text.removeprefix(HEADER)
         == """
-# Programs, for tool
+# Programs (for tool)
 [[path_beneath]]
 allowed_access = ["execute", "read_file"]
 parent = ["/usr/bin/tool"]
 
-# Libraries: shared libraries of tool
+# Shared libraries of tool (for tool)
 [[path_beneath]]
 allowed_access = ["read_file"]
 parent = ["/usr/lib/x86_64-linux-gnu"]
 
-# Configuration, for tool, sh
+# Configuration (for tool, sh)
 [[path_beneath]]
 allowed_access = ["read_file"]
 parent = ["/etc/a.conf", "/etc/b.conf"]
 
-# Devices, for sh
+# Devices (for sh)
 [[path_beneath]]
 allowed_access = ["read_file"]
 parent = ["/dev/null"]
 
-# Written: build output
+# Build output (for tool)
 [[path_beneath]]
 allowed_access = ["write_file", "make_reg"]
 parent = ["/work/out"]
@@ -102,14 +102,14 @@ def test_promises_stay_rules_of_their_own_under_their_comment() -> None:
     assert '# promise: dns\n[[path_beneath]]\nallowed_access = ["read_file"]\nparent = ["/etc/hosts"]' in text
     assert '# promise: dns\n[[net_port]]\nallowed_access = ["connect_tcp"]\nport = [53]' in text
     assert (
-        '# Configuration, for tool\n[[path_beneath]]\nallowed_access = ["read_file"]\nparent = ["/etc/other"]' in text
+        '# Configuration (for tool)\n[[path_beneath]]\nallowed_access = ["read_file"]\nparent = ["/etc/other"]' in text
     )
 
 
 def test_names_in_comments_are_printable_and_not_too_many() -> None:
     proposals = (on_path("/etc/x", READ, "a\n[[evil]]", "b", "c", "d", "e", "f"),)
     text = write_policy(empty(), proposals).document.text
-    assert "# Configuration, for a\\x0a[[evil]], b, c, d, and 2 more\n" in text
+    assert "# Configuration (for a\\x0a[[evil]], b, c, d, and 2 more)\n" in text
 
 
 def test_what_cannot_be_written_is_a_problem_and_not_lost() -> None:
@@ -124,14 +124,33 @@ def test_extending_grows_the_rule_that_names_the_path_and_leaves_the_rest_alone(
     before = PolicyDocument.parse(text, "tool.toml", "toml")
     learned = extend_policy(before, (on_path("/etc/x", READ, "tool"), on_path("/srv", READ, "tool")))
     assert learned.document.text == text.replace('["read_dir"]', '["read_file", "read_dir"]') + (
-        '\n# Read, for tool\n[[path_beneath]]\nallowed_access = ["read_file"]\nparent = ["/srv"]\n'
+        '\n# Read (for tool)\n[[path_beneath]]\nallowed_access = ["read_file"]\nparent = ["/srv"]\n'
+    )
+
+
+def test_a_protected_place_has_a_rule_of_its_own_that_says_so() -> None:
+    keys = on_path("/etc/ssl/private", READ, "tool")._replace(confirm="/etc/ssl/private (private keys)")
+    text = write_policy(empty(), (on_path("/etc/x", READ, "tool"), keys)).document.text
+    assert (
+        text.removeprefix(HEADER)
+        == """
+# Configuration (for tool)
+[[path_beneath]]
+allowed_access = ["read_file"]
+parent = ["/etc/x"]
+
+# Configuration (for tool)
+# Protected, but needed: /etc/ssl/private (private keys)
+[[path_beneath]]
+allowed_access = ["read_file"]
+parent = ["/etc/ssl/private"]
+"""
     )
 
 
 def test_scopes_are_opened_by_proposals_alone() -> None:
     opened = Proposal((SetScope("signal", False),), (), "exact", "sentence")
-    assert scopes_opened((opened, on_path("/etc/x", READ))) == {"signal"}
-    assert '"signal"' not in write_policy(empty(), (opened,)).document.text.replace("abi.all", "")
+    assert write_policy(empty(), (opened,)).document.policy.scoped == {"abstract_unix_socket"}
     assert write_policy(empty(), ()).document.text == HEADER
 
 

@@ -77,7 +77,7 @@ class Learning:
             return
         # Set first: a run that cannot be followed posts its end at once.
         self._lesson = lesson
-        if not await self._runs.run():
+        if not await self._runs.run(lesson.next_mode):
             self._lesson = None
 
     def _report(self, lesson: "Lesson") -> None:
@@ -86,14 +86,12 @@ class Learning:
         rules = len(policy.path_rules) + len(policy.port_rules)
         runs = f"{len(lesson.runs)} run{'s' if len(lesson.runs) > 1 else ''}"
         text = f"Learned in {runs}: the policy has {rules} rule{'s' if rules != 1 else ''}"
-        if self._stopped or len(lesson.runs) == 1:
+        if self._stopped or last.mode == "observe":
             text += ". It was not tried out: press r."
         elif lesson.works:
             text += f", and the command works under it ({last.denials} denial{'s' if last.denials != 1 else ''})."
         else:
-            text += (
-                f", but the command ends differently under it (exit {last.exit_code}, not {lesson.runs[0].exit_code})."
-            )
+            text += f", but the command ends differently under it (exit {last.exit_code}, not {lesson.expected})."
         if lesson.left_out:
             text += f"\n{len(lesson.left_out)} more need your consent: press G."
         text += "".join(f"\n{printable(problem)}" for problem in lesson.problems)
