@@ -27,6 +27,12 @@ class ProposalRow(NamedTuple):
 class ProposalList(ToggleList[ProposalRow]):
     """Shows proposals, each ticked or not."""
 
+    DEFAULT_CSS = """
+    ProposalList > .toggle-list--detail {
+        max-height: 7;
+    }
+    """
+
     class Toggled(Message):
         """Posted when a proposal is to be ticked, or not any more."""
 

@@ -94,6 +94,11 @@ class ToggleList(Vertical, Generic[RowT]):
         yield self._detail
 
     @property
+    def rows(self) -> tuple[RowT, ...]:
+        """All rows, in order."""
+        return tuple(self._rows.values())
+
+    @property
     def highlighted(self) -> RowT | None:
         """The row under the cursor."""
         option = self._list.highlighted_option

@@ -34,6 +34,7 @@ SECTIONS: tuple[tuple[str, tuple[Key, ...]], ...] = (
             Key("ctrl+o", "go to a path"),
             Key("ctrl+e", "export: to a file or the clipboard"),
             Key("v", "variables: show, rename, inline, remove"),
+            Key("P", "promises: bundles such as dns and python, found on this system"),
             Key("f", "several files: choose the one to edit"),
             Key("t", "light or dark"),
             Key("ctrl+p", "all commands by name"),
@@ -45,6 +46,7 @@ SECTIONS: tuple[tuple[str, tuple[Key, ...]], ...] = (
         (
             Key("space", "next level: none, read, read+execute, read+write, all"),
             Key("backspace", "previous level"),
+            Key("x", "except this: the rule above covers all other entries instead"),
             Key("enter", "open or close a directory"),
             Key("right  left", "open and enter, close and leave a directory"),
         ),

@@ -81,6 +81,8 @@ class MainScreen(PolicyScreen):
         Binding("q", "app.quit", "Quit"),
         Binding("z", "maximize", "Zoom", show=False),
         Binding("f", "choose_file", "File", show=False),
+        Binding("x", "except", "Except this", show=False),
+        Binding("P", "promises", "Promises", show=False),
         Binding("v", "variables", "Variables", show=False),
         Binding("p", "toggle_terminal", "Terminal", show=False),
         Binding("f8", "refresh", "Refresh files", show=False),
@@ -145,6 +147,11 @@ class MainScreen(PolicyScreen):
     def on_handled_panel_handled_toggled(self, event: "HandledPanel.HandledToggled") -> None:
         event.stop()
         self._edit(lambda to: to.gestures.toggle_handled(event.name))
+
+    def action_except(self) -> None:
+        """Grant all that the rule above the highlighted path covers, except that path."""
+        path = self.subject
+        self._edit(lambda to: to.gestures.except_path(path))
 
     def action_undo(self) -> None:
         """Undo the last edit."""
@@ -262,6 +269,12 @@ class MainScreen(PolicyScreen):
         """Choose the file to edit."""
         if self._controllers is not None:
             await self._controllers.dialogs.choose_file()
+
+    @work(group="ask", exclusive=True)
+    async def action_promises(self) -> None:
+        """Show the promises of this system, to add them to the draft."""
+        if self._controllers is not None:
+            await self._controllers.dialogs.promises()
 
     @work(group="ask", exclusive=True)
     async def action_export(self) -> None:

@@ -21,7 +21,7 @@ def plan_rows(plan: Plan, ticked: Container[int]) -> tuple[ProposalRow, ...]:
     rows = [
         ProposalRow(
             str(number), number in ticked, *_grant(proposal.edits), _group(proposal),
-            (proposal.sentence, proposal.why, _sentence("Also allows", proposal.beyond), _answers(proposal)),
+            (proposal.sentence, proposal.why, _sentence("Also allows", proposal.beyond)),
             proposal.confirm,
         )
         for number, proposal in enumerate(plan.proposals)
@@ -61,12 +61,3 @@ def _grant(edits: tuple[Edit, ...]) -> tuple[str, str]:
 
 def _sentence(opening: str, text: str) -> str:
     return f"{opening} {text}." if text else ""
-
-
-def _answers(proposal: Proposal) -> str:
-    programs = ", ".join(
-        dict.fromkeys(printable(access.process) for access in proposal.accesses[:50] if access.process)
-    )
-    times = sum(access.times for access in proposal.accesses)
-    asked = f"Asked for {times} time{'s' if times != 1 else ''}"
-    return f"{asked}, by {programs}." if programs else f"{asked}."

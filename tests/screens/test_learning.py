@@ -7,6 +7,7 @@ from textual.pilot import Pilot
 
 from editor.screens.plan import PlanScreen
 from editor.screens.plan_rows import plan_rows
+from editor.screens.promises import PromisesScreen
 from editor.suggest.plan import Plan
 from tests.screens.driving import (
     WIDE,
@@ -134,3 +135,50 @@ async def test_a_proposal_that_is_not_ticked_is_not_granted(tmp_path: Path) -> N
 
 def test_an_empty_plan_has_no_rows() -> None:
     assert plan_rows(Plan(()), ()) == ()
+
+
+async def test_except_this_leaves_the_other_entries_granted(tmp_path: Path) -> None:
+    place = tmp_path / "project"
+    for name in ("src", ".git/hooks", ".git/objects"):
+        (place / name).mkdir(parents=True)
+    (place / "README").write_text("x\n", encoding="ascii")
+    path = tmp_path / "policy.toml"
+    rule = f'\n[[path_beneath]]\nallowed_access = ["read_file", "read_dir"]\nparent = ["{place}"]\n'
+    path.write_text(EMPTY + rule, encoding="utf-8")
+    async with app_for(path, root=str(place)).run_test(size=WIDE) as pilot:
+        workspace = await opened(pilot, str(place / ".git/hooks"))
+        await pilot.press("x")
+        await until(pilot, lambda: workspace.document.text != EMPTY + rule)
+        decider = workspace.decider
+        assert not decider.file(str(place / ".git/hooks"), frozenset({"read_dir"})).allowed
+        for name in ("src", ".git/objects"):
+            assert decider.file(str(place / name), frozenset({"read_dir"})).allowed
+        assert decider.file(str(place / "README"), frozenset({"read_file"})).allowed
+        assert "except .git/hooks" in workspace.document.text
+        await pilot.press("u")
+        await until(pilot, lambda: workspace.document.text == EMPTY + rule)
+        await pilot.press("x", "x")  # the second finds no rule above
+        await until(pilot, lambda: has_message(pilot, "No rule above"))
+
+
+async def test_promises_are_written_and_then_known(tmp_path: Path) -> None:
+    path = tmp_path / "policy.toml"
+    path.write_text(EMPTY, encoding="utf-8")
+    async with app_for(path).run_test(size=WIDE) as pilot:
+        workspace = await opened(pilot)
+        await pilot.press("P")
+        await until(pilot, lambda: promise_at_cursor(pilot) is not None)
+        name = promise_at_cursor(pilot)
+        await pilot.press("space", "g")
+        await until(pilot, lambda: f"# promise: {name}" in workspace.document.text)
+        await pilot.press("P")
+        await until(pilot, lambda: promise_at_cursor(pilot) is not None)
+        rows = {row.name: row for row in pilot.app.screen.query_one(ProposalList).rows}
+        assert rows[str(name)].group == "In the policy"
+
+
+def promise_at_cursor(pilot: Pilot[None]) -> str | None:
+    """Return the promise that the cursor is on, once they are found."""
+    screen = pilot.app.screen
+    row = screen.query_one(ProposalList).highlighted if isinstance(screen, PromisesScreen) else None
+    return None if row is None else row.name

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from textual.screen import ModalScreen
 
     from editor.editing.edits import Edit
+    from editor.workspace.state import Applied
     from editor.workspace.workspace import Workspace
 
 T = TypeVar("T")
@@ -74,6 +75,24 @@ class Dialogs:
         message = await self._view.ask_on(ExportScreen(self._files.current))
         if message:
             self._view.show_message(message)
+
+    async def promises(self) -> None:
+        """Add promises to the draft, or bring those that it has up to date."""
+        from editor.screens.promises import PromisesScreen
+        from editor.suggest.promises.writing import edits_of
+
+        chosen = await self._view.ask_on(PromisesScreen(self._files.current.document))
+
+        def write(draft: "Workspace", _: object) -> "Applied":
+            after = before = draft.document
+            for promise in chosen or ():
+                for edit in edits_of(promise, after):
+                    after = after.apply(edit)
+            names = ", ".join(promise.name for promise in chosen or ())
+            return draft.adopt(before, after, f"promise {names}")
+
+        if chosen:
+            await self._edits.apply_job(write)
 
     async def go_to(self) -> None:
         """Go to a path in the tree."""

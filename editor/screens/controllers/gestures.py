@@ -92,6 +92,34 @@ class Gestures:
         else:
             await self._edits.apply_job(grant, [each.ref.file for each in here])
 
+    async def except_path(self, path: str) -> None:
+        """Grant all that the nearest rule above ``path`` covers but ``path``, by a rule on each other entry."""
+        from editor.editing.edits import EditError, SetPathRights
+        from editor.suggest.exceptions import CannotExcept, Enumeration, edits_except, enumerate_except
+
+        draft = self._files.current
+        above = next((each for each in draft.decider.inherited(path) if not each.here), None)
+        if above is None:
+            self._view.show_message(f"No rule above {printable(path)} grants anything on it.", "warning")
+            return
+        top = draft.resolved.absolute(above.path)
+        found: list[Enumeration] = []
+
+        def enumerate_entries(draft: "Workspace", _: object) -> "Applied":
+            try:
+                found[:] = [enumerate_except(top, (path,))]
+            except (CannotExcept, OSError) as error:
+                raise EditError(str(error)) from error
+            before, rights = draft.document, draft.own_rights(above.path)
+            after = before.apply(SetPathRights(above.path, NO_RIGHTS))
+            for edit in edits_except(after, found[0], rights):
+                after = after.apply(edit)
+            return draft.adopt(before, after, f"all of {printable(above.path)} except {printable(path)}")
+
+        await self._edits.apply_job(
+            enumerate_entries, (above.ref.file,), hint=lambda: "\n".join(found[0].limits(above.rights))
+        )
+
     async def _offer_rule_above(self, path: str, name: str | None) -> None:
         """Explain that inherited rights cannot be removed here, and offer to go to the rule."""
         draft = self._files.current
