@@ -17,6 +17,7 @@ VERBS: dict[str, tuple[str, int]] = {
     "diff": ("show what one policy allows and another does not", 2),
     "explain": ("say if a path, port or scope is allowed, and by which rule", 2),
     "grant": ("grant rights on a path or port in a policy file", 2),
+    "tighten": ("take from a policy what nothing used", 2),
     "test": ("run a command under a policy and report what it accessed", 125),
     "learn": ("write the policy that a command needs", 125),
     "run": ("restrict itself with a policy and become a command", 125),

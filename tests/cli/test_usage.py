@@ -13,7 +13,7 @@ from editor import __version__
 from editor.workspace.samples import sample_names
 from tests.cli.harness import PADDOCK, POLICY, environment, paddock, write
 
-VERBS = ("abi", "check", "diff", "edit", "explain", "export", "grant", "learn", "run", "test")
+VERBS = ("abi", "check", "diff", "edit", "explain", "export", "grant", "learn", "run", "test", "tighten")
 
 
 def test_help_lists_every_verb_and_each_verb_has_help() -> None:
