@@ -29,8 +29,9 @@ from editor.suggest.usage import Entry, Recorded, Usage, Use, usage
 Section = Literal["path_beneath", "net_port"]
 StepKind = Literal["rule", "path", "port", "right", "down", "scope"]
 
-# More paths than this in place of one are no relief: nobody would read them.
-_MOST_PATHS = 12
+# More rules or paths than these in place of one are no relief: nobody would read them.
+_MOST_RULES = 8
+_MOST_PATHS = 32
 _MOST_NAMES = 5
 
 # Rules under such comments are a list that Paddock keeps: parts of it would come back with the next refresh.
@@ -255,7 +256,7 @@ class _Narrowing:
             return None
         for level in ("balanced", "broad"):
             groups = fold(needs, level)
-            if sum(len(each.paths) for each in groups) <= _MOST_PATHS:
+            if len(groups) <= _MOST_RULES and sum(len(each.paths) for each in groups) <= _MOST_PATHS:
                 break
         else:
             return None

@@ -10,7 +10,7 @@ from editor.evaluation.resolve import ResolvedPolicy, path_ref
 from editor.landlock.rights import LATEST_ABI, NO_RIGHTS, RIGHTS, RightSet, unnamed
 from editor.policy.model import Policy, RuleRef
 from editor.sandbox.verdicts.report import Access
-from editor.suggest.grant import CannotGrant, lasting_place
+from editor.suggest.lasting import CannotGrant, LastingPlaces
 
 _TRUNCATE: RightSet = frozenset({"truncate"})
 _MAKING: RightSet = frozenset(name for name in RIGHTS if name.startswith("make_"))
@@ -110,6 +110,7 @@ class _Gatherer:
         self.found: dict[Entry, _Using] = {}
         self.reached: RightSet = NO_RIGHTS
         self.anew = self.denied = 0
+        self.lasting = LastingPlaces()
         self.moving: dict[Entry, None] = {}
         self.places: dict[str, tuple[str, bool] | None] = {}
         self.by_ref: dict[tuple[str, int, str], list[Entry]] = {}
@@ -167,7 +168,7 @@ class _Gatherer:
         """Return where a rule for the access could be, and whether its own name is not there next time."""
         if path not in self.places:
             try:
-                place = lasting_place(access._replace(object_path=self._made_in(path)))
+                place = self.lasting.of(access._replace(object_path=self._made_in(path)))
             except CannotGrant:
                 self.places[path] = None
             else:

@@ -143,7 +143,7 @@ parent = ["{tree}"]
         ([f"{tree}/data"], {"read_dir"}),
     ]
     assert comments_above(policy, "path_beneath") == {
-        0: "Everything.", 1: f"used of {tree}", 2: f"used of {tree}",
+        0: "Everything.", 1: "shared libraries", 2: "directories listed",
     }  # fmt: skip
 
 
