@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from editor.editing.edits import Edit, GrantPath, GrantPort
+from editor.editing.edits import AddPathRule, Edit, GrantPort
 from editor.evaluation.resolve import ResolvedPolicy
 from editor.sandbox.verdicts.report import Access
 from editor.suggest.logs.reading import Log, LogError, read_log
@@ -85,8 +85,8 @@ def test_ports_and_names_in_octal() -> None:
     )
     found = edits(read_log(text.encode()).accesses, policy({}, fs=ALL_FS, net=ALL_NET))
     assert GrantPort(443, frozenset({"connect_tcp"})) in found
-    (named,) = [edit for edit in found if isinstance(edit, GrantPath)]
-    assert named.path == "/etc" and named.rights == {"read_file"}  # the file does not exist here
+    (named,) = [edit for edit in found if isinstance(edit, AddPathRule)]
+    assert named.paths == ("/etc",) and named.rights == {"read_file"}  # the file does not exist here
 
 
 @pytest.mark.parametrize("data", [b"", b"hello\n", b"\xff\0\n", b'{"a": 1}', b"[1, 2]"])
