@@ -12,8 +12,10 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
+from editor.escape import printable
 from editor.landlock.rights import DIRECTORY_RIGHTS, NO_RIGHTS, RightSet
 from editor.sandbox.verdicts.report import Access
+from editor.suggest.lasting import temporary_directories
 from editor.suggest.plan import Fold, Kind
 from editor.suggest.protected import ProtectedPlaces
 from editor.suggest.purposes import READ, purpose_of
@@ -281,7 +283,15 @@ def _purpose(item: _Item, trees: Trees) -> str:
 def _confirm(item: _Item, places: ProtectedPlaces) -> str:
     """Return what ``item`` opens that is protected; an empty string if nothing."""
     is_directory = item.kind != "exact" or not item.rights.isdisjoint(DIRECTORY_RIGHTS)
-    return places.inside(item.path, writing=not item.rights <= READ, directory=is_directory) or ""
+    inside = places.inside(item.path, writing=not item.rights <= READ, directory=is_directory)
+    if (
+        inside is None
+        and item.kind == "temporary"
+        and item.directory == "/"
+        and item.path not in temporary_directories()
+    ):
+        inside = f"{printable(item.path)} (all of it)"
+    return inside or ""
 
 
 def _group(items: Sequence[_Item], purpose: str, confirm: str) -> Group:

@@ -3,6 +3,7 @@
 import os
 import re
 import tempfile
+from functools import cache
 
 from editor.escape import printable
 from editor.landlock.rights import DIRECTORY_RIGHTS
@@ -41,10 +42,14 @@ class CannotGrant(ValueError):
     """No edit of the policy can allow this access. The message is a sentence."""
 
 
-def temporary_directories() -> tuple[str, ...]:
+def temporary_directories() -> frozenset[str]:
     """Return the directories in which programs make temporary files, without symbolic links."""
-    named = ("/tmp", "/var/tmp", "/dev/shm", tempfile.gettempdir())  # noqa: S108
-    return tuple(dict.fromkeys(map(os.path.realpath, named)))
+    return _and_known_ones(tempfile.gettempdir())
+
+
+@cache
+def _and_known_ones(directory: str) -> frozenset[str]:
+    return frozenset(map(os.path.realpath, ("/tmp", "/var/tmp", "/dev/shm", directory)))  # noqa: S108
 
 
 class LastingPlaces:

@@ -30,7 +30,7 @@ def purpose_of(path: str, rights: RightSet, trees: Trees, accesses: Iterable[Acc
         return f"what it reads in /{top}" if rights <= READ else f"what it changes in /{top}"
     directory = path[: path.rfind("/")] or "/"
     if not rights <= READ:
-        is_temporary = path in _TEMPORARY or directory in _TEMPORARY
+        is_temporary = not temporary_directories().isdisjoint((path, directory))
         return "temporary files" if is_temporary else f"written: {_written(path, trees, accesses)}"
     if "execute" in rights:
         return "programs"
@@ -59,6 +59,3 @@ def _written(path: str, trees: Trees, accesses: Iterable[Access]) -> str:
     if _BUILD.match(path) or any(access.process in _BUILDERS for access in accesses):
         return "build output"
     return "output"
-
-
-_TEMPORARY = frozenset(temporary_directories())

@@ -151,6 +151,13 @@ def test_what_needs_a_protected_place_has_to_be_confirmed(home: str) -> None:
     ]
 
 
+def test_all_of_a_top_level_directory_has_to_be_confirmed_for_a_passing_name() -> None:
+    (group,) = fold((Need("/srv", READ, temporary=True),), "balanced")
+    assert group.confirm == "/srv (all of it)"
+    (group,) = fold((Need(os.path.realpath("/tmp"), MAKE, temporary=True),), "balanced")
+    assert (group.confirm, group.purpose) == ("", "temporary files")
+
+
 def test_what_has_to_be_confirmed_is_not_joined_by_what_has_not(home: str) -> None:
     groups = fold((Need(f"{home}/.ssh/config", READ), Need(f"{home}/.config/x.conf", READ)), "balanced")
     assert [group.paths for group in groups] == [(f"{home}/.ssh/config",), (f"{home}/.config/x.conf",)]

@@ -119,7 +119,7 @@ def test_devices_keep_their_numbers() -> None:
 )
 def test_names_that_were_drawn_at_random_are_temporary(name: str) -> None:
     assert is_temporary_name(name)
-    directory = temporary_directories()[0]
+    directory = min(temporary_directories())
     assert lasting_place(access(f"{directory}/{name}")) == directory
 
 
