@@ -5,6 +5,7 @@ import re
 import subprocess
 import sys
 
+from editor.analysis.verify.checks import KEYS
 from editor.sandbox.verdicts.report import Access
 from editor.screens.help import SECTIONS
 
@@ -44,7 +45,13 @@ def test_every_key_of_an_access_is_documented() -> None:
     assert named == set(access)
 
 
+def test_every_key_of_a_check_is_documented() -> None:
+    table = README.split("| key of a check | contains |", 1)[1].split("\n\n", 1)[0]
+    named = [name for row in table.splitlines()[2:] for name in re.findall(r"`(\w+)`", row.split("|")[1])]
+    assert sorted(named) == sorted(KEYS)
+
+
 def test_linked_files_exist() -> None:
-    linked = [target for target in re.findall(r"\]\(([^)]+)\)", README) if "://" not in target]
+    linked = [target for target in re.findall(r"\]\(([^)]+)\)", README) if "://" not in target and target[0] != "#"]
     assert len(linked) > 5
     assert [target for target in linked if not os.path.exists(os.path.join(TREE, target))] == []

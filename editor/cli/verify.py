@@ -5,7 +5,7 @@ import contextlib
 import os
 import signal
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 from editor.analysis.verify.checks import Check, checks_path, policy_path, read_checks
@@ -19,6 +19,7 @@ from editor.cli.options import (
     files_of,
     load_policy,
     new_parser,
+    one_file_of,
     parse,
     shown,
 )
@@ -55,6 +56,7 @@ def main(words: list[str]) -> int:
         help="check at this Landlock ABI, which the kernel must have; may be repeated",
     )
     parser.add_argument("--only", action="append", default=[], metavar="NAME", help="run only the check of this name")
+    parser.add_argument("--checks", metavar="FILE", help="take the checks of the one policy from FILE")
     parser.add_argument("--format", choices=(*FORMATS, "junit", "tap", "sarif"), default="text")
     parser.add_argument(
         "--allow-missing",
@@ -70,7 +72,11 @@ def main(words: list[str]) -> int:
     )
     options = parse(parser, words)
     prepare_streams()
-    found, problems = _read(_policies(files_of(options, parser)))
+    if options.checks is None:
+        found, problems = _read({policy: checks_path(policy) for policy in _policies(files_of(options, parser))})
+    else:
+        (policy,) = one_file_of(options, parser)
+        found, problems = _read({policy: options.checks})
     if problems:
         console = Console(sys.stderr)
         for problem in problems:
@@ -107,12 +113,12 @@ def _policies(words: Sequence[str]) -> list[str]:
     return list(dict.fromkeys(found))
 
 
-def _read(policies: Sequence[str]) -> tuple[dict[str, tuple[Check, ...]], list[PolicyError]]:
-    """Return the checks of each policy, and what is wrong with them."""
+def _read(files: Mapping[str, str]) -> tuple[dict[str, tuple[Check, ...]], list[PolicyError]]:
+    """Return the checks of each policy in ``files``, which gives the file of each, and what is wrong with them."""
     found = {}
     problems: list[PolicyError] = []
-    for policy in policies:
-        found[policy], wrong = read_checks(checks_path(policy))
+    for policy, file in files.items():
+        found[policy], wrong = read_checks(file)
         problems += wrong
     return found, problems
 

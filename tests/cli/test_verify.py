@@ -183,6 +183,16 @@ def test_directories_and_files_of_checks_name_policies(files: Path) -> None:
         assert [os.path.basename(each["policy"]) for each in json_of(done)["checks"]] == ["p.toml", "q.toml"]
 
 
+def test_checks_from_elsewhere(files: Path) -> None:
+    write(files / "q.toml", POLICY.replace('"/etc", ', '"/etc/ld.so.cache", '))
+    os.mkdir(files / "checks")
+    write(files / "checks" / "web", '[[check]]\nname = "a"\nallowed = ["read_file /etc/hostname"]\n')
+    for policy, status in (("p.toml", 0), ("q.toml", 1), (".", 0)):
+        assert paddock("verify", policy, "--checks", "checks/web", cwd=files).returncode == status
+    done = paddock("verify", "p.toml", "q.toml", "--checks", "checks/web", cwd=files)
+    assert (done.returncode, done.stderr.splitlines()[-1]) == (2, "paddock verify: unexpected argument: q.toml")
+
+
 def test_directory_of_policies_does_not_include_checks(files: Path) -> None:
     write(files / "p.checks.toml", HOLDING)
     done = paddock("export", ".", "--to", "resolved", cwd=files)

@@ -17,7 +17,7 @@ _MAX_STATUS = 255
 _MODES = ("enforce", "observe")
 # Keys that make sense only with a command, and only without one.
 _WITH_COMMAND = ("mode", "exit_status", "may_be_denied")
-_KEYS = (
+KEYS = (
     "name", "command", "prepare", "directory", "files", "environment", "timeout", "allowed", "denied", *_WITH_COMMAND,
 )  # fmt: skip
 
@@ -91,7 +91,7 @@ class _ChecksReader(TableReader):
         return tuple(found.values())
 
     def check(self, node: Node) -> Check:
-        members = self.table(node, _KEYS, ("name",), "a check")
+        members = self.table(node, KEYS, ("name",), "a check")
         keys = {field.key: field.key_span.start for field in node.fields}
         command = self.words(members, "command")
         expected = {
