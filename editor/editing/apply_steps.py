@@ -35,11 +35,11 @@ def apply_steps(text: str, format: Format, root: Node, steps: Sequence[Step]) ->
 def _splices(text: str, format: Format, root: Node, steps: Sequence[Step]) -> list[Splice]:
     splicer = JsonSplicer(text, root) if format == "json" else TomlSplicer(text, root)
     found: list[Splice] = []
-    removed: dict[Section, set[int]] = {}
+    removed: dict[Section, dict[int, bool]] = {}
     added: dict[Section, AddTable] = {}
     for step in steps:
         if isinstance(step, RemoveTable):
-            removed.setdefault(step.section, set()).add(step.number)
+            removed.setdefault(step.section, {})[step.number] = step.with_comment
         elif isinstance(step, AddTable):
             added[step.section] = step
         else:

@@ -80,12 +80,13 @@ class SetScope(NamedTuple):
 class SetRuleRights(NamedTuple):
     """Make the rule ``number`` (from 0, in its section) grant exactly ``rights`` on all that it names.
 
-    With no rights, remove the rule.
+    With no rights, remove the rule, and ``with_comment`` also what stands directly above it.
     """
 
     section: Literal["path_beneath", "net_port"]
     number: int
     rights: RightSet
+    with_comment: bool = False
 
 
 class RemoveEntry(NamedTuple):

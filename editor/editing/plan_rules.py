@@ -225,7 +225,7 @@ def edit_rule(policy: Policy, edit: RuleEdit) -> Iterator[Step]:
                 edit.section, rule.number, "allowed_access", names, kind=kind, abi=policy.abi, wanted=given
             )
         else:
-            yield RemoveTable(edit.section, rule.number)
+            yield RemoveTable(edit.section, rule.number, edit.with_comment)
     else:
         size = len(rule.parents if isinstance(rule, PathRule) else rule.ports)
         if not 0 <= edit.entry < size:

@@ -63,7 +63,7 @@ class JsonSplicer:
         span = field.node.span
         return [Splice(span.start, self.text[span.start : span.end], value)]
 
-    def edit_sections(self, removed: dict[Section, set[int]], added: dict[Section, AddTable]) -> list[Splice]:
+    def edit_sections(self, removed: dict[Section, dict[int, bool]], added: dict[Section, AddTable]) -> list[Splice]:
         """Return the splices that remove and add whole tables, by section."""
         found: list[Splice] = []
         gone: set[int] = set()

@@ -98,18 +98,24 @@ class TomlSplicer:
 
     # Whole tables
 
-    def edit_sections(self, removed: dict[Section, set[int]], added: dict[Section, AddTable]) -> list[Splice]:
-        """Return the splices that remove and add whole tables, by section."""
+    def edit_sections(self, removed: dict[Section, dict[int, bool]], added: dict[Section, AddTable]) -> list[Splice]:
+        """Return the splices that remove and add whole tables, by section.
+
+        With the number of a removed table goes whether the comment directly above is removed, too.
+        """
         found: list[Splice] = []
         gone: list[_Block] = []
+        commented: set[_Block] = set()
         headed: list[AddTable] = []
         for section in {**removed, **added}:
             field = self.field(self.root, section)
-            numbers = removed.get(section, set())
+            numbers = set(removed.get(section, ()))
             table = added.get(section)
             if field is None or _has_headers(field.node):
                 items = () if field is None else field.node.items
-                gone += [_Block(items[number].span, section, number) for number in sorted(numbers)]
+                own = {number: _Block(items[number].span, section, number) for number in sorted(numbers)}
+                gone += own.values()
+                commented |= {block for number, block in own.items() if removed[section][number]}
                 headed += [] if table is None else [table]
             elif len(numbers) == len(field.node.items) and table is None:
                 gone += [block for block in self.blocks if block.section == section]
@@ -118,7 +124,10 @@ class TomlSplicer:
                 insert = [] if table is None else [(len(items), self.inline(table, items[-1]))]
                 found += self.edit_list(field.node, numbers, insert)
         found += [self.insertion(step, gone) for step in headed]
-        return found + [self.without_lines(block.span) for block in gone]
+        return found + [
+            self.without_lines(self.with_comment_above(block.span) if block in commented else block.span)
+            for block in gone
+        ]
 
     def insertion(self, step: AddTable, gone: list[_Block]) -> Splice:
         """Return the splice for a new table; if nothing else is left, it replaces one of ``gone``."""
@@ -144,6 +153,16 @@ class TomlSplicer:
         end = line_end(self.text, offset)
         match = _COMMENT_LINES.match(self.text, end)
         return match.end(1) if match else end
+
+    def with_comment_above(self, span: Span) -> Span:
+        """Return ``span`` from the first of the comment lines directly above it."""
+        start = line_start(self.text, span.start)
+        while start:
+            above = line_start(self.text, start - 1)
+            if not self.text[above:start].lstrip().startswith("#"):
+                break
+            start = above
+        return Span(start, span.end)
 
     def without_lines(self, span: Span) -> Splice:
         """Return the removal of the lines of ``span`` and of blank lines that would be doubled."""

@@ -22,10 +22,11 @@ class ChangeList(NamedTuple):
 
 
 class RemoveTable(NamedTuple):
-    """Remove a whole table of a section."""
+    """Remove a whole table of a section, and ``with_comment`` also the comment lines directly above it."""
 
     section: Section
     number: int
+    with_comment: bool = False
 
 
 class AddTable(NamedTuple):

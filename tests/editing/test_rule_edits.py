@@ -255,3 +255,17 @@ def test_change_the_paths_of_a_rule_and_keep_what_stays() -> None:
     after = edited(text, SetRulePaths(0, ("/b", "/c")))
     assert after == text.replace('  "/a",\n', "").replace(" # why\n", ' # why\n  "/c",\n')
     assert edited(after, SetRulePaths(0, ("/b", "/c"))) == after
+
+
+def test_a_rule_is_removed_with_the_comment_directly_above_it() -> None:
+    text = (
+        "abi = 6\n\n# of the file\n\n# of the first\n# rule\n[[path_beneath]]\n"
+        'allowed_access = ["execute"]\nparent = ["/a"]\n\n# of the second\n[[path_beneath]]\n'
+        'allowed_access = ["execute"]\nparent = ["/b"]\n'
+    )
+    first = "# of the first\n# rule\n" + '[[path_beneath]]\nallowed_access = ["execute"]\nparent = ["/a"]\n\n'
+    removal = SetRuleRights("path_beneath", 0, frozenset(), with_comment=True)
+    assert edited(text, removal) == text.replace(first, "")
+    assert edited(text, removal._replace(with_comment=False)).count("# of the first\n# rule\n") == 1
+    last = SetRuleRights("path_beneath", 1, frozenset(), with_comment=True)
+    assert edited(text, last) == text[: text.index("\n# of the second")]
