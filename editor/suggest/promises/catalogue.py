@@ -183,12 +183,17 @@ def all_found(system: System | None = None) -> tuple[Promise, ...]:
 
 
 def _existing(place: Place, system: System) -> Place | None:
-    """Return ``place`` with where it leads and with rights that its kind of file can have; None if it is missing."""
+    """Return ``place`` with where it leads and with rights that its kind of file can have.
+
+    None if it is missing, or if it is protected: the environment can name any directory.
+    """
     target = system.real(place.path)
     if target is None:
         return None
     rights = place.rights if system.is_directory(target) else place.rights & FILE_RIGHTS
-    return place._replace(rights=rights, target=target) if rights else None
+    if not rights or system.is_protected(target, rights):
+        return None
+    return place._replace(rights=rights, target=target)
 
 
 def _distinct(places: Sequence[Place]) -> tuple[Place, ...]:

@@ -5,7 +5,11 @@ import os
 import re
 import stat
 from collections.abc import Iterator, Mapping
+from functools import cached_property
 from types import MappingProxyType
+
+from editor.landlock.rights import RightSet
+from editor.suggest.protected import ProtectedPlaces
 
 _MAX_LINKS = 40  # as in the kernel: one more is ELOOP
 _MAX_TEXT = 1 << 20  # bytes of a file of settings: more is not one
@@ -179,6 +183,17 @@ class System:
         directories = self.environment.get("PATH", _PROGRAMS).split(":")
         paths = dict.fromkeys(os.path.join(each, name) for each in directories if each.startswith("/"))
         return [path for path in paths if self.is_program(path)]
+
+    def is_protected(self, target: str, rights: RightSet) -> bool:
+        """Whether ``rights`` on ``target`` would open a protected place of the running system."""
+        if self.root != "/":
+            return False
+        writing = bool(rights - {"execute", "read_file", "read_dir", "resolve_unix"})
+        return self._protected.inside(target, writing=writing, directory=self.is_directory(target)) is not None
+
+    @cached_property
+    def _protected(self) -> ProtectedPlaces:
+        return ProtectedPlaces()
 
     @staticmethod
     def prefix(program: str) -> str:

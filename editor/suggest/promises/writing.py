@@ -71,7 +71,7 @@ def edits_of(promise: Promise, document: PolicyDocument) -> tuple[Edit, ...]:
     for path_rule in own.paths:
         rule = rules.pop((True, path_rule.rights), None)
         if rule is None:
-            removed.append(SetRuleRights("path_beneath", path_rule.number, NO_RIGHTS))
+            removed.append(SetRuleRights("path_beneath", path_rule.number, NO_RIGHTS, with_comment=True))
         elif {quote(path_key(path)) for path in rule.paths} != {parent.template for parent in path_rule.parents}:
             edits.append(SetRulePaths(path_rule.number, rule.paths))
     for port_rule in own.ports:
@@ -79,7 +79,7 @@ def edits_of(promise: Promise, document: PolicyDocument) -> tuple[Edit, ...]:
         if rule is not None and set(rule.ports) == {entry.port for entry in port_rule.ports}:
             del rules[False, port_rule.rights]
         else:
-            removed.append(SetRuleRights("net_port", port_rule.number, NO_RIGHTS))
+            removed.append(SetRuleRights("net_port", port_rule.number, NO_RIGHTS, with_comment=True))
     edits += [_added(rule, comment_of(promise)) for rule in rules.values()]
     # From the last to the first, since each removal changes the numbers of the rules after it.
     return (*edits, *sorted(removed, key=lambda edit: -edit.number))
