@@ -1,4 +1,4 @@
-"""``paddock learn``: run a command, write the policy that it needs, and run it again under that policy."""
+"""``paddock learn``: write the policy that a command needs, from runs of it or from what others recorded."""
 
 import os
 import sys
@@ -19,15 +19,17 @@ from editor.policy.reference import REFERENCE_MAX_ABI
 from editor.sandbox.runner import start
 from editor.sandbox.verdicts.report import Access, Report
 from editor.suggest.learning import empty_policy
-from editor.suggest.lesson import Lesson, after, begin
+from editor.suggest.lesson import Lesson, after, begin, recorded
+from editor.suggest.logs.reading import LogError, read_log
 from editor.suggest.plan import Fold
+from editor.suggest.recordings import denials_under
 from editor.workspace.saving import AlreadyExists, SymlinkedPolicy, read_file, write_file, write_new
 
 _MAX_SHOWN = 10
 
 
 class LearnRequest(NamedTuple):
-    """What to learn from: ``command``, run as ``options`` say.
+    """What to learn from: the files ``logs``, and ``command``, unless empty, run as ``options`` say.
 
     ``onto`` is a policy file to extend, with its text in ``old``; ``output`` is the file to write, ``force`` if it may
     be there already.
@@ -42,6 +44,7 @@ class LearnRequest(NamedTuple):
     runs: int
     fold: Fold
     variables: Variables
+    logs: tuple[str, ...] = ()
 
 
 def main(words: list[str]) -> int:
@@ -49,7 +52,7 @@ def main(words: list[str]) -> int:
     words, command = split_command(words)
     parser = new_parser(
         "learn",
-        "[options] [--onto FILE] [-o FILE] -- COMMAND [ARGUMENT]...",
+        "[options] [--onto FILE] [-o FILE] [--from LOG]... [-- COMMAND [ARGUMENT]...]",
         "Write a policy for COMMAND. It runs SEVERAL TIMES: first unrestricted, to see what it needs, then under what "
         "was learned, until nothing that it needs is denied. What it does to files and to other machines, it does each "
         "time; with --runs 1 it runs once, and the policy is not tried out. The policy goes to standard output, and "
@@ -57,6 +60,15 @@ def main(words: list[str]) -> int:
         "run (128+n for signal n); 125: Paddock failed, 126: the command cannot be executed, 127: it was not found.",
     )
     parser.add_argument("--onto", metavar="FILE", help="extend this policy; the first run is observed under it")
+    parser.add_argument(
+        "--from",
+        dest="logs",
+        action="append",
+        default=[],
+        metavar="LOG",
+        help="learn from this as well, or without COMMAND from this alone: a JSON report of Paddock, a log of strace, "
+        "or audit records as ausearch, journalctl -o json or dmesg print them",
+    )
     parser.add_argument("-o", "--output", metavar="FILE", help="write the policy to FILE (.json: as JSON)")
     parser.add_argument("--force", action="store_true", help="replace an existing file")
     parser.add_argument(
@@ -72,7 +84,7 @@ def main(words: list[str]) -> int:
     add_run_options(parser)
     options = parse(parser, words)
     check_layers(options, parser)
-    if not command:
+    if not command and not options.logs:
         parser.error("no command given: put it after --")
     old = None
     if options.onto is not None:
@@ -81,7 +93,7 @@ def main(words: list[str]) -> int:
             raise FileNotFoundError(2, os.strerror(2), options.onto)
     request = LearnRequest(
         command, run_options_of(options), options.onto, old, options.output, options.force, options.runs,
-        options.fold, variables_of(options.var),
+        options.fold, variables_of(options.var), tuple(options.logs),
     )  # fmt: skip
     return learn(request)
 
@@ -90,10 +102,36 @@ def learn(request: LearnRequest) -> int:
     """Learn as ``request`` says, write the policy, and return the exit status. Raises PolicyError, OSError."""
     prepare_streams()
     _check_output(request)
-    lesson, report = _run(request, _begin(request))
+    lesson = _read_logs(request, _begin(request))
+    if not request.command:
+        number = len(request.logs)
+        _say([f"learned from {number} log{'s' if number != 1 else ''}: {_rules(lesson)}, not tried out"])
+        _say(_remarks(lesson))
+        _write(request, lesson)
+        return 0
+    lesson, report = _run(request, lesson)
     if report.accesses or report.duration_s:
         _write(request, lesson)
     return report.exit_code
+
+
+def _read_logs(request: LearnRequest, lesson: Lesson) -> Lesson:
+    """Return ``lesson`` after what the logs recorded. Raises UsageError, OSError."""
+    for path in request.logs:
+        with open(path, "rb") as file:
+            data = file.read()
+        try:
+            log = read_log(data, cwd=os.getcwd())
+        except LogError as error:
+            raise UsageError(f"{shown(path)}: {error}") from error
+        resolved = resolve(lesson.base.policy)
+        lesson = recorded(lesson, denials_under(resolved, log.accesses, _abi(request), lesson.layer))
+    return lesson
+
+
+def _abi(request: LearnRequest) -> int:
+    """Return the Landlock ABI that the policy is for."""
+    return min(probe().effective_abi or LATEST_ABI, REFERENCE_MAX_ABI, request.options.abi or LATEST_ABI)
 
 
 def _begin(request: LearnRequest) -> Lesson:
@@ -104,8 +142,8 @@ def _begin(request: LearnRequest) -> Lesson:
         base = PolicyDocument.parse(text, request.onto, format_of(request.onto, text))
     else:
         name = request.output or "the learned policy"
-        abi = min(probe().effective_abi or LATEST_ABI, REFERENCE_MAX_ABI, request.options.abi or LATEST_ABI)
-        base = empty_policy(name, format_of(request.output or ""), abi, request.command[0])
+        program = request.command[0] if request.command else ""
+        base = empty_policy(name, format_of(request.output or ""), _abi(request), program)
     return begin(base, onto=onto, fold=request.fold, most_runs=request.runs, layer=layer)
 
 

@@ -61,12 +61,15 @@ class _Rule(NamedTuple):
 
 
 def empty_policy(file: str, format: Format, abi: int, program: str) -> PolicyDocument:
-    """Return the policy of ``file`` that handles all of Landlock ``abi`` and grants nothing, for ``program``."""
+    """Return the policy of ``file`` that handles all of Landlock ``abi`` and grants nothing.
+
+    ``program`` is whose it is, empty if that is not known.
+    """
     text = new_policy_text(abi, format)
     if format == "toml":
         ruleset = text[text.index("abi = ") : text.index("# A rule grants")].rstrip()
-        name = printable(os.path.basename(program))
-        text = f"# What {name} needs, as learned from its runs. All else that Landlock can deny is denied.\n{ruleset}\n"
+        what = f"What {printable(os.path.basename(program))} needs" if program else "What programs need"
+        text = f"# {what}, as learned from runs. All else that Landlock can deny is denied.\n{ruleset}\n"
     return PolicyDocument.parse(text, file, format)
 
 

@@ -81,9 +81,9 @@ def begin(base: PolicyDocument, *, onto: bool, fold: Fold = "balanced", most_run
     return Lesson(base, onto, fold, most_runs, base, layer)
 
 
-def recorded(lesson: Lesson, accesses: tuple[Access, ...]) -> Lesson:
-    """Return ``lesson`` after ``accesses`` that somebody recorded, before any run of its own."""
-    return _learn(lesson._replace(needs=_added(lesson.needs, accesses)))
+def recorded(lesson: Lesson, denied: tuple[Access, ...]) -> Lesson:
+    """Return ``lesson`` after what others recorded, before any run of its own; ``denied`` under its policy."""
+    return _learn(lesson._replace(needs=_added(lesson.needs, denied, _made(denied))))
 
 
 def after(lesson: Lesson, report: Report) -> Lesson:
@@ -95,7 +95,7 @@ def after(lesson: Lesson, report: Report) -> Lesson:
     enforced = run.mode == "enforce"
     if enforced and not lesson.works:
         lesson = lesson._replace(forced=lesson.forced | _fatal(denied, report.exit_code))
-    lesson = _learn(lesson._replace(needs=_added(lesson.needs, denied)))
+    lesson = _learn(lesson._replace(needs=_added(lesson.needs, denied, _made(lesson.needs))))
     grew = lesson.document.text != before.document.text
     left = lesson.most_runs - len(lesson.runs)
     if lesson.works and not (grew and left):
@@ -119,14 +119,12 @@ def _changed_files(needs: Sequence[Access]) -> bool:
     return any(map(os.path.lexists, made)) or any(_home(need.path, made) is None for need in removed)
 
 
-def _added(needs: tuple[Access, ...], accesses: Iterable[Access]) -> tuple[Access, ...]:
-    """Return ``needs`` and those of ``accesses`` that are new.
+def _added(needs: tuple[Access, ...], accesses: Iterable[Access], made: dict[str, str]) -> tuple[Access, ...]:
+    """Return ``needs`` and those of ``accesses`` that are new; ``made`` is what runs before made.
 
-    What an earlier run made, a later one finds; but on another machine it has to be made first. So accesses to it count
-    as accesses to something new.
+    A later run finds that, but on another machine it has to be made first: such accesses are to something new.
     """
     known = {access.key() for access in needs}
-    made = _made(needs)
     settled = (
         access if access.made_in else access._replace(made_in=_home(access.object_path, made)) for access in accesses
     )

@@ -123,6 +123,20 @@ def test_a_command_that_ends_otherwise_each_time_is_said(tmp_path: Path) -> None
     assert any("does the command end alike each time?" in line for line in lines(done)), done.stderr
 
 
+def test_a_protected_place_is_reached_only_if_the_command_needs_it(tmp_path: Path) -> None:
+    home = tmp_path / "home"
+    (home / ".ssh").mkdir(parents=True)
+    write(home / ".ssh" / "id_ed25519", "key\n")
+    env = environment(HOME=str(home))
+    curious = ("sh", "-c", 'cat "$HOME/.ssh/id_ed25519"; true')
+    done = paddock("learn", "--", *curious, cwd=tmp_path, env=env)
+    assert ".ssh" not in done.stdout
+    assert f"left out, since it is protected: {home}/.ssh (SSH keys)" in done.stderr
+    done = paddock("learn", "--", "cat", f"{home}/.ssh/id_ed25519", cwd=tmp_path, env=env)
+    assert f"# Protected, but needed: {home}/.ssh (SSH keys)\n" in done.stdout
+    assert f"look at this: the command needs what is protected, {home}/.ssh (SSH keys)" in done.stderr
+
+
 def test_a_timeout_ends_each_run_alike(tmp_path: Path) -> None:
     done = paddock("learn", "--timeout", "0.5", "--", "sh", "-c", "read line < /etc/hostname; sleep 20", cwd=tmp_path)
     assert "The run was stopped after 0.5 seconds." in done.stderr
@@ -152,3 +166,33 @@ def test_a_command_that_cannot_start_writes_nothing(tmp_path: Path) -> None:
     assert os.listdir(tmp_path) == []
     assert paddock("learn", cwd=tmp_path).returncode == 125
     assert paddock("learn", "--onto", "none.toml", "--", "true", cwd=tmp_path).returncode == 125
+
+
+def test_reports_of_several_runs_become_one_policy(tmp_path: Path) -> None:
+    policy = write(tmp_path / "policy.toml", POLICY)
+    for number, mode in enumerate(("observe", "enforce")):
+        words = ("--mode", mode, "--format", "json", "-o", f"{number}.json", "--", "sh", "-c", "cat /etc/hostname")
+        paddock("test", policy, *words, cwd=tmp_path)
+    done = paddock("learn", "--from", "0.json", "--from", "1.json", "-o", "made.toml", cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert lines(done)[0].startswith("learned from 2 logs: ")
+    assert (tmp_path / "made.toml").read_text().startswith("# What programs need, as learned from runs.")
+    assert paddock("test", "made.toml", "--", *LOOK, cwd=tmp_path).returncode == 0
+    extended = paddock("learn", "--from", "0.json", "--onto", policy, cwd=tmp_path)
+    assert extended.stdout == POLICY, "which allows all that was recorded"
+
+
+def test_a_log_goes_before_the_runs_of_a_command(tmp_path: Path) -> None:
+    policy = write(tmp_path / "policy.toml", POLICY)
+    paddock("test", policy, "--format", "json", "-o", "log.json", "--", "cat", "/etc/passwd", cwd=tmp_path)
+    done = paddock("learn", "--from", "log.json", "--", *LOOK, cwd=tmp_path)
+    assert done.returncode == 0
+    assert "/etc/passwd" in done.stdout
+    assert "/etc/hostname" in done.stdout
+
+
+def test_a_log_that_is_none_is_refused(tmp_path: Path) -> None:
+    write(tmp_path / "log", "nothing\n")
+    done = paddock("learn", "--from", "log", cwd=tmp_path)
+    assert (done.returncode, done.stdout) == (125, "")
+    assert "paddock learn: log: This is neither a JSON report of Paddock" in done.stderr

@@ -86,6 +86,8 @@ def attempt(stage: Stage, program: Program, text: str, uid: int | None = None) -
     words = stage.paddock("test", path, "--format", "json", "-o", report, "--", *command(program))
     done = stage.run(program.job, uid, *words)
     with open(report, encoding="utf-8") as file:
-        data = json.load(file)
+        written = file.read()
+    assert written, done.stdout
+    data = json.loads(written)
     accesses = map(Access.from_json, data["accesses"])
     return Tried(done.returncode, tuple(each for each in accesses if each.verdict == "denied"), done.stdout)

@@ -14,7 +14,7 @@ RUN = frozenset({"execute", "read_file"})
 WRITE = frozenset({"write_file", "make_reg"})
 
 HEADER = """\
-# What tool needs, as learned from its runs. All else that Landlock can deny is denied.
+# What tool needs, as learned from runs. All else that Landlock can deny is denied.
 abi = 6
 
 [[ruleset]]
