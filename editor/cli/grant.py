@@ -11,7 +11,7 @@ from editor.cli.rewriting import difference_lines, read_document, write_document
 from editor.editing.document import PolicyDocument
 from editor.editing.edits import Edit, EditError, GrantPath, GrantPort
 from editor.editing.labels import describe
-from editor.editing.meaning import newly_handled
+from editor.editing.meaning import meaning_of, newly_handled
 from editor.escape import printable
 from editor.evaluation.decider import Decider
 from editor.evaluation.resolve import ResolvedPolicy, resolve
@@ -27,6 +27,8 @@ from editor.landlock.rights import (
     listed,
 )
 from editor.suggest.exceptions import CannotExcept, Enumeration, edits_except, enumerate_except, enumerated
+from editor.suggest.protected import ProtectedPlaces
+from editor.suggest.purposes import READ
 
 _PORT_SCHEMES = ("tcp:", "udp:")
 
@@ -58,6 +60,7 @@ def main(words: list[str]) -> int:
         help="leave out this place, beneath PATH or relative to it",
     )
     parser.add_argument("--refresh", action="store_true", help="enumerate again what rules with exceptions are about")
+    parser.add_argument("--yes", action="store_true", help="grant also what opens a protected place, such as SSH keys")
     parser.add_argument("--var", action="append", default=[], metavar="NAME=VALUE", help="set a variable for this run")
     options = parse(parser, words)
     given: list[str] = options.words
@@ -70,11 +73,11 @@ def main(words: list[str]) -> int:
     prepare_streams()
     before = read_document(given[0], variables_of(options.var))
     if options.refresh:
-        return _refresh(before)
-    return _grant(before, given[1], options.right, options.excepted)
+        return _refresh(before, agreed=options.yes)
+    return _grant(before, given[1], options.right, options.excepted, agreed=options.yes)
 
 
-def _grant(before: PolicyDocument, text: str, names: Sequence[str], excepted: Sequence[str]) -> int:
+def _grant(before: PolicyDocument, text: str, names: Sequence[str], excepted: Sequence[str], *, agreed: bool) -> int:
     target, rights = _wanted(before, text, names)
     resolved = resolve(before.bound)
     found: Enumeration | None = None
@@ -97,13 +100,15 @@ def _grant(before: PolicyDocument, text: str, names: Sequence[str], excepted: Se
     if after.text == before.text:
         _say([f"{printable(before.file)} grants this already. Nothing was changed."])
         return 0
+    if not agreed:
+        _refuse_protected(before, after)
     write_document(before, after, "grant")
     _show(before, after, edits)
     _note(_notes(before, after, target, found, rights))
     return 0
 
 
-def _refresh(before: PolicyDocument) -> int:
+def _refresh(before: PolicyDocument, *, agreed: bool) -> int:
     """Enumerate again all that the file's comments say is enumerated; status 2 if one of them cannot be."""
     known = enumerated(before)
     if not known:
@@ -125,6 +130,8 @@ def _refresh(before: PolicyDocument) -> int:
     if after.text == before.text:
         _say([f"{printable(before.file)} is up to date. Nothing was changed."])
     else:
+        if not agreed:
+            _refuse_protected(before, after)
         write_document(before, after, "grant")
         _show(before, after, ())
     _note(failed)
@@ -192,6 +199,21 @@ def _applied(document: PolicyDocument, edits: Sequence[Edit]) -> PolicyDocument:
     except EditError as error:
         raise UsageError(str(error)) from error
     return document
+
+
+def _refuse_protected(before: PolicyDocument, after: PolicyDocument) -> None:
+    """Raise UsageError if ``after`` opens a protected place that ``before`` does not."""
+    known = meaning_of(before.bound).paths
+    places = ProtectedPlaces(os.path.dirname(os.path.abspath(before.file)))
+    opened: dict[str, None] = {}
+    for path, rights in meaning_of(after.bound).paths.items():
+        if new := rights - known.get(path, NO_RIGHTS):
+            real = os.path.realpath(path)
+            inside = places.inside(real, writing=not new <= READ, directory=os.path.isdir(real))
+            if inside is not None:
+                opened[inside] = None
+    if opened:
+        raise UsageError(f"this opens protected places: {'; '.join(opened)}. Nothing was written; --yes grants it.")
 
 
 def _notes(

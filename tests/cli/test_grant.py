@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.cli.harness import paddock, write
+from tests.cli.harness import environment, paddock, write
 
 POLICY = """\
 abi = 6  # kept
@@ -138,7 +138,7 @@ def test_what_cannot_be_granted_changes_nothing(place: Path, words: tuple[str, .
 
 def test_the_file_is_not_written_through_a_symbolic_link(place: Path) -> None:
     os.symlink("p.toml", place / "link.toml")
-    done = paddock("grant", "link.toml", "--right", "read_file", "/etc", cwd=place)
+    done = paddock("grant", "link.toml", "--right", "read_file", "/etc/hosts", cwd=place)
     assert (done.returncode, done.stdout) == (2, "")
     assert done.stderr == f"paddock grant: link.toml is a symbolic link to {place}/p.toml.\n"
     assert text(place) == POLICY
@@ -221,3 +221,37 @@ def test_names_are_printed_safely(place: Path) -> None:
     assert done.returncode == 0
     assert "\x1b" not in done.stdout
     assert f"grant read_file on {place}/a\\x1b[31m\\x0ab\n" in done.stdout
+
+
+def test_a_protected_place_is_opened_only_on_agreement(place: Path) -> None:
+    home = place / "home"
+    os.makedirs(home / ".ssh")
+    os.mkdir(home / "work")
+    env = environment(HOME=str(home))
+
+    def granted(*words: str) -> "subprocess.CompletedProcess[str]":
+        return paddock("grant", "p.toml", *words, cwd=place, env=env)
+
+    for words in (("home/.ssh",), ("home",), ("home", "--except", "work")):
+        done = granted("--right", "read_file", *words)
+        assert (done.returncode, done.stdout) == (2, "")
+        assert done.stderr.startswith("paddock grant: this opens protected places: ")
+        assert f"{home}/.ssh (SSH keys)" in done.stderr
+        assert done.stderr.endswith(". Nothing was written; --yes grants it.\n")
+        assert text(place) == POLICY
+    assert granted("--right", "read_file", "home", "--except", ".ssh").returncode == 0
+    assert f'"{home}/work"' in text(place)
+    os.mkdir(home / ".gnupg")
+    done = granted("--refresh")
+    assert done.returncode == 2 and f"{home}/.gnupg (GnuPG keys)" in done.stderr
+    assert ".gnupg" not in text(place)
+    assert granted("--refresh", "--yes").returncode == 0
+    assert f'"{home}/.gnupg"' in text(place)
+    assert granted("--right", "read_file", "home/.ssh", "--yes").returncode == 0
+    assert f'"{home}/.ssh"' in text(place)
+
+
+def test_a_policy_that_a_program_could_replace_itself(place: Path) -> None:
+    done = grant(place, "--right", "make_reg", ".")
+    assert done.returncode == 2 and f"{place} (this policy itself)" in done.stderr
+    assert grant(place, "--right", "read_file", ".").returncode == 0
