@@ -83,6 +83,7 @@ class MainScreen(PolicyScreen):
         Binding("f", "choose_file", "File", show=False),
         Binding("x", "except", "Except this", show=False),
         Binding("P", "promises", "Promises", show=False),
+        Binding("c", "checks", "Checks", show=False),
         Binding("v", "variables", "Variables", show=False),
         Binding("p", "toggle_terminal", "Terminal", show=False),
         Binding("f8", "refresh", "Refresh files", show=False),
@@ -269,6 +270,12 @@ class MainScreen(PolicyScreen):
         """Choose the file to edit."""
         if self._controllers is not None:
             await self._controllers.dialogs.choose_file()
+
+    @work(group="ask", exclusive=True)
+    async def action_checks(self) -> None:
+        """Show the checks of the policy, to run them and to add one."""
+        if self._controllers is not None:
+            await self._controllers.dialogs.checks()
 
     @work(group="ask", exclusive=True)
     async def action_promises(self) -> None:

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from textual.screen import ModalScreen
 
     from editor.editing.edits import Edit
+    from editor.workspace.checks import Checks
     from editor.workspace.state import Applied
     from editor.workspace.workspace import Workspace
 
@@ -43,7 +44,9 @@ class DialogsView(View, Protocol):
 class Dialogs:
     """Opens dialogs on top of the screen."""
 
-    def __init__(self, files: OpenFiles, edits: Edits, view: DialogsView) -> None:
+    def __init__(self, files: OpenFiles, edits: Edits, view: DialogsView, abi: int | None) -> None:
+        self._abi = abi
+        self._checks: dict[Workspace, Checks] = {}
         self._files = files
         self._edits = edits
         self._view = view
@@ -93,6 +96,16 @@ class Dialogs:
 
         if chosen:
             await self._edits.apply_job(write)
+
+    async def checks(self) -> None:
+        """Show the checks of the draft, to run them and to add one."""
+        from editor.screens.checks import ChecksScreen
+        from editor.workspace.checks import Checks
+
+        draft = self._files.current
+        if draft not in self._checks:
+            self._checks[draft] = Checks(draft, self._abi)
+        await self._view.ask_on(ChecksScreen(self._checks[draft]))
 
     async def go_to(self) -> None:
         """Go to a path in the tree."""

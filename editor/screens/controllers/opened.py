@@ -33,4 +33,4 @@ class Controllers(NamedTuple):
         gestures, disk = Gestures(files, edits, view), Disk(files, view)
         runs = Runs(files, edits, view, abi)
         learning = Learning(files, edits, runs, view)
-        return cls(files, edits, gestures, disk, Dialogs(files, edits, view), runs, learning)
+        return cls(files, edits, gestures, disk, Dialogs(files, edits, view, abi), runs, learning)
