@@ -138,7 +138,7 @@ def test_what_cannot_be_granted_changes_nothing(place: Path, words: tuple[str, .
 
 def test_the_file_is_not_written_through_a_symbolic_link(place: Path) -> None:
     os.symlink("p.toml", place / "link.toml")
-    done = paddock("grant", "link.toml", "--right", "read_file", "/etc/hosts", cwd=place)
+    done = paddock("grant", "link.toml", "--right", "read_file", "/etc/services", cwd=place)
     assert (done.returncode, done.stdout) == (2, "")
     assert done.stderr == f"paddock grant: link.toml is a symbolic link to {place}/p.toml.\n"
     assert text(place) == POLICY
