@@ -104,7 +104,7 @@ def test_github_job(repository: Path) -> None:
     ran = run_job(lines, repository)
     assert ran == [(line, status) for (line, _), status in zip(lines, (0, 0, 0, 1, 1), strict=True)]
     sarif = (repository / "verify.sarif").read_text()
-    assert "connect_tcp 25 is allowed by policies/web.toml:19" in sarif
+    assert "connect_tcp 25 is allowed by policies/web.toml:18" in sarif
 
 
 def test_gitlab_job(repository: Path) -> None:
