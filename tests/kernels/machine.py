@@ -13,6 +13,9 @@ from typing import Any, NamedTuple
 MEMORY_MIB = 512
 _QEMU = "qemu-system-x86_64"
 
+# Everything that QEMU emulates, but not what makes each system call slower: a tenth of the time.
+_PROCESSOR = "max,smap=off,smep=off,pku=off,umip=off,la57=off"
+
 # The first serial line gets the guest's output and kernel messages, the second its results. Mounting and unmounting
 # wait for RCU grace periods; expedited ones take a tenth of the time.
 _KERNEL_ARGUMENTS = (
@@ -62,7 +65,7 @@ def boot(image: str, initramfs: bytes, timeout: float) -> Outcome:
         initrd, console, results = (os.path.join(directory, name) for name in ("initrd", "console", "results"))
         with open(initrd, "wb") as file:
             file.write(initramfs)
-        command = [qemu, "-accel", "tcg", "-cpu", "max", "-m", str(MEMORY_MIB), "-smp", "1"]
+        command = [qemu, "-accel", "tcg", "-cpu", _PROCESSOR, "-m", str(MEMORY_MIB), "-smp", "1"]
         command += ["-nodefaults", "-no-user-config", "-display", "none", "-monitor", "none", "-no-reboot"]
         command += ["-serial", f"file:{console}", "-serial", f"file:{results}"]
         command += ["-kernel", image, "-initrd", initrd, "-append", _KERNEL_ARGUMENTS]
