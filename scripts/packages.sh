@@ -26,6 +26,7 @@ case $goal in
     test)
         want ca-certificates test -e /etc/ssl/certs/ca-certificates.crt
         want curl have curl                       # sample policy: downloader
+        want debootstrap have debootstrap         # a Debian 13 to find promises in
         want gcc have gcc                         # sample policy: c-compile
         want git have git                         # sample policy: git-work-tree
         want libc6-dev test -e /usr/include/stdio.h

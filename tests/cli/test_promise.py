@@ -67,6 +67,25 @@ def test_it_takes_away_what_the_system_no_longer_has(tmp_path: Path) -> None:
     assert '"/etc/hosts"' in (tmp_path / "policy.toml").read_text()
 
 
+def test_refresh_brings_all_promises_up_to_date_and_nothing_else(tmp_path: Path) -> None:
+    file = write(tmp_path / "policy.toml", EMPTY)
+    paddock("promise", "exec", file, "--", "true")
+    done = paddock("promise", "getpw", file)
+    assert "Left out, because other rules grant it: " in done.stdout
+    text = (tmp_path / "policy.toml").read_text()
+    own = '\n# promise: none\n[[path_beneath]]\nallowed_access = ["read_file"]\nparent = ["/etc/hosts"]\n'
+    write(file, text.replace('"/etc/passwd"', '"/gone"').replace('"/usr/bin/true", ', "") + own)
+    done = paddock("promise", "--refresh", file)
+    assert done.returncode == 0, done.stderr
+    changes = [line for line in done.stdout.splitlines() if line.startswith("  ")]
+    assert changes == ["  + /etc/passwd  read_file", "  - /gone  read_file"]
+    assert "promises exec, getpw" in done.stdout
+    assert "There is no promise 'none': its rules stay." in done.stdout
+    assert (tmp_path / "policy.toml").read_text().endswith(own)
+    assert json_of(paddock("promise", "--refresh", file, "--format", "json"))["added"] == []
+    assert paddock("promise", "--refresh").returncode == 2
+
+
 def test_it_adds_to_json_and_says_what_it_cannot_do_there(tmp_path: Path) -> None:
     file = os.fspath(tmp_path / "policy.json")
     done = paddock("export", write(tmp_path / "policy.toml", EMPTY), "--to", "landlock-json")
