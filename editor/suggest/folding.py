@@ -8,6 +8,7 @@ place.
 """
 
 import math
+import os
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from typing import NamedTuple
@@ -284,14 +285,20 @@ def _confirm(item: _Item, places: ProtectedPlaces) -> str:
     """Return what ``item`` opens that is protected; an empty string if nothing."""
     is_directory = item.kind != "exact" or not item.rights.isdisjoint(DIRECTORY_RIGHTS)
     inside = places.inside(item.path, writing=not item.rights <= READ, directory=is_directory)
-    if (
-        inside is None
-        and item.kind == "temporary"
-        and item.directory == "/"
-        and item.path not in temporary_directories()
-    ):
-        inside = f"{printable(item.path)} (all of it)"
+    if inside is None and item.kind == "temporary":
+        return _all_of(item)
     return inside or ""
+
+
+def _all_of(item: _Item) -> str:
+    """Return what ``item`` opens if that is far more than the directory of a passing name; else an empty string."""
+    if item.directory == "/" and item.path not in temporary_directories():
+        return f"{printable(item.path)} (all of it)"
+    for access in (access for need in item.needs if need.temporary for access in need.accesses):
+        path = access.object_path or "/"
+        if access.made_in is None and not path.startswith("/proc/") and not os.path.lexists(os.path.dirname(path)):
+            return f"{printable(item.path)} (all of it, as {printable(path)} is not there)"
+    return ""
 
 
 def _group(items: Sequence[_Item], purpose: str, confirm: str) -> Group:

@@ -13,12 +13,16 @@ READ: RightSet = frozenset({"read_file", "read_dir", "execute"})
 
 _LIBRARY = re.compile(r".*\.so(\.[0-9.]+)?\Z|.*/ld\.so\.(cache|conf|preload)\Z|/etc/ld\.so\.conf\.d/")
 _LINKED = re.compile(r"(/usr)?(/local)?/lib(32|64)?/.*\.(o|a|la|so\.debug)\Z")
-_CONFIGURATION = re.compile(r"/usr/(local/)?etc/|.*/\.config/|.*\.(conf|cfg|ini|cnf)\Z|.*/\.[^/]*(rc|config)\Z")
+_CONFIGURATION = re.compile(
+    r"/usr/(local/)?etc/|.*/\.config/|.*\.(conf|cfg|ini|cnf)\Z|.*/\.[^/]*(rc|config)\Z|.*/\..*\.(toml|ya?ml)\Z"
+)
 _PACKAGED = ("usr", "opt", "lib", "lib64", "bin", "sbin")
 _LOG = re.compile(r".*/(log|logs|_logs)(/|\Z)|.*\.log\Z")
-_CACHE = re.compile(r".*/(\.?cache|_cacache|__pycache__)(/|\Z)")
+_CACHE = re.compile(r".*/([^/]*[._-]cache|cache|_cacache|__pycache__)(/|\Z)")
 _BUILD = re.compile(r".*/(target|build|dist|_build|obj)(/|\Z)")
-_BUILDERS = frozenset({"ld", "as", "ld.lld", "rust-lld", "cc1", "cc1plus", "collect2", "rustc", "javac", "go"})
+_BUILDERS = frozenset(
+    {"ld", "as", "ld.lld", "rust-lld", "cc1", "cc1plus", "collect2", "rustc", "cargo", "javac", "go", "make", "ninja"}
+)
 
 
 def purpose_of(path: str, rights: RightSet, trees: Trees, accesses: Iterable[Access] = ()) -> str:

@@ -9,6 +9,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from editor.landlock.rights import NO_RIGHTS, RightSet
+from editor.sandbox.verdicts.report import Access
 from editor.suggest.folding import Group, Need, fold
 from editor.suggest.plan import Fold
 from editor.suggest.protected import ProtectedPlaces
@@ -26,6 +27,10 @@ def on(groups: tuple[Group, ...]) -> dict[str, RightSet]:
         for path in group.paths:
             allowed[path] = allowed.get(path, NO_RIGHTS) | group.rights
     return allowed
+
+
+def denied(path: str) -> Access:
+    return Access("denied", READ, READ, path, path, None, "openat", "EACCES", "cat", 1, 1)
 
 
 def files(directory: str, count: int, rights: RightSet = READ) -> list[Need]:
@@ -208,3 +213,15 @@ def test_a_hundred_thousand_needs_fold_in_well_under_a_second() -> None:
     groups = fold(needs, "balanced")
     assert time.process_time() - start < 2
     assert len(groups[0].paths) == 10_000
+
+
+def test_what_is_not_there_by_far_has_to_be_confirmed(tmp_path: Path) -> None:
+    """As when the log of another machine is read: the nearest directory that is here can be far up."""
+    place = os.fspath(tmp_path)
+    gone, absent = denied(f"{place}/gone"), denied(f"{place}/no/such/file")
+    (group,) = fold((Need(place, READ, (gone,), temporary=True),), "balanced")
+    assert group.confirm == ""
+    (group,) = fold((Need(place, READ, (gone, absent), temporary=True),), "balanced")
+    assert group.confirm == f"{place} (all of it, as {place}/no/such/file is not there)"
+    made = absent._replace(made_in=place)
+    assert fold((Need(place, READ, (made,), temporary=True),), "balanced")[0].confirm == ""
