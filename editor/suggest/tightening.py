@@ -24,6 +24,8 @@ from editor.landlock.rights import LATEST_ABI, NO_RIGHTS, RightSet, in_order, li
 from editor.policy.model import PathRule, PortRule, RuleRef, path_key
 from editor.policy.variables import expand
 from editor.suggest.folding import Need, fold
+from editor.suggest.purposes import READ
+from editor.suggest.trees import Trees
 from editor.suggest.usage import Entry, Recorded, Usage, Use, usage
 
 Section = Literal["path_beneath", "net_port"]
@@ -81,7 +83,7 @@ def tighten(document: PolicyDocument, resolved: ResolvedPolicy, recorded: Sequen
     found = usage(policy, resolved, recorded)
     steps: list[Step] = []
     kept = {number for number, text in comments_above(document, "path_beneath").items() if _is_kept_together(text)}
-    narrowing = _Narrowing(document, resolved)
+    narrowing = _Narrowing(resolved)
     for rule in policy.path_rules:
         uses = [found.used.get(Entry("path_beneath", rule.number, at), Use()) for at in range(len(rule.parents))]
         own = list(_steps_of(rule, uses, found.unseen))
@@ -207,10 +209,10 @@ def _listed(names: Sequence[str]) -> str:
 class _Narrowing:
     """Finds narrower rules in place of one path."""
 
-    def __init__(self, document: PolicyDocument, resolved: ResolvedPolicy) -> None:
+    def __init__(self, resolved: ResolvedPolicy) -> None:
         self.decider = Decider(resolved, LATEST_ABI, beyond=unnamed(resolved.handled_fs))
         self.by_key: Mapping[str, ResolvedPath] = {path_key(each.path): each for each in resolved.paths}
-        self.file = document.file
+        self.trees = Trees()
 
     def step(self, rule: PathRule, at: int, use: Use, rights: RightSet, unseen: RightSet) -> Step | None:
         """Return the step down the tree, or to fewer rights, of the ``at``th path of ``rule``, which grants ``rights``.
@@ -226,6 +228,8 @@ class _Narrowing:
             return None
         shown = printable(path)
         place = RuleRef(parent.location.file, parent.location.line, f'path_beneath "{parent.template}"')
+        if use.rights <= READ and rights <= READ and self.trees.around(resolved.target) is not None:
+            return None  # a package is read as a whole: another of its files may be next
         narrower = self._down(resolved.target, path, use, unseen & rights)
         if narrower is not None:
             paths = _listed([printable(name) for each in narrower for name in each.paths])

@@ -12,7 +12,8 @@ from editor.policy.model import Policy, RuleRef
 from editor.sandbox.verdicts.report import Access
 from editor.suggest.lasting import CannotGrant, LastingPlaces
 
-_TRUNCATE: RightSet = frozenset({"truncate"})
+_OVERWRITING: RightSet = frozenset({"write_file", "truncate"})
+_MAKE_FILE: RightSet = frozenset({"make_reg"})
 _MAKING: RightSet = frozenset(name for name in RIGHTS if name.startswith("make_"))
 
 # The kernel looks a path up before it asks Landlock: with these errors nothing was granted.
@@ -74,11 +75,12 @@ def usage(policy: Policy, resolved: ResolvedPolicy, recorded: Sequence[Recorded]
     in force, it is judged anew. What failed counts as well where Landlock was asked first: without the right, the
     program would have seen another error.
     """
-    gatherer = _Gatherer(policy, resolved, _made(each for one in recorded for each in one.accesses))
-    for one in recorded:
-        for access in one.accesses:
-            if access.verdict != "denied" and not (access.verdict == "failed" and access.errno in _NOT_FOUND):
-                gatherer.add(access)
+    counted = [access for one in recorded for access in one.accesses if _counts(access)]
+    gatherer = _Gatherer(policy, resolved, _made(counted))
+    for access in counted:
+        gatherer.expect(access)
+    for access in counted:
+        gatherer.add(access)
     late = frozenset(
         name for name in _TRACED_ON_DEMAND if any(one.abi is None or one.abi < RIGHTS[name].abi for one in recorded)
     )
@@ -86,13 +88,18 @@ def usage(policy: Policy, resolved: ResolvedPolicy, recorded: Sequence[Recorded]
     return Usage(gatherer.used(), gatherer.reached, unseen, gatherer.anew, gatherer.denied)
 
 
-def _made(accesses: Iterable[Access]) -> frozenset[str]:
+def _counts(access: Access) -> bool:
+    """Whether Landlock granted ``access``, or would have if it restricted it."""
+    return access.verdict != "denied" and not (access.verdict == "failed" and access.errno in _NOT_FOUND)
+
+
+def _made(accesses: Iterable[Access]) -> set[str]:
     """Return the paths that programs made: in the next run they are not there to begin with."""
-    return frozenset(
+    return {
         os.path.join(access.object_path, os.path.basename(access.path))
         for access in accesses
-        if access.verdict != "denied" and access.object_path and access.path and access.rights & _MAKING
-    )
+        if access.object_path and access.path and access.rights & _MAKING
+    }
 
 
 def _key(ref: RuleRef) -> tuple[str, int, str]:
@@ -102,7 +109,7 @@ def _key(ref: RuleRef) -> tuple[str, int, str]:
 class _Gatherer:
     """Finds the entries that allowed each access."""
 
-    def __init__(self, policy: Policy, resolved: ResolvedPolicy, made: frozenset[str]) -> None:
+    def __init__(self, policy: Policy, resolved: ResolvedPolicy, made: set[str]) -> None:
         self.policy = policy
         self.made = made
         self.decider = Decider(resolved, LATEST_ABI, beyond=unnamed(resolved.handled_fs | resolved.handled_net))
@@ -121,6 +128,19 @@ class _Gatherer:
     def rights_of(self, entry: Entry) -> RightSet:
         rules = self.policy.path_rules if entry.section == "path_beneath" else self.policy.port_rules
         return rules[entry.rule].rights
+
+    def expect(self, access: Access) -> None:
+        """Count a file that was overwritten as made, if the policy allows to make it: next time it may not be there.
+
+        Most programs open what they overwrite so that it is made if it is not there.
+        """
+        path = access.object_path
+        if (
+            path is not None
+            and access.rights >= _OVERWRITING
+            and any(self._granting(os.path.dirname(path), _MAKE_FILE))
+        ):
+            self.made.add(path)
 
     def add(self, access: Access) -> None:
         kinds = {RIGHTS[name].kind for name in access.rights if name in RIGHTS}
@@ -147,11 +167,14 @@ class _Gatherer:
             if access.decided_by and unexplained - NO_RIGHTS.union(*(self.rights_of(entry) for entry in granting)):
                 self.denied += 1
             named += granting
+        if path in self.made and "write_file" in wanted:
+            wanted |= _OVERWRITING  # what makes a file overwrites it if it is there already
+            directory = os.path.dirname(path)
+            for entry in self._granting(directory, _MAKE_FILE):
+                self._use(entry, _MAKE_FILE, directory, self._place(access, directory))
         place = self._place(access, path)
-        # Next time the file may be there already, and what made it truncates it.
-        truncated = _TRUNCATE if path in self.made and "write_file" in wanted else NO_RIGHTS
         for entry in named:
-            if rights := (wanted | truncated) & self.rights_of(entry):
+            if rights := wanted & self.rights_of(entry):
                 self._use(entry, rights, path, place)
         if "refer" in wanted:
             for each in self.decider.inherited(path):

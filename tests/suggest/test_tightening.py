@@ -172,6 +172,28 @@ def test_what_a_run_makes_needs_the_directory_next_time_too(tree: str) -> None:
     ]
 
 
+def test_what_is_overwritten_may_have_to_be_made_next_time(tree: str) -> None:
+    text = f'{HEAD}\n[[path_beneath]]\nallowed_access = ["abi.read_write"]\nparent = ["{tree}"]\n'
+    overwritten = access("write_file truncate", f"{tree}/data/file")
+    read = access("read_file", f"{tree}/lib/libc.so")
+    assert rules_of(after(document(text), overwritten, read)) == [
+        ([f"{tree}/data"], {"make_reg", "write_file", "truncate"}),
+        ([f"{tree}/lib/libc.so"], {"read_file"}),
+    ]
+    # A policy that does not allow to make it means a file that is there.
+    fixed = document(text.replace('"abi.read_write"', '"read_file", "write_file", "truncate"'))
+    assert rules_of(after(fixed, overwritten, read)) == [
+        ([f"{tree}/data/file"], {"write_file", "truncate"}),
+        ([f"{tree}/lib/libc.so"], {"read_file"}),
+    ]
+
+
+def test_a_package_is_read_as_a_whole() -> None:
+    package = os.path.dirname(os.__file__)
+    before = document(f'{HEAD}\n[[path_beneath]]\nallowed_access = ["read_file"]\nparent = ["{package}"]\n')
+    assert found(before, access("read_file", f"{package}/os.py")).steps == ()
+
+
 def test_files_that_were_moved_keep_their_rules(tree: str) -> None:
     before = document(
         f"""{HEAD}
