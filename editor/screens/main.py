@@ -83,6 +83,7 @@ class MainScreen(PolicyScreen):
         Binding("f", "choose_file", "File", show=False),
         Binding("x", "except", "Except this", show=False),
         Binding("P", "promises", "Promises", show=False),
+        Binding("T", "tighten", "Tighten", show=False),
         Binding("c", "checks", "Checks", show=False),
         Binding("v", "variables", "Variables", show=False),
         Binding("p", "toggle_terminal", "Terminal", show=False),
@@ -270,6 +271,12 @@ class MainScreen(PolicyScreen):
         """Choose the file to edit."""
         if self._controllers is not None:
             await self._controllers.dialogs.choose_file()
+
+    @work(group="ask", exclusive=True)
+    async def action_tighten(self) -> None:
+        """Show what the last run did not use of the draft, to take it away."""
+        if self.is_complete:
+            await self._open.runs.tighten()
 
     @work(group="ask", exclusive=True)
     async def action_checks(self) -> None:

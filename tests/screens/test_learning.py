@@ -8,8 +8,10 @@ from textual.pilot import Pilot
 from editor.screens.plan import PlanScreen
 from editor.screens.plan_rows import plan_rows
 from editor.screens.promises import PromisesScreen
+from editor.screens.tightening import TighteningScreen
 from editor.suggest.plan import Plan
 from tests.screens.driving import (
+    POLICY,
     WIDE,
     app_for,
     has_message,
@@ -182,3 +184,23 @@ def promise_at_cursor(pilot: Pilot[None]) -> str | None:
     screen = pilot.app.screen
     row = screen.query_one(ProposalList).highlighted if isinstance(screen, PromisesScreen) else None
     return None if row is None else row.name
+
+
+async def test_tightening_takes_away_what_was_not_used(tmp_path: Path) -> None:
+    path = tmp_path / "policy.toml"
+    unused = tmp_path / "unused"
+    unused.mkdir()
+    wide = f'\n[[path_beneath]]\nallowed_access = ["read_file", "write_file"]\nparent = ["{unused}"]\n'
+    path.write_text(POLICY + wide, encoding="utf-8")
+    async with app_for(path).run_test(size=WIDE) as pilot:
+        await ready(pilot, "cat /etc/ld.so.cache")
+        await pilot.press("T")
+        await until(pilot, lambda: has_message(pilot, "Run a command to its end first"))
+        assert await exit_code_of_next_run(pilot) == 0
+        await until(pilot, lambda: not runs_of(pilot).running)
+        await pilot.press("T")
+        await until(pilot, lambda: isinstance(pilot.app.screen, TighteningScreen))
+        await until(pilot, lambda: pilot.app.screen.query_one(ProposalList).highlighted is not None)
+        await pilot.press("T")
+        await until(pilot, lambda: str(unused) not in workspace_of(pilot).document.text)
+        assert await exit_code_of_next_run(pilot) == 0

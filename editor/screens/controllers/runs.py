@@ -176,6 +176,28 @@ class Runs:
                 lambda draft, scope: draft.apply(*edits, scope=scope), hint=lambda: "Press r to run again"
             )
 
+    async def tighten(self) -> None:
+        """Show what the last run did not use of the draft, and take away what is ticked there."""
+        from editor.screens.tightening import TighteningScreen
+        from editor.suggest.tightening import tightened
+
+        draft = self._files.current
+        report = draft.report
+        if report is None or self._view.run_panel.running:
+            self._view.show_message("Run a command to its end first: what it uses is what stays.", timeout=4)
+            return
+        if draft.is_composed:
+            self._view.show_message("Tightening is for one file. Open the file to tighten alone.", "warning")
+            return
+        document = draft.document
+        steps = await self._view.ask_on(TighteningScreen(document, draft.resolved, report))
+        if steps:
+            label = f"tighten by {len(steps)} step{'s' if len(steps) > 1 else ''}"
+            await self._edits.apply_job(
+                lambda draft, _: draft.adopt(document, tightened(document, steps), label),
+                hint=lambda: "Press r to try it out, u to take it back",
+            )
+
     async def show_rule(self, access: "Access") -> None:
         """Show the rule that decided ``access``, or say why there is none."""
         if access.decided_by:
