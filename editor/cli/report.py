@@ -1,27 +1,28 @@
 """The report of a run under a policy, as lines of text and as JSON."""
 
-import os
-import textwrap
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 from editor.cli.console import Console, columns
 from editor.cli.options import shell_word
-from editor.cli.text import edit_command, location
-from editor.editing.edits import Edit, GrantPath, GrantPort, SetScope
+from editor.cli.proposals import plan_lines, proposal_json
+from editor.cli.text import location
 from editor.escape import printable
-from editor.evaluation.resolve import resolve
-from editor.landlock.rights import RightSet, in_order, listed
+from editor.landlock.rights import listed
 from editor.policy.model import Policy
 from editor.sandbox.verdicts.report import Access, Report, Verdict
-from editor.suggest.plan import Proposal
-from editor.suggest.planning import plan_of
+from editor.suggest.plan import Plan
 
-_MANY_PROPOSALS = 10  # beyond that, those for files of one directory are grouped
-_MIN_GROUP = 3
 _MAX_ROWS = 100  # for each verdict but denied, which is never cut
 _MAX_ABSENT = 3
-_WIDTH = 100  # of lists of names
+
+
+class LayerPlan(NamedTuple):
+    """One of the policies of a run, and the plan for what it denied."""
+
+    policy: Policy
+    plan: Plan
+
 
 _HEADINGS: tuple[tuple[Verdict, str], ...] = (
     ("uncontrolled", "Not restricted"),
@@ -31,10 +32,10 @@ _HEADINGS: tuple[tuple[Verdict, str], ...] = (
 )
 
 
-def report_lines(report: Report, policies: Sequence[Policy], console: Console) -> list[str]:
+def report_lines(report: Report, plans: Sequence[LayerPlan], console: Console) -> list[str]:
     """Return all that a run accessed, as lines; denials and how to allow them come last.
 
-    ``policies`` are the layers that it ran under, the oldest first.
+    ``plans`` are for the layers that it ran under, the oldest first.
     """
     lines: list[str] = []
     counts = report.counts()
@@ -66,8 +67,8 @@ def report_lines(report: Report, policies: Sequence[Policy], console: Console) -
     if report.unexplained:
         verdicts[0] += f" ({report.unexplained} not explained by the policy)"
     lines.append(f"exit status {report.exit_code}; {', '.join(verdicts) or 'no access that Landlock knows'}")
-    for number, policy in enumerate(policies, 1):
-        lines += _suggestions(report, policy, number if len(policies) > 1 else 0)
+    for policy, plan in plans:
+        lines += plan_lines(plan, policy, console)
     return lines
 
 
@@ -112,58 +113,18 @@ def _subject(access: Access) -> str:
     return printable(access.object_path or access.path or "-")
 
 
-def _suggestions(report: Report, policy: Policy, layer: int) -> list[str]:
-    """Return how to allow what ``policy`` denied; ``layer`` is its number, 0 if it is the only one."""
-    proposals = plan_of([report], resolve(policy), layer).proposals
-    if not proposals:
-        return []
-    return ["", f"To allow what was denied ({edit_command(policy)}):", *_proposal_lines(proposals)]
-
-
-def _proposal_lines(proposals: Sequence[Proposal]) -> list[str]:
-    """Return the sentences of all proposals; of many, those with the same rights for files of one directory as one."""
-    lines: list[str] = []
-    groups: dict[tuple[str, RightSet], list[str]] = {}
-    if len(proposals) > _MANY_PROPOSALS:
-        for proposal in proposals:
-            for path, rights in _files_granted(proposal):
-                groups.setdefault((os.path.dirname(path), rights), []).append(os.path.basename(path))
-        groups = {key: names for key, names in groups.items() if len(names) >= _MIN_GROUP}
-    for proposal in proposals:
-        keys = [(os.path.dirname(path), rights) for path, rights in _files_granted(proposal)]
-        if not keys or keys[0] not in groups:
-            lines.append(f"  {proposal.sentence}")
-        elif names := groups[keys[0]]:
-            directory, rights = keys[0]
-            lines.append(f"  Grant {listed(rights)} on each of {len(names)} files in {printable(directory)}:")
-            lines += textwrap.wrap(
-                ", ".join(map(printable, names)), _WIDTH, initial_indent="    ", subsequent_indent="    ",
-                break_long_words=False, break_on_hyphens=False,
-            )  # fmt: skip
-            groups[keys[0]] = []
-    return lines
-
-
-def _files_granted(proposal: Proposal) -> list[tuple[str, RightSet]]:
-    """Return the path and rights of a proposal that is a grant on one file."""
-    if len(proposal.edits) != 1:
-        return []
-    (edit,) = proposal.edits
-    return [(edit.path, edit.rights)] if isinstance(edit, GrantPath) and not os.path.isdir(edit.path) else []
-
-
-def report_json(report: Report, policies: Sequence[Policy]) -> dict[str, Any]:
-    """Return the object that ``paddock test --format json`` prints; ``policies`` are as in ``report_lines``.
+def report_json(report: Report, plans: Sequence[LayerPlan]) -> dict[str, Any]:
+    """Return the object that ``paddock test --format json`` prints; ``plans`` are as in ``report_lines``.
 
     The ``accesses`` of a proposal are positions in the list of all accesses.
     """
     positions = {access.key(): position for position, access in enumerate(report.accesses)}
     proposals = []
-    for number, policy in enumerate(policies, 1):
-        layer = number if len(policies) > 1 else 0
-        for proposal in plan_of([report], resolve(policy), layer).proposals:
+    for number, (_, plan) in enumerate(plans, 1):
+        for proposal in plan.proposals:
             answered = [positions[access.key()] for access in proposal.accesses]
-            proposals.append({**_proposal_json(proposal), "accesses": answered, **({"layer": layer} if layer else {})})
+            layer = {"layer": number} if len(plans) > 1 else {}
+            proposals.append({**proposal_json(proposal), "accesses": answered, **layer})
     return {
         "policy": report.policy,
         **({"layers": list(report.layers)} if report.layers else {}),
@@ -177,17 +138,3 @@ def report_json(report: Report, policies: Sequence[Policy]) -> dict[str, Any]:
         "accesses": [access.to_json() for access in report.accesses],
         "proposals": proposals,
     }
-
-
-def _proposal_json(proposal: Proposal) -> dict[str, Any]:
-    return {"edits": [_edit_json(edit) for edit in proposal.edits], "sentence": proposal.sentence}
-
-
-def _edit_json(edit: Edit) -> dict[str, Any]:
-    if isinstance(edit, GrantPath):
-        return {"path": edit.path, "rights": in_order(edit.rights)}
-    if isinstance(edit, GrantPort):
-        return {"port": edit.port, "rights": in_order(edit.rights)}
-    if isinstance(edit, SetScope):
-        return {"scope": edit.scope, "restricted": edit.on}
-    raise TypeError(f"no grant is a {type(edit).__name__}")

@@ -4,8 +4,9 @@ import contextlib
 import json
 import sys
 from collections.abc import Iterator, Sequence
-from typing import NamedTuple, TextIO
+from typing import NamedTuple, TextIO, get_args
 
+from editor.cli.applying import apply_needed, open_target
 from editor.cli.console import Console, prepare_streams
 from editor.cli.options import (
     FORMATS,
@@ -17,7 +18,7 @@ from editor.cli.options import (
     split_command,
     variables_of,
 )
-from editor.cli.report import report_json, report_lines
+from editor.cli.report import LayerPlan, report_json, report_lines
 from editor.cli.running import RunOptions, add_run_options, follow, request_of, run_options_of
 from editor.escape import printable
 from editor.evaluation.file_rights import file_rules
@@ -26,13 +27,17 @@ from editor.policy.compose import Variables, load
 from editor.policy.model import Policy
 from editor.sandbox.runner import Run, RunRequest, start
 from editor.sandbox.verdicts.report import Mode, Report
+from editor.suggest.extent import with_extents
+from editor.suggest.plan import Fold
+from editor.suggest.planning import plan_of
 
 
 class TestRequest(NamedTuple):
     """What to run and where the report goes: ``format`` is text, json or jsonl, ``output`` a file or None.
 
     The files and directories ``paths`` are composed into one policy, with ``variables``; the files in
-    ``options.layers`` are enforced on top of it, with the same variables.
+    ``options.layers`` are enforced on top of it, with the same variables. What the command needs is
+    written into the file ``apply``.
     """
 
     paths: tuple[str, ...]
@@ -42,6 +47,8 @@ class TestRequest(NamedTuple):
     options: RunOptions
     format: str
     output: str | None
+    fold: Fold = "balanced"
+    apply: str | None = None
 
 
 def main(words: list[str]) -> int:
@@ -63,6 +70,18 @@ def main(words: list[str]) -> int:
     add_run_options(parser)
     parser.add_argument("--format", choices=(*FORMATS, "jsonl"), default="text")
     parser.add_argument("-o", "--output", metavar="FILE", help="write the report to FILE")
+    parser.add_argument(
+        "--fold",
+        choices=get_args(Fold),
+        default="balanced",
+        help="how far proposals become rules on directories (default balanced)",
+    )
+    parser.add_argument(
+        "--apply",
+        metavar="POLICY",
+        help="write the grants that the command needs into this policy file; one that does not exist becomes a copy of "
+        "FILE with them. What you have to agree to is left out",
+    )
     options = parse(parser, words)
     (file,) = one_file_of(options, parser)
     if not command:
@@ -71,8 +90,11 @@ def main(words: list[str]) -> int:
     paths = (file, *options.also)
     variables = variables_of(options.var)
     return run_test(
-        TestRequest(paths, variables, command, options.mode, run_options_of(options), options.format, options.output)
-    )
+        TestRequest(
+            paths, variables, command, options.mode, run_options_of(options), options.format, options.output,
+            options.fold, options.apply,
+        )
+    )  # fmt: skip
 
 
 def run_test(test: TestRequest) -> int:
@@ -85,6 +107,7 @@ def run_test(test: TestRequest) -> int:
     prepare_streams()
     policies = (load(test.paths, test.variables), *(load((path,), test.variables) for path in test.options.layers))
     alone = test.format != "text" and test.output is None
+    target = None if test.apply is None else open_target(test.apply, policies)
     resolved = tuple(resolve(policy) for policy in policies)
     request = request_of(resolved, test.command, test.mode, test.options, alone=alone)
     with _report_stream(test) as stream:
@@ -93,11 +116,14 @@ def run_test(test: TestRequest) -> int:
             report = follow(run, "test", stream if test.format == "jsonl" else None).report
             if test.mode == "enforce":
                 report = report._replace(notes=(*_notes_on_files(policies, request), *report.notes))
-            _write(report, policies, test.format, stream)
+            plans = _plans(report, policies, test.fold)
+            _write(report, plans, test.format, stream)
         except BrokenPipeError:
             raise
         except OSError as error:  # such as a full disk
             raise _incomplete(error, test, run) from error
+    if target is not None:
+        apply_needed(target, plans[target.layer].plan, "test")
     return report.exit_code
 
 
@@ -108,6 +134,16 @@ def _incomplete(error: OSError, test: TestRequest, run: Run) -> OSError:
     reason = f"{error.strerror}: the report is incomplete; the command's own status was {run.report.exit_code}"
     standard = "standard error" if test.format == "text" else "standard output"
     return OSError(error.errno, reason, test.output or standard)
+
+
+def _plans(report: Report, policies: Sequence[Policy], fold: Fold) -> tuple[LayerPlan, ...]:
+    """Return the plan for each layer, with what else each proposal would allow."""
+    return tuple(
+        LayerPlan(
+            policy, with_extents(plan_of([report], resolve(policy), number if len(policies) > 1 else 0, fold=fold))
+        )
+        for number, policy in enumerate(policies, 1)
+    )
 
 
 def _notes_on_files(policies: Sequence[Policy], request: RunRequest) -> Iterator[str]:
@@ -131,7 +167,7 @@ def _report_stream(test: TestRequest) -> Iterator[TextIO | None]:
         yield sys.stderr if test.format == "text" else sys.stdout
 
 
-def _write(report: Report, policies: Sequence[Policy], format: str, stream: TextIO | None) -> None:
+def _write(report: Report, plans: Sequence[LayerPlan], format: str, stream: TextIO | None) -> None:
     if stream is None:
         return
     if format == "text":
@@ -139,9 +175,9 @@ def _write(report: Report, policies: Sequence[Policy], format: str, stream: Text
         if not report.accesses and report.notes and not report.duration_s:  # nothing ran: the notes say why
             console.write(f"paddock test: {printable(note)}" for note in report.notes)
         else:
-            console.write(report_lines(report, policies, console))
+            console.write(report_lines(report, plans, console))
         return
-    data = report_json(report, policies)
+    data = report_json(report, plans)
     if format == "jsonl":
         del data["accesses"]
         for proposal in data["proposals"]:

@@ -50,6 +50,7 @@ _PROBES = (
     ("/sys/module/apparmor", "other security modules"),
     ("/etc/locale.alias", "other names of locales"),
 )
+_PROBED = ("/proc/", *(place for place, _ in _PROBES))
 _OF_PROCESS = re.compile(r"/proc/([0-9]+)(?=/|\Z)")
 
 _REFUSAL = re.compile(
@@ -162,7 +163,7 @@ def _standing_of_probe(access: Access) -> Standing:
 def probed(access: Access) -> str:
     """Return what programs look for here and can do without, empty if this is no such probe."""
     path = access.object_path
-    if path is None or not path.startswith(("/proc/", "/sys/", "/dev/")) or not access.missing <= _READING:
+    if path is None or not path.startswith(_PROBED) or not access.missing <= _READING:
         return ""
     process = _OF_PROCESS.match(path)
     if process:

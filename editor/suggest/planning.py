@@ -247,7 +247,7 @@ def _uses(accesses: Sequence[Access]) -> str:
     by_rights: dict[RightSet, dict[str, None]] = {}
     for access in accesses:
         by_rights.setdefault(access.missing, {})[printable(access.object_path or "")] = None
-    if len(by_rights) == 1 and len(by_rights[accesses[0].missing]) == 1:
+    if len({name for names in by_rights.values() for name in names}) == 1:
         return f"{sentence}."
     used = "; ".join(f"{_listed(rights)} on {_some_of(names)}" for rights, names in by_rights.items())
     return f"{sentence}: {used}."

@@ -129,8 +129,15 @@ def test_json_report(tmp_path: Path) -> None:
     assert report["counts"]["denied"] == 1
     assert report["proposals"] == [
         {
+            "kind": "exact",
             "edits": [{"path": "/tmp", "rights": ["make_reg"]}],
             "sentence": "Grant make_reg on /tmp and everything beneath it.",
+            "why": "Nothing else was denied before the run ended with status 1. Used by touch.",
+            "purpose": "",
+            "beyond": report["proposals"][0]["beyond"],
+            "tolerated": False,
+            "confirm": "",
+            "count": 1,
             "accesses": [report["accesses"].index(denied)],
         }
     ]
@@ -408,15 +415,126 @@ def test_report_names_the_rules(policy: str) -> None:
     assert read["decided_by"] == [{"file": policy, "line": ETC_LINE, "rule": 'path_beneath "/etc"'}]
 
 
-def test_many_proposals_are_grouped_and_none_is_left_out(policy: str, tmp_path: Path) -> None:
-    files = [tmp_path / "data" / f"file {number}" for number in range(30)]
-    os.mkdir(tmp_path / "data")
-    os.mkdir(tmp_path / "other")
-    for file in (*files, tmp_path / "other" / "single"):
-        write(file, "")
-    done = paddock("test", policy, "--", "cat", *map(str, files), str(tmp_path / "other" / "single"))
-    advice = done.stderr[done.stderr.index("To allow what was denied") :].splitlines()
-    assert advice[1] == f"  Grant read_file on {tmp_path}/other/single."
-    assert advice[2] == f"  Grant read_file on each of 30 files in {tmp_path}/data:"
-    names = " ".join(line.strip() for line in advice[3:])
-    assert names == ", ".join(f"file {number}" for number in range(30))
+class TestPlan:
+    """The proposals at the end of the report, and the policy with those that were needed."""
+
+    @pytest.fixture
+    def data(self, tmp_path: Path) -> Path:
+        for name in ("one", "two"):
+            write(tmp_path / name, "content")
+        return tmp_path
+
+    def test_text_has_all_of_it_with_what_was_tolerated_apart(self, policy: str, data: Path) -> None:
+        (data / "many").mkdir()
+        files = [str(data / "many" / f"file {number}") for number in range(30)]
+        for file in files:
+            write(file, "")
+        done = paddock("test", "--fold", "exact", policy, "--", "cat", *files)
+        advice = done.stderr[done.stderr.index("\nTo allow what was denied (") :]
+        assert all(f"  Grant read_file on {file}.\n" in advice for file in files)
+        assert "Tolerated" not in advice
+        done = paddock("test", policy, "--", "sh", "-c", f"cat {data}/one; touch {data}/new; true")
+        assert done.returncode == 0
+        assert "To allow what was denied" not in done.stderr
+        heading, *lines = done.stderr[done.stderr.index("\nTolerated in this run") + 1 :].splitlines()
+        assert heading.startswith("Tolerated in this run; to allow it all the same (paddock edit ")
+        assert lines[:2] == [
+            f"  Grant read_file on {data}/one.",
+            "      The program got along without: it ended with status 0. Used by cat.",
+        ]
+        assert f"  Grant make_reg on {data} and everything beneath it." in lines
+        assert any(line.startswith("      It would also allow ") for line in lines)
+
+    def test_json_says_what_was_tolerated(self, policy: str, data: Path) -> None:
+        for script, tolerated in ((f"cat {data}/one", False), (f"cat {data}/one; true", True)):
+            report = json_of(paddock("test", "--format", "json", policy, "--", "sh", "-c", script))
+            (proposal,) = report["proposals"]
+            assert proposal["tolerated"] == tolerated
+            assert proposal["count"] == len(proposal["accesses"]) == 1
+
+    def test_apply_makes_the_command_work(self, policy: str, data: Path) -> None:
+        command = ("cat", str(data / "one"), str(data / "two"))
+        before = Path(policy).read_text()
+        done = paddock("test", policy, "--apply", policy, "--", *command)
+        assert done.returncode == 1
+        assert done.stderr.splitlines()[-1].startswith(f"paddock test: {policy}: ")
+        after = Path(policy).read_text()
+        assert after.startswith(before.rstrip())
+        assert paddock("run", policy, "--", *command).stdout == "contentcontent"
+        done = paddock("test", policy, "--apply", policy, "--", *command)
+        assert done.returncode == 0
+        assert done.stderr.endswith(f"paddock test: {policy} was not changed.\n")
+        assert Path(policy).read_text() == after
+
+    def test_apply_to_a_new_file_copies_the_policy(self, policy: str, data: Path) -> None:
+        before = Path(policy).read_text()
+        new = data / "new.toml"
+        done = paddock("test", "--format", "json", policy, "--apply", str(new), "--", "cat", str(data / "one"))
+        assert json_of(done)["exit_code"] == 1
+        assert Path(policy).read_text() == before
+        assert new.read_text().startswith(before.rstrip())
+        assert paddock("run", str(new), "--", "cat", str(data / "one")).stdout == "content"
+
+    def test_what_was_tolerated_or_needs_agreement_is_not_applied(self, policy: str, data: Path) -> None:
+        before = Path(policy).read_text()
+        paddock("test", policy, "--apply", policy, "--", "sh", "-c", f"cat {data}/one; true")
+        assert Path(policy).read_text() == before
+        done = paddock("test", policy, "--apply", policy, "--", "sh", "-c", "kill -0 $PPID")
+        assert done.returncode == 1
+        assert "You have to agree: this opens every process outside the sandbox, through signal." in done.stderr
+        assert "paddock test: not applied, since you have to agree: No longer restrict signal." in done.stderr
+        assert Path(policy).read_text() == before
+
+    def test_apply_extends_the_layer_that_the_file_is(self, policy: str, data: Path) -> None:
+        layer = write(data / "layer.toml", POLICY)
+        before = Path(policy).read_text()
+        words = (policy, "--layer", layer, "--apply")
+        one = str(data / "one")
+        paddock("test", *words, layer, "--", "cat", one)
+        assert (Path(policy).read_text(), Path(layer).read_text() == POLICY) == (before, False)
+        paddock("test", *words, policy, "--", "cat", one)
+        assert paddock("run", policy, "--layer", layer, "--", "cat", one).stdout == "content"
+
+    def test_apply_with_files_that_belong_together(self, policy: str, data: Path) -> None:
+        other = write(
+            data / "other.toml",
+            f'abi = 6\n[[variable]]\nname = "place"\nliteral = ["{data}"]\n\n'
+            '[[ruleset]]\nhandled_access_fs = ["abi.all"]\n',
+        )
+        text = Path(policy).read_text()
+        write(policy, f'{text}\n[[path_beneath]]\nallowed_access = ["read_dir"]\nparent = ["${{place}}/one"]\n')
+        paddock("test", policy, "--with", other, "--apply", policy, "--", "cat", str(data / "one"))
+        assert "${place}/one" in Path(policy).read_text()
+        assert paddock("run", policy, "--with", other, "--", "cat", str(data / "one")).stdout == "content"
+
+    @pytest.mark.parametrize(
+        ("target", "said"),
+        [
+            ("link.toml", "is a symbolic link. Name the target instead."),
+            ("no/such.toml", "No such file or directory"),
+            ("new.json", "would not have the format of the policy."),
+            ("broken.toml", "broken.toml:1"),
+            (".", "Is a directory"),
+        ],
+    )
+    def test_what_cannot_be_applied_to_is_refused_before_the_run(
+        self, policy: str, data: Path, target: str, said: str
+    ) -> None:
+        (data / "link.toml").symlink_to(policy)
+        write(data / "broken.toml", "what?")
+        done = paddock("test", policy, "--apply", target, "--", "echo", "ran", cwd=data)
+        assert (done.returncode, done.stdout) == (125, "")
+        assert said in done.stderr
+        assert Path(policy).read_text() == POLICY
+
+    def test_a_file_that_changed_meanwhile_is_left_alone(self, policy: str, data: Path) -> None:
+        text = f"{POLICY}# changed\n"
+        script = 'printf %s "$1" > "$2"; cat "$3"'
+        write(data / "wide.toml", f'{POLICY}\n[[path_beneath]]\nallowed_access = ["abi.all"]\nparent = ["{policy}"]\n')
+        done = paddock(
+            "test", str(data / "wide.toml"), "--apply", policy, "--", "sh", "-c", script, "-", text, policy,
+            str(data / "one"),
+        )  # fmt: skip
+        assert done.returncode == 125
+        assert f"{policy} changed on disk since it was read." in done.stderr
+        assert Path(policy).read_text() == text

@@ -177,6 +177,7 @@ def access(path: str, *rights: str, asked: str | None = None, of_command: bool =
         (access("/proc/sys/vm/overcommit_memory"), "settings of the memory management"),
         (access("/proc/sys/vm/overcommit_memory", "write_file"), ""),
         (access("/proc/sys/vmx"), ""),
+        (access("/etc/locale.alias", asked="/usr/share/locale/locale.alias"), "other names of locales"),
         (access("/etc/hosts"), ""),
     ],
 )
