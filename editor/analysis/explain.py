@@ -246,7 +246,7 @@ def explain(
         for file in opens
         if file.verdict == "denied"
     ]
-    changes = [proposal.sentence for proposal in make_plan(refused, resolved).proposals]
+    changes = [proposal.sentence for proposal in make_plan(refused, resolved, fold="exact", promises=False).proposals]
     for answer, decision in zip(answers, found, strict=True):
         if answer.answer != "denied":
             changes += _restrictions(target, answer, decision, abi.enforced)

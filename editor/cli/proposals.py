@@ -29,7 +29,8 @@ def _proposal_lines(proposal: Proposal, console: Console) -> list[str]:
     if proposal.confirm:
         lines.append(f"      {console.paint('You have to agree:', 'warning')} this opens {proposal.confirm}.")
     if proposal.edits:
-        details = " ".join(filter(None, (f"{proposal.purpose}." if proposal.purpose else "", proposal.why)))
+        purpose = proposal.purpose
+        details = " ".join(filter(None, (f"{purpose[0].upper()}{purpose[1:]}." if purpose else "", proposal.why)))
         lines += [f"      {console.paint(details, 'dim')}"] if details else []
     if proposal.beyond:
         lines.append(f"      {console.paint(f'It would also allow {proposal.beyond}.', 'dim')}")

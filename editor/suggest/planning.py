@@ -90,6 +90,7 @@ class _Planner:
 
     def __init__(self, resolved: ResolvedPolicy, judged: Sequence[tuple[Access, Standing]]) -> None:
         self._spellings = spellings(resolved)
+        self._policy_directory = os.path.dirname(resolved.absolute(resolved.file)) if resolved.file else None
         self._lasting = LastingPlaces()
         # By identity: to hash an access takes longer than all else that is done with it.
         self._judged = {id(access): (standing, number) for number, (access, standing) in enumerate(judged)}
@@ -118,14 +119,18 @@ class _Planner:
 
     def plan(self, fold: Fold, *, promises: bool) -> Plan:  # noqa: ARG002
         """Return all proposals, those that matter most first."""
-        needed = fold_needs(self._needs[False], fold)
+        needed = self._folded(self._needs[False], fold)
         covered, tolerated = _covered_by(needed, self._needs[True])
         proposals = [self._on_paths(group, more) for group, more in zip(needed, covered, strict=True)]
-        proposals += [self._on_paths(group) for group in fold_needs(tolerated, fold)]
+        proposals += [self._on_paths(group) for group in self._folded(tolerated, fold)]
         proposals += [self._on_port(port, accesses) for port, accesses in self._ports.items()]
         proposals += [self._on_scope(scope, accesses) for scope, accesses in self._scopes.items()]
         proposals += [self._refusal(reason, accesses) for reason, accesses in self._hopeless.items()]
         return Plan(tuple(sorted(proposals, key=self._importance)))
+
+    def _folded(self, needs: Sequence[Need], fold: Fold) -> tuple[Group, ...]:
+        """Return the rules for ``needs``; without any, nothing is looked up."""
+        return fold_needs(needs, fold, policy_directory=self._policy_directory) if needs else ()
 
     def _importance(self, proposal: Proposal) -> tuple[int, bool, int]:
         standing, number = min(self._judged[id(access)] for access in proposal.accesses)

@@ -130,10 +130,10 @@ def test_json_report(tmp_path: Path) -> None:
     assert report["proposals"] == [
         {
             "kind": "exact",
-            "edits": [{"path": "/tmp", "rights": ["make_reg"]}],
+            "edits": [{"paths": ["/tmp"], "rights": ["make_reg"], "comment": "temporary files"}],
             "sentence": "Grant make_reg on /tmp and everything beneath it.",
             "why": "Nothing else was denied before the run ended with status 1. Used by touch.",
-            "purpose": "",
+            "purpose": "temporary files",
             "beyond": report["proposals"][0]["beyond"],
             "tolerated": False,
             "confirm": "",
@@ -440,7 +440,7 @@ class TestPlan:
         assert heading.startswith("Tolerated in this run; to allow it all the same (paddock edit ")
         assert lines[:2] == [
             f"  Grant read_file on {data}/one.",
-            "      The program got along without: it ended with status 0. Used by cat.",
+            "      Files read. The program got along without: it ended with status 0. Used by cat.",
         ]
         assert f"  Grant make_reg on {data} and everything beneath it." in lines
         assert any(line.startswith("      It would also allow ") for line in lines)
