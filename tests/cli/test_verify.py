@@ -137,16 +137,27 @@ def test_directory_is_relative_to_the_checks(files: Path) -> None:
 
 
 def test_command_that_takes_too_long(files: Path) -> None:
-    done = verify(files, '[[check]]\nname = "a"\ncommand = "sleep 1000.25"\ntimeout = 0.5\n')
+    check = (
+        '[[check]]\nname = "a"\ntimeout = 0.5\ncommand = ["sh", "-c", "trap \'exit 0\' TERM; sleep 1000.25 & wait"]\n'
+    )
+    done = verify(files, check)
     assert done.returncode == 1
-    assert "exit status 143 instead of 0 (The run was stopped after 0.5 seconds.)" in done.stdout
+    assert re.search(r"  p\.checks\.toml:1: still running after \d\.\d s, and ended then\n", done.stdout)
+    assert verify(files, f'{check}exit_status = "any"\n').returncode == 1
+    assert verify(files, f'{check}exit_status = "timeout"\n').returncode == 0
     assert alive("1000.25") == []
+    done = verify(files, '[[check]]\nname = "a"\ncommand = "true"\nexit_status = "timeout"\n')
+    assert done.returncode == 1
+    assert "  p.checks.toml:1: ended with exit status 0 before its timeout\n" in done.stdout
 
 
 def test_command_that_does_not_exist(files: Path) -> None:
-    done = verify(files, '[[check]]\nname = "a"\ncommand = "no-such-program"\n')
-    assert done.returncode == 1
-    assert "exit status 127 instead of 0 (it was not found: " in done.stdout
+    check = '[[check]]\nname = "a"\ncommand = "no-such-program"\n'
+    for status in ("0", '"any"'):
+        done = verify(files, f"{check}exit_status = {status}\n")
+        assert done.returncode == 1
+        assert "  p.checks.toml:1: no-such-program: command not found" in done.stdout
+    assert verify(files, f"{check}exit_status = 127\n").returncode == 0
 
 
 def test_mistakes_in_the_checks_are_shown_at_their_place(files: Path) -> None:

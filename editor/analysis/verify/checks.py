@@ -2,7 +2,7 @@
 
 import os
 import shlex
-from typing import NamedTuple, cast
+from typing import Literal, NamedTuple, cast
 
 from editor.analysis.verify.expected import Expected, ExpectedError, parse_expected
 from editor.policy.errors import PolicyError
@@ -15,6 +15,8 @@ from editor.sandbox.verdicts.report import Mode
 
 _MAX_STATUS = 255
 _MODES = ("enforce", "observe")
+
+Status = int | Literal["any", "timeout"]
 # Keys that make sense only with a command, and only without one.
 _WITH_COMMAND = ("mode", "exit_status", "may_be_denied")
 KEYS = (
@@ -27,9 +29,9 @@ class Check(NamedTuple):
 
     ``prepare`` is a command that runs before, without the policy. ``directory`` is where both run, absolute; None is a
     new temporary directory, in which ``files`` (name and content) are written. ``environment`` is added to Paddock's
-    own. ``timeout`` is in seconds, None for the default. ``exit_status`` is the command's, None for any. ``allowed``
-    and ``denied`` are what the command must access and be denied, or what is tried; nothing else may be denied but
-    ``may_be_denied``.
+    own. ``timeout`` is in seconds, None for the default. ``exit_status`` is the command's; "timeout" means that it must
+    run until then. ``allowed`` and ``denied`` are what the command must access and be denied, or what is tried; nothing
+    else may be denied but ``may_be_denied``.
     """
 
     name: str
@@ -41,7 +43,7 @@ class Check(NamedTuple):
     environment: tuple[tuple[str, str], ...] = ()
     mode: Mode = "enforce"
     timeout: float | None = None
-    exit_status: int | None = 0
+    exit_status: Status = 0
     allowed: tuple[Expected, ...] = ()
     denied: tuple[Expected, ...] = ()
     may_be_denied: tuple[Expected, ...] = ()
@@ -204,16 +206,18 @@ class _ChecksReader(TableReader):
             return None
         return float(node.value)
 
-    def exit_status(self, node: Node | None) -> int | None:
-        if node is None:
-            return 0
-        if node.value == "any":
-            return None
-        if node.kind != "integer" or not isinstance(node.value, int) or not 0 <= node.value <= _MAX_STATUS:
-            message = f"'exit_status' must be a number from 0 to {_MAX_STATUS}, or \"any\""
+    def exit_status(self, node: Node | None) -> Status:
+        value = 0 if node is None else node.value
+        if value == "any":
+            return "any"
+        if value == "timeout":
+            return "timeout"
+        if isinstance(value, int) and not isinstance(value, bool) and 0 <= value <= _MAX_STATUS:
+            return value
+        if node is not None:
+            message = f'\'exit_status\' must be a number from 0 to {_MAX_STATUS}, "any" or "timeout"'
             self.problem(node.span.start, message, key=self.shown(node))
-            return 0
-        return node.value
+        return 0
 
     def accesses(self, node: Node | None, key: str, *, probes: bool) -> tuple[Expected, ...]:
         """Return a list of accesses: strings, or tables with ``access`` and ``unproven``."""

@@ -128,7 +128,7 @@ def shown_access(access: Access, rights: RightSet) -> str:
     if rights <= rights_of("scope"):
         return f"{names} {OUTSIDE}"
     path = access.object_path if rights & IN_DIRECTORY or access.path is None else access.path
-    return f"{names} {path}"
+    return f"{names} {path or '(unknown)'}"
 
 
 def checked_path(expected: Expected, right: str, directory: str) -> str:

@@ -9,7 +9,7 @@ from editor.evaluation.resolve import ResolvedPolicy
 from editor.landlock.rights import RIGHTS, UNKNOWN_ABI, RightSet, in_order, listed, right_of
 from editor.sandbox.verdicts.report import Access, Report
 
-_FAILED_STATUSES = {125: "Paddock failed", 126: "it cannot be executed", 127: "it was not found"}
+_PADDOCK_FAILED = 125
 
 
 class Judgement(NamedTuple):
@@ -41,12 +41,18 @@ def not_restricted(expected: Expected, rights: RightSet, abi: int) -> str:
     return f"{expected.text}: {listed(rights)} cannot be restricted at Landlock ABI {abi}"
 
 
-def judge(check: Check, report: Report, directory: str) -> Judgement:
-    """Return why ``report``, of the command of ``check`` run in ``directory``, is not what the check expects."""
+def judge(check: Check, report: Report, directory: str, *, timed_out: bool = False) -> Judgement:
+    """Return why ``report``, of the command of ``check`` run in ``directory``, is not what the check expects.
+
+    ``timed_out`` says that the command was ended because it ran too long.
+    """
     matcher = Matcher(directory)
     denials = [access for access in report.accesses if access.verdict == "denied"]
     passed = [access for access in report.accesses if access.verdict in ("allowed", "uncontrolled")]
-    reasons = [*_status(check, report), *_unexpected(denials, (*check.denied, *check.may_be_denied), matcher)]
+    reasons = [
+        *_status(check, report, timed_out=timed_out),
+        *_unexpected(denials, (*check.denied, *check.may_be_denied), matcher),
+    ]
     missing = []
     for expected in check.denied:
         lost = beyond(expected.rights, report.abi.enforced)
@@ -66,14 +72,21 @@ def judge(check: Check, report: Report, directory: str) -> Judgement:
     return Judgement(tuple(reasons), tuple(missing))
 
 
-def _status(check: Check, report: Report) -> list[str]:
-    """Return what is wrong with the exit status, with the notes of the run that say why."""
-    code = report.exit_code
-    if check.exit_status in (None, code):
+def _status(check: Check, report: Report, *, timed_out: bool) -> list[str]:
+    """Return what is wrong with how the command ended."""
+    code, wanted = report.exit_code, check.exit_status
+    notes = " ".join(report.notes)
+    if timed_out:
+        return [] if wanted == "timeout" else [f"still running after {report.duration_s:.1f} s, and ended then"]
+    if code == wanted:
         return []
-    why = [_FAILED_STATUSES[code]] if code in _FAILED_STATUSES else []
-    why += report.notes if why or code > 128 else ()
-    return [f"exit status {code} instead of {check.exit_status}" + (f" ({': '.join(why)})" if why else "")]
+    if not report.duration_s or (code == _PADDOCK_FAILED and notes):
+        return [notes or f"the command did not start (exit status {code})"]
+    if wanted == "any":
+        return []
+    if wanted == "timeout":
+        return [f"ended with exit status {code} before its timeout"]
+    return [f"exit status {code} instead of {wanted}"]
 
 
 def _refused(access: Access) -> RightSet:

@@ -19,12 +19,11 @@ from editor.landlock.rights import LATEST_ABI, listed
 from editor.policy.model import Policy
 from editor.sandbox.environment import original_environment
 from editor.sandbox.events import Finished, Output
-from editor.sandbox.runner import Run, RunRequest, start
+from editor.sandbox.runner import RunRequest, start
 from editor.sandbox.verdicts.report import Report
 
 DEFAULT_TIMEOUT_S = 60.0
 _MOST_OUTPUT = 1 << 16  # bytes kept of what a command wrote, the last ones
-_PADDOCK_FAILED = 125
 
 Outcome = Literal["held", "failed", "skipped", "error"]
 
@@ -196,24 +195,21 @@ def _prepare(job: Job, directory: str, stop: int) -> Result | None:
     It is a run too, which only watches: so all that it starts ends with it.
     """
     request = _request(job, job.check.prepare, directory)._replace(mode="observe", confirm=False)
-    report, output = _run(request, stop)
-    if report.exit_code == 0:
+    report, output, timed_out = _run(request, stop)
+    if report.exit_code == 0 and not timed_out:
         return None
+    why = f"took more than {request.timeout:g} s" if timed_out else f"failed with exit status {report.exit_code}"
     notes = f" ({' '.join(report.notes)})" if report.notes else ""
-    return Result(
-        job, "error", 0, 0.0, (f"preparing it failed with exit status {report.exit_code}{notes}",), output=output
-    )
+    return Result(job, "error", 0, 0.0, (f"preparing it {why}{notes}",), output=output)
 
 
 def _command(job: Job, abi: int, directory: str, stop: int) -> Result:
     request = _request(job, job.check.command, directory)._replace(mode=job.check.mode, abi=abi)
-    report, output = _run(request, stop)
-    judgement = judge(job.check, report, directory)
+    report, output, timed_out = _run(request, stop)
+    judgement = judge(job.check, report, directory, timed_out=timed_out)
     left_out = judgement.missing if job.allow_missing else ()
     reasons = judgement.reasons if job.allow_missing else (*judgement.reasons, *judgement.missing)
     outcome: Outcome = "failed" if reasons else "held"
-    if report.exit_code == _PADDOCK_FAILED and not report.duration_s and report.notes:  # nothing ran: the notes say why
-        outcome, reasons = "error", report.notes
     return Result(job, outcome, abi, 0.0, reasons, left_out, report.notes, report, output=output)
 
 
@@ -246,25 +242,30 @@ def _request(job: Job, command: tuple[str, ...], directory: str) -> RunRequest:
     )
 
 
-def _run(request: RunRequest, stop: int) -> tuple[Report, str]:
-    """Return the report of a run and the last of its output. Raises OSError, and Stopped when the run has ended."""
-    run = start(request)
+def _run(request: RunRequest, stop: int) -> tuple[Report, str, bool]:
+    """Return the report of a run, the last of its output, and whether it took longer than its timeout.
+
+    Raises OSError, and Stopped when the run has ended.
+    """
+    until = None if request.timeout is None else time.monotonic() + request.timeout
+    run = start(request._replace(timeout=None))
     output = b""
+    timed_out = False
     try:
         while True:
-            ready, _, _ = select.select([run.fileno(), stop], [], [])
+            left = None if until is None else max(0.0, until - time.monotonic())
+            ready, _, _ = select.select([run.fileno(), stop], [], [], left)
             if stop in ready:
                 raise Stopped
+            if not ready:
+                timed_out, until = True, None
+                run.stop()
             for event in run.read_events():
                 if isinstance(event, Output):
                     output = (output + event.data)[-_MOST_OUTPUT:]
                 elif isinstance(event, Finished):
-                    return event.report, output.decode(errors="replace")
+                    return event.report, output.decode(errors="replace"), timed_out
     finally:
-        _end(run)
-
-
-def _end(run: Run) -> None:
-    if run.report is None:
-        run.stop()
-        run.wait()
+        if run.report is None:
+            run.stop()
+            run.wait()

@@ -74,8 +74,9 @@ def test_probes_and_their_files() -> None:
     assert (plain.path, plain.unproven) == ("/a b", False)
 
 
-def test_any_exit_status() -> None:
-    assert only('[[check]]\nname = "p"\ncommand = "true"\nexit_status = "any"').exit_status is None
+@pytest.mark.parametrize("status", ["any", "timeout"])
+def test_exit_status_by_name(status: str) -> None:
+    assert only(f'[[check]]\nname = "p"\ncommand = "true"\nexit_status = "{status}"').exit_status == status
 
 
 @pytest.mark.parametrize(
@@ -93,6 +94,7 @@ def test_any_exit_status() -> None:
         ('name = "x"\ncommand = "a"\nmode = "on"', "4:8: 'mode' must be enforce or observe"),
         ('name = "x"\ncommand = "a"\ntimeout = true', "4:11: 'timeout' must be a number of seconds"),
         ('name = "x"\ncommand = "a"\ntimeout = 0', "4:11: 'timeout' must be a number of seconds"),
+        ('name = "x"\ncommand = "a"\nexit_status = true', "4:15: 'exit_status' must be a number from 0 to 255"),
         ('name = "x"\ncommand = "a"\nexit_status = 256', "4:15: 'exit_status' must be a number from 0 to 255"),
         ('name = "x"\ncommand = "a"\nenvironment = { "A=B" = "" }', "4:17: not a name in 'environment'"),
         ('name = "x"\ncommand = "a"\nenvironment = { A = 1 }', "4:21: 'A' must be a string, not an integer"),
