@@ -14,7 +14,7 @@ _KEPT = ("registry", "git")
 
 def cargo(system: System) -> Iterator[Place]:
     """Yield the tools and crates, but no file that holds a token, as ~/.cargo/credentials.toml does."""
-    tools = [path for name in _TOOLS for path in system.commands(name)]
+    tools = [path for path in map(system.command, _TOOLS) if path is not None]
     for path in tools:
         yield Place(path, RUN, "a tool of Rust")
     if not tools:

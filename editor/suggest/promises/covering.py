@@ -5,16 +5,22 @@ from collections.abc import Iterable, Mapping, Sequence
 from types import MappingProxyType
 from typing import NamedTuple
 
-from editor.landlock.rights import NO_RIGHTS, RightSet
+from editor.landlock.rights import NO_RIGHTS, RightSet, rights_of
 from editor.suggest.folding import Need
 from editor.suggest.promises.catalogue import all_found
 from editor.suggest.promises.promise import Promise
 
+_MIN_HELD = 2  # a rule for a single need says more than a promise, and allows less
+_PASSIVE: RightSet = frozenset({"execute", "read_file", "read_dir"})
+_ALL: RightSet = rights_of("fs") | rights_of("net")
 _NO_PORTS: Mapping[int, RightSet] = MappingProxyType({})
 
 
 class Cover(NamedTuple):
-    """A promise that holds all rights of ``needs`` and on ``ports``; ``unused`` are its paths that no need is below."""
+    """A promise that holds all rights of ``needs`` and on ``ports``; ``unused`` are its paths that no need is below.
+
+    ``promise`` is without the paths for which promises of the covers before it have the rights.
+    """
 
     promise: Promise
     needs: tuple[Need, ...]
@@ -23,14 +29,20 @@ class Cover(NamedTuple):
 
 
 def covering(
-    needs: Sequence[Need], ports: Mapping[int, RightSet] = _NO_PORTS, promises: Iterable[Promise] | None = None
+    needs: Sequence[Need],
+    ports: Mapping[int, RightSet] = _NO_PORTS,
+    promises: Iterable[Promise] | None = None,
+    *,
+    handled: RightSet = _ALL,
 ) -> tuple[Cover, ...]:
-    """Return which of ``promises``, by default all that this system has, hold what was needed.
+    """Return which of ``promises``, by default all that this system has, fit what was needed.
 
-    ``ports`` are the rights needed on each port. Each need and port is given to one promise: to the one that holds the
-    most of all, then to the one that holds the most of what is left, and so on.
+    ``ports`` are the rights needed on each port, ``handled`` those that the policy handles. A promise fits if it holds
+    at least two needs or ports, if nothing that it lets programs write or connect to on its paths goes beyond the
+    needs, and if one of its ports was needed, should it have any. Each need and port is given to one promise: to the
+    one that holds the most of all, then to the one that holds the most of what is left, and so on.
     """
-    known = tuple(all_found() if promises is None else promises)
+    known = [each.handled(handled) for each in (all_found() if promises is None else promises)]
     held = _Index(known)
     answered: list[set[int]] = [set() for _ in known]
     for at, need in enumerate(needs):
@@ -38,17 +50,48 @@ def covering(
             if need.rights <= rights:
                 answered[number].add(at)
     open_ports = [{port for port, rights in ports.items() if rights <= _rights_on(port, each)} for each in known]
-    covers = []
-    while known:
-        best = max(range(len(known)), key=lambda number: len(answered[number]) + len(open_ports[number]))
+    covers: list[Cover] = []
+    waiting = set(range(len(known)))
+    while waiting:
+        best = max(sorted(waiting), key=lambda number: len(answered[number]) + len(open_ports[number]))
+        waiting.remove(best)
         taken, taken_ports = answered[best], open_ports[best]
-        if not taken and not taken_ports:
+        if len(taken) + len(taken_ports) < _MIN_HELD:
             break
         own = tuple(needs[at] for at in sorted(taken))
-        covers.append(Cover(known[best], own, tuple(sorted(taken_ports)), _unused(known[best], own)))
+        promise = _without(known[best], [each.promise for each in covers])
+        if _goes_beyond(promise, own) or (promise.ports and not taken_ports):
+            continue
+        covers.append(Cover(promise, own, tuple(sorted(taken_ports)), _unused(promise, own)))
         answered = [each - taken for each in answered]
         open_ports = [each - taken_ports for each in open_ports]
     return tuple(covers)
+
+
+def _goes_beyond(promise: Promise, needs: Sequence[Need]) -> bool:
+    """Whether a path of ``promise`` has rights to change things or to connect that no need at or below it has."""
+    rights: dict[str, RightSet] = {}
+    for need in needs:
+        rights[need.path] = rights.get(need.path, NO_RIGHTS) | need.rights
+    for place in promise.places:
+        active = place.rights - _PASSIVE
+        if active:
+            beneath = place.target.rstrip("/") + "/"
+            used = (each for path, each in rights.items() if path == place.target or path.startswith(beneath))
+            if not active <= NO_RIGHTS.union(*used):
+                return True
+    return False
+
+
+def _without(promise: Promise, others: Sequence[Promise]) -> Promise:
+    """Return ``promise`` without the paths for which ``others`` have all its rights."""
+    granted = _Index(others)
+    places = (
+        place
+        for place in promise.places
+        if not place.rights <= NO_RIGHTS.union(*granted.rights_at(place.target).values())
+    )
+    return promise._replace(places=tuple(places))
 
 
 class _Index:

@@ -16,21 +16,19 @@ _MAX_DEPTH = 3
 def java(system: System) -> Iterator[Place]:
     """Yield the programs, all of their home, and the settings elsewhere that links in it lead to."""
     for name in _COMMANDS:
-        for path in system.commands(name):
-            yield Place(path, RUN, name)
-            home = system.prefix(system.real(path) or path)
-            if not system.is_directory(f"{home}/lib"):
-                continue
-            yield Place(f"{home}/lib", LIST, "classes and libraries of Java")
-            yield Place(f"{home}/lib/{_LAUNCHER}", RUN, "starts other programs")
-            yield Place(f"{home}/release", READ, "the version of Java")
-            for directory in ("conf", "jmods"):
-                yield Place(f"{home}/{directory}", LIST, "settings and modules of Java")
-            settings = dict.fromkeys(
-                where for directory in ("conf", "lib") for where in _led_to(system, f"{home}/{directory}")
-            )
-            for where in settings:
-                yield Place(where, LIST, "settings of Java")
+        path = system.command(name)
+        home = system.prefix(system.real(path) or path) if path else ""
+        if path is None or not system.is_directory(f"{home}/lib"):
+            continue
+        yield Place(path, RUN, name)
+        yield Place(f"{home}/lib", LIST, "classes and libraries of Java")
+        yield Place(f"{home}/lib/{_LAUNCHER}", RUN, "starts other programs")
+        yield Place(f"{home}/release", READ, "the version of Java")
+        for directory in ("conf", "jmods"):
+            yield Place(f"{home}/{directory}", LIST, "settings and modules of Java")
+        led_to = (where for directory in ("conf", "lib") for where in _led_to(system, f"{home}/{directory}"))
+        for where in dict.fromkeys(led_to):
+            yield Place(where, LIST, "settings and files that links in Java's home lead to")
 
 
 def _led_to(system: System, directory: str, depth: int = 0) -> Iterator[str]:

@@ -87,20 +87,20 @@ def _program(system: System, program: str) -> Iterator[Place]:
     """Yield what executing ``program`` opens: the first of that name in PATH, and the interpreters of scripts."""
     reason = "the program"
     for _ in range(MAX_DEPTH):
-        found = system.commands(program)
-        outside = system.outside(found[0]) if found else None
-        if outside is None:
+        path = system.command(program)
+        outside = system.outside(path) if path else None
+        if path is None or outside is None:
             return
-        yield Place(found[0], RUN, reason)
-        yield from interpreter(system, found[0])
+        yield Place(path, RUN, reason)
+        yield from interpreter(system, path)
         script = ImageReader().read(outside).script
         if script is None:
             return
-        reason = f"executes {os.path.basename(found[0])}, a script"
+        reason = f"executes {os.path.basename(path)}, a script"
         program = script
         if os.path.basename(script) == "env":
             yield Place(script, RUN, reason)
-            program = _named_by_env(system, found[0])
+            program = _named_by_env(system, path)
 
 
 def _named_by_env(system: System, script: str) -> str:

@@ -11,23 +11,18 @@ _STARTERS = ("npm", "npx")
 
 def node(system: System) -> Iterator[Place]:
     """Yield Node.js, its global packages and its settings, but not ~/.npmrc, which holds passwords of registries."""
-    for name in ("node", "nodejs"):
-        for path in system.commands(name):
-            yield Place(path, RUN, "Node.js")
-            prefix = system.prefix(path)
-            yield Place(f"{prefix}/lib/node_modules", LIST, "packages for everybody")
-            yield from _settings(system, f"{prefix}/etc/npmrc")
+    path = system.command("node") or system.command("nodejs")
+    if path is None:
+        return
+    yield Place(path, RUN, "Node.js")
+    prefix = system.prefix(path)
+    for directory in (f"{prefix}/lib/node_modules", *_PACKAGES):
+        yield Place(directory, LIST, "packages for everybody")
     for name in _STARTERS:
-        for path in system.commands(name):
-            yield Place(path, RUN, f"{name}, a script")
+        if (starter := system.command(name)) is not None:
+            yield Place(starter, RUN, f"{name}, a script")
             yield Place("/usr/bin/env", RUN, "starts such scripts")
-    if system.commands("node") or system.commands("nodejs"):
-        for directory in _PACKAGES:
-            yield Place(directory, LIST, "packages for everybody")
-        yield from _settings(system, "/etc/npmrc")
-        yield Place("/etc/ssl/openssl.cnf", READ, "settings of OpenSSL, without which Node.js does not start")
-
-
-def _settings(system: System, path: str) -> Iterator[Place]:
-    if system.is_without_password(path):
-        yield Place(path, READ, "settings of npm")
+    for settings in (f"{prefix}/etc/npmrc", "/etc/npmrc"):
+        if system.is_without_password(settings):
+            yield Place(settings, READ, "settings of npm")
+    yield Place("/etc/ssl/openssl.cnf", READ, "settings of OpenSSL, without which Node.js does not start")

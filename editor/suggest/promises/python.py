@@ -19,13 +19,12 @@ _MAX_LINKS = 8
 
 
 def pythons(system: System) -> Iterator[Place]:
-    """Yield every Python that PATH finds by its usual names, what starts it, and its packages."""
-    for name in _NAMES:
-        for path in system.commands(name):
-            yield Place(path, RUN, "Python")
-            yield from interpreter(system, path)
-            for binary in _binaries(system, path):
-                yield from _packages(system, binary)
+    """Yield the Python that its usual names start, what it needs to start, and its packages."""
+    for path in filter(None, map(system.command, _NAMES)):
+        yield Place(path, RUN, "Python")
+        yield from interpreter(system, path)
+        for binary in _binaries(system, path):
+            yield from _packages(system, binary)
 
 
 def interpreter(system: System, path: str) -> Iterator[Place]:
@@ -40,7 +39,7 @@ def interpreter(system: System, path: str) -> Iterator[Place]:
         yield Place(f"{root}/plugins", RUN | LIST, "plugins of pyenv")
         yield Place("/dev/null", USE, "where pyenv sends output that nobody needs")
         for tool in _PYENV_TOOLS:
-            for program in system.commands(tool)[:1]:
+            if (program := system.command(tool)) is not None:
                 yield Place(program, RUN, "what pyenv runs")
     for binary in _binaries(system, path):
         if root is not None:
@@ -74,10 +73,17 @@ def _pyenv_root(system: System, path: str) -> str | None:
 
 
 def _packages(system: System, binary: str) -> Iterator[Place]:
-    """Yield the directories of installed packages, beside the standard library and, on Debian, of their own."""
-    prefixes = dict.fromkeys((*(system.prefix(each) for each in _chain(system, binary)), "/usr/local", "/usr"))
-    if system.home is not None:
-        prefixes[f"{system.home}/.local"] = None
+    """Yield the directories of installed packages; a virtual environment has its own, unless its settings say so."""
+    prefixes: dict[str, None] = {}
+    for prefix in map(system.prefix, _chain(system, binary)):
+        prefixes[prefix] = None
+        settings = system.text(f"{prefix}/pyvenv.cfg").replace(" ", "").splitlines()
+        if settings and "include-system-site-packages=true" not in settings:
+            break
+    else:
+        if "/usr" in prefixes:
+            prefixes["/usr/local"] = None
+        prefixes |= dict.fromkeys(system.in_home(".local"))
     version = _version(system, binary)
     for prefix in prefixes:
         for library in _LIBRARIES:

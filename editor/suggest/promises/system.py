@@ -176,13 +176,13 @@ class System:
         directory = self.environment.get("XDG_RUNTIME_DIR", "")
         return directory.rstrip("/") if directory.startswith("/") and self.is_directory(directory) else None
 
-    def commands(self, name: str) -> list[str]:
-        """Return the programs called ``name``: the path itself, or one for each directory in PATH that has one."""
+    def command(self, name: str) -> str | None:
+        """Return the program that ``name`` starts, the path itself or the first in PATH; None if there is none."""
         if "/" in name:
-            return [name] if name.startswith("/") and self.is_program(name) else []
+            return name if name.startswith("/") and self.is_program(name) else None
         directories = self.environment.get("PATH", _PROGRAMS).split(":")
-        paths = dict.fromkeys(os.path.join(each, name) for each in directories if each.startswith("/"))
-        return [path for path in paths if self.is_program(path)]
+        paths = (os.path.join(each, name) for each in directories if each.startswith("/"))
+        return next((path for path in paths if self.is_program(path)), None)
 
     def is_protected(self, target: str, rights: RightSet) -> bool:
         """Whether ``rights`` on ``target`` would open a protected place of the running system."""

@@ -56,6 +56,12 @@ def marked(document: PolicyDocument, promise: Promise) -> Marked:
     )
 
 
+def new_rules(promise: Promise, handled: RightSet) -> tuple[AddPathRule | AddPortRule, ...]:
+    """Return the edits that add ``promise`` to a policy without it that handles only the rights ``handled``."""
+    comment = comment_of(promise)
+    return tuple(_added(rule, comment) for rule in promise.handled(handled).rules)
+
+
 def edits_of(promise: Promise, document: PolicyDocument) -> tuple[Edit, ...]:
     """Return the edits, to apply in this order, after which ``document`` holds ``promise``; none if it does already.
 
@@ -85,7 +91,7 @@ def edits_of(promise: Promise, document: PolicyDocument) -> tuple[Edit, ...]:
     return (*edits, *sorted(removed, key=lambda edit: -edit.number))
 
 
-def _added(rule: PromiseRule, comment: str) -> Edit:
+def _added(rule: PromiseRule, comment: str) -> AddPathRule | AddPortRule:
     if rule.paths:
         return AddPathRule(rule.paths, rule.rights, comment)
     return AddPortRule(rule.ports, rule.rights, comment)

@@ -135,7 +135,9 @@ def test_tls_takes_no_directory_with_a_private_key(root: Path, text: str, mode: 
 
 def test_python_in_a_virtual_environment_has_two_homes(root: Path) -> None:
     make(root, "/usr/bin/python3.12", text="\x7fELF", mode=0o755)
-    make(root, "/usr/lib/python3.12/os.py", "/venv/pyvenv.cfg", "/venv/lib/python3.12/site-packages/x.py")
+    make(root, "/usr/lib/python3.12/os.py", "/usr/lib/python3/dist-packages/y.py")
+    make(root, "/venv/pyvenv.cfg", text="include-system-site-packages = false\n")
+    make(root, "/venv/lib/python3.12/site-packages/x.py")
     make(root, links={"/venv/bin/python3": "/usr/bin/python3", "/usr/bin/python3": "python3.12"})
     assert set(places(root, "python", PATH="/venv/bin")) == {
         "/venv/bin/python3",
@@ -143,6 +145,8 @@ def test_python_in_a_virtual_environment_has_two_homes(root: Path) -> None:
         "/usr/lib/python3.12",
         "/venv/lib/python3.12/site-packages",
     }
+    make(root, "/venv/pyvenv.cfg", text="include-system-site-packages = true\n")
+    assert "/usr/lib/python3/dist-packages" in places(root, "python", PATH="/venv/bin")
 
 
 def test_pyenv_starts_the_version_that_was_chosen(root: Path) -> None:
