@@ -7,7 +7,7 @@ from editor.editing.plan_handled import add_handled, handled_by
 from editor.editing.plan_variables import remove_variables
 from editor.editing.rights_list import change_rights
 from editor.editing.steps import ChangeList, Key, RemoveTable, Section, Step
-from editor.landlock.rights import NO_RIGHTS, Kind, RightSet
+from editor.landlock.rights import NO_RIGHTS, Kind
 from editor.policy.model import PathRule, Policy, PortRule
 
 
@@ -15,11 +15,11 @@ def edit_together(policy: Policy, edit: EditTogether) -> Iterator[Step]:
     """Yield steps that apply every edit, and keep handled what rules no longer grant. Raises EditError."""
     variables = {each.name for each in edit.edits if isinstance(each, RemoveVariable)}
     for section in ("path_beneath", "net_port"):
-        rights: dict[int, RightSet] = {}
+        rights: dict[int, SetRuleRights] = {}
         removed: dict[int, set[int]] = {}
         for each in edit.edits:
             if isinstance(each, SetRuleRights) and each.section == section:
-                rights[each.number] = each.rights
+                rights[each.number] = each
             elif isinstance(each, RemoveEntry) and each.section == section:
                 removed.setdefault(each.number, set()).add(each.entry)
         if rights or removed:
@@ -28,13 +28,13 @@ def edit_together(policy: Policy, edit: EditTogether) -> Iterator[Step]:
 
 
 def _edit_rules(
-    policy: Policy, section: Section, rights: dict[int, RightSet], removed: dict[int, set[int]]
+    policy: Policy, section: Section, changed: dict[int, SetRuleRights], removed: dict[int, set[int]]
 ) -> Iterator[Step]:
     kind: Kind = "fs" if section == "path_beneath" else "net"
     key: Key = "parent" if kind == "fs" else "port"
     rules: tuple[PathRule, ...] | tuple[PortRule, ...] = policy.path_rules if kind == "fs" else policy.port_rules
     given = [rule.rights for rule in rules]
-    for number in sorted({*rights, *removed}):
+    for number in sorted({*changed, *removed}):
         if not 0 <= number < len(rules):
             raise EditError(f"There is no rule {number} in {section}.")
         rule = rules[number]
@@ -42,10 +42,11 @@ def _edit_rules(
         entries = frozenset(removed.get(number, ()))
         if not entries <= set(range(size)):
             raise EditError(f"The rule on line {rule.location.line} has no entry {max(entries)}.")
-        wanted = rights.get(number, rule.rights)
+        change = changed.get(number)
+        wanted = rule.rights if change is None else change.rights
         if len(entries) == size or not wanted:
             given[number] = NO_RIGHTS
-            yield RemoveTable(section, number)
+            yield RemoveTable(section, number, change is not None and change.with_comment)
             continue
         if wanted != rule.rights:
             given[number] = wanted

@@ -133,7 +133,9 @@ def edits_except(document: PolicyDocument, found: Enumeration, rights: RightSet)
         else:
             edits.append(AddPathRule(paths, granted, found.comment(which)))
     # Removing a rule renumbers those behind it, so the last one goes first.
-    edits += [SetRuleRights("path_beneath", number, NO_RIGHTS) for number in sorted(emptied, reverse=True)]
+    edits += [
+        SetRuleRights("path_beneath", number, NO_RIGHTS, with_comment=True) for number in sorted(emptied, reverse=True)
+    ]
     return tuple(edits)
 
 

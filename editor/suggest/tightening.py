@@ -126,7 +126,8 @@ def edits_of(document: PolicyDocument, steps: Sequence[Step]) -> tuple[Edit, ...
             # The first of the new rules takes the place of the old one, with its comment.
             if instead:
                 replaced.append(SetRulePaths(number, instead[0].paths))
-            removed.append(SetRuleRights(section, number, instead[0].rights if instead else NO_RIGHTS))
+            left = instead[0].rights if instead else NO_RIGHTS
+            removed.append(SetRuleRights(section, number, left, with_comment=True))
             instead = instead[1:]
         else:
             removed += [RemoveEntry(section, number, at) for at in gone]

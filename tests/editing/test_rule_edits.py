@@ -269,3 +269,5 @@ def test_a_rule_is_removed_with_the_comment_directly_above_it() -> None:
     assert edited(text, removal._replace(with_comment=False)).count("# of the first\n# rule\n") == 1
     last = SetRuleRights("path_beneath", 1, frozenset(), with_comment=True)
     assert edited(text, last) == text[: text.index("\n# of the second")]
+    comments = [line for line in edited(text, EditTogether((removal, last))).splitlines() if line.startswith("#")]
+    assert comments == ["# of the file"]

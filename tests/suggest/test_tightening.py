@@ -85,10 +85,13 @@ def test_unused_rules_paths_rights_and_ports(tree: str) -> None:
 allowed_access = ["execute", "read_file"]
 parent = ["{tree}/lib/libc.so", "{tree}/lib/libm.so"]
 
+# Data,
+# of two lines.
 [[path_beneath]]
 allowed_access = ["read_file"]
 parent = ["{tree}/data"]
 
+# Web.
 [[net_port]]
 allowed_access = ["bind_tcp", "connect_tcp"]
 port = [80, 443]
@@ -109,6 +112,7 @@ port = [80, 443]
 allowed_access = ["read_file"]
 parent = ["{tree}/lib/libc.so"]
 
+# Web.
 [[net_port]]
 allowed_access = ["connect_tcp"]
 port = [443]
