@@ -156,7 +156,8 @@ _KINDS = {
 }
 _NULL = os.makedev(1, 3)
 
-_WAYS: dict[str, Callable[[Attempt], None]] = {
+# One way to use each right, which does no damage.
+WAYS: dict[str, Callable[[Attempt], None]] = {
     "execute": lambda attempt: _execute(attempt.path),
     "write_file": lambda attempt: _open(attempt.path, os.O_WRONLY),
     "read_file": lambda attempt: _open(attempt.path, os.O_RDONLY),
@@ -184,7 +185,7 @@ _WAYS: dict[str, Callable[[Attempt], None]] = {
 
 def _result(attempt: Attempt) -> str | None:
     try:
-        _WAYS[attempt.right](attempt)
+        WAYS[attempt.right](attempt)
     except OSError as error:
         return errno.errorcode.get(error.errno or 0, str(error.errno))
     except ValueError:  # a path that is too long for a socket

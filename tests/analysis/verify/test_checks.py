@@ -1,13 +1,16 @@
 """Reading files of checks: what they mean, and every mistake at its place."""
 
 import os
+import random
 from pathlib import Path
 
 import pytest
 
 from editor.analysis.verify.checks import Check, checks_path, parse_checks, policy_path
 from editor.policy.errors import PolicyError
+from editor.policy.files import CHECKS_SUFFIX
 from editor.policy.model import Location
+from tests.samples.harness import SAMPLES
 
 
 def only(text: str) -> Check:
@@ -133,6 +136,49 @@ def test_names_are_unique() -> None:
 def test_text_that_is_not_toml() -> None:
     with pytest.raises(PolicyError, match=r"p\.checks\.toml:1:2: not valid TOML"):
         parse_checks("x", "p.checks.toml")
+
+
+def test_damaged_text_is_read_or_refused_with_a_place() -> None:
+    chance = random.Random(1)  # noqa: S311 reproducible
+    texts = [Path(SAMPLES, name).read_text() for name in sorted(os.listdir(SAMPLES)) if name.endswith(CHECKS_SUFFIX)]
+    pieces = [
+        '"',
+        "'",
+        "[",
+        "]",
+        "{",
+        "}",
+        "=",
+        "\n",
+        "/**",
+        "*",
+        ",",
+        " ",
+        "1",
+        "-1",
+        "nan",
+        "1979-05-27",
+        "true",
+        "[[check]]",
+    ]
+    valid = 0
+    for _ in range(2000):
+        text = chance.choice(texts)
+        for _ in range(chance.randint(1, 4)):
+            start = chance.randrange(len(text))
+            end = start + chance.choice((0, 0, 1, 3, 30))
+            text = text[:start] + chance.choice(("", *pieces, text[end : end + 20])) + text[end:]
+        try:
+            checks, problems = parse_checks(text, "p.checks.toml")
+        except PolicyError as error:
+            problems = (error,)
+        else:
+            valid += bool(checks)
+        lines = text.split("\n")
+        for problem in problems:
+            assert problem.message and 1 <= problem.line <= len(lines)
+            assert 1 <= problem.column <= len(lines[problem.line - 1]) + 1
+    assert valid > 200
 
 
 def test_checks_are_next_to_their_policy(tmp_path: Path) -> None:

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from editor.analysis.verify.attempts import WAYS
 from editor.analysis.verify.expected import Expected, parse_expected
 from editor.analysis.verify.probes import ProbeError, ProbeRequest, ProbeResult, Stopped, try_probes
 from editor.evaluation.resolve import ResolvedPolicy, resolve
@@ -99,6 +100,10 @@ def test_right_is_found_denied_and_nothing_changes(right: str, place: str) -> No
     assert result.inside in ("EACCES", "EPERM", "EXDEV")
     assert "is denied" in wrong.reason
     assert state(place) == before
+
+
+def test_every_right_can_be_tried() -> None:
+    assert set(WAYS) == set(RIGHTS)
 
 
 def test_rights_are_found_allowed_and_nothing_changes(place: str) -> None:
