@@ -1,6 +1,7 @@
 """The report of a run under a policy, as lines of text and as JSON."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from types import MappingProxyType
 from typing import Any, NamedTuple
 
 from editor.cli.console import Console, columns
@@ -10,7 +11,7 @@ from editor.cli.text import location
 from editor.escape import printable
 from editor.landlock.rights import listed
 from editor.policy.model import Policy
-from editor.sandbox.verdicts.report import Access, Report, Verdict
+from editor.sandbox.verdicts.report import Access, Mode, Report, Verdict
 from editor.suggest.plan import Plan
 
 _MAX_ROWS = 100  # for each verdict but denied, which is never cut
@@ -24,6 +25,13 @@ class LayerPlan(NamedTuple):
     plan: Plan
 
 
+_NOT_ENFORCED: Mapping[Mode, str] = MappingProxyType(
+    {
+        "enforce": "",
+        "observe": " (expected: nothing was enforced)",
+        "ask": " (by the policy; each was answered)",
+    }
+)
 _HEADINGS: tuple[tuple[Verdict, str], ...] = (
     ("uncontrolled", "Not restricted"),
     ("allowed", "Allowed"),
@@ -43,7 +51,7 @@ def report_lines(report: Report, plans: Sequence[LayerPlan], console: Console) -
         rows = [access for access in report.accesses if access.verdict == verdict]
         if not rows:
             continue
-        expected = " (expected: nothing was enforced)" if report.mode == "observe" and verdict == "denied" else ""
+        expected = _NOT_ENFORCED[report.mode] if verdict == "denied" else ""
         lines.append(console.paint(f"{heading}: {counts[verdict]}{expected}", verdict))
         # Programs look for many files that do not exist (locales, libraries): listing them would explain nothing.
         absent = [access for access in rows if verdict == "failed" and access.errno == "ENOENT"]

@@ -8,12 +8,12 @@ import select
 import signal
 import sys
 from collections.abc import Iterator
-from typing import NamedTuple, TextIO
+from typing import NamedTuple, Protocol, TextIO
 
 from editor.cli.options import abi_number, add_layer_option
 from editor.escape import printable
 from editor.evaluation.resolve import ResolvedPolicy
-from editor.sandbox.events import AccessUpdate, Finished, Lingering
+from editor.sandbox.events import AccessUpdate, Event, Finished, Lingering
 from editor.sandbox.runner import Run, RunRequest
 from editor.sandbox.verdicts.report import Mode, Report, listed_processes
 
@@ -30,6 +30,20 @@ class RunOptions(NamedTuple):
     deny_io_uring: bool = False
     wait: bool = False
     layers: tuple[str, ...] = ()
+
+
+class Answering(Protocol):
+    """What answers the questions of a run."""
+
+    @property
+    def descriptors(self) -> tuple[int, ...]:
+        """Descriptors to watch for input, as long as a question is shown."""
+
+    def handle(self, event: Event) -> None:
+        """Take note of an event of the run."""
+
+    def read_key(self) -> None:
+        """Read the input that there is."""
 
 
 class Followed(NamedTuple):
@@ -143,20 +157,28 @@ def _is_inheritable(descriptor: int) -> bool:
         return False
 
 
-def follow(run: Run, verb: str, lines: TextIO | None = None) -> Followed:
-    """Wait for ``run`` to end, writing each access to ``lines`` as it happens. Signals end it, Ctrl-C the second."""
+def follow(run: Run, verb: str, lines: TextIO | None = None, asker: Answering | None = None) -> Followed:
+    """Wait for ``run`` to end, writing each access to ``lines`` as it happens; ``asker`` answers its questions.
+
+    Signals end it; Ctrl-C does the second time, or while a question is shown.
+    """
     with _interrupts() as wakeup:
         interrupts = 0
         patience = _PATIENCE
         try:
             while True:
-                ready, _, _ = select.select([run.fileno(), wakeup], [], [])
+                asking = asker.descriptors if asker is not None else ()
+                ready, _, _ = select.select([run.fileno(), wakeup, *asking], [], [])
                 if wakeup in ready:
                     for number in os.read(wakeup, 64):
                         interrupts += 1
-                        if number != signal.SIGINT or interrupts > patience:
+                        if number != signal.SIGINT or interrupts > patience or asking:
                             run.stop()
+                if asker is not None and any(descriptor in ready for descriptor in asking):
+                    asker.read_key()
                 for event in run.read_events():
+                    if asker is not None:
+                        asker.handle(event)
                     if isinstance(event, Finished):
                         return Followed(event.report, interrupts > 0)
                     if isinstance(event, Lingering):

@@ -4,9 +4,10 @@ import contextlib
 import json
 import sys
 from collections.abc import Iterator, Sequence
-from typing import NamedTuple, TextIO, get_args
+from typing import TYPE_CHECKING, NamedTuple, TextIO, get_args
 
 from editor.cli.applying import apply_needed, open_target
+from editor.cli.ask_options import AskOptions, add_ask_options, ask_options_of
 from editor.cli.console import Console, prepare_streams
 from editor.cli.options import (
     FORMATS,
@@ -31,13 +32,16 @@ from editor.suggest.extent import with_extents
 from editor.suggest.plan import Fold
 from editor.suggest.planning import plan_of
 
+if TYPE_CHECKING:
+    from editor.cli.asking import Asker
+
 
 class TestRequest(NamedTuple):
     """What to run and where the report goes: ``format`` is text, json or jsonl, ``output`` a file or None.
 
     The files and directories ``paths`` are composed into one policy, with ``variables``; the files in
-    ``options.layers`` are enforced on top of it, with the same variables. What the command needs is
-    written into the file ``apply``.
+    ``options.layers`` are enforced on top of it, with the same variables. What the command needs, or in mode "ask" what
+    was granted, is written into the file ``apply``. ``asking`` is there in mode "ask".
     """
 
     paths: tuple[str, ...]
@@ -49,6 +53,7 @@ class TestRequest(NamedTuple):
     output: str | None
     fold: Fold = "balanced"
     apply: str | None = None
+    asking: AskOptions | None = None
 
 
 def main(words: list[str]) -> int:
@@ -63,11 +68,12 @@ def main(words: list[str]) -> int:
     add_file_options(parser)
     parser.add_argument(
         "--mode",
-        choices=("enforce", "observe"),
+        choices=("enforce", "observe", "ask"),
         default="enforce",
-        help="observe: enforce nothing, only predict the verdicts",
+        help="observe: enforce nothing, only predict the verdicts; ask: the same, but ask before what is denied",
     )
     add_run_options(parser)
+    add_ask_options(parser)
     parser.add_argument("--format", choices=(*FORMATS, "jsonl"), default="text")
     parser.add_argument("-o", "--output", metavar="FILE", help="write the report to FILE")
     parser.add_argument(
@@ -92,7 +98,7 @@ def main(words: list[str]) -> int:
     return run_test(
         TestRequest(
             paths, variables, command, options.mode, run_options_of(options), options.format, options.output,
-            options.fold, options.apply,
+            options.fold, options.apply, ask_options_of(options, parser),
         )
     )  # fmt: skip
 
@@ -110,10 +116,14 @@ def run_test(test: TestRequest) -> int:
     target = None if test.apply is None else open_target(test.apply, policies)
     resolved = tuple(resolve(policy) for policy in policies)
     request = request_of(resolved, test.command, test.mode, test.options, alone=alone)
-    with _report_stream(test) as stream:
+    with _report_stream(test) as stream, _asker(test) as asker:
+        if test.asking is not None:
+            request = request._replace(ask_timeout=test.asking.timeout, ask_default=test.asking.default)
         run = start(request)
+        if asker is not None:
+            asker.begin(run)
         try:
-            report = follow(run, "test", stream if test.format == "jsonl" else None).report
+            report = follow(run, "test", stream if test.format == "jsonl" else None, asker).report
             if test.mode == "enforce":
                 report = report._replace(notes=(*_notes_on_files(policies, request), *report.notes))
             plans = _plans(report, policies, test.fold)
@@ -122,9 +132,22 @@ def run_test(test: TestRequest) -> int:
             raise
         except OSError as error:  # such as a full disk
             raise _incomplete(error, test, run) from error
-    if target is not None:
+    if target is not None and asker is None:
         apply_needed(target, plans[target.layer].plan, "test")
     return report.exit_code
+
+
+@contextlib.contextmanager
+def _asker(test: TestRequest) -> "Iterator[Asker | None]":
+    """Return what answers the questions of a run in mode "ask"; None in another mode."""
+    if test.asking is None:
+        yield None
+        return
+    from editor.cli.asking import asker_for  # noqa: PLC0415 only in this mode
+
+    layers = (test.paths, *((path,) for path in test.options.layers))
+    with asker_for(test.asking, layers, test.variables) as asker:
+        yield asker
 
 
 def _incomplete(error: OSError, test: TestRequest, run: Run) -> OSError:

@@ -32,6 +32,10 @@ from editor.sandbox.wire import Spec, policy_in
 
 _TICK_S = 0.06
 _CHUNK = 1 << 16
+_EMULATED = (
+    "This run asked before what the policy denies. That is emulated: nothing was enforced, all is only predicted, and"
+    " a program that means to can get around it."
+)
 _TURN = 32  # calls and stops to handle before looking at anything else
 
 
@@ -60,6 +64,7 @@ class Supervisor(Tracer):
         os.write(go, b"g")
         self._listener = Listener(ptrace.copy_descriptor(pid, read_listener(report, pid)))
         self._questions.set_command(pid)
+        self.channel.notice(_EMULATED)
         judge = self._make_judge(self._deciders)
         self._calls = self._questions.calls = NotifiedCalls(
             self._shared, self._members, self.channel, self._confirmation, deciders=self._deciders, judge=judge,
