@@ -12,16 +12,12 @@ from editor.cli.prompting import Terminal
 from editor.editing.edits import EditError
 from editor.editing.labels import describe
 from editor.escape import printable
-from editor.landlock.rights import listed
 from editor.policy.compose import Variables
 from editor.sandbox.events import Answer, Choice, Event, Finished, Question, Withdrawn
 from editor.sandbox.runner import Run
-from editor.sandbox.verdicts.report import Access
 from editor.suggest.answers import Script, answer_lines, parse_answers
 from editor.suggest.plan import Proposal
-from editor.suggest.planning import make_plan
-
-EMULATED = "emulated: nothing is enforced, and a program that means to can get around it"
+from editor.suggest.questions import EMULATED, callers, described, proposals
 
 _KEYS: dict[bytes, Choice] = {
     b"a": "allow", b"r": "allow-for-run", b"g": "grant", b"d": "deny", b"D": "deny-always", b"k": "kill",
@@ -147,7 +143,7 @@ class Asker:
         try:
             self._send(question, self._made(question, choice))
         except CannotAnswer as error:
-            _say(f"{_described(question.accesses[0])}: {error}")
+            _say(f"{described(question.accesses[0])}: {error}")
             if self._terminal is None:
                 self._send(question, Answer(self._default))
 
@@ -167,30 +163,25 @@ class Asker:
 
     def _grant(self, question: Question) -> None:
         """Grant what ``question`` is about in the drafts. Raises CannotAnswer."""
-        proposals = self._proposals(question)
-        for _, proposal in proposals:
+        wanted = self._proposals(question)
+        for _, proposal in wanted:
             if not proposal.edits:
                 raise CannotAnswer(f"No rule can allow this: {proposal.sentence}")
-        opened = next((proposal.confirm for _, proposal in proposals if proposal.confirm), "")
+        opened = next((proposal.confirm for _, proposal in wanted if proposal.confirm), "")
         if opened and self._confirmed is not question:
             if self._shown is not question:
                 raise CannotAnswer(f"not granted, since you have to agree: this opens {opened}")
             self._confirmed = question
             raise CannotAnswer(f"This opens {opened}. Press g again to grant it.")
         try:
-            for draft, proposal in proposals:
+            for draft, proposal in wanted:
                 draft.grant(proposal.edits)
         except EditError as error:
             raise CannotAnswer(str(error)) from error
 
     def _proposals(self, question: Question) -> list[tuple[Draft, Proposal]]:
-        """Return what would allow what ``question`` is about, and in which layer."""
-        found = []
-        for number, draft in enumerate(self._drafts, 1):
-            layer = 0 if len(self._drafts) == 1 else number
-            plan = make_plan(question.accesses, draft.resolved, layer, fold="exact", promises=False)
-            found += [(draft, proposal) for proposal in plan.proposals]
-        return found
+        found = proposals(question, [draft.resolved for draft in self._drafts])
+        return [(self._drafts[at], proposal) for at, proposal in found]
 
     # The terminal
 
@@ -206,11 +197,10 @@ class Asker:
         self._shown = question
         waiting = len(self._waiting) - 1
         more = f" ({waiting} more wait{'s' if waiting == 1 else ''})" if waiting else ""
-        callers = ", started by ".join(f"{printable(name)} ({pid})" for pid, name in question.tree)
         lines = [
             f"--- paddock asks{more}; {EMULATED}",
-            *(f"  {_described(access)}" for access in question.accesses),
-            f"  by {callers}",
+            *(f"  {described(access)}" for access in question.accesses),
+            f"  by {callers(question)}",
             *(f"  g: {proposal.sentence}" for _, proposal in self._proposals(question) if proposal.edits),
             f"  {_CHOICES}",
         ]
@@ -229,13 +219,6 @@ class Asker:
         self._shown = None
         for question in list(self._waiting.values()):
             self._send(question, Answer(self._default))
-
-
-def _described(access: Access) -> str:
-    """Return what an access is, and why it would be denied."""
-    on = f"port {access.port}" if access.port is not None else printable(access.object_path or access.path or "itself")
-    what = f"{listed(access.missing)} on {on}" if access.missing else f"{access.syscall} on {on}"
-    return f"{what} ({access.syscall}): {printable(access.reason)}" if access.missing else f"{what}: {access.reason}"
 
 
 def _say(text: str) -> None:
