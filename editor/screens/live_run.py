@@ -6,7 +6,7 @@ import select
 import threading
 from collections.abc import Callable
 
-from editor.sandbox.events import Event, Finished, Output
+from editor.sandbox.events import Answer, Event, Finished, Output
 from editor.sandbox.runner import Run, RunRequest, start
 
 # Time between two batches: a burst of thousands of events is one repaint.
@@ -56,6 +56,11 @@ class LiveRun:
         """Stop the whole process tree without waiting. Finished is still delivered."""
         if self._run is not None:
             self._run.stop()
+
+    def answer(self, number: int, answer: Answer) -> None:
+        """Answer a question of the command."""
+        if self._run is not None:
+            self._run.answer(number, answer)
 
     def resize(self, rows: int, columns: int) -> None:
         """Set the size of the command's terminal."""

@@ -72,6 +72,7 @@ class MainScreen(PolicyScreen):
         Binding("g", "grant", "Grant"),
         Binding("G", "grant_plan", "Grant all", key_display="G"),
         Binding("l", "learn", "Learn"),
+        Binding("A", "ask", "Run and ask", show=False),
         Binding("ctrl+z,u", "undo", "Undo"),
         Binding("ctrl+y,ctrl+r", "redo", "Redo"),
         Binding("f3", "switch_view", "Edit/run"),
@@ -201,6 +202,23 @@ class MainScreen(PolicyScreen):
             return
         await self._view.wait_complete()
         await self._controllers.learning.start()
+
+    @work(group="run", exclusive=True)
+    async def action_ask(self) -> None:
+        """Run the command so that it waits, and asks, before what the draft denies."""
+        if self._controllers is None:
+            self._view.show_message("Cannot run: the policy is not open yet.", "warning")
+            return
+        await self._view.wait_complete()
+        await self._controllers.asking.start()
+
+    def on_run_panel_asked(self, event: "RunPanel.Asked") -> None:
+        event.stop()
+        self.run_worker(self._open.asking.add(event.question), group="questions")
+
+    def on_run_panel_question_withdrawn(self, event: "RunPanel.QuestionWithdrawn") -> None:
+        event.stop()
+        self._open.asking.withdraw(event.number)
 
     def action_toggle_terminal(self) -> None:
         """Switch whether commands get a terminal of their own."""

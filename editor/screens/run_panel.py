@@ -17,7 +17,7 @@ from textual.widgets import Static
 
 from editor.escape import printable
 from editor.evaluation.resolve import ResolvedPolicy
-from editor.sandbox.events import AccessUpdate, Event, Finished, Lingering, Notice, Output
+from editor.sandbox.events import AccessUpdate, Answer, Event, Finished, Lingering, Notice, Output, Question, Withdrawn
 from editor.sandbox.runner import RunRequest
 from editor.sandbox.verdicts.report import Access, Mode, Report, Verdict, listed_processes
 from editor.screens.live_run import LiveRun
@@ -31,6 +31,7 @@ _CLOCK_S = 0.1
 # Shown together with what was allowed, but counted separately.
 _NEITHER: Final[tuple[Verdict, ...]] = ("failed", "uncontrolled")
 _NO_COUNTS: Final[dict[Verdict, int]] = {"denied": 0, "allowed": 0, "failed": 0, "uncontrolled": 0}
+_DENIED: Final[dict[Mode, str]] = {"enforce": "Denied", "observe": "Would be denied", "ask": "Asked about"}
 # The smallest terminal (rows, columns) that a command gets, however small its pane is.
 _MIN_TERMINAL = (8, 40)
 
@@ -104,6 +105,22 @@ class RunPanel(Vertical):
             super().__init__()
             self.access = access
             """The denied access."""
+
+    class Asked(Message):
+        """Posted when a call of the command waits for an answer."""
+
+        def __init__(self, question: Question) -> None:
+            super().__init__()
+            self.question = question
+            """What is asked; answer it with ``RunPanel.answer``."""
+
+    class QuestionWithdrawn(Message):
+        """Posted when a question needs no answer any more."""
+
+        def __init__(self, number: int) -> None:
+            super().__init__()
+            self.number = number
+            """The number of the question."""
 
     class RuleWanted(Message):
         """Posted when a person asks for the rule that decided an access."""
@@ -214,6 +231,11 @@ class RunPanel(Vertical):
         self._live.stop()
         return True
 
+    def answer(self, number: int, answer: Answer) -> None:
+        """Answer a question of the running command; nothing happens if it was withdrawn."""
+        if self._live is not None:
+            self._live.answer(number, answer)
+
     async def end(self) -> None:
         """Stop the running command and wait until it is gone."""
         live, self._live = self._live, None
@@ -240,7 +262,8 @@ class RunPanel(Vertical):
 
     def _show_clock(self) -> None:
         state = "stopping" if self._stopping else "lingering" if self._lingering else "running"
-        self._show_state(f"{state} {time.monotonic() - self._started:.1f} s", "$text-warning")
+        how = ", emulated" if self._mode == "ask" else ""
+        self._show_state(f"{state} {time.monotonic() - self._started:.1f} s{how}", "$text-warning")
 
     def _show_state(self, text: str, style: str) -> None:
         # The width is fixed: the clock must not cause a layout of the screen ten times a second.
@@ -262,6 +285,10 @@ class RunPanel(Vertical):
                     output.note(
                         f"The command has ended ({outcome(exit_code)}), but not {left}; Stop ends what is left."
                     )
+                case Question():
+                    self.post_message(self.Asked(event))
+                case Withdrawn(number=number):
+                    self.post_message(self.QuestionWithdrawn(number))
                 case Finished(report=report):
                     self._finish(report)
         self._title_tables()
@@ -287,7 +314,7 @@ class RunPanel(Vertical):
     def _title_tables(self) -> None:
         allowed = self.query_one("#allowed", AccessTable)
         titles = {
-            "denied": f"{'Would be denied' if self._mode == 'observe' else 'Denied'} {self._counts['denied']}",
+            "denied": f"{_DENIED[self._mode]} {self._counts['denied']}",
             # The border and a blank on each side take four cells.
             "allowed": allowed_title(self._counts, allowed.size.width - 4),
         }
@@ -307,7 +334,7 @@ class RunPanel(Vertical):
         if any(access.key() not in self._accesses for access in report.accesses):
             self._show_settled(report)
         counts = report.counts()
-        denied = "would be denied" if report.mode == "observe" else "denied"
+        denied = _DENIED[report.mode].lower()
         text = f"{outcome(report.exit_code)}, {report.duration_s:.2f} s, {counts['denied']} {denied}"
         if report.unexplained:
             text += f" ({report.unexplained} not explained)"

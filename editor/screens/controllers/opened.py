@@ -2,6 +2,7 @@
 
 from typing import NamedTuple, Protocol
 
+from editor.screens.controllers.asking import Asking, AskingView
 from editor.screens.controllers.dialogs import Dialogs, DialogsView
 from editor.screens.controllers.disk import Disk, DiskView
 from editor.screens.controllers.edits import Edits, EditsView
@@ -11,7 +12,7 @@ from editor.screens.controllers.learning import Learning, LearningView
 from editor.screens.controllers.runs import Runs, RunsView
 
 
-class OpenedView(EditsView, GesturesView, DiskView, DialogsView, RunsView, LearningView, Protocol):
+class OpenedView(EditsView, GesturesView, DiskView, DialogsView, RunsView, LearningView, AskingView, Protocol):
     """Everything that controllers need from the screen."""
 
 
@@ -25,6 +26,7 @@ class Controllers(NamedTuple):
     dialogs: Dialogs
     runs: Runs
     learning: Learning
+    asking: Asking
 
     @classmethod
     def of(cls, files: OpenFiles, view: OpenedView, abi: int | None) -> "Controllers":
@@ -33,4 +35,5 @@ class Controllers(NamedTuple):
         gestures, disk = Gestures(files, edits, view), Disk(files, view)
         runs = Runs(files, edits, view, abi)
         learning = Learning(files, edits, runs, view)
-        return cls(files, edits, gestures, disk, Dialogs(files, edits, view, abi), runs, learning)
+        asking = Asking(files, edits, runs, view)
+        return cls(files, edits, gestures, disk, Dialogs(files, edits, view, abi), runs, learning, asking)

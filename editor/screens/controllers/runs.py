@@ -13,6 +13,7 @@ if TYPE_CHECKING:
 
     from editor.editing.shared_paths import EditScope
     from editor.evaluation.resolve import ResolvedPolicy
+    from editor.sandbox.events import Answer
     from editor.sandbox.verdicts.report import Access, Mode, Report
     from editor.workspace.state import Applied
     from editor.workspace.workspace import Workspace
@@ -43,6 +44,9 @@ class Runner(Protocol):
         self, command: tuple[str, ...], resolved: "ResolvedPolicy", abi: int | None, mode: "Mode" = "enforce"
     ) -> None:
         """Run ``command``."""
+
+    def answer(self, number: int, answer: "Answer") -> None:
+        """Answer a question of the running command."""
 
     def stop(self) -> bool:
         """Stop the running command. Return whether there was one."""
@@ -117,6 +121,10 @@ class Runs:
         self._view.run_panel.start(command, self._files.current.resolved, self._abi, mode)
         self._view.show_run_started()
         return self._view.run_panel.running
+
+    def answer(self, number: int, answer: "Answer") -> None:
+        """Answer a question of the running command."""
+        self._view.run_panel.answer(number, answer)
 
     def stop(self) -> None:
         """Stop the running command and everything it started."""
