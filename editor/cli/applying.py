@@ -7,6 +7,8 @@ from typing import NamedTuple
 
 from editor.cli.options import UsageError, shown
 from editor.editing.document import PolicyDocument
+from editor.editing.edits import Edit
+from editor.editing.labels import describe
 from editor.policy.files import format_of, read_text
 from editor.policy.model import Policy
 from editor.suggest.learning import extend_policy
@@ -50,6 +52,18 @@ def open_target(path: str, policies: Sequence[Policy]) -> Target:
     text = read_text(source)
     given = tuple(each for each in policy.variables if not _is_same(each.location.file, source))
     return Target(path, before, PolicyDocument.parse(text, source, format_of(source, text), given=given), layer)
+
+
+def apply_edits(target: Target, edits: Sequence[Edit], verb: str) -> None:
+    """Write what a person granted into the file; say on standard error what was done.
+
+    Raises SaveError, EditError; the file is then as it was.
+    """
+    after = target.document
+    for edit in edits:
+        after = after.apply(edit)
+    saved = write_file(target.path, after.text.encode(), expected=target.before)
+    _say(verb, [*(f"{shown(target.path)}: {describe(edit)}" for edit in edits), *saved.notes])
 
 
 def apply_needed(target: Target, plan: Plan, verb: str) -> None:

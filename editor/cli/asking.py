@@ -5,6 +5,7 @@ import sys
 from collections.abc import Iterator, Sequence
 from typing import Literal, TextIO
 
+from editor.cli.applying import Target, apply_edits
 from editor.cli.ask_options import AskOptions
 from editor.cli.drafting import Draft
 from editor.cli.options import UsageError
@@ -31,7 +32,7 @@ _DONE: dict[Choice, str] = {
 
 @contextlib.contextmanager
 def asker_for(options: AskOptions, layers: Sequence[Sequence[str]], variables: Variables) -> "Iterator[Asker]":
-    """Open what ``options`` name, and yield what answers; at the end, say what was granted.
+    """Open what ``options`` name, and yield what answers.
 
     ``layers`` are the files and directories of each layer. Raises OSError, PolicyError, UsageError.
     """
@@ -52,9 +53,6 @@ def asker_for(options: AskOptions, layers: Sequence[Sequence[str]], variables: V
             yield asker
         finally:
             asker.close()
-            for draft in drafts:
-                for edit in draft.edits:
-                    _say(f"granted, and not written yet: {printable(draft.before.file)}: {describe(edit)}")
 
 
 class CannotAnswer(ValueError):
@@ -130,6 +128,18 @@ class Asker:
         if self._terminal is not None:
             self._terminal.close()
             self._terminal = None
+
+    def conclude(self, target: Target | None) -> None:
+        """Write what was granted into ``target``, as far as it is for that layer; say what was not written.
+
+        Raises SaveError, EditError.
+        """
+        for at, draft in enumerate(self._drafts):
+            if target is not None and target.layer == at and draft.edits:
+                apply_edits(target, draft.edits, "test")
+            else:
+                for edit in draft.edits:
+                    _say(f"granted, and not written yet: {printable(draft.before.file)}: {describe(edit)}")
 
     # Answers
 

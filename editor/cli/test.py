@@ -86,7 +86,7 @@ def main(words: list[str]) -> int:
         "--apply",
         metavar="POLICY",
         help="write the grants that the command needs into this policy file; one that does not exist becomes a copy of "
-        "FILE with them. What you have to agree to is left out",
+        "FILE with them. What you have to agree to is left out. With --mode ask: what was granted",
     )
     options = parse(parser, words)
     (file,) = one_file_of(options, parser)
@@ -132,7 +132,9 @@ def run_test(test: TestRequest) -> int:
             raise
         except OSError as error:  # such as a full disk
             raise _incomplete(error, test, run) from error
-    if target is not None and asker is None:
+    if asker is not None:
+        asker.conclude(target)
+    elif target is not None:
         apply_needed(target, plans[target.layer].plan, "test")
     return report.exit_code
 

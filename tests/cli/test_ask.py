@@ -137,6 +137,17 @@ def test_script_answers_each_denial(place: Path) -> None:
     assert (place / "policy.toml").read_text() == POLICY
 
 
+def test_what_was_granted_is_applied(place: Path) -> None:
+    file = answers(place, {"answer": "grant", "path": "*/one"}, {"answer": "allow-for-run"})
+    done = ask(place, "--answers", file, "--apply", "policy.toml")
+    assert done.returncode == 0
+    assert f"policy.toml: grant read_file on {place}/one" in done.stderr
+    after = (place / "policy.toml").read_text()
+    assert after.startswith(POLICY)
+    assert f"{place}/one" in after
+    assert f"{place}/two" not in after
+
+
 @pytest.mark.parametrize(("default", "status"), [("deny", 1), ("allow", 0)])
 def test_nobody_to_ask(place: Path, default: str, status: int) -> None:
     done = ask(place, "--ask-default", default)

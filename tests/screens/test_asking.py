@@ -35,7 +35,9 @@ async def question(pilot: Pilot[None], name: str) -> str:
 
     def shown() -> str:
         dialog = pilot.app.screen
-        return str(dialog.query_one("#text", Static).content) if isinstance(dialog, AskAccess) else ""
+        if not isinstance(dialog, AskAccess):
+            return ""
+        return "".join(str(text.content) for text in dialog.query("#text").results(Static))  # none before it is mounted
 
     await until(pilot, lambda: f"/{name} (openat)" in shown())
     return shown()
