@@ -15,6 +15,7 @@ from typing import Any
 from editor.landlock.abi import probe
 from tests.kernels import tester
 from tests.landlock import facts, matrix
+from tests.suggest.promises import connecting
 
 _NOBODY = 65534
 _AUDIT_ABI = 7  # the first ABI whose denials are in the kernel's audit
@@ -123,10 +124,17 @@ def _hooks_ordinary(job: dict[str, Any]) -> dict[str, Any]:
     return _walk_hooks(job, _NOBODY)
 
 
+def _promises(_job: dict[str, Any]) -> dict[str, Any]:
+    """Check that programs reach only what they were promised."""
+    tried, problems = connecting.check()
+    return {"cases": tried, "problems": problems}
+
+
 PARTS: dict[str, Callable[[dict[str, Any]], dict[str, Any]]] = {
     "facts": _facts,
     "matrix": _matrix,
     "tester": _tester,
+    "promises": _promises,
     "hooks": _hooks,
     "hooks, ordinary user": _hooks_ordinary,
     "differential": _differential,
