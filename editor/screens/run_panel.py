@@ -189,6 +189,10 @@ class RunPanel(Vertical):
         if command and not bar.value:
             bar.value = command
 
+    def note(self, text: str) -> None:
+        """Add a line of Paddock's own, printable, to the output of the last run."""
+        self.query_one("#output", OutputPane).note(text)
+
     # Running
 
     def start(

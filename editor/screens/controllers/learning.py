@@ -95,4 +95,6 @@ class Learning:
         if lesson.left_out:
             text += f"\n{len(lesson.left_out)} more need your consent: press G."
         text += "".join(f"\n{printable(problem)}" for problem in lesson.problems)
+        for line in text.splitlines():
+            self._runs.note(line)
         self._view.show_message(text, "information" if lesson.works else "warning", 12)

@@ -51,6 +51,9 @@ class Runner(Protocol):
     def stop(self) -> bool:
         """Stop the running command. Return whether there was one."""
 
+    def note(self, text: str) -> None:
+        """Add a line of Paddock's own below the output of the last run."""
+
     def grant_highlighted(self) -> bool:
         """Ask to grant the highlighted denied access. Return whether there is one."""
 
@@ -136,6 +139,10 @@ class Runs:
         self._view.run_panel.terminal = not self._view.run_panel.terminal
         terminal = "in a terminal of its own" if self._view.run_panel.terminal else "without a terminal"
         self._view.show_message(f"The next command runs {terminal}.")
+
+    def note(self, text: str) -> None:
+        """Add a line, printable, below the output of the last run."""
+        self._view.run_panel.note(text)
 
     def keep_report(self, report: "Report") -> None:
         """Keep the report of a run that ended."""

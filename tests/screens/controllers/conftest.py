@@ -28,6 +28,7 @@ class Runner:
     def __init__(self) -> None:
         self.command = "true"
         self.running = False
+        self.notes: list[str] = []
         self.accesses: tuple[Access, ...] = ()
         self.started: list[tuple[tuple[str, ...], ResolvedPolicy]] = []
 
@@ -43,6 +44,9 @@ class Runner:
 
     def answer(self, number: int, answer: Answer) -> None:
         raise AssertionError(f"no run of these tests asks: {number}, {answer}")
+
+    def note(self, text: str) -> None:
+        self.notes.append(text)
 
     def stop(self) -> bool:
         was, self.running = self.running, False
