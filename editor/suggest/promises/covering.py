@@ -38,9 +38,9 @@ def covering(
     """Return which of ``promises``, by default all that this system has, fit what was needed.
 
     ``ports`` are the rights needed on each port, ``handled`` those that the policy handles. A promise fits if it holds
-    at least two needs or ports, if nothing that it lets programs write or connect to on its paths goes beyond the
-    needs, and if one of its ports was needed, should it have any. Each need and port is given to one promise: to the
-    one that holds the most of all, then to the one that holds the most of what is left, and so on.
+    at least two needs or ports, if each of its rules holds one, and if nothing that it lets programs write or connect
+    to on its paths goes beyond the needs. Each need and port is given to one promise: to the one that holds the most of
+    all, then to the one that holds the most of what is left, and so on.
     """
     known = [each.handled(handled) for each in (all_found() if promises is None else promises)]
     held = _Index(known)
@@ -60,12 +60,20 @@ def covering(
             break
         own = tuple(needs[at] for at in sorted(taken))
         promise = _without(known[best], [each.promise for each in covers])
-        if _goes_beyond(promise, own) or (promise.ports and not taken_ports):
+        cover = Cover(promise, own, tuple(sorted(taken_ports)), _unused(promise, own))
+        if _has_idle_rule(cover) or _goes_beyond(promise, own):
             continue
-        covers.append(Cover(promise, own, tuple(sorted(taken_ports)), _unused(promise, own)))
+        covers.append(cover)
         answered = [each - taken for each in answered]
         open_ports = [each - taken_ports for each in open_ports]
     return tuple(covers)
+
+
+def _has_idle_rule(cover: Cover) -> bool:
+    """Whether a rule of the promise holds nothing of what the cover does; of the ports, one is enough for all."""
+    if cover.promise.ports and not cover.ports:
+        return True
+    return any(rule.paths and set(rule.paths) <= set(cover.unused) for rule in cover.promise.rules)
 
 
 def _goes_beyond(promise: Promise, needs: Sequence[Need]) -> bool:

@@ -50,7 +50,6 @@ def interpreter(system: System, path: str) -> Iterator[Place]:
                 yield Place(library, READ, "Python itself, where its program is only a starter")
         for library in _standard_libraries(system, binary):
             yield Place(library, LIST, "standard library of Python")
-            yield Place(f"{library}/sitecustomize.py", READ, "what the distribution adds to each start")
 
 
 def _binaries(system: System, path: str) -> Iterator[str]:
