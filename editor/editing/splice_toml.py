@@ -62,7 +62,10 @@ class TomlSplicer:
         if isinstance(step, ChangeList):
             assert field is not None  # noqa: S101 the policy was parsed from this text
             quoted = _quoting(self.text, field.node)
-            return self.edit_list(field.node, step.remove, [(at, quoted(value)) for at, value in step.insert])
+            insert = [(at, quoted(value)) for at, value in step.insert]
+            if step.key == "parent" and len(insert) > 1 and (lines := self.broken(field.node, step.remove, insert)):
+                return [lines]
+            return self.edit_list(field.node, step.remove, insert)
         if isinstance(step, ReplaceValue):
             assert field is not None  # noqa: S101 the policy was parsed from this text
             node = field.node if step.entry is None else field.node.items[step.entry]
@@ -95,6 +98,24 @@ class TomlSplicer:
             return list(edit_sequence(text, node.span, spans, remove, insert, comma=", "))
         before = text[node.span.start : node.span.end]
         return [Splice(node.span.start, before, edit_array(before, remove, insert))]
+
+    def broken(self, node: Node, remove: Collection[int], insert: Sequence[tuple[int, str]]) -> Splice | None:
+        """Return the list with one line per element; None if it has several lines already, or fits on one."""
+        text = self.text
+        before = text[node.span.start : node.span.end]
+        if "\n" in before or "#" in before:
+            return None
+        elements: list[str] = []
+        for at in range(len(node.items) + 1):
+            elements += [value for position, value in insert if position == at]
+            if at < len(node.items) and at not in remove:
+                elements.append(text[node.items[at].span.start : node.items[at].span.end])
+        start = line_start(text, node.span.start)
+        if node.span.start - start + len(f"[{', '.join(elements)}]") <= MAX_LINE:
+            return None
+        indent = self.newline + indentation(text, node.span.start)
+        lines = "".join(f"{indent}    {each}," for each in elements)
+        return Splice(node.span.start, before, f"[{lines}{indent}]")
 
     # Whole tables
 

@@ -257,6 +257,19 @@ def test_change_the_paths_of_a_rule_and_keep_what_stays() -> None:
     assert edited(after, SetRulePaths(0, ("/b", "/c"))) == after
 
 
+@pytest.mark.parametrize("newline", ["\n", "\r\n"])
+def test_a_list_of_paths_that_gets_too_long_gets_one_line_for_each(newline: str) -> None:
+    text = newline.join(
+        ["abi = 6", "", "[[path_beneath]]", "  parent = ['/a', \"/b\"]  # why", '  allowed_access = ["execute"]', ""]
+    )
+    names = tuple(f"/a/name/of/some/length/{number}" for number in range(4))
+    few = edited(text, SetRulePaths(0, ("/b", *names[:2])))
+    assert few == text.replace("['/a', \"/b\"]", f'["/b", "{names[0]}", "{names[1]}"]')
+    lines = "".join(f'{newline}    "{name}",' for name in names)
+    many = edited(text, SetRulePaths(0, ("/b", *names)))
+    assert many == text.replace("['/a', \"/b\"]", f'[{newline}      "/b",{lines.replace("    ", "      ")}{newline}  ]')
+
+
 def test_a_rule_is_removed_with_the_comment_directly_above_it() -> None:
     text = (
         "abi = 6\n\n# of the file\n\n# of the first\n# rule\n[[path_beneath]]\n"
