@@ -151,13 +151,11 @@ def tightened(document: PolicyDocument, steps: Sequence[Step]) -> PolicyDocument
 
 
 def _merged(rules: Sequence[Narrower]) -> list[Narrower]:
-    """Return ``rules`` with those of the same rights as one, for all their purposes."""
-    paths: dict[RightSet, dict[str, None]] = {}
-    purposes: dict[RightSet, dict[str, None]] = {}
+    """Return ``rules`` with those of the same rights and purpose as one."""
+    merged: dict[tuple[RightSet, str], list[str]] = {}
     for rule in rules:
-        paths.setdefault(rule.rights, {}).update(dict.fromkeys(rule.paths))
-        purposes.setdefault(rule.rights, {})[rule.purpose] = None
-    return [Narrower(tuple(found), rights, "; ".join(purposes[rights])) for rights, found in paths.items()]
+        merged.setdefault((rule.rights, rule.purpose), []).extend(rule.paths)
+    return [Narrower(tuple(paths), rights, purpose) for (rights, purpose), paths in merged.items()]
 
 
 def _is_kept_together(comment: str) -> bool:
@@ -243,7 +241,7 @@ class _Narrowing:
             return Step(
                 "right", "path_beneath", rule.number, (at,), NO_RIGHTS,
                 f"Drop {listed(rights - kept)} on {shown}: unused there.", place,
-                (Narrower((path,), kept, f"used of {shown}"),),
+                (Narrower((path,), kept, f"Used of {shown}"),),
             )  # fmt: skip
         return None
 
@@ -265,7 +263,7 @@ class _Narrowing:
                 break
         else:
             return None
-        purpose = f"used of {printable(path)}"
+        purpose = f"Used of {printable(path)}"
         found = [Narrower((path,), here, purpose)] if here else []
         for group in groups:
             for each in group.paths:
@@ -273,5 +271,7 @@ class _Narrowing:
                 beneath = each != target and is_beneath(each, target) and os.path.realpath(each) == each
                 if not beneath or not group.rights <= self.decider.rights_on(each):
                     return None
-            found.append(Narrower(group.paths, group.rights, group.purpose or purpose))
+            found.append(
+                Narrower(group.paths, group.rights, f"{group.purpose[:1].upper()}{group.purpose[1:]}" or purpose)
+            )
         return tuple(found)

@@ -147,7 +147,7 @@ parent = ["{tree}"]
         ([f"{tree}/data"], {"read_dir"}),
     ]
     assert comments_above(policy, "path_beneath") == {
-        0: "Everything.", 1: "shared libraries", 2: "directories listed",
+        0: "Everything.", 1: "Shared libraries", 2: "Directories listed",
     }  # fmt: skip
 
 
