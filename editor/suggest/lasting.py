@@ -27,6 +27,8 @@ _SHARD = re.compile(r"[0-9a-f]{2}\Z")
 _IDENTIFIER = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}(?:\.\w+)*\Z")
 _TIME = re.compile(r"(?:.*\D)?20\d\d-?[01]\d-?[0-3]\d[T_ -]?[0-2]\d[:_-]?[0-5]\d.*\Z")
 _PASSING = (_CONTENT, _SHARD, _IDENTIFIER, _TIME)
+# No other names than a shard are shorter than a time, 202512312359.
+_SHARD_LENGTH, _SHORTEST_PASSING = 2, 12
 _ENOUGH_ALIKE = 3
 
 # What mkstemp in Python, gcc, mktemp(1) and others like them make, and the kernel for O_TMPFILE.
@@ -69,7 +71,7 @@ class LastingPlaces:
         if path is None or not path.startswith("/"):
             shown = printable(access.path or path or "this object")
             raise CannotGrant(f"{shown} is not on a filesystem path, so no rule can name it.")
-        if _OF_A_PROCESS.match(path):
+        if path.startswith("/proc/") and _OF_A_PROCESS.match(path):
             return COMMANDS_OWN if access.of_command else ALL_PROCESSES
         if access.made_in is not None:
             return self._at_or_above(access.made_in)
@@ -87,7 +89,8 @@ class LastingPlaces:
             return path
         found = self._known.get(path)
         if found is None:
-            directory, name = os.path.split(path)
+            directory, _, name = path.rpartition("/")
+            directory = directory or "/"
             found = self._at_or_above(directory)
             if found == directory:
                 found = path if self._lasts(directory, name) else self._above(directory, name)
@@ -119,6 +122,8 @@ class LastingPlaces:
 
     def _is_one_of_many(self, directory: str, name: str) -> bool:
         """Whether ``name`` is made up by a program, as most others in ``directory`` are."""
+        if _SHARD_LENGTH < len(name) < _SHORTEST_PASSING:
+            return False
         pattern = next((pattern for pattern in _PASSING if pattern.match(name)), None)
         if pattern is None:
             return False

@@ -94,7 +94,8 @@ class _Planner:
         self._lasting = LastingPlaces()
         # By identity: to hash an access takes longer than all else that is done with it.
         self._judged = {id(access): (standing, number) for number, (access, standing) in enumerate(judged)}
-        self._needs: dict[bool, list[Need]] = {False: [], True: []}  # by whether the run got along without
+        # By whether the run got along without, then by what a need is about.
+        self._wanted: dict[bool, dict[tuple[str, RightSet, bool], list[Access]]] = {False: {}, True: {}}
         self._ports: dict[int, list[Access]] = {}
         self._scopes: dict[str, list[Access]] = {}
         self._hopeless: dict[str, list[Access]] = {}
@@ -114,13 +115,20 @@ class _Planner:
             self._ports.setdefault(port_of(access), []).append(access)
         else:
             place = self._lasting.of(access)
-            need = Need(place, access.missing, (access,), temporary=place != access.object_path)
-            self._needs[tolerated].append(need)
+            about = place, access.missing, place != access.object_path
+            self._wanted[tolerated].setdefault(about, []).append(access)
+
+    def _needs(self, *, tolerated: bool) -> list[Need]:
+        """Return what was needed on each path, or tolerated there."""
+        return [
+            Need(path, rights, tuple(accesses), passing)
+            for (path, rights, passing), accesses in self._wanted[tolerated].items()
+        ]
 
     def plan(self, fold: Fold, *, promises: bool) -> Plan:  # noqa: ARG002
         """Return all proposals, those that matter most first."""
-        needed = self._folded(self._needs[False], fold)
-        covered, tolerated = _covered_by(needed, self._needs[True])
+        needed = self._folded(self._needs(tolerated=False), fold)
+        covered, tolerated = _covered_by(needed, self._needs(tolerated=True))
         proposals = [self._on_paths(group, more) for group, more in zip(needed, covered, strict=True)]
         proposals += [self._on_paths(group) for group in self._folded(tolerated, fold)]
         proposals += [self._on_port(port, accesses) for port, accesses in self._ports.items()]
@@ -133,30 +141,31 @@ class _Planner:
         return fold_needs(needs, fold, policy_directory=self._policy_directory) if needs else ()
 
     def _importance(self, proposal: Proposal) -> tuple[int, bool, int]:
-        standing, number = min(self._judged[id(access)] for access in proposal.accesses)
-        if proposal.accesses[1:]:
-            number = min(self._judged[id(access)][1] for access in proposal.accesses)
-        return standing.rank, not proposal.edits, number
+        judged = [self._judged[id(access)] for access in proposal.accesses]
+        return min(judged)[0].rank, not proposal.edits, min(number for _, number in judged)
 
     def _standing(self, accesses: Iterable[Access]) -> Standing:
         """Return the standing of what matters most among ``accesses``."""
-        return min(self._judged[id(access)] for access in accesses)[0]
+        return min([self._judged[id(access)] for access in accesses])[0]
 
     def _on_paths(self, group: Group, covered: Sequence[Access] = ()) -> Proposal:
         accesses = [access for need in group.needs for access in need.accesses]
         standing = self._standing(accesses)
-        paths = tuple(self._spellings.get(path, path) for path in group.paths)
+        paths = group.paths
         edits: tuple[Edit, ...]
-        if any(path in self._spellings for path in group.paths) or (len(paths) == 1 and not group.purpose):
+        if not self._spellings.keys().isdisjoint(paths):
+            paths = tuple(self._spellings.get(path, path) for path in paths)
             edits = tuple(GrantPath(path, group.rights) for path in paths)
-        else:
+        elif group.purpose or len(paths) > 1:
             edits = (AddPathRule(paths, group.rights, group.purpose),)
+        else:
+            edits = (GrantPath(paths[0], group.rights),)
         return Proposal(
             edits,
             (*accesses, *covered),
             group.kind,
             _described(group, paths),
-            why=" ".join(filter(None, (standing.why, _uses(accesses)))),
+            why=f"{standing.why} {_uses(accesses)}".lstrip(),
             purpose=group.purpose,
             tolerated=standing.rank == TOLERATED,
             confirm=group.confirm,
@@ -219,17 +228,12 @@ def _described(group: Group, paths: Sequence[str]) -> str:
     if _names_directory(group):
         beneath = f" and everything beneath {'it' if len(paths) == 1 else 'them'}"
     sentence = f"Grant {_listed(group.rights)} on {_all_of([*map(printable, paths)])}{beneath}."
-    passing = dict.fromkeys(
-        printable(access.object_path)
-        for need in group.needs
-        if need.temporary
-        for access in need.accesses
-        if access.object_path is not None
-    )
+    passing = [need for need in group.needs if need.temporary]
     if not passing:
         return sentence
-    itself = "itself" if len(passing) == 1 else "themselves"
-    sentence += f" A rule for {_some_of(passing)} {itself} would not last"
+    names = dict.fromkeys(printable(access.object_path or "") for need in passing for access in need.accesses)
+    itself = "itself" if len(names) == 1 else "themselves"
+    sentence += f" A rule for {_some_of(names)} {itself} would not last"
     if paths[0] == COMMANDS_OWN:
         return f"{sentence}, but {COMMANDS_OWN} is the command's own process in each run."
     if paths[0] == ALL_PROCESSES:
@@ -240,8 +244,8 @@ def _described(group: Group, paths: Sequence[str]) -> str:
 def _names_directory(group: Group) -> bool:
     if group.kind in ("directory", "temporary") or not group.rights <= _FILE_RIGHTS:
         return True
-    # Of what a call was denied, the rights tell: the kernel checks these on a directory for no call.
-    if group.kind == "exact" and all(access.syscall for need in group.needs for access in need.accesses):
+    # The kernel checks these on a directory for no call, but a person may have asked what they would mean there.
+    if group.kind == "exact" and group.needs[0].accesses[0].syscall:
         return False
     return any(map(os.path.isdir, group.paths))
 
@@ -249,6 +253,8 @@ def _names_directory(group: Group) -> bool:
 def _uses(accesses: Sequence[Access]) -> str:
     """Return who used what, and which right for what if they differ."""
     sentence = f"Used by {_processes(accesses)}"
+    if len(accesses) == 1:
+        return f"{sentence}."
     by_rights: dict[RightSet, dict[str, None]] = {}
     for access in accesses:
         by_rights.setdefault(access.missing, {})[printable(access.object_path or "")] = None
@@ -259,7 +265,7 @@ def _uses(accesses: Sequence[Access]) -> str:
 
 
 def _processes(accesses: Iterable[Access]) -> str:
-    return _some_of(dict.fromkeys(printable(access.process or "a program") for access in accesses))
+    return _some_of(dict.fromkeys([printable(access.process or "a program") for access in accesses]))
 
 
 def _shown(access: Access) -> str:

@@ -3,7 +3,7 @@
 import subprocess
 import sys
 
-from tests.benchmarks import deciding, first_screen, large_policy, large_screen, live_reload, start
+from tests.benchmarks import deciding, first_screen, large_policy, large_screen, live_reload, planning, start
 from tests.benchmarks.report import table
 
 
@@ -16,6 +16,7 @@ def main() -> int:
         live_reload.measure(),
         *large_policy.measure(),
         *large_screen.measure(),
+        *planning.measure(),
     ]
     print(table(rows), flush=True)
     print("\nTracing, against strace:", flush=True)

@@ -7,13 +7,17 @@ from typing import NamedTuple
 
 
 class Row(NamedTuple):
-    """One measurement in seconds, Paddock's and that of the baseline; ``goal`` is the largest acceptable ratio."""
+    """One measurement in seconds, Paddock's and that of the baseline; ``goal`` is the largest acceptable ratio.
+
+    With another ``unit`` than "ms", in which seconds are shown, both are numbers of that unit.
+    """
 
     what: str
     against: str
     baseline_s: float
     measured_s: float
     goal: float
+    unit: str = "ms"
 
     @property
     def ratio(self) -> float:
@@ -42,8 +46,7 @@ def table(rows: Iterable[Row]) -> str:
     lines = [f"{'':24} {'against':24} {'baseline':>10} {'paddock':>10} {'ratio':>7} {'goal':>7}"]
     for row in rows:
         verdict = "met" if row.ratio <= row.goal else "MISSED"
-        lines.append(
-            f"{row.what:24} {row.against:24} {row.baseline_s * 1000:7.1f} ms {row.measured_s * 1000:7.1f} ms"
-            f" {row.ratio:6.2f}x {row.goal:6.2f}x {verdict}"
-        )
+        scale = 1000 if row.unit == "ms" else 1
+        values = " ".join(f"{value * scale:7.1f} {row.unit}" for value in (row.baseline_s, row.measured_s))
+        lines.append(f"{row.what:24} {row.against:24} {values} {row.ratio:6.2f}x {row.goal:6.2f}x {verdict}")
     return "\n".join(lines)
