@@ -38,7 +38,7 @@ def covering(
     """Return which of ``promises``, by default all that this system has, fit what was needed.
 
     ``ports`` are the rights needed on each port, ``handled`` those that the policy handles. A promise fits if it holds
-    at least two needs or ports, if each of its rules holds one, and if nothing that it lets programs write or connect
+    at least two paths or ports, if each of its rules holds one, and if nothing that it lets programs write or connect
     to on its paths goes beyond the needs. Each need and port is given to one promise: to the one that holds the most of
     all, then to the one that holds the most of what is left, and so on.
     """
@@ -56,8 +56,8 @@ def covering(
         best = max(sorted(waiting), key=lambda number: len(answered[number]) + len(open_ports[number]))
         waiting.remove(best)
         taken, taken_ports = answered[best], open_ports[best]
-        if len(taken) + len(taken_ports) < _MIN_HELD:
-            break
+        if len({needs[at].path for at in taken}) + len(taken_ports) < _MIN_HELD:
+            continue
         own = tuple(needs[at] for at in sorted(taken))
         promise = _without(known[best], [each.promise for each in covers])
         cover = Cover(promise, own, tuple(sorted(taken_ports)), _unused(promise, own))

@@ -5,10 +5,12 @@ from typing import NamedTuple
 
 from editor.editing.edits import NewRule
 from editor.escape import printable
+from editor.evaluation.resolve import ResolvedPolicy
 from editor.landlock.rights import RightSet
 from editor.suggest.folding import Need
+from editor.suggest.promises.catalogue import all_found
 from editor.suggest.promises.covering import covering
-from editor.suggest.promises.writing import comment_of, new_rules
+from editor.suggest.promises.writing import comment_of, new_rules, without_granted
 
 _MOST_UNUSED = 3  # paths to name
 
@@ -30,15 +32,19 @@ class Offer(NamedTuple):
 
 
 def offers(
-    needs: Sequence[Need], ports: Mapping[int, RightSet], handled: RightSet
+    needs: Sequence[Need], ports: Mapping[int, RightSet], policy: ResolvedPolicy
 ) -> tuple[tuple[Offer, ...], tuple[Need, ...]]:
-    """Return the promises of this system that fit ``needs`` and the rights needed on ``ports``, and all other needs.
+    """Return the promises of this system that fit what ``policy`` denied, and all needs that are not among it.
 
-    ``handled`` are the rights that the policy handles.
+    ``needs`` and the rights needed on ``ports`` are what it denied. What it grants already is not offered again.
     """
+    if not needs and not ports:
+        return (), ()
+    handled = policy.handled_fs | policy.handled_net
     found = []
     held: set[int] = set()
-    for cover in covering(needs, ports, handled=handled):
+    promises = [without_granted(each, policy) for each in all_found()]
+    for cover in covering(needs, ports, promises, handled=handled):
         promise = cover.promise
         held |= {id(need) for need in cover.needs}
         found.append(

@@ -7,7 +7,7 @@ from typing import NamedTuple
 from editor.editing.comments import comments_above
 from editor.editing.document import PolicyDocument
 from editor.editing.edits import AddPathRule, AddPortRule, Edit, SetRulePaths, SetRuleRights
-from editor.evaluation.resolve import resolve
+from editor.evaluation.resolve import ResolvedPolicy, resolve
 from editor.landlock.rights import NO_RIGHTS, RightSet
 from editor.policy.model import PathRule, PortRule, path_key
 from editor.policy.variables import quote
@@ -106,11 +106,16 @@ def _not_granted(promise: Promise, document: PolicyDocument, own: Marked) -> Pro
             port_rules=tuple(rule for rule in policy.port_rules if rule not in own.ports),
         )
     )
+    return without_granted(promise, others)
+
+
+def without_granted(promise: Promise, policy: ResolvedPolicy) -> Promise:
+    """Return ``promise`` without the paths and ports for which ``policy`` grants all its rights."""
     paths: dict[str, RightSet] = {}
-    for path in others.paths:
+    for path in policy.paths:
         if path.target is not None:
             paths[path.target] = paths.get(path.target, NO_RIGHTS) | path.rights
-    ports = {each.port: each.rights for each in others.ports}
+    ports = {each.port: each.rights for each in policy.ports}
     return promise._replace(
         places=tuple(place for place in promise.places if not place.rights <= _granted_at(place.target, paths)),
         ports=tuple(port for port in promise.ports if not port.rights <= ports.get(port.port, NO_RIGHTS)),
