@@ -29,7 +29,7 @@ def purpose_of(path: str, rights: RightSet, trees: Trees, accesses: Iterable[Acc
     """Return what ``rights`` on ``path``, as ``accesses`` needed them, are for."""
     top = path.split("/", 2)[1]
     if top == "dev":
-        return "devices"
+        return "shared memory" if path.split("/")[2:3] == ["shm"] else "devices"
     if top in ("proc", "sys"):
         return f"what it reads in /{top}" if rights <= READ else f"what it changes in /{top}"
     directory = path[: path.rfind("/")] or "/"

@@ -5,6 +5,8 @@ import re
 from collections.abc import Callable, Mapping
 from typing import NamedTuple
 
+from editor.escape import printable
+
 _Names = frozenset[str]
 
 
@@ -20,7 +22,7 @@ _HOLDERS = re.compile(r"(/usr|/usr/local|/opt)?/(share|lib|lib32|lib64|libexec)(
 _TRIPLET = re.compile(r"[a-z0-9_]+-linux-[a-z0-9]+\Z")
 # These have whole systems of packages in them.
 _TOO_WIDE = re.compile(r"/[^/]*\Z|/usr/local\Z")
-_OTHERS = "files of packages"
+_OF_A_PACKAGE = "files of "
 
 
 def _has(*names: str) -> Callable[[str, _Names], bool]:
@@ -105,7 +107,7 @@ class Trees:
         if directory not in self._found:
             above = os.path.dirname(directory)
             outer = self.around(above)
-            if outer is None or outer.purpose == _OTHERS:
+            if outer is None or outer.purpose.startswith(_OF_A_PACKAGE):
                 outer = _recognised(directory, above) or outer
             self._found[directory] = outer
         return self._found[directory]
@@ -126,5 +128,5 @@ def _recognised(root: str, above: str) -> Tree | None:
         if any(test(root, names) for test in tests):
             return Tree(root, purpose)
     if owner == 0 and _HOLDERS.match(above) and not _TRIPLET.match(os.path.basename(root)):
-        return Tree(root, _OTHERS)
+        return Tree(root, _OF_A_PACKAGE + printable(os.path.basename(root)))
     return None

@@ -122,6 +122,33 @@ def test_a_tree_becomes_one_rule_with_what_was_used_in_it(tmp_path: Path) -> Non
     assert set(groups[0].needs) == set(needs[:3])
 
 
+@pytest.mark.parametrize(
+    ("path", "rights", "purpose"),
+    [
+        ("/dev/null", WRITE, "devices"),
+        ("/dev/shm/x", WRITE, "shared memory"),
+        ("/proc/meminfo", READ, "what it reads in /proc"),
+        ("/proc/self", READ | WRITE, "what it changes in /proc"),
+        ("/sys/kernel/mm", LIST, "what it reads in /sys"),
+        ("/usr/lib/x86_64-linux-gnu/libc.so.6", READ, "shared libraries"),
+        ("/etc/ld.so.cache", READ, "shared libraries"),
+        ("/usr/lib/x86_64-linux-gnu/crt1.o", READ, "libraries to link with"),
+        ("/etc/hosts", READ, "configuration read"),
+        ("/srv/x/.config/tool/settings", READ, "configuration read"),
+        ("/srv/x", LIST, "directories listed"),
+        ("/srv/x/data", READ, "files read"),
+        ("/srv/x/data", MAKE, "written: output"),
+        ("/srv/x/logs", MAKE, "written: logs"),
+        ("/srv/x/.cache/tool", MAKE, "written: caches"),
+        ("/srv/x/target/debug", MAKE, "written: build output"),
+        ("/srv/x/tool", RUN, "programs"),
+    ],
+)
+def test_a_rule_says_what_it_is_for(path: str, rights: RightSet, purpose: str) -> None:
+    (group,) = fold((Need(path, rights),), "balanced")
+    assert group.purpose == purpose
+
+
 def test_paths_of_equal_rights_and_purpose_are_one_rule() -> None:
     needs = [Need("/usr/lib/x/libone.so.1", READ), Need("/usr/lib/y/libtwo.so", READ), Need("/usr/bin/ls", RUN)]
     groups = fold([*needs, Need("/etc/hosts", READ)], "balanced")

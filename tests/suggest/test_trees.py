@@ -68,6 +68,10 @@ def test_what_holds_many_packages_is_no_tree(path: str) -> None:
     assert Trees().around(os.path.realpath(path)) is None
 
 
+def test_a_packages_own_directory_is_named_after_it() -> None:
+    assert Trees().around("/usr/share/doc/base-files") == Tree("/usr/share/doc", "files of doc")
+
+
 def test_libraries_of_all_packages_are_no_tree() -> None:
     for name in os.listdir("/usr/lib"):
         if name.endswith("-linux-gnu"):
