@@ -36,6 +36,10 @@ _FLAG_NEW_LISTENER = 1 << 3
 _FLAG_WAIT_KILLABLE_RECV = 1 << 5  # Linux 5.19: only a fatal signal interrupts a call that was received
 _CLONE_UNTRACED = 0x00800000
 
+_ONLY_ONE = (
+    "seccomp: this process has a filter with a listener already, as in some containers, and the kernel allows only one"
+)
+
 _Instruction = struct.Struct("=HBBI")
 
 
@@ -145,6 +149,8 @@ def install_with_listener(filter_program: bytes) -> int:
     try:
         return _install(filter_program, flags | _FLAG_WAIT_KILLABLE_RECV)
     except OSError as error:
+        if error.errno == errno.EBUSY:
+            raise OSError(errno.EBUSY, _ONLY_ONE) from error
         if error.errno != errno.EINVAL:
             raise
     return _install(filter_program, flags)  # an interrupted call arrives again

@@ -19,7 +19,9 @@ from tests.sandbox.harness import (
     ALL_NET,
     ALL_SCOPES,
     CALLER,
+    REPOSITORY,
     alive,
+    everything,
     policy,
     require_abi,
     start,
@@ -291,3 +293,40 @@ def test_command_itself_is_asked_about() -> None:
     asked = ask(policy({}), lambda _: "deny", "/bin/true")
     assert asked.outcome.report.exit_code == 126
     assert asked.questions[0].accesses[0].syscall == "execve"
+
+
+def test_signals_come_after_the_answer(place: Path) -> None:
+    code = f"""if 1:
+        import signal
+        ticks = []
+        signal.signal(signal.SIGALRM, lambda *_: ticks.append(1))
+        signal.setitimer(signal.ITIMER_REAL, 0.02, 0.02)
+        print(open("{place}/one").read().strip(), len(ticks) > 0)
+    """
+    run = start(policy(reading()), *_PYTHON, code, mode="ask")
+
+    def answer(question: Question) -> None:
+        threading.Timer(0.3, run.answer, (question.number, Answer("allow"))).start()
+
+    asked = follow(run, answer)
+    assert asked.outcome.out == "one True\n"
+    assert len(asked.questions) == 1, "a signal does not make the call wait anew"
+
+
+def test_denial_of_an_outer_layer(place: Path) -> None:
+    outer, inner = policy({**reading(), str(place / "one"): ("read_file",)}), policy(reading())
+    asked = ask(outer, lambda _: "deny", "cat", f"{place}/one", f"{place}/two", layers=(inner,))
+    found = [(access.object_path, access.layer) for question in asked.questions for access in question.accesses]
+    assert found == [(f"{place}/one", 2), (f"{place}/two", 2)]
+
+
+def test_only_one_run_at_a_time_can_hold_a_process() -> None:
+    code = f"""if 1:
+        import sys
+        sys.path.insert(0, {REPOSITORY!r})
+        from tests.sandbox.harness import everything, start
+        run = start(everything(), "true", mode="ask")
+        print(run.wait().notes[-1])
+    """
+    asked = ask(everything(), lambda _: "allow", sys.executable, "-I", "-c", code)
+    assert "has a filter with a listener already" in asked.outcome.out, asked.outcome.output
