@@ -13,6 +13,7 @@ from collections.abc import Callable
 from typing import Any
 
 from editor.landlock.abi import probe
+from tests.analysis.verify import rights
 from tests.kernels import tester
 from tests.landlock import facts, matrix
 from tests.suggest.promises import connecting
@@ -37,6 +38,12 @@ def _facts(_job: dict[str, Any]) -> dict[str, Any]:
 def _matrix(_job: dict[str, Any]) -> dict[str, Any]:
     """Try every right at every version up to the kernel's."""
     tried, problems = matrix.run(probe().effective_abi)
+    return {"cases": tried, "problems": problems}
+
+
+def _probes(_job: dict[str, Any]) -> dict[str, Any]:
+    """Probe every right as ``paddock verify`` does, allowed and denied."""
+    tried, problems = rights.run(probe().effective_abi)
     return {"cases": tried, "problems": problems}
 
 
@@ -133,6 +140,7 @@ def _promises(_job: dict[str, Any]) -> dict[str, Any]:
 PARTS: dict[str, Callable[[dict[str, Any]], dict[str, Any]]] = {
     "facts": _facts,
     "matrix": _matrix,
+    "probes": _probes,
     "tester": _tester,
     "promises": _promises,
     "hooks": _hooks,

@@ -8,113 +8,42 @@ from pathlib import Path
 import pytest
 
 from editor.analysis.verify.attempts import WAYS
-from editor.analysis.verify.expected import Expected, parse_expected
+from editor.analysis.verify.expected import Expected
 from editor.analysis.verify.probes import ProbeError, ProbeRequest, ProbeResult, Stopped, try_probes
-from editor.evaluation.resolve import ResolvedPolicy, resolve
+from editor.evaluation.resolve import ResolvedPolicy
 from editor.landlock import kernel
-from editor.landlock.rights import FS_RIGHTS, LATEST_ABI, NET_RIGHTS, RIGHTS
-from editor.policy.model import Location
-from editor.policy.parse import parse_policy
-from tests.landlock.matrix import NEEDS_ROOT
+from editor.landlock.rights import LATEST_ABI, RIGHTS
+from tests.analysis.verify import rights
+from tests.analysis.verify.rights import expected, policy
 
 ABI = min(kernel.query_abi(), LATEST_ABI)
-RIGHTS_HERE = [
-    right.name for right in RIGHTS.values() if right.abi <= ABI and (right.name not in NEEDS_ROOT or os.geteuid() == 0)
-]
 
 
 @pytest.fixture
 def place(tmp_path: Path) -> Iterator[str]:
     """Create a directory with a file, a program and a listening socket."""
-    (tmp_path / "file").write_text("content")
-    program = tmp_path / "program"
-    program.write_text("#!/bin/sh\n: >executed\n")
-    program.chmod(0o755)
-    with socket.socket(socket.AF_UNIX) as server:
-        server.bind(os.path.join(tmp_path, "socket"))
-        server.listen(1)
-        yield os.path.realpath(tmp_path)
-
-
-def expected(text: str, *, unproven: bool = False) -> Expected:
-    return parse_expected(text, Location("p.checks.toml", 1, 1), unproven=unproven)
-
-
-def policy(base: str, lacking: str = "") -> ResolvedPolicy:
-    """Return a policy that handles everything and grants all of it but the right ``lacking``."""
-    files = ", ".join(f'"{right.name}"' for right in FS_RIGHTS if right.name != lacking)
-    ports = ", ".join(f'"{right.name}"' for right in NET_RIGHTS if right.name != lacking)
-    scoped = f'scoped = ["{lacking}"]' if lacking and RIGHTS[lacking].kind == "scope" else ""
-    text = f"""abi = 11
-[[ruleset]]
-handled_access_fs = ["abi.all"]
-handled_access_net = ["abi.all"]
-{scoped}
-[[path_beneath]]
-allowed_access = [{files}]
-parent = ["/"]
-[[net_port]]
-allowed_access = [{ports}]
-port = [0, 4242]
-"""
-    return resolve(parse_policy(text, "p.toml", "toml"), base=base)
+    directory = os.path.realpath(tmp_path)
+    with rights.objects_in(directory):
+        yield directory
 
 
 def probe(
     resolved: ResolvedPolicy, *, allowed: tuple[Expected, ...] = (), denied: tuple[Expected, ...] = ()
 ) -> tuple[ProbeResult, ...]:
-    reader, writer = os.pipe()
-    try:
-        return try_probes(ProbeRequest(allowed, denied, resolved, ABI, 60), reader)
-    finally:
-        os.close(reader)
-        os.close(writer)
+    return rights.probe(resolved, ABI, allowed=allowed, denied=denied)
 
 
-def access_for(right: str) -> Expected:
-    objects = {
-        "execute": "program",
-        "ioctl_dev": "/dev/null",
-        "resolve_unix": "socket",
-        **dict.fromkeys(("read_file", "write_file", "truncate"), "file"),
-        **dict.fromkeys((each.name for each in NET_RIGHTS), "4242"),
-        **dict.fromkeys(("signal", "abstract_unix_socket"), "outside"),
-    }
-    return expected(f"{right} {objects.get(right, '.')}")
-
-
-def state(directory: str) -> dict[str, tuple[int, int, int]]:
-    return {
-        name: (status.st_size, status.st_mtime_ns, status.st_ino)
-        for name in os.listdir(directory)
-        for status in (os.lstat(os.path.join(directory, name)),)
-    }
-
-
-@pytest.mark.parametrize("right", RIGHTS_HERE)
+@pytest.mark.parametrize("right", rights.rights_at(ABI))
 def test_right_is_found_denied_and_nothing_changes(right: str, place: str) -> None:
-    before = state(place)
-    access = access_for(right)
-    wrong, result = probe(policy(place, lacking=right), allowed=(access,), denied=(access,))
-    assert (result.outside, result.reason) == (None, "")
-    assert result.inside in ("EACCES", "EPERM", "EXDEV")
-    assert "is denied" in wrong.reason
-    assert state(place) == before
+    assert rights.problems_if_denied(right, ABI, place) == []
+
+
+def test_rights_are_found_allowed_and_nothing_changes(place: str) -> None:
+    assert rights.problems_if_allowed(rights.rights_at(ABI), ABI, place) == []
 
 
 def test_every_right_can_be_tried() -> None:
     assert set(WAYS) == set(RIGHTS)
-
-
-def test_rights_are_found_allowed_and_nothing_changes(place: str) -> None:
-    before = state(place)
-    accesses = tuple(access_for(right) for right in RIGHTS_HERE)
-    results = probe(policy(place), allowed=accesses)
-    assert [(result.right, result.outside, result.inside, result.reason) for result in results] == [
-        (right, None, None, "") for right in RIGHTS_HERE
-    ]
-    assert all("is allowed" in result.reason for result in probe(policy(place), denied=accesses))
-    assert state(place) == before  # in particular, the program was not executed to its first line
 
 
 def test_rule_that_allows_is_named(place: str) -> None:
