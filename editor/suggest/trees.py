@@ -62,7 +62,7 @@ _KNOWN: Mapping[str, tuple[Callable[[str, _Names], bool], ...]] = {
     ),
     "Node's modules": (_named("node_modules", having=_has_package),),
     "Cargo's packages": (
-        _named("registry", having=lambda _root, found: bool(found & {"src", "cache", "index"})),
+        _named("registry", having=_has("index", "cache")),
         _named("git", having=_has("db", "checkouts")),
     ),
     "the Rust toolchain": (_has("bin", "lib/rustlib"), _named("rustlib", having=_has("components"))),

@@ -14,7 +14,10 @@ TREES: dict[str, tuple[str, list[str]]] = {
     "python/site-packages": ("Python's modules", ["package/__init__.py"]),
     "project/node_modules": ("Node's modules", ["package/package.json"]),
     "types/node_modules": ("Node's modules", ["@scope/package/package.json"]),
-    "cargo/registry": ("Cargo's packages", ["src/index/crate/Cargo.toml"]),
+    "cargo/registry": (
+        "Cargo's packages",
+        ["src/index/crate/Cargo.toml", "cache/index/x.crate", "index/x/config.json"],
+    ),
     "toolchains/stable": ("the Rust toolchain", ["bin/rustc", "lib/rustlib/components"]),
     "java-99": ("the Java runtime", ["release", "lib/modules", "bin/java"]),
     "zoneinfo": ("locale and time zones", ["tzdata.zi", "Europe/Paris"]),
@@ -43,7 +46,7 @@ def test_a_tree_is_recognised_from_anywhere_in_it(tmp_path: Path, name: str) -> 
 
 @pytest.mark.parametrize("name", ["node_modules", "include", "registry", "src", "locale"])
 def test_a_name_alone_makes_no_tree(tmp_path: Path, name: str) -> None:
-    (tmp_path / name).mkdir()
+    (tmp_path / name / "src").mkdir(parents=True)
     (tmp_path / name / "file").touch()
     assert Trees().around(f"{tmp_path}/{name}") is None
 
