@@ -25,10 +25,11 @@ _CHOICES: tuple[tuple[Answer, str, str], ...] = (
 class AskAccess(Ask):
     """Asks about a call that the draft denies something of. Dismissed with the answer, or None for escape."""
 
+    AUTO_FOCUS = "#answer-deny"  # for an enter that was meant for something else
     DEFAULT_CSS = """
     AskAccess {
         #box { border: round $warning; }
-        #answers { layout: vertical; }
+        #answers { layout: vertical; align-horizontal: left; }
         #answers Button { margin-left: 0; width: 32; content-align: left middle; text-align: left; }
     }
     """

@@ -69,7 +69,7 @@ SECTIONS: tuple[tuple[str, tuple[Key, ...]], ...] = (
             Key("g", "on a denied row: grant exactly what was missing"),
             Key("G", "the plan: everything that was denied, to grant at once"),
             Key("l", "learn: observe the command, extend the draft, run it again until nothing is missing"),
-            Key("A", "run it so that it waits, and asks, before what the draft denies (emulated, not enforced)"),
+            Key("A", "ask: run it, held at what the draft denies until you answer"),
             Key("T", "tighten: take away what the run did not use"),
             Key("c", "checks: run them under the draft, make one of the last run"),
             Key("enter", "on a row: go to the rule that decided"),

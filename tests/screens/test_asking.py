@@ -79,6 +79,17 @@ async def test_three_denials_answered_differently(place: Path, policy: Path) -> 
         assert workspace.is_dirty, "the grant is in the draft, not in the file"
 
 
+async def test_enter_denies(place: Path, policy: Path) -> None:
+    (place / "one").write_text("")
+    async with app_for(policy).run_test(size=WIDE) as pilot:
+        await opened(pilot)
+        await ask(pilot, "cat one")
+        await question(pilot, "one")
+        await until(pilot, lambda: pilot.app.focused is not None)
+        await pilot.press("enter")
+        assert await over(pilot) == 1
+
+
 async def test_stopping_withdraws_the_question(place: Path, policy: Path) -> None:
     (place / "one").write_text("")
     async with app_for(policy).run_test(size=WIDE) as pilot:
