@@ -5,37 +5,26 @@ from collections.abc import Iterable
 from typing import ClassVar
 
 from textual import on, work
-from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
-from textual.containers import Horizontal, Vertical
-from textual.content import Content
-from textual.screen import ModalScreen
-from textual.widgets import Button, Static
 
 from editor.analysis.verify.checks import Check
 from editor.analysis.verify.running import Result
 from editor.escape import printable
+from editor.screens.list_dialog import CLOSE, Answer, ListDialog
 from editor.workspace.checks import Checks, ChecksError
 from widgets.check_list import CheckList, CheckRow, State
 
 
-class ChecksScreen(ModalScreen[None]):
+class ChecksScreen(ListDialog[None]):
     """Lists ``checks`` and runs them, one after the other, under the draft as it is."""
 
-    DEFAULT_CSS = """
-    ChecksScreen {
-        align: center middle;
-        #box { width: 110; max-width: 98%; height: 90%; background: $surface; border: round $primary;
-               border-title-color: $text; border-title-style: bold; padding: 0 1; }
-        #about { height: auto; color: $text-muted; padding: 0 1; }
-        #checks { height: 1fr; margin-top: 1; }
-        #answers { height: auto; align-horizontal: right; }
-        #answers Button { margin-left: 1; }
-    }
-    """
+    HEADING = "Checks"
+    ANSWERS = (
+        Answer("run_all", "Run all", "a"), Answer("run_touched", "Run touched", "t"),
+        Answer("add", "Add the last run", "n"), CLOSE,
+    )  # fmt: skip
 
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("escape", "dismiss(None)", "Close", show=False),
         Binding("a", "run_all", "Run all", show=False),
         Binding("t", "run_touched", "Run touched", show=False),
         Binding("n", "add", "New check", show=False),
@@ -47,16 +36,9 @@ class ChecksScreen(ModalScreen[None]):
         self._checks = checks
         self._under_way: str | None = None
 
-    def compose(self) -> ComposeResult:
-        with Vertical(id="box") as box:
-            box.border_title = Content("Checks")
-            yield Static(id="about")
-            yield CheckList(id="checks")
-            with Horizontal(id="answers"):
-                yield Button(_label("Run all", "a"), id="run_all", variant="primary", compact=True)
-                yield Button(_label("Run touched", "t"), id="run_touched", compact=True)
-                yield Button(_label("Add the last run", "n"), id="add", compact=True)
-                yield Button(_label("Close", "esc"), id="dismiss", compact=True)
+    def make_list(self) -> CheckList:
+        """Return the list."""
+        return CheckList(id="list")
 
     def on_mount(self) -> None:
         self._read()
@@ -79,7 +61,7 @@ class ChecksScreen(ModalScreen[None]):
         if not checks.known and not checks.problems:
             lines = ["There are no checks yet. Run a command, then press n here: its outcome becomes the first check."]
         lines += [printable(str(problem)) for problem in checks.problems[:2]]
-        self.query_one("#about", Static).update(Content("\n".join(lines)))
+        self.show_about("\n".join(lines))
 
     def _row(self, check: Check, result: Result | None, outdated: bool) -> CheckRow:
         name = printable(check.name)
@@ -99,11 +81,6 @@ class ChecksScreen(ModalScreen[None]):
     def _run_requested(self, event: CheckList.RunRequested) -> None:
         event.stop()
         self._run([check for check in self._checks.known if printable(check.name) == event.name])
-
-    @on(Button.Pressed)
-    async def _pressed(self, event: Button.Pressed) -> None:
-        event.stop()
-        await self.run_action(event.button.id or "")
 
     def action_run_all(self) -> None:
         """Run all checks."""
@@ -146,7 +123,3 @@ class ChecksScreen(ModalScreen[None]):
             self._under_way = None
         if self.is_attached:
             await self._show_rows()
-
-
-def _label(text: str, key: str) -> Content:
-    return Content.assemble(text, " ", (f"[{key}]", "dim"))

@@ -5,13 +5,9 @@ from collections.abc import Callable
 from typing import ClassVar, Final, get_args
 
 from textual import on, work
-from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
-from textual.containers import Horizontal, Vertical
-from textual.content import Content
-from textual.screen import ModalScreen
-from textual.widgets import Button, Static
 
+from editor.screens.list_dialog import CANCEL, Answer, ListDialog
 from editor.screens.plan_rows import plan_rows
 from editor.suggest.plan import Fold, Plan, Proposal
 from widgets.proposal_list import ProposalList
@@ -24,26 +20,16 @@ _ABOUT: Final[dict[Fold, str]] = {
 }
 
 
-class PlanScreen(ModalScreen[tuple[Proposal, ...] | None]):
+class PlanScreen(ListDialog[tuple[Proposal, ...]]):
     """Shows a plan, needed proposals ticked. Dismissed with the proposals to grant, or None.
 
     ``make`` makes the plan for a fold; it is called in a thread.
     """
 
-    DEFAULT_CSS = """
-    PlanScreen {
-        align: center middle;
-        #box { width: 110; max-width: 98%; height: 90%; background: $surface; border: round $primary;
-               border-title-color: $text; border-title-style: bold; padding: 0 1; }
-        #fold { height: 1; color: $text-muted; padding: 0 1; text-wrap: nowrap; text-overflow: ellipsis; }
-        #proposals { height: 1fr; margin-top: 1; }
-        #answers { height: auto; align-horizontal: right; }
-        #answers Button { margin-left: 1; }
-    }
-    """
+    HEADING = "Grant what was denied"
+    ANSWERS = (Answer("grant", "Grant", "g"), Answer("fold", "Fold", "f"), CANCEL)
 
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("escape", "dismiss(None)", "Close", show=False),
         Binding("G,g", "grant", "Grant", show=False),
         Binding("f", "fold", "Fold", show=False),
     ]
@@ -55,22 +41,16 @@ class PlanScreen(ModalScreen[tuple[Proposal, ...] | None]):
         self._plan = Plan(())
         self._ticked: set[int] = set()
 
-    def compose(self) -> ComposeResult:
-        with Vertical(id="box") as box:
-            box.border_title = Content("Grant what was denied")
-            yield Static(id="fold")
-            yield ProposalList(id="proposals")
-            with Horizontal(id="answers"):
-                yield Button(Content("Grant"), id="grant", variant="primary", compact=True)
-                yield Button(Content.assemble("Fold ", ("[f]", "dim")), id="refold", compact=True)
-                yield Button(Content.assemble("Cancel ", ("[esc]", "dim")), id="cancel", compact=True)
+    def make_list(self) -> ProposalList:
+        """Return the list."""
+        return ProposalList(id="list")
 
     def on_mount(self) -> None:
         self._show_plan()
 
     @work(exclusive=True, group="plan")
     async def _show_plan(self) -> None:
-        self.query_one("#fold", Static).update(Content("working out the plan"))
+        self.show_about("working out the plan")
         self._plan = await asyncio.to_thread(self._make, self._fold)
         needed = {id(proposal) for proposal in self._plan.needed}
         self._ticked = {number for number, each in enumerate(self._plan.proposals) if id(each) in needed}
@@ -83,27 +63,14 @@ class PlanScreen(ModalScreen[tuple[Proposal, ...] | None]):
         hopeless = sum(not each.edits for each in self._plan.proposals)
         text = f"Fold {self._fold}: {_ABOUT[self._fold]}"
         text += f" · {hopeless} that no rule can allow" if hopeless else ""
-        self.query_one("#fold", Static).update(Content(text if rows else f"There is nothing to grant. {text}"))
-        label = Content.assemble(f"Grant {len(self._ticked)} ", ("[g]", "dim"))
-        self.query_one("#grant", Button).label = label
+        self.show_about(text if rows else f"There is nothing to grant. {text}")
+        self.show_label(f"Grant {len(self._ticked)}")
 
     @on(ProposalList.Toggled)
     def _toggled(self, event: ProposalList.Toggled) -> None:
         event.stop()
         self._ticked ^= {int(event.name)}
         self._show_rows()
-
-    @on(Button.Pressed, "#refold")
-    def _refold_pressed(self) -> None:
-        self.action_fold()
-
-    @on(Button.Pressed, "#grant")
-    def _grant_pressed(self) -> None:
-        self.action_grant()
-
-    @on(Button.Pressed, "#cancel")
-    def _cancel_pressed(self) -> None:
-        self.dismiss(None)
 
     def action_fold(self) -> None:
         """Fold further, or not at all after the last."""

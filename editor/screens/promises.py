@@ -4,16 +4,12 @@ import asyncio
 from typing import ClassVar
 
 from textual import on, work
-from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
-from textual.containers import Horizontal, Vertical
-from textual.content import Content
-from textual.screen import ModalScreen
-from textual.widgets import Button, Static
 
 from editor.editing.document import PolicyDocument
 from editor.escape import printable
 from editor.landlock.rights import listed
+from editor.screens.list_dialog import CANCEL, Answer, ListDialog
 from editor.suggest.promises.catalogue import CATALOGUE, found
 from editor.suggest.promises.promise import Promise
 from editor.suggest.promises.system import System
@@ -24,23 +20,13 @@ _NEW, _PRESENT, _OUTDATED = "To add", "In the policy", "In the policy, outdated"
 _MAX_PLACES = 3
 
 
-class PromisesScreen(ModalScreen[tuple[Promise, ...] | None]):
+class PromisesScreen(ListDialog[tuple[Promise, ...]]):
     """Shows what this system has of each promise. Dismissed with those to write into ``document``, or None."""
 
-    DEFAULT_CSS = """
-    PromisesScreen {
-        align: center middle;
-        #box { width: 110; max-width: 98%; height: 90%; background: $surface; border: round $primary;
-               border-title-color: $text; border-title-style: bold; padding: 0 1; }
-        #about { height: auto; color: $text-muted; padding: 0 1; }
-        #promises { height: 1fr; margin-top: 1; }
-        #answers { height: auto; align-horizontal: right; }
-        #answers Button { margin-left: 1; }
-    }
-    """
+    HEADING = "Promises"
+    ANSWERS = (Answer("write", "Add", "g"), CANCEL)
 
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("escape", "dismiss(None)", "Close", show=False),
         Binding("g", "write", "Add", show=False),
     ]
 
@@ -51,16 +37,12 @@ class PromisesScreen(ModalScreen[tuple[Promise, ...] | None]):
         self._promises: dict[str, Promise] = {}
         self._ticked: set[str] = set()
 
-    def compose(self) -> ComposeResult:
-        with Vertical(id="box") as box:
-            box.border_title = Content("Promises")
-            yield Static(Content("looking at this system"), id="about")
-            yield ProposalList(id="promises")
-            with Horizontal(id="answers"):
-                yield Button(Content("Add"), id="write", variant="primary", compact=True)
-                yield Button(Content.assemble("Cancel ", ("[esc]", "dim")), id="cancel", compact=True)
+    def make_list(self) -> ProposalList:
+        """Return the list."""
+        return ProposalList(id="list")
 
     def on_mount(self) -> None:
+        self.show_about("looking at this system")
         self._look()
 
     @work(exclusive=True, group="promises")
@@ -69,7 +51,7 @@ class PromisesScreen(ModalScreen[tuple[Promise, ...] | None]):
         absent = [name for name in CATALOGUE if name not in self._promises]
         text = "Each is a bundle of rules, found by reading this system."
         text += f" Not on this system: {', '.join(absent)}." if absent else ""
-        self.query_one("#about", Static).update(Content(text))
+        self.show_about(text)
         self._show_rows()
         self.query_one(ProposalList).focus()
 
@@ -92,21 +74,13 @@ class PromisesScreen(ModalScreen[tuple[Promise, ...] | None]):
         ]
         rows.sort(key=lambda row: (_OUTDATED, _NEW, _PRESENT).index(row.group))
         self.query_one(ProposalList).show_rows(rows)
-        self.query_one("#write", Button).label = Content.assemble(f"Add {len(self._ticked)} ", ("[g]", "dim"))
+        self.show_label(f"Add {len(self._ticked)}")
 
     @on(ProposalList.Toggled)
     def _toggled(self, event: ProposalList.Toggled) -> None:
         event.stop()
         self._ticked ^= {event.name}
         self._show_rows()
-
-    @on(Button.Pressed, "#write")
-    def _write_pressed(self) -> None:
-        self.action_write()
-
-    @on(Button.Pressed, "#cancel")
-    def _cancel_pressed(self) -> None:
-        self.dismiss(None)
 
     def action_write(self) -> None:
         """Write what is ticked into the draft."""

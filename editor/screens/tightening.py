@@ -4,17 +4,13 @@ import asyncio
 from typing import ClassVar, Final
 
 from textual import on, work
-from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
-from textual.containers import Horizontal, Vertical
-from textual.content import Content
-from textual.screen import ModalScreen
-from textual.widgets import Button, Static
 
 from editor.editing.document import PolicyDocument
 from editor.escape import printable
 from editor.evaluation.resolve import ResolvedPolicy
 from editor.sandbox.verdicts.report import Report
+from editor.screens.list_dialog import CANCEL, Answer, ListDialog
 from editor.suggest import score
 from editor.suggest.tightening import Step, StepKind, Tightening, tighten
 from editor.suggest.usage import Recorded
@@ -31,23 +27,13 @@ _GROUPS: Final[dict[StepKind, str]] = {
 _TRY = "A run under the tightened policy has to show whether this breaks anything: press r afterwards."
 
 
-class TighteningScreen(ModalScreen[tuple[Step, ...] | None]):
+class TighteningScreen(ListDialog[tuple[Step, ...]]):
     """Shows the steps that tighten ``document`` to what ``report`` shows. Dismissed with those to take, or None."""
 
-    DEFAULT_CSS = """
-    TighteningScreen {
-        align: center middle;
-        #box { width: 110; max-width: 98%; height: 90%; background: $surface; border: round $primary;
-               border-title-color: $text; border-title-style: bold; padding: 0 1; }
-        #about { height: auto; color: $text-muted; padding: 0 1; }
-        #steps { height: 1fr; margin-top: 1; }
-        #answers { height: auto; align-horizontal: right; }
-        #answers Button { margin-left: 1; }
-    }
-    """
+    HEADING = "Tighten to what was used"
+    ANSWERS = (Answer("take", "Tighten", "T"), CANCEL)
 
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("escape", "dismiss(None)", "Close", show=False),
         Binding("T", "take", "Tighten", show=False),
     ]
 
@@ -59,16 +45,12 @@ class TighteningScreen(ModalScreen[tuple[Step, ...] | None]):
         self._steps: tuple[Step, ...] = ()
         self._ticked: set[int] = set()
 
-    def compose(self) -> ComposeResult:
-        with Vertical(id="box") as box:
-            box.border_title = Content("Tighten to what was used")
-            yield Static(Content("working out what was used"), id="about")
-            yield ProposalList(id="steps")
-            with Horizontal(id="answers"):
-                yield Button(Content("Tighten"), id="take", variant="primary", compact=True)
-                yield Button(Content.assemble("Cancel ", ("[esc]", "dim")), id="cancel", compact=True)
+    def make_list(self) -> ProposalList:
+        """Return the list."""
+        return ProposalList(id="list")
 
     def on_mount(self) -> None:
+        self.show_about("working out what was used")
         self._work_out()
 
     @work(exclusive=True, group="tighten")
@@ -76,7 +58,7 @@ class TighteningScreen(ModalScreen[tuple[Step, ...] | None]):
         found, about = await asyncio.to_thread(self._find)
         self._steps = found.steps
         self._ticked = {number for number, step in enumerate(self._steps) if not step.must_be_tried}
-        self.query_one("#about", Static).update(Content(about))
+        self.show_about(about)
         self._show_rows()
         self.query_one(ProposalList).focus()
 
@@ -94,21 +76,13 @@ class TighteningScreen(ModalScreen[tuple[Step, ...] | None]):
             )
             for number, step in sorted(enumerate(self._steps), key=lambda each: tuple(_GROUPS).index(each[1].kind))
         )  # fmt: skip
-        self.query_one("#take", Button).label = Content.assemble(f"Tighten by {len(self._ticked)} ", ("[T]", "dim"))
+        self.show_label(f"Tighten by {len(self._ticked)}")
 
     @on(ProposalList.Toggled)
     def _toggled(self, event: ProposalList.Toggled) -> None:
         event.stop()
         self._ticked ^= {int(event.name)}
         self._show_rows()
-
-    @on(Button.Pressed, "#take")
-    def _take_pressed(self) -> None:
-        self.action_take()
-
-    @on(Button.Pressed, "#cancel")
-    def _cancel_pressed(self) -> None:
-        self.dismiss(None)
 
     def action_take(self) -> None:
         """Take the steps that are ticked."""
