@@ -34,7 +34,7 @@ from editor.suggest.logs.reading import LogError, read_log
 from editor.suggest.proving import Proof, Trial, brought_about, prove
 from editor.suggest.score import Score
 from editor.suggest.tightening import Step, Tightening, tighten, tightened
-from editor.suggest.usage import Recorded
+from editor.suggest.usage import Recorded, made_by
 from editor.workspace.saving import read_file
 
 
@@ -50,7 +50,7 @@ class TightenRequest(NamedTuple):
 
 
 class Tightened(NamedTuple):
-    """The policy before and after, the steps between, and how they were found and proven.
+    """The policy before and after, the steps between, and how they were found and proven in ``runs`` runs.
 
     ``proof`` is None if no command was given, ``before`` and ``after`` say how much is granted, ``used`` how much of it
     was used.
@@ -61,6 +61,7 @@ class Tightened(NamedTuple):
     found: Tightening
     steps: tuple[Step, ...]
     proof: Proof | None
+    runs: int
     before: Score
     after: Score
     used: Score
@@ -142,31 +143,35 @@ def run_tighten(request: TightenRequest) -> Tightened:
     trials = _Trials(request, resolved) if request.command else None
     recorded = request.reports
     if trials is not None:
-        recorded = (*recorded, Recorded(trials.first.accesses, trials.first.abi.enforced))
+        recorded = (*recorded, *trials.recorded)
     proof = None
     if trials is None:
         found = tighten(document, resolved, recorded)
         steps = tuple(step for step in found.steps if not step.must_be_tried)
     else:
-        abi = trials.first.abi.enforced
+        abi = trials.report.abi.enforced
 
         def find(needed: tuple[Access, ...]) -> Tightening:
             return tighten(document, resolved, (*recorded, Recorded(needed, abi)))
 
-        proof = prove(lambda needed: find(needed).steps, trials.attempt, request.runs - 1)
+        proof = prove(lambda needed: find(needed).steps, trials.attempt, max(0, request.runs - trials.runs))
         found, steps = find(proof.needed), proof.steps
     try:
         result = tightened(document, steps)
     except EditError as error:
         raise UsageError(str(error)) from error
     return Tightened(
-        document, result, found, steps, proof,
+        document, result, found, steps, proof, trials.runs if trials is not None else 0,
         score.granted(resolved), score.granted(resolve(result.bound)), score.used(found.usage),
     )  # fmt: skip
 
 
 class _Trials:
-    """Runs the command: first under the policy as it is, then under tightened ones."""
+    """Runs the command: first under the policy as it is, then under tightened ones.
+
+    A command that made files runs a second time under the policy as it is, since it may treat them differently once
+    they are there. ``recorded`` is what these runs show, ``report`` the last of them.
+    """
 
     def __init__(self, request: TightenRequest, resolved: ResolvedPolicy) -> None:
         if not probe().abi:
@@ -175,12 +180,16 @@ class _Trials:
         self.resolved = resolved
         self.layers = tuple(resolve(load((path,), request.variables)) for path in request.options.layers)
         self.runs = 0
-        self.first = self._run(resolved, "as it is")
-        if failed := [note for note in self.first.notes if note.startswith("The command was not started")]:
+        self.report = self._run(resolved, "as it is")
+        if failed := [note for note in self.report.notes if note.startswith("The command was not started")]:
             raise UsageError(failed[0])
-        if not self.first.accesses and not self.first.duration_s:
-            raise UsageError(" ".join(self.first.notes) or "The command did not run.")
-        self.decider = Decider(resolved, self.first.abi.enforced)
+        if not self.report.accesses and not self.report.duration_s:
+            raise UsageError(" ".join(self.report.notes) or "The command did not run.")
+        self.recorded = [Recorded(self.report.accesses, self.report.abi.enforced)]
+        if made_by(self.report.accesses) and request.runs > 1:
+            self.report = self._run(resolved, "as it is, with what it left behind")
+            self.recorded.append(Recorded(self.report.accesses, self.report.abi.enforced))
+        self.decider = Decider(resolved, self.report.abi.enforced)
 
     def attempt(self, steps: tuple[Step, ...]) -> Trial:
         """Run the command with ``steps`` taken, and say if it went as the first time."""
@@ -192,8 +201,8 @@ class _Trials:
         layer = 1 if self.layers else 0
         denied = [each for each in report.accesses if each.verdict == "denied" and each.layer == layer]
         brought = brought_about(denied, self.decider)
-        as_before = report.exit_code == self.first.exit_code
-        problem = "" if as_before else f"exit status {report.exit_code} instead of {self.first.exit_code}"
+        as_before = report.exit_code == self.report.exit_code
+        problem = "" if as_before else f"exit status {report.exit_code} instead of {self.report.exit_code}"
         return Trial(as_before and not brought, brought, problem or "denied " + ", ".join(map(_described, brought)))
 
     def _run(self, resolved: ResolvedPolicy, how: str) -> Report:
@@ -230,7 +239,7 @@ def tightening_lines(found: Tightened, console: Console, *, applied: bool) -> li
         lines.append(f"{file}: {console.paint('nothing to tighten', 'allowed')}")
     else:
         number = len(found.steps)
-        proven = f", proven in {found.proof.runs + 1} runs" if found.proof is not None else ""
+        proven = f", proven in {found.runs} runs" if found.proof is not None else ""
         heading = f"{file}: {number} step{'s' if number != 1 else ''} to tighten it{proven}"
         lines.append(console.paint(heading, "bold"))
         lines += columns([_row(file, step) for step in found.steps])
@@ -282,7 +291,7 @@ def _to_json(found: Tightened, *, applied: bool) -> dict[str, Any]:
             if found.proof is not None
             else []
         ),
-        "runs": 0 if found.proof is None else found.proof.runs + 1,
+        "runs": found.runs,
         "judged_anew": usage.anew,
         "not_allowed": usage.denied,
         "score": {

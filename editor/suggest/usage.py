@@ -76,7 +76,7 @@ def usage(policy: Policy, resolved: ResolvedPolicy, recorded: Sequence[Recorded]
     program would have seen another error.
     """
     counted = [access for one in recorded for access in one.accesses if _counts(access)]
-    gatherer = _Gatherer(policy, resolved, _made(counted))
+    gatherer = _Gatherer(policy, resolved, made_by(counted))
     for access in counted:
         gatherer.expect(access)
     for access in counted:
@@ -93,12 +93,12 @@ def _counts(access: Access) -> bool:
     return access.verdict != "denied" and not (access.verdict == "failed" and access.errno in _NOT_FOUND)
 
 
-def _made(accesses: Iterable[Access]) -> set[str]:
-    """Return the paths that programs made: in the next run they are not there to begin with."""
+def made_by(accesses: Iterable[Access]) -> set[str]:
+    """Return the paths that programs made: they were not there to begin with."""
     return {
         os.path.join(access.object_path, os.path.basename(access.path))
         for access in accesses
-        if access.object_path and access.path and access.rights & _MAKING
+        if access.object_path and access.path and access.rights & _MAKING and _counts(access)
     }
 
 
