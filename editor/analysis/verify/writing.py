@@ -14,8 +14,11 @@ def check_of(report: Report, directory: str | None = None, name: str = "") -> st
 
     ``directory`` is where the command ran, None for a temporary one; ``name`` is by default the command. What the
     program was denied on a path that will be there again must be denied again; a denial on a passing name may happen,
-    anywhere in the directory that lasts. Raises ValueError for a command that is not UTF-8, which TOML must be.
+    anywhere in the directory that lasts. Raises ValueError for a command that is not UTF-8, which TOML must be, and for
+    a run that asked: it ended as it was answered.
     """
+    if report.mode == "ask":
+        raise ValueError("the last run asked, and ended as it was answered; run it again under the policy")
     for word in report.command:
         word.encode()
     denied: dict[str, None] = {}

@@ -96,6 +96,12 @@ def test_names_that_a_check_cannot_name_exactly(place: str) -> None:
     assert judge(check, run(resolved, *command, cwd=place).report, place) == ((), ())
 
 
+def test_run_that_asked_is_refused(place: str) -> None:
+    report = run(policy(text=POLICY), "/usr/bin/true", cwd=place, mode="ask", ask_timeout=0.01).report
+    with pytest.raises(ValueError, match="the last run asked"):
+        check_of(report, place)
+
+
 def test_command_that_is_not_utf8_is_refused(place: str) -> None:
     report = run(policy(), "/usr/bin/cat", os.fsdecode(b"\xff"), cwd=place).report
     with pytest.raises(ValueError, match="surrogates not allowed"):
