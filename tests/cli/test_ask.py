@@ -66,12 +66,12 @@ def is_gone(marker: str) -> bool:
 class InTerminal:
     """Runs ``paddock test --mode ask`` with a terminal of its own; on exit, all of it is gone."""
 
-    def __init__(self, place: Path, *words: str) -> None:
+    def __init__(self, place: Path, *words: str, home: Path) -> None:
         self.pid, self._terminal = pty.fork()
         if self.pid == 0:
             os.chdir(place)
             arguments = [*PADDOCK, "test", "policy.toml", "--mode", "ask", *words]
-            os.execve(arguments[0], arguments, environment())  # noqa: S606 it becomes the program
+            os.execve(arguments[0], arguments, environment(HOME=str(home)))  # noqa: S606 it becomes the program
         self.shown = ""
 
     def wait_for(self, text: str, times: int = 1) -> None:
@@ -109,8 +109,8 @@ class InTerminal:
 
 
 @contextlib.contextmanager
-def in_terminal(place: Path, *words: str) -> Iterator[InTerminal]:
-    terminal = InTerminal(place, *words)
+def in_terminal(place: Path, *words: str, home: Path = Path("/nonexistent")) -> Iterator[InTerminal]:
+    terminal = InTerminal(place, *words, home=home)
     try:
         yield terminal
     finally:
@@ -213,6 +213,31 @@ def test_keys_in_a_terminal(place: Path) -> None:
     assert shown.count("content of three") == 2
     assert shown.count("--- paddock asks") == 3
     assert f"grant read_file on {place}/three" in shown.rpartition("content of three")[2]
+
+
+def test_protected_place_needs_a_second_key(place: Path) -> None:
+    (place / ".ssh").mkdir()
+    write(place / ".ssh" / "id_ed25519", "key\n")
+    words = ("--", "cat", f"{place}/.ssh/id_ed25519")
+    with in_terminal(place, *words, home=place) as terminal:
+        terminal.wait_for("(Ctrl-C ends the run)")
+        terminal.press("g")
+        terminal.wait_for("Press g again to grant it.")
+        assert "This opens" in terminal.shown
+        assert "\nkey\n" not in terminal.shown
+        terminal.press("g")
+        assert terminal.end() == 0
+        assert "\nkey\n" in terminal.shown
+
+
+def test_script_does_not_open_a_protected_place(place: Path) -> None:
+    (place / ".ssh").mkdir()
+    write(place / ".ssh" / "id_ed25519", "key\n")
+    words = ("test", "policy.toml", "--mode", "ask", "--answers", answers(place, {"answer": "grant"}))
+    env = environment(HOME=str(place))
+    done = paddock(*words, "--", "cat", ".ssh/id_ed25519", cwd=place, before=_NO_TERMINAL, env=env)
+    assert (done.stdout, done.returncode) == ("", 1)
+    assert "not granted, since you have to agree: this opens" in done.stderr
 
 
 def test_interrupt_at_a_question_ends_the_run(place: Path, marker: str) -> None:
