@@ -1,5 +1,6 @@
 """``paddock promise``: list and explain named bundles of rules, and add one to a policy or bring it up to date."""
 
+import os
 import sys
 import textwrap
 from collections.abc import Iterator, Sequence
@@ -56,6 +57,10 @@ def main(words: list[str]) -> int:
     prepare_streams()
     console = Console(sys.stdout)
     system = System()
+    programs = tuple(os.path.abspath(each) if "/" in each else each for each in programs)
+    for program in programs:
+        if system.command(program) is None:
+            raise UsageError(f"No program {printable(program)} was found{'' if '/' in program else ' in PATH'}.")
     if options.refresh:
         if len(options.names) != 1 or programs:
             parser.error("--refresh takes one policy file")

@@ -108,6 +108,17 @@ def test_it_never_writes_through_a_symbolic_link(tmp_path: Path) -> None:
     assert (tmp_path / "policy.toml").read_text() == EMPTY
 
 
+def test_exec_starts_a_program_named_by_a_relative_path(tmp_path: Path) -> None:
+    file = write(tmp_path / "policy.toml", EMPTY)
+    write(tmp_path / "tool", "#!/bin/sh\necho started\n")
+    (tmp_path / "tool").chmod(0o755)
+    assert paddock("run", file, "--", f"{tmp_path}/tool").returncode == 126
+    done = paddock("promise", "exec", file, "--", "./tool", cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert paddock("run", file, "--", f"{tmp_path}/tool").stdout == "started\n"
+    assert f"# promise: exec {tmp_path}/tool\n" in (tmp_path / "policy.toml").read_text()
+
+
 def test_an_unknown_name_brings_the_nearest() -> None:
     done = paddock("promise", "pyhton")
     assert (done.returncode, done.stdout) == (2, "")
@@ -121,4 +132,5 @@ def test_errors_change_nothing(tmp_path: Path) -> None:
     assert paddock("promise", "dns", os.fspath(tmp_path / "none.toml")).returncode == 2
     assert not (tmp_path / "none.toml").exists()
     assert paddock("promise", "dns", file, "more").returncode == 2
+    assert "No program absent was found in PATH." in paddock("promise", "exec", "--", "absent").stderr
     assert "only the promise exec takes programs" in paddock("promise", "dns", "--", "true").stderr

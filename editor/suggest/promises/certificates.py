@@ -3,6 +3,7 @@
 import os
 from collections.abc import Iterator
 
+from editor.escape import printable
 from editor.suggest.promises.loader import library_directories
 from editor.suggest.promises.promise import LIST, READ, Place
 from editor.suggest.promises.system import System
@@ -49,7 +50,7 @@ def authorities(system: System) -> Iterator[Place]:
         if _is_open(system, directory):
             yield Place(directory, LIST, "certificates of authorities, by their hash")
             for target in _targets(system, directory):
-                yield Place(target, READ, f"where certificates in {directory} lead")
+                yield Place(target, READ, f"where certificates in {printable(directory)} lead")
 
 
 def _openssl_directories(system: System) -> Iterator[str]:

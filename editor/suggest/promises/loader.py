@@ -5,6 +5,7 @@ import os
 import re
 from collections.abc import Iterator, Sequence
 
+from editor.escape import printable
 from editor.evaluation.execchain import MAX_DEPTH, ImageReader
 from editor.evaluation.loader_directories import is_musl, musl_directories, system_directories
 from editor.suggest.promises.promise import READ, RUN, Place
@@ -96,7 +97,7 @@ def _program(system: System, program: str) -> Iterator[Place]:
         script = ImageReader().read(outside).script
         if script is None:
             return
-        reason = f"executes {os.path.basename(path)}, a script"
+        reason = f"executes {printable(os.path.basename(path))}, a script"
         program = script
         if os.path.basename(script) == "env":
             yield Place(script, RUN, reason)

@@ -4,6 +4,7 @@ import os
 import re
 from collections.abc import Iterator
 
+from editor.escape import printable
 from editor.suggest.promises.loader import library_directories
 from editor.suggest.promises.promise import CONNECT, READ, Place, Port
 from editor.suggest.promises.system import System
@@ -11,7 +12,6 @@ from editor.suggest.promises.system import System
 _NSSWITCH = "/etc/nsswitch.conf"
 # What glibc asks if nsswitch.conf does not say (nss/nss_database.c).
 _DEFAULTS = {"hosts": ("dns", "files"), "passwd": ("files",), "group": ("files",)}
-_MAX_LINK_TEXT = 80
 _DNS = 53
 
 
@@ -19,8 +19,8 @@ def host_names(system: System) -> Iterator[Place | Port]:
     """Yield what getaddrinfo(3) needs: its files, the modules and services that nsswitch.conf names, port 53."""
     resolv_conf = "/etc/resolv.conf"
     target = system.real(resolv_conf)
-    leads = f"; leads to {target}" if target not in (None, resolv_conf) else ""
-    yield Place(resolv_conf, READ, f"name servers to ask{leads}"[:_MAX_LINK_TEXT])
+    leads = f"; leads to {printable(target)}" if target not in (None, resolv_conf) else ""
+    yield Place(resolv_conf, READ, f"name servers to ask{leads}")
     yield Place(_NSSWITCH, READ, "where names are looked up")
     yield Place("/etc/hosts", READ, "names given there")
     yield Place("/etc/host.conf", READ, "how names are resolved")
@@ -76,7 +76,7 @@ def _modules(system: System, database: str, services: tuple[str, ...]) -> Iterat
             continue
         for directory in library_directories(system):
             for path in system.matches(os.path.join(directory, f"libnss_{service}.so*")):
-                yield Place(path, READ, f'looks {database} up in "{service}"')
+                yield Place(path, READ, f'looks {database} up in "{printable(service)}"')
 
 
 def _sockets(system: System, path: str, what: str) -> Iterator[Place]:

@@ -12,7 +12,7 @@ CONNECT: RightSet = frozenset({"resolve_unix"})
 
 
 class Place(NamedTuple):
-    """Rights on one path and, if it is a directory, everything beneath it; ``reason`` is a few words.
+    """Rights on one path and, if it is a directory, everything beneath it; ``reason`` is a few words, printable.
 
     ``target`` is the path without symbolic links.
     """

@@ -65,6 +65,8 @@ def new_rules(promise: Promise, handled: RightSet) -> tuple[AddPathRule | AddPor
 def edits_of(promise: Promise, document: PolicyDocument) -> tuple[Edit, ...]:
     """Return the edits, to apply in this order, after which ``document`` holds ``promise``; none if it does already.
 
+    Both are about the running system.
+
     Rules under the promise's comment are brought up to date; where there are none, rules are added. Rights that the
     policy does not handle are left out: they are not restricted, and a rule would change that. So are paths and ports
     for which other rules grant everything already: a rule of the promise would have no effect there.
