@@ -9,6 +9,7 @@ from editor.cli.console import prepare_streams
 from editor.cli.options import UsageError, check_layers, new_parser, parse, shown, split_command, variables_of
 from editor.cli.running import RunOptions, add_run_options, count, follow, request_of, run_options_of
 from editor.editing.document import PolicyDocument
+from editor.editing.edits import AddPathRule, GrantPath, SetScope
 from editor.escape import printable
 from editor.evaluation.resolve import resolve
 from editor.landlock.abi import probe
@@ -21,7 +22,7 @@ from editor.sandbox.verdicts.report import Access, Report
 from editor.suggest.learning import empty_policy
 from editor.suggest.lesson import Lesson, after, begin, recorded
 from editor.suggest.logs.reading import LogError, read_log
-from editor.suggest.plan import Fold
+from editor.suggest.plan import Fold, Proposal
 from editor.suggest.recordings import denials_under
 from editor.workspace.saving import AlreadyExists, SymlinkedPolicy, read_file, write_file, write_new
 
@@ -141,9 +142,8 @@ def _begin(request: LearnRequest) -> Lesson:
         text = decode(request.old, request.onto)
         base = PolicyDocument.parse(text, request.onto, format_of(request.onto, text))
     else:
-        name = request.output or "the learned policy"
         program = request.command[0] if request.command else ""
-        base = empty_policy(name, format_of(request.output or ""), _abi(request), program)
+        base = empty_policy(request.output or "", format_of(request.output or ""), _abi(request), program)
     return begin(base, onto=onto, fold=request.fold, most_runs=request.runs, layer=layer)
 
 
@@ -193,7 +193,8 @@ def _summary(lesson: Lesson) -> Iterator[str]:
     if last.mode == "observe":
         yield f"{runs}, not tried out"
         return
-    yield f"{runs}, {last.denials} denial{'s' if last.denials != 1 else ''}"
+    tolerated = ", which it tolerates" if last.denials and lesson.works else ""
+    yield f"{runs}, {last.denials} denial{'s' if last.denials != 1 else ''}{tolerated}"
     if not lesson.works:
         yield (
             f"the last run had exit status {last.exit_code}, the unrestricted one before {lesson.expected}: "
@@ -211,14 +212,14 @@ def _rules(lesson: Lesson) -> str:
 
 def _remarks(lesson: Lesson) -> Iterator[str]:
     """Say what a person should look at: what was denied all the same, what is left out, and what the policy opens."""
-    yield from _listed("denied, and tolerated by the command", map(_access, lesson.tolerated))
+    yield from _listed("denied, and tolerated", map(_access, lesson.tolerated))
     for each in lesson.granted:
         if each.confirm:
-            yield f"look at this: the command needs what is protected, {each.confirm}. {each.sentence}"
+            yield f"look at this: the command needs {_granted(each)}; protected: {each.confirm}"
     for each in lesson.left_out:
         if not each.tolerated:
-            yield f"left out, since it is protected: {each.confirm}. {each.sentence}"
-    yield from (f"no rule can allow this: {each.sentence}" for each in lesson.plan.proposals if not each.edits)
+            yield f"left out: {_granted(each)}; protected: {each.confirm}"
+    yield from (f"no rule can allow this: {each.sentence}" for each in lesson.hopeless)
     yield from lesson.problems
 
 
@@ -229,6 +230,19 @@ def _listed(heading: str, lines: Iterable[str]) -> Iterator[str]:
     yield from (f"  {line}" for line in found[:_MAX_SHOWN])
     if len(found) > _MAX_SHOWN:
         yield f"  and {len(found) - _MAX_SHOWN} more; paddock test lists them"
+
+
+def _granted(proposal: Proposal) -> str:
+    """Return what ``proposal`` grants, in words."""
+    words = []
+    for edit in proposal.edits:
+        if isinstance(edit, GrantPath):
+            words.append(f"{listed(edit.rights)} on {edit.path}")
+        elif isinstance(edit, AddPathRule):
+            words.append(f"{listed(edit.rights)} on {', '.join(edit.paths)}")
+        elif isinstance(edit, SetScope):
+            words.append(f"to reach processes outside the sandbox ({edit.scope})")
+    return "; ".join(words)
 
 
 def _access(access: Access) -> str:

@@ -45,7 +45,7 @@ class Learned(NamedTuple):
 
 
 class _Rule(NamedTuple):
-    """A rule to write. ``purposes``, ``processes`` and ``opens`` are for its comment, or ``comment`` is all of it.
+    """A rule to write. ``purpose``, ``processes`` and ``opens`` are for its comment, or ``comment`` is all of it.
 
     ``opens`` is the protected place that it opens, if any.
     """
@@ -54,7 +54,7 @@ class _Rule(NamedTuple):
     topic: Topic
     paths: tuple[str, ...]
     rights: RightSet
-    purposes: tuple[str, ...]
+    purpose: str
     processes: tuple[str, ...]
     opens: str = ""
     comment: str = ""
@@ -145,9 +145,8 @@ def _rule(paths: tuple[str, ...], rights: RightSet, proposal: Proposal, comment:
     topic = topic_of(paths[0], rights)
     processes = tuple(dict.fromkeys(access.process for access in proposal.accesses if access.process))
     promised = proposal.kind in ("promise", "enumerated")  # what refreshes these finds them by their comment
-    purposes = (proposal.purpose,) if proposal.purpose else ()
     return _Rule(
-        _ORDER[topic], topic, paths, rights, purposes, processes, proposal.confirm, comment if promised else ""
+        _ORDER[topic], topic, paths, rights, proposal.purpose, processes, proposal.confirm, comment if promised else ""
     )
 
 
@@ -155,11 +154,10 @@ def _merged(rules: Sequence[_Rule]) -> list[_Rule]:
     """Return ``rules`` in order, those of one topic with the same rights as one."""
     merged: dict[tuple[object, ...], _Rule] = {}
     for rule in rules:
-        key = (rule.topic, rule.rights, rule.opens, rule.comment)
+        key = (rule.topic, rule.rights, rule.purpose, rule.opens, rule.comment)
         known = merged.setdefault(key, rule)
         merged[key] = known._replace(
             paths=tuple(dict.fromkeys((*known.paths, *rule.paths))),
-            purposes=tuple(dict.fromkeys((*known.purposes, *rule.purposes))),
             processes=tuple(dict.fromkeys((*known.processes, *rule.processes))),
         )
     return [
@@ -172,7 +170,7 @@ def _comment(rule: _Rule) -> str:
     """Return what the rule is for; in a second line, which protected place the command needs."""
     if rule.comment:
         return rule.comment
-    what = ", ".join(rule.purposes[:_MAX_NAMES]) or _TITLES[rule.topic]
+    what = rule.purpose or _TITLES[rule.topic]
     users = f" (for {_listed(rule.processes)})" if rule.processes else ""
     protected = f"\nProtected, but needed: {rule.opens}" if rule.opens else ""
     return f"{printable(f'{what[0].upper()}{what[1:]}{users}')}{protected}"

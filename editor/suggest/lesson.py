@@ -5,16 +5,19 @@ observed once more, then. A lesson is a value; whoever runs commands asks it for
 """
 
 import os
-from collections.abc import Iterable, Sequence
+from collections.abc import Container, Iterable, Iterator, Sequence
 from typing import NamedTuple
 
 from editor.editing.document import PolicyDocument
+from editor.editing.edits import AddPathRule, GrantPath
 from editor.evaluation.resolve import resolve
 from editor.sandbox.verdicts.report import Access, Mode, Report
+from editor.suggest.lasting import LastingPlaces
 from editor.suggest.learning import Learned, extend_policy, write_policy
-from editor.suggest.needed import TOLERATED, standings
-from editor.suggest.plan import Fold, Plan, Proposal
+from editor.suggest.needed import GAVE_UP, NEEDED, standings_in_runs
+from editor.suggest.plan import Fold, Proposal
 from editor.suggest.planning import make_plan
+from editor.suggest.protected import THIS_POLICY
 
 
 class RunSummary(NamedTuple):
@@ -30,7 +33,9 @@ class Lesson(NamedTuple):
 
     ``document`` is the policy so far; the next run is under it, in ``next_mode``. ``layer`` is the number that reports
     give the policy: 0, or 1 if there are more layers. ``needs`` are the denials of all runs; ``forced`` are the keys of
-    those for which an enforced run ended otherwise than the observed one. ``plan`` says how to allow the needs.
+    those for which an enforced run ended otherwise than the observed one. ``granted`` are the proposals that the policy
+    contains, ``left_out`` those that open a protected place which the command has not been seen to need, ``hopeless``
+    those without edits.
     ``tolerated`` are the denials of the last run if it ended as the observed one before did. ``grew``: the last run
     added to the policy. ``done``: another run would teach nothing.
     """
@@ -44,7 +49,9 @@ class Lesson(NamedTuple):
     next_mode: Mode = "observe"
     needs: tuple[Access, ...] = ()
     forced: frozenset[tuple[object, ...]] = frozenset()
-    plan: Plan = Plan(())
+    granted: tuple[Proposal, ...] = ()
+    left_out: tuple[Proposal, ...] = ()
+    hopeless: tuple[Proposal, ...] = ()
     runs: tuple[RunSummary, ...] = ()
     tolerated: tuple[Access, ...] = ()
     problems: tuple[str, ...] = ()
@@ -61,20 +68,6 @@ class Lesson(NamedTuple):
         """Whether the last run was enforced and ended as the observed one before did."""
         return bool(self.runs) and self.runs[-1].mode == "enforce" and self.runs[-1].exit_code == self.expected
 
-    @property
-    def granted(self) -> tuple[Proposal, ...]:
-        """The proposals that ``document`` contains: what opens a protected place only if the command needs it."""
-        needed = set(self.plan.needed)
-        return tuple(each for each in self.plan.proposals if each.edits and (each in needed or self._is_forced(each)))
-
-    @property
-    def left_out(self) -> tuple[Proposal, ...]:
-        """The proposals that ``document`` does not contain because they open a protected place."""
-        return tuple(each for each in self.plan.proposals if each.confirm and not self._is_forced(each))
-
-    def _is_forced(self, proposal: Proposal) -> bool:
-        return any(access.key() in self.forced for access in proposal.accesses)
-
 
 def begin(base: PolicyDocument, *, onto: bool, fold: Fold = "balanced", most_runs: int = 3, layer: int = 0) -> Lesson:
     """Return a lesson that starts from ``base``, and takes at most ``most_runs`` runs."""
@@ -83,33 +76,44 @@ def begin(base: PolicyDocument, *, onto: bool, fold: Fold = "balanced", most_run
 
 def recorded(lesson: Lesson, denied: tuple[Access, ...]) -> Lesson:
     """Return ``lesson`` after what others recorded, before any run of its own; ``denied`` under its policy."""
-    return _learn(lesson._replace(needs=_added(lesson.needs, denied, _made(denied))))
+    return _learn(lesson._replace(needs=_added(lesson.needs, _settled(denied, _made(denied)))))
 
 
 def after(lesson: Lesson, report: Report) -> Lesson:
     """Return ``lesson`` after the run that it asked for, as ``report`` has it."""
-    denied = tuple(each for each in report.accesses if each.verdict == "denied" and each.layer == lesson.layer)
+    judged = standings_in_runs((report,), lesson.layer)
+    denied = _settled((access for access, _ in judged), _made(lesson.needs))
     run = RunSummary(report.mode, report.exit_code, sum(each.times for each in denied))
     before = lesson
-    lesson = lesson._replace(runs=(*lesson.runs, run), tolerated=())
-    enforced = run.mode == "enforce"
-    if enforced and not lesson.works:
-        lesson = lesson._replace(forced=lesson.forced | _fatal(denied, report.exit_code))
-    lesson = _learn(lesson._replace(needs=_added(lesson.needs, denied, _made(lesson.needs))))
-    grew = lesson.document.text != before.document.text
+    lesson = lesson._replace(runs=(*lesson.runs, run), needs=_added(lesson.needs, denied), tolerated=())
     left = lesson.most_runs - len(lesson.runs)
+    learned = _learn(lesson)
+    if run.mode == "enforce" and not lesson.works:
+        ranks = [standing.rank for _, standing in judged]
+        for mattered in _suspects([*zip(denied, ranks, strict=True)], last=not left):
+            learned = _learn(lesson._replace(forced=lesson.forced.union(each.key() for each in mattered)))
+            if learned.document.text != before.document.text:
+                break
+    grew = learned.document.text != before.document.text
     if lesson.works and not (grew and left):
         # It ended as the unrestricted one did: what it was denied, it did not need.
-        return lesson._replace(document=before.document, plan=before.plan, tolerated=denied, grew=False, done=True)
-    again = not before.runs and left > 1 and _changed_files(lesson.needs)
-    done = not left or (enforced and not grew)
-    return lesson._replace(next_mode="observe" if again else "enforce", grew=grew, done=done)
+        return lesson._replace(tolerated=denied, grew=False, done=True)
+    again = not before.runs and left > 1 and _changed_files(learned.needs)
+    done = not left or (run.mode == "enforce" and not grew)
+    return learned._replace(next_mode="observe" if again else "enforce", grew=grew, done=done)
 
 
-def _fatal(denied: Sequence[Access], exit_code: int) -> frozenset[tuple[object, ...]]:
-    """Return the keys of those denials for which a run may have ended with ``exit_code`` against expectation."""
-    judged = zip(denied, standings(denied, exit_code or None), strict=True)
-    return frozenset(access.key() for access, standing in judged if standing.rank != TOLERATED)
+def _suspects(judged: Sequence[tuple[Access, int]], *, last: bool) -> Iterator[list[Access]]:
+    """Yield what a run may have ended otherwise for, the likeliest first, then that and more.
+
+    ``judged`` are its denials with their ranks. If it was the ``last`` run, no other tells if more was needed.
+    """
+    needed = [access for access, rank in judged if rank <= NEEDED]
+    if not last:
+        yield [access for access, rank in judged if rank == GAVE_UP]
+    yield [access for access in needed if not (access.object_path or "").startswith("/proc/")]
+    yield needed
+    yield [access for access, _ in judged]
 
 
 def _changed_files(needs: Sequence[Access]) -> bool:
@@ -119,16 +123,19 @@ def _changed_files(needs: Sequence[Access]) -> bool:
     return any(map(os.path.lexists, made)) or any(_home(need.path, made) is None for need in removed)
 
 
-def _added(needs: tuple[Access, ...], accesses: Iterable[Access], made: dict[str, str]) -> tuple[Access, ...]:
-    """Return ``needs`` and those of ``accesses`` that are new; ``made`` is what runs before made.
-
-    A later run finds that, but on another machine it has to be made first: such accesses are to something new.
-    """
+def _added(needs: tuple[Access, ...], accesses: Iterable[Access]) -> tuple[Access, ...]:
     known = {access.key() for access in needs}
-    settled = (
+    return (*needs, *(access for access in accesses if access.key() not in known))
+
+
+def _settled(accesses: Iterable[Access], made: dict[str, str]) -> tuple[Access, ...]:
+    """Return ``accesses``, of which those to what runs ``made`` before are to something new.
+
+    A later run finds it, but on another machine it has to be made first.
+    """
+    return tuple(
         access if access.made_in else access._replace(made_in=_home(access.object_path, made)) for access in accesses
     )
-    return (*needs, *(access for access in settled if access.key() not in known))
 
 
 def _made(needs: Sequence[Access]) -> dict[str, str]:
@@ -154,8 +161,56 @@ def _home(path: str | None, made: dict[str, str]) -> str | None:
 
 
 def _learn(lesson: Lesson) -> Lesson:
+    """Return ``lesson`` with the policy that its needs make."""
     resolved = resolve(lesson.base.policy)
-    plan = make_plan(lesson.needs, resolved, lesson.layer, fold=lesson.fold)
-    lesson = lesson._replace(plan=plan)
-    learned: Learned = (extend_policy if lesson.onto else write_policy)(lesson.base, lesson.granted)
-    return lesson._replace(document=learned.document, problems=learned.problems)
+    needs = lesson.needs
+    opened: set[str] = set()
+    left_out: list[Proposal] = []
+    while True:
+        proposals = make_plan(needs, resolved, lesson.layer, fold=lesson.fold).proposals
+        opened |= {each.confirm for each in proposals if each.confirm and _mattered(each, lesson.forced)}
+        withheld = [each for each in proposals if each.confirm and not _may_open(each, opened)]
+        if not withheld:
+            break
+        left_out += withheld
+        # What else a withheld rule would have allowed gets rules of its own.
+        dropped = {access.key() for each in withheld for access in _reasons(each)}
+        needs = tuple(access for access in needs if access.key() not in dropped)
+    granted = tuple(
+        each
+        for each in proposals
+        if each.edits and (each.confirm or not each.tolerated or _mattered(each, lesson.forced))
+    )
+    learned: Learned = (extend_policy if lesson.onto else write_policy)(lesson.base, granted)
+    return lesson._replace(
+        document=learned.document,
+        problems=learned.problems,
+        granted=granted,
+        left_out=tuple(left_out),
+        hopeless=tuple(each for each in proposals if not each.edits and not each.tolerated),
+    )
+
+
+def _may_open(proposal: Proposal, opened: Container[str]) -> bool:
+    # People keep a policy next to what they work on: where the command writes in any case, it is not a secret.
+    beside = not proposal.tolerated and proposal.confirm.endswith(f"({THIS_POLICY})")
+    return beside or proposal.confirm in opened
+
+
+def _mattered(proposal: Proposal, forced: Container[tuple[object, ...]]) -> bool:
+    return any(access.key() in forced for access in _reasons(proposal))
+
+
+def _reasons(proposal: Proposal) -> Sequence[Access]:
+    """Return the accesses for which ``proposal`` is about its paths, and not about something beneath them."""
+    paths: set[str] = set()
+    for edit in proposal.edits:
+        if isinstance(edit, GrantPath):
+            paths.add(os.path.realpath(edit.path))
+        elif isinstance(edit, AddPathRule):
+            paths.update(map(os.path.realpath, edit.paths))
+    if not proposal.confirm or not paths:
+        return proposal.accesses
+    places = LastingPlaces()
+    found = [access for access in proposal.accesses if os.path.realpath(places.of(access)) in paths]
+    return found or proposal.accesses

@@ -61,6 +61,9 @@ _OF_THE_SYSTEM = {
     "/var/lib/containerd": "every container",
 }
 
+THIS_POLICY = "this policy itself"
+"""What is protected in the directory of the policy for which rules are made."""
+
 _WHOLE = {
     "/": "the whole filesystem",
     "/proc": "every process with its memory and environment",
@@ -167,7 +170,7 @@ def _found(policy_directory: str | None) -> Iterator[_Place]:
     for path, what in _WHOLE.items():
         yield _Place(path, what)
     if policy_directory:
-        yield _Place(policy_directory, "this policy itself")
+        yield _Place(policy_directory, THIS_POLICY)
     homes, people = _home_directories()
     for home in homes:
         for name, what in _IN_HOME.items():

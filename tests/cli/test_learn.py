@@ -1,6 +1,7 @@
 """``paddock learn``: the policy, where it goes, what is said of it, and the runs that it takes."""
 
 import os
+import re
 import signal
 import subprocess
 import time
@@ -23,8 +24,7 @@ def test_a_policy_from_nothing_works(tmp_path: Path) -> None:
     said = lines(done)
     assert said[0] == "run 1 of at most 3, nothing is enforced"
     assert said[1] == "run 2 of at most 3, under what was learned"
-    assert said[2].startswith("learned in 2 runs: ")
-    assert said[2].endswith(" rules, 0 denials")
+    assert re.fullmatch("learned in 2 runs: [0-9]+ rules, (0 denials|[0-9]+ denials?, which it tolerates)", said[2])
     policy = write(tmp_path / "policy.toml", done.stdout)
     tried = paddock("test", policy, "--", *LOOK, cwd=tmp_path)
     assert (tried.returncode, tried.stdout) == (0, hostname)
@@ -131,10 +131,10 @@ def test_a_protected_place_is_reached_only_if_the_command_needs_it(tmp_path: Pat
     curious = ("sh", "-c", 'cat "$HOME/.ssh/id_ed25519"; true')
     done = paddock("learn", "--", *curious, cwd=tmp_path, env=env)
     assert ".ssh" not in done.stdout
-    assert f"left out, since it is protected: {home}/.ssh (SSH keys)" in done.stderr
+    assert f"left out: read_file on {home}/.ssh/id_ed25519; protected: {home}/.ssh (SSH keys)" in done.stderr
     done = paddock("learn", "--", "cat", f"{home}/.ssh/id_ed25519", cwd=tmp_path, env=env)
     assert f"# Protected, but needed: {home}/.ssh (SSH keys)\n" in done.stdout
-    assert f"look at this: the command needs what is protected, {home}/.ssh (SSH keys)" in done.stderr
+    assert f"the command needs read_file on {home}/.ssh/id_ed25519; protected: {home}/.ssh (SSH keys)" in done.stderr
 
 
 def test_a_timeout_ends_each_run_alike(tmp_path: Path) -> None:

@@ -2,12 +2,14 @@
 
 import json
 import os
+import shutil
 from typing import NamedTuple
 
 from editor.policy.model import Policy
 from editor.policy.parse import parse_policy
 from editor.sandbox.verdicts.report import Access
 from tests.learn.programs import Program
+from tests.proof.jobs import Job
 from tests.proof.stage import ORDINARY, Stage
 
 
@@ -49,11 +51,28 @@ def user_of(program: Program, uid: int | None) -> int | None:
     return ORDINARY if program.unprivileged and uid is None and os.geteuid() == 0 else uid
 
 
+def home(stage: Stage) -> str:
+    """Return the home directory: not where the programs work, as for a person."""
+    return f"{stage.top}/home"
+
+
+def job(stage: Stage, program: Program) -> Job:
+    """Return ``program`` as a job for ``stage``."""
+    env = (("HOME", home(stage)), *program.env)
+    unprivileged = program.unprivileged
+    return Job(program.name, program.needs, program.files, env, unprivileged=unprivileged, text=program.command)
+
+
 def prepare(stage: Stage, program: Program, uid: int | None) -> None:
     """Set the stage for one run of ``program``."""
-    stage.prepare(program.job, uid)
+    stage.prepare(job(stage, program), uid)
+    for directory in (home(stage), f"{stage.top}/made"):
+        shutil.rmtree(directory, ignore_errors=True)
+        os.mkdir(directory)
+        if uid is not None:
+            os.chown(directory, uid, uid)
     if program.first:
-        done = stage.run(program.job, uid, "/bin/sh", "-c", program.first)
+        done = stage.run(job(stage, program), uid, "/bin/sh", "-c", program.first)
         assert done.returncode == 0, done.stdout
 
 
@@ -66,10 +85,10 @@ def learn(stage: Stage, program: Program, uid: int | None = None) -> Outcome:
     """Run ``program`` bare, learn a policy for it from nothing, and run it under that policy, each on a fresh stage."""
     uid = user_of(program, uid)
     prepare(stage, program, uid)
-    bare = stage.run(program.job, uid, *command(program))
+    bare = stage.run(job(stage, program), uid, *command(program))
     prepare(stage, program, uid)
-    path = f"{stage.work}/learned.toml"
-    done = stage.run(program.job, uid, *stage.paddock("learn", "-o", path, "--", *command(program)))
+    path = f"{stage.top}/made/learned.toml"
+    done = stage.run(job(stage, program), uid, *stage.paddock("learn", "-o", path, "--", *command(program)))
     assert os.path.exists(path), done.stdout
     with open(path, encoding="utf-8") as file:
         text = file.read()
@@ -80,11 +99,11 @@ def attempt(stage: Stage, program: Program, text: str, uid: int | None = None) -
     """Run ``program`` under the policy ``text`` on a fresh stage."""
     uid = user_of(program, uid)
     prepare(stage, program, uid)
-    path, report = f"{stage.work}/learned.toml", f"{stage.work}/report.json"
+    path, report = f"{stage.top}/made/learned.toml", f"{stage.top}/made/report.json"
     with open(path, "w", encoding="utf-8") as file:
         file.write(text)
     words = stage.paddock("test", path, "--format", "json", "-o", report, "--", *command(program))
-    done = stage.run(program.job, uid, *words)
+    done = stage.run(job(stage, program), uid, *words)
     with open(report, encoding="utf-8") as file:
         written = file.read()
     assert written, done.stdout

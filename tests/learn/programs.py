@@ -2,7 +2,7 @@
 
 from typing import NamedTuple
 
-from tests.proof.jobs import POSTGRES, Job
+from tests.proof.jobs import POSTGRES
 
 _AUTHOR = (
     ("GIT_AUTHOR_NAME", "Ann"),
@@ -19,7 +19,7 @@ _WAIT = f"{_TURNS} curl -s --noproxy '*' -o /dev/null http://127.0.0.1:$PORT0/ &
 class Program(NamedTuple):
     """A program's work. ``command`` is run by sh(1), after ``first`` has prepared for it, without a policy.
 
-    ``protected`` are the protected places that it needs.
+    ``protected`` are the protected places in the home directory that it needs.
     """
 
     name: str
@@ -30,13 +30,6 @@ class Program(NamedTuple):
     env: tuple[tuple[str, str], ...] = ()
     unprivileged: bool = False
     protected: tuple[str, ...] = ()
-
-    @property
-    def job(self) -> Job:
-        """The job for a stage."""
-        return Job(
-            self.name, self.needs, files=self.files, env=self.env, unprivileged=self.unprivileged, text=self.command
-        )
 
 
 PROGRAMS: tuple[Program, ...] = (
@@ -120,11 +113,11 @@ PROGRAMS: tuple[Program, ...] = (
     Program(
         "gpg",
         ("gpg", "gpg-agent", "gpgconf"),
-        "gpg --batch --yes -q -o out/text.sig --detach-sign in/text && gpg --batch -q --verify out/text.sig;"
+        "gpg --batch --yes -q -o out/text.sig --detach-sign in/text && gpg --batch -q --verify out/text.sig in/text;"
         " status=$?; gpgconf --kill all; exit $status",
-        "mkdir -m 700 home/.gnupg; gpg --batch -q --passphrase '' --quick-gen-key a@b ed25519 sign never;"
+        "mkdir -m 700 $HOME/.gnupg; gpg --batch -q --passphrase '' --quick-gen-key a@b ed25519 sign never;"
         " gpgconf --kill all",
-        protected=("home/.gnupg",),
+        protected=(".gnupg",),
     ),
     Program(
         "openssl",
