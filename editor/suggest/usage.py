@@ -102,7 +102,7 @@ def made_by(accesses: Iterable[Access]) -> set[str]:
     }
 
 
-def _key(ref: RuleRef) -> tuple[str, int, str]:
+def _place_of(ref: RuleRef) -> tuple[str, int, str]:
     return os.path.abspath(ref.file), ref.line, ref.rule
 
 
@@ -120,14 +120,22 @@ class _Gatherer:
         self.lasting = LastingPlaces()
         self.moving: dict[Entry, None] = {}
         self.places: dict[str, tuple[str, bool] | None] = {}
-        self.by_ref: dict[tuple[str, int, str], list[Entry]] = {}
+        self.by_place: dict[tuple[str, int, str], list[Entry]] = {}
+        self.by_ref: dict[RuleRef, list[Entry]] = {}
         for rule in policy.path_rules:
             for at, parent in enumerate(rule.parents):
-                self.by_ref.setdefault(_key(path_ref(parent)), []).append(Entry("path_beneath", rule.number, at))
+                self.by_place.setdefault(_place_of(path_ref(parent)), []).append(Entry("path_beneath", rule.number, at))
 
     def rights_of(self, entry: Entry) -> RightSet:
         rules = self.policy.path_rules if entry.section == "path_beneath" else self.policy.port_rules
         return rules[entry.rule].rights
+
+    def _named(self, ref: RuleRef) -> list[Entry]:
+        """Return the entries that ``ref`` names, however the file is spelled."""
+        found = self.by_ref.get(ref)
+        if found is None:
+            found = self.by_ref[ref] = self.by_place.get(_place_of(ref), [])
+        return found
 
     def expect(self, access: Access) -> None:
         """Count a file that was overwritten as made, if the policy allows to make it: next time it may not be there.
@@ -159,7 +167,7 @@ class _Gatherer:
                         self._use(Entry("net_port", rule.number, at), rights)
 
     def _add_path(self, access: Access, path: str) -> None:
-        named = [entry for ref in access.decided_by for entry in self.by_ref.get(_key(ref), ())]
+        named = [entry for ref in access.decided_by for entry in self._named(ref)]
         wanted = access.rights & self.decider.handled
         if unexplained := wanted - NO_RIGHTS.union(*(self.rights_of(entry) for entry in named)):
             self.anew += bool(access.decided_by)
@@ -178,20 +186,21 @@ class _Gatherer:
                 self._use(entry, rights, path, place)
         if "refer" in wanted:
             for each in self.decider.inherited(path):
-                self.moving.update(dict.fromkeys(self.by_ref.get(_key(each.ref), ())))
+                self.moving.update(dict.fromkeys(self._named(each.ref)))
 
     def _granting(self, path: str, rights: RightSet) -> Iterator[Entry]:
         """Yield the entries that grant ``rights`` on ``path``: of each right the nearest one."""
         for each in self.decider.inherited(path):
             if given := rights & each.rights:
-                yield from self.by_ref.get(_key(each.ref), ())
+                yield from self._named(each.ref)
                 rights -= given
 
     def _place(self, access: Access, path: str) -> tuple[str, bool] | None:
         """Return where a rule for the access could be, and whether its own name is not there next time."""
         if path not in self.places:
+            begun = self._made_in(path)
             try:
-                place = self.lasting.of(access._replace(object_path=self._made_in(path)))
+                place = self.lasting.of(access if begun == access.object_path else access._replace(object_path=begun))
             except CannotGrant:
                 self.places[path] = None
             else:

@@ -232,3 +232,15 @@ def test_the_commands_own_output_is_kept_apart(place: Path) -> None:
     done = run(place, "--format", "json", "--", *SHELL, "echo out")
     assert json_of(done)["runs"] == 2
     assert done.stderr.count("out\n") == 2
+
+
+@pytest.mark.program("/usr/bin/python3")
+def test_a_program_comes_down_from_the_whole_system(place: Path) -> None:
+    words = ("/usr/bin/python3", "-I", "-c", "import json, ssl")
+    before = json_of(run(place, "--format", "json", "--apply", "--", *words))["score"]
+    assert before["after"]["files"] * 5 < before["before"]["files"]
+    after = text(place)
+    assert '"/usr"' not in after and '"/etc"' not in after
+    assert after.count("[[path_beneath]]") <= 12
+    assert denied(place, words) == [0]
+    assert json_of(run(place, "--format", "json", "--", *words))["steps"] == []

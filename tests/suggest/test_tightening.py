@@ -330,6 +330,18 @@ parent = ["${{where}}", "${{where}}/bin"]
     assert rules_of(policy) == [(["${where}"], {"read_file"})]
 
 
+def test_json(tree: str) -> None:
+    before = PolicyDocument.parse(
+        '{"abi": 6, "ruleset": [{"handledAccessFs": ["abi.all"], "scoped": ["abi.all"]}], "pathBeneath": ['
+        f'{{"allowedAccess": ["read_file", "read_dir"], "parent": ["{tree}/lib", "{tree}/bin"]}}, '
+        f'{{"allowedAccess": ["write_file"], "parent": ["{tree}/data"]}}]}}',
+        "p.json",
+        "json",
+    )
+    policy = after(before, access("read_file", f"{tree}/lib/libc.so"), access("read_dir", f"{tree}/bin"))
+    assert rules_of(policy) == [([f"{tree}/lib/libc.so"], {"read_file"}), ([f"{tree}/bin"], {"read_dir"})]
+
+
 def test_score(tree: str) -> None:
     before = document(
         f"""{HEAD}
