@@ -106,7 +106,11 @@ def test_environment_files_and_preparation(files: Path) -> None:
     check = """\
 [[check]]
 name = "a"
-prepare = ["sh", "-c", "cat given >/dev/null && mkdir made && echo prepared >made/file && chmod 0 made"]
+prepare = [
+    "sh",
+    "-c",
+    "cat given >/dev/null && mkdir made && echo prepared >made/file && chmod 0 made && ln -s / link && chmod 555 .",
+]
 files = { "given" = "text", "deep/er" = "" }
 command = ["sh", "-c", "echo $WORD; ls"]
 environment = { WORD = "from the check" }

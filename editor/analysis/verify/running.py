@@ -24,6 +24,7 @@ from editor.sandbox.verdicts.report import Report
 
 DEFAULT_TIMEOUT_S = 60.0
 _MOST_OUTPUT = 1 << 16  # bytes kept of what a command wrote, the last ones
+_MOST_AT_A_TIME = 64  # each takes about ten descriptors, and select(2) stops at 1024
 
 Outcome = Literal["held", "failed", "skipped", "error"]
 
@@ -98,7 +99,7 @@ class Verification:
 
     def __init__(self, jobs: Sequence[Job], at_a_time: int) -> None:
         self._stopped, self._stop = os.pipe2(os.O_CLOEXEC | os.O_NONBLOCK)
-        self._pool = ThreadPoolExecutor(at_a_time)
+        self._pool = ThreadPoolExecutor(min(at_a_time, _MOST_AT_A_TIME))
         self._futures: list[Future[Result]] = [self._pool.submit(run_check, job, self._stopped) for job in jobs]
 
     def __enter__(self) -> "Verification":
@@ -131,10 +132,9 @@ def run_check(job: Job, stop: int) -> Result:
     began = time.monotonic()
     missing, abi = _lacking(job)
     if missing and (not job.allow_missing or not abi):
-        outcome: Outcome = "skipped" if job.allow_missing else "failed"
-        return Result(
-            job, outcome, abi, 0.0, () if job.allow_missing else missing, missing if job.allow_missing else ()
-        )
+        if job.allow_missing:
+            return Result(job, "skipped", abi, 0.0, left_out=missing)
+        return Result(job, "failed", abi, 0.0, missing)
     try:
         with _workplace(job.check) as directory:
             if job.check.prepare:
@@ -181,10 +181,10 @@ def _workplace(check: Check) -> Iterator[str]:
                 file.write(content)
         yield directory
     finally:
-        for parent, _, _ in os.walk(directory):  # top down: a directory that cannot be searched is made so first
-            for name in os.listdir(parent):
-                path = os.path.join(parent, name)
-                if os.path.isdir(path) and not os.path.islink(path):
+        os.chmod(directory, 0o700)
+        for parent, names, _ in os.walk(directory):  # top down: each can be searched before it is
+            for path in (os.path.join(parent, name) for name in names):
+                if not os.path.islink(path):
                     os.chmod(path, 0o700)
         shutil.rmtree(directory)
 
