@@ -48,8 +48,9 @@ _PROBES = (
     ("/sys/fs/selinux", "SELinux"),
     ("/sys/kernel/security", "other security modules"),
     ("/sys/module/apparmor", "other security modules"),
-    ("/etc/locale.alias", "other names of locales"),
 )
+# What the C library reads to print a message, such as that about a denial.
+_FOR_MESSAGES = ("/etc/locale.alias", "/usr/share/locale/", "/usr/lib/locale/")
 _PROBED = ("/proc/", *(place for place, _ in _PROBES))
 _OF_PROCESS = re.compile(r"/proc/([0-9]+)(?=/|\Z)")
 
@@ -88,6 +89,7 @@ def standings(
         # Nothing else was denied that could be why it failed.
         found = [_NEEDED] * len(found)
     candidates = [at for at, standing in enumerate(found) if standing.rank != TOLERATED]
+    candidates = [at for at in candidates if not _is_for_messages(denied[at])] or candidates
     decisive = next((at for at in candidates if denied[at] is last), candidates[-1] if candidates else None)
     if decisive is not None and found[decisive].rank != GAVE_UP:
         found[decisive] = Standing(GAVE_UP, f"Nothing else was denied before the run ended with status {exit_code}.")
@@ -127,12 +129,16 @@ def _is_denied(access: Access, layer: int) -> bool:
 
 
 def _denied_last(report: Report, layer: int) -> Access | None:
-    """Return the access that was denied last, apart from probes; None if the report does not tell."""
+    """Return the access that was denied last, apart from probes and messages; None if the report does not tell."""
     for number in reversed(report.denied_last):
         access = report.accesses[number]
-        if _is_denied(access, layer) and not probed(access):
+        if _is_denied(access, layer) and not probed(access) and not _is_for_messages(access):
             return access
     return None
+
+
+def _is_for_messages(access: Access) -> bool:
+    return access.object_path is not None and access.object_path.startswith(_FOR_MESSAGES)
 
 
 def _subject(access: Access) -> object:

@@ -5,7 +5,6 @@ import gc
 import os
 from collections.abc import Iterable, Iterator, Sequence
 from functools import cache
-from typing import NamedTuple
 
 from editor.editing.edits import AddPathRule, Edit, GrantPath, GrantPort, SetScope
 from editor.escape import printable
@@ -18,6 +17,9 @@ from editor.suggest.grant import port_of, refuse_hopeless, spellings
 from editor.suggest.lasting import ALL_PROCESSES, COMMANDS_OWN, CannotGrant, LastingPlaces
 from editor.suggest.needed import TOLERATED, Standing, standings, standings_in_runs
 from editor.suggest.plan import Fold, Plan, Proposal
+from editor.suggest.promises.offering import Offer, offers
+from editor.suggest.protected import ProtectedPlaces
+from editor.suggest.purposes import READ
 
 _MAX_EXAMPLES = 3
 _FILE_RIGHTS: RightSet = frozenset({"execute", "read_file", "write_file", "truncate", "ioctl_dev", "resolve_unix"})
@@ -90,8 +92,12 @@ class _Planner:
 
     def __init__(self, resolved: ResolvedPolicy, judged: Sequence[tuple[Access, Standing]]) -> None:
         self._spellings = spellings(resolved)
-        self._policy_directory = os.path.dirname(resolved.absolute(resolved.file)) if resolved.file else None
+        own = resolved.absolute(resolved.file)
+        # A policy without rules is still to be learned, perhaps in place of that file.
+        in_use = bool(resolved.paths or resolved.ports) and os.path.isfile(own)
+        self._policy_directory = os.path.dirname(own) if in_use else None
         self._lasting = LastingPlaces()
+        self._resolved = resolved
         # By identity: to hash an access takes longer than all else that is done with it.
         self._judged = {id(access): (standing, number) for number, (access, standing) in enumerate(judged)}
         # By whether the run got along without, then by what a need is about.
@@ -125,16 +131,43 @@ class _Planner:
             for (path, rights, passing), accesses in self._wanted[tolerated].items()
         ]
 
-    def plan(self, fold: Fold, *, promises: bool) -> Plan:  # noqa: ARG002
+    def plan(self, fold: Fold, *, promises: bool) -> Plan:
         """Return all proposals, those that matter most first."""
-        needed = self._folded(self._needs(tolerated=False), fold)
-        covered, tolerated = _covered_by(needed, self._needs(tolerated=True))
-        proposals = [self._on_paths(group, more) for group, more in zip(needed, covered, strict=True)]
+        needs = self._needs(tolerated=False)
+        offered, needs = self._offered(needs, fold) if promises and fold != "exact" else ((), needs)
+        needed = self._folded(needs, fold)
+        granted = [_grants_of_offer(offer) for offer in offered] + [_grants_of_group(group) for group in needed]
+        covered, tolerated = _covered_by(granted, self._needs(tolerated=True))
+        proposals = [self._promise(offer, more) for offer, more in zip(offered, covered, strict=False)]
+        proposals += [self._on_paths(group, more) for group, more in zip(needed, covered[len(offered) :], strict=True)]
         proposals += [self._on_paths(group) for group in self._folded(tolerated, fold)]
-        proposals += [self._on_port(port, accesses) for port, accesses in self._ports.items()]
+        promised = {port for offer in offered for port in offer.ports}
+        proposals += [self._on_port(port, each) for port, each in self._ports.items() if port not in promised]
         proposals += [self._on_scope(scope, accesses) for scope, accesses in self._scopes.items()]
         proposals += [self._refusal(reason, accesses) for reason, accesses in self._hopeless.items()]
         return Plan(tuple(sorted(proposals, key=self._importance)))
+
+    def _offered(self, needs: list[Need], fold: Fold) -> tuple[tuple[Offer, ...], list[Need]]:
+        """Return the promises to propose for ``needs`` and for ports, and what is left of the needs.
+
+        None opens a protected place, and less than half of one may be unused unless the person wants broad rules.
+        """
+        ports = {
+            port: _missing(accesses)
+            for port, accesses in self._ports.items()
+            if self._standing(accesses).rank != TOLERATED
+        }
+        if len(needs) + len(ports) <= 1:
+            return (), needs
+        places = ProtectedPlaces(self._policy_directory)
+        found, _ = offers(needs, ports, self._resolved)
+        taken = tuple(
+            offer
+            for offer in found
+            if (fold == "broad" or _is_mostly_used(offer)) and not _opens_protected(offer, places)
+        )
+        held = {id(need) for offer in taken for need in offer.needs}
+        return taken, [need for need in needs if id(need) not in held]
 
     def _folded(self, needs: Sequence[Need], fold: Fold) -> tuple[Group, ...]:
         """Return the rules for ``needs``; without any, nothing is looked up."""
@@ -171,8 +204,21 @@ class _Planner:
             confirm=group.confirm,
         )
 
+    def _promise(self, offer: Offer, covered: Sequence[Access]) -> Proposal:
+        accesses = [access for need in offer.needs for access in need.accesses]
+        accesses += [access for port in offer.ports for access in self._ports[port]]
+        unused = f" Nothing needed {offer.unused} of it." if offer.unused else ""
+        return Proposal(
+            offer.edits,
+            (*accesses, *covered),
+            "promise",
+            offer.sentence,
+            why=f"{self._standing(accesses).why} {_uses(accesses)}{unused} {offer.why}".lstrip(),
+            purpose=offer.purpose,
+        )
+
     def _on_port(self, port: int, accesses: Sequence[Access]) -> Proposal:
-        rights = NO_RIGHTS.union(*(access.missing for access in accesses))
+        rights = _missing(accesses)
         sentence = f"Grant {_listed(rights)} on port {port}, for any address."
         return self._proposal(GrantPort(port, rights), accesses, sentence)
 
@@ -198,27 +244,59 @@ class _Planner:
         return Proposal((), tuple(accesses), "exact", sentence, reason, tolerated=standing.rank == TOLERATED)
 
 
-class _Covering(NamedTuple):
-    """What one group grants on one of its paths, and the group's number."""
-
-    rights: RightSet
-    number: int
+_Grants = Sequence[tuple[str, RightSet]]  # paths free of links, with the rights on them and on all beneath
 
 
-def _covered_by(groups: Sequence[Group], needs: Sequence[Need]) -> tuple[list[list[Access]], list[Need]]:
-    """Return the accesses of those ``needs`` that each of the ``groups`` allows as well, and all other needs."""
-    covered: list[list[Access]] = [[] for _ in groups]
-    places = {path: _Covering(group.rights, at) for at, group in enumerate(groups) for path in group.paths}
+def _missing(accesses: Iterable[Access]) -> RightSet:
+    return NO_RIGHTS.union(*(access.missing for access in accesses))
+
+
+def _grants_of_group(group: Group) -> _Grants:
+    return [(path, group.rights) for path in group.paths]
+
+
+def _grants_of_offer(offer: Offer) -> _Grants:
+    return [
+        (os.path.realpath(path), edit.rights)
+        for edit in offer.edits
+        if isinstance(edit, AddPathRule)
+        for path in edit.paths
+    ]
+
+
+def _is_mostly_used(offer: Offer) -> bool:
+    """Whether at least half of the paths of a promise are those of needs, or above them."""
+    used = {"/"}
+    for need in offer.needs:
+        path = need.path
+        while path not in used:
+            used.add(path)
+            path = os.path.dirname(path)
+    grants = _grants_of_offer(offer)
+    return 2 * sum(path in used for path, _ in grants) >= len(grants)
+
+
+def _opens_protected(offer: Offer, places: ProtectedPlaces) -> bool:
+    return any(places.inside(path, writing=not rights <= READ) for path, rights in _grants_of_offer(offer))
+
+
+def _covered_by(grants: Sequence[_Grants], needs: Sequence[Need]) -> tuple[list[list[Access]], list[Need]]:
+    """Return the accesses of those ``needs`` that each of the ``grants`` allows as well, and all other needs."""
+    covered: list[list[Access]] = [[] for _ in grants]
+    places: dict[str, tuple[RightSet, int]] = {}
+    for number, each in enumerate(grants):
+        for path, rights in each:
+            places[path] = rights, number
     others = []
     for need in needs:
         path = need.path
-        while (found := places.get(path)) is None or not need.rights <= found.rights:
+        while (found := places.get(path)) is None or not need.rights <= found[0]:
             if path == "/":
                 others.append(need)
                 break
             path = os.path.dirname(path)
         else:
-            covered[found.number] += need.accesses
+            covered[found[1]] += need.accesses
     return covered, others
 
 

@@ -177,7 +177,7 @@ def access(path: str, *rights: str, asked: str | None = None, of_command: bool =
         (access("/proc/sys/vm/overcommit_memory"), "settings of the memory management"),
         (access("/proc/sys/vm/overcommit_memory", "write_file"), ""),
         (access("/proc/sys/vmx"), ""),
-        (access("/etc/locale.alias", asked="/usr/share/locale/locale.alias"), "other names of locales"),
+        (access("/etc/locale.alias", asked="/usr/share/locale/locale.alias"), ""),
         (access("/etc/hosts"), ""),
     ],
 )
@@ -199,6 +199,12 @@ def test_probes_are_needed_if_nothing_else_explains_the_failure() -> None:
     assert ranks(standings([PROBE, PROBE], 1)) == [NEEDED, GAVE_UP]
     assert ranks(standings([PROBE], None)) == [TOLERATED]
     assert ranks(standings([PROBE], 1, "cat: /sys/fs/cgroup/memory.max: Permission denied")) == [GAVE_UP]
+
+
+def test_what_prints_the_message_is_not_what_the_program_gave_up_for() -> None:
+    message = access("/etc/locale.alias")
+    assert ranks(standings([FILE, message], 1)) == [GAVE_UP, NEEDED]
+    assert ranks(standings([message, message], 1)) == [NEEDED, GAVE_UP]
 
 
 def test_an_observed_run_needs_all_but_probes_however_it_ended() -> None:

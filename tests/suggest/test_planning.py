@@ -13,7 +13,7 @@ from editor.evaluation.resolve import resolve
 from editor.sandbox.runner import RunRequest, start
 from editor.sandbox.verdicts.report import Access, Report
 from editor.suggest.plan import Plan, Proposal
-from editor.suggest.planning import make_plan
+from editor.suggest.planning import make_plan, plan_of
 
 ENVIRONMENT = {"PATH": "/usr/bin:/bin", "LC_ALL": "C.UTF-8"}
 _MAKING = '[[path_beneath]]\nallowed_access = {rights}\nparent = ["{place}"]\n'
@@ -248,3 +248,52 @@ def test_denials_of_another_layer_are_not_answered() -> None:
     assert [each.edits for each in make_plan((inner,), resolved, 2).proposals] == [
         (AddPathRule(("/etc/hostname",), frozenset({"read_file"}), "configuration read"),)
     ]
+
+
+TLS = """abi = 3
+[[ruleset]]
+handled_access_fs = ["read_file", "read_dir"]
+[[path_beneath]]
+allowed_access = ["read_file", "read_dir"]
+parent = ["/usr/lib", "/usr/bin", "/etc/ld.so.cache", "/proc"]
+"""
+
+
+@pytest.mark.program("/usr/bin/python3")
+def test_a_promise_takes_the_part_that_it_holds(place: str) -> None:
+    policy = PolicyDocument.parse(TLS, "policy.toml", "toml")
+    resolved = resolve(policy.policy)
+    script = "import ssl; assert ssl.create_default_context().get_ca_certs(); open('file')"
+    furnish(place)
+    observed = run(policy, script, place, "observe")
+    for plan in (
+        make_plan(observed.accesses, resolved, fold="exact"),
+        make_plan(observed.accesses, resolved, promises=False),
+    ):
+        assert "promise" not in {each.kind for each in plan.proposals}
+    plan = make_plan(observed.accesses, resolved)
+    (promise,) = [each for each in plan.proposals if each.kind == "promise"]
+    assert promise.sentence.startswith("Add the promise tls: ")
+    assert promise.purpose == "promise: tls"
+    assert all(isinstance(edit, AddPathRule) and edit.comment == "promise: tls" for edit in promise.edits)
+    assert len(promise.accesses) >= 2
+    asked = [id(access) for each in plan.proposals for access in each.accesses]
+    assert len(asked) == len(set(asked)), "each access is answered once"
+    for proposal in plan.needed:
+        for edit in proposal.edits:
+            policy = policy.apply(edit)
+    furnish(place)
+    report = run(policy, script, place)
+    assert report.exit_code == 0
+    assert plan_of([report], resolve(policy.policy)).needed == ()
+
+
+def test_a_policy_in_use_is_protected_from_what_it_allows_to_write(place: str) -> None:
+    furnish(place)
+    rows = [access(place, "make_reg"), access(f"{place}/file", "read_file")]
+    for text, asks in ((TLS, True), (TLS[: TLS.index("[[path_beneath]]")], False)):
+        file = os.path.join(place, "policy.toml")
+        with open(file, "w", encoding="utf-8") as stream:
+            stream.write(text)
+        plan = make_plan(rows, resolve(PolicyDocument.parse(text, file, "toml").policy), fold="exact")
+        assert [bool(each.confirm) for each in plan.proposals] == [asks, False]
