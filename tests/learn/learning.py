@@ -110,3 +110,19 @@ def attempt(stage: Stage, program: Program, text: str, uid: int | None = None) -
     data = json.loads(written)
     accesses = map(Access.from_json, data["accesses"])
     return Tried(done.returncode, tuple(each for each in accesses if each.verdict == "denied"), done.stdout)
+
+
+def tighten(stage: Stage, program: Program, text: str, uid: int | None = None) -> tuple[str, str]:
+    """Tighten the policy ``text`` with runs of ``program``. Returns its text, and what was said."""
+    uid = user_of(program, uid)
+    prepare(stage, program, uid)
+    path = f"{stage.top}/made/learned.toml"
+    with open(path, "w", encoding="utf-8") as file:
+        file.write(text)
+    if uid is not None:
+        os.chown(path, uid, uid)
+    words = stage.paddock("tighten", path, "--apply", "--", *command(program))
+    done = stage.run(job(stage, program), uid, *words)
+    assert done.returncode in (0, 1), done.stdout
+    with open(path, encoding="utf-8") as file:
+        return file.read(), done.stdout
