@@ -12,6 +12,8 @@ from tests.learn.programs import Program
 from tests.proof.jobs import Job
 from tests.proof.stage import ORDINARY, Stage
 
+_LIMIT_S = 300  # for several runs of a program
+
 
 class Tried(NamedTuple):
     """A run under a policy: the exit status, and what was denied."""
@@ -88,7 +90,9 @@ def learn(stage: Stage, program: Program, uid: int | None = None) -> Outcome:
     bare = stage.run(job(stage, program), uid, *command(program))
     prepare(stage, program, uid)
     path = f"{stage.top}/made/learned.toml"
-    done = stage.run(job(stage, program), uid, *stage.paddock("learn", "-o", path, "--", *command(program)))
+    done = stage.run(
+        job(stage, program), uid, *stage.paddock("learn", "-o", path, "--", *command(program)), limit=_LIMIT_S
+    )
     assert os.path.exists(path), done.stdout
     with open(path, encoding="utf-8") as file:
         text = file.read()
@@ -122,7 +126,7 @@ def tighten(stage: Stage, program: Program, text: str, uid: int | None = None) -
     if uid is not None:
         os.chown(path, uid, uid)
     words = stage.paddock("tighten", path, "--apply", "--", *command(program))
-    done = stage.run(job(stage, program), uid, *words)
+    done = stage.run(job(stage, program), uid, *words, limit=_LIMIT_S)
     assert done.returncode in (0, 1), done.stdout
     with open(path, encoding="utf-8") as file:
         return file.read(), done.stdout

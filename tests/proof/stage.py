@@ -214,8 +214,10 @@ class Stage:
             env["ORDINARY"] = ""
         return env
 
-    def run(self, job: Job, uid: int | None, *command: str) -> "subprocess.CompletedProcess[str]":
-        """Run ``command`` in the work directory to its end, both output streams as one."""
+    def run(
+        self, job: Job, uid: int | None, *command: str, limit: float = _LIMIT_S
+    ) -> "subprocess.CompletedProcess[str]":
+        """Run ``command`` in the work directory to its end, at most ``limit`` seconds, both output streams as one."""
         env = self._environment(job)
         become: list[str] = []
         if uid is not None:
@@ -231,7 +233,7 @@ class Stage:
                 done = subprocess.run(
                     [*mounts, *become, *command],
                     cwd=self.work, env=env, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
-                    timeout=_LIMIT_S, check=False, start_new_session=True,
+                    timeout=limit, check=False, start_new_session=True,
                 )  # fmt: skip
             finally:
                 outside.kill()
