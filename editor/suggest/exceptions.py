@@ -23,12 +23,14 @@ from editor.policy.model import ParentPath, PathRule, path_key
 from editor.policy.variables import MAX_PATHS
 
 _MOST_NAMES = 5  # shown of what was left out
-_REFRESHED = "(paddock refreshes this list)"
+REFRESHED = "(paddock refreshes this list)"
+"""How the comments above enumerations end."""
+
 # In a comment a name is as it is, or quoted as in JSON.
 _PLAIN = r'[^\s"\\,()]+'
 _NAME = re.compile(rf'"(?:[^"\\]|\\.)*"|{_PLAIN}')
 _COMMENT = re.compile(
-    rf"(all|files) of ({_NAME.pattern}) except ((?:{_NAME.pattern})(?:, (?:{_NAME.pattern}))*) {re.escape(_REFRESHED)}"
+    rf"(all|files) of ({_NAME.pattern}) except ((?:{_NAME.pattern})(?:, (?:{_NAME.pattern}))*) {re.escape(REFRESHED)}"
 )
 
 Which = Literal["all", "files"]
@@ -59,7 +61,7 @@ class Enumeration(NamedTuple):
     def comment(self, which: Which) -> str:
         """Return the comment for a rule."""
         excepted = ", ".join(_written(each) for each in self.excepted)
-        return f"{which} of {_written(self.top)} except {excepted} {_REFRESHED}"
+        return f"{which} of {_written(self.top)} except {excepted} {REFRESHED}"
 
     def limits(self, rights: RightSet) -> tuple[str, ...]:
         """Return sentences on what rules with ``rights`` on the entries do not allow."""

@@ -23,6 +23,7 @@ from editor.evaluation.resolve import ResolvedPath, ResolvedPolicy
 from editor.landlock.rights import LATEST_ABI, NO_RIGHTS, RightSet, in_order, listed, rights_of, unnamed
 from editor.policy.model import PathRule, PortRule, RuleRef, path_key
 from editor.policy.variables import expand
+from editor.suggest.exceptions import REFRESHED
 from editor.suggest.folding import Need, fold
 from editor.suggest.purposes import READ
 from editor.suggest.trees import Trees
@@ -35,9 +36,6 @@ StepKind = Literal["rule", "path", "port", "right", "down", "scope"]
 _MOST_RULES = 8
 _MOST_PATHS = 32
 _MOST_NAMES = 5
-
-# Rules under such comments are a list that Paddock keeps: parts of it would come back with the next refresh.
-_KEPT_TOGETHER = ("promise: ", "all of ", "files of ")
 
 
 class Narrower(NamedTuple):
@@ -82,13 +80,13 @@ def tighten(document: PolicyDocument, resolved: ResolvedPolicy, recorded: Sequen
     policy = document.bound
     found = usage(policy, resolved, recorded)
     steps: list[Step] = []
-    kept = {number for number, text in comments_above(document, "path_beneath").items() if _is_kept_together(text)}
+    kept, kept_ports = _kept_together(document, "path_beneath"), _kept_together(document, "net_port")
     narrowing = _Narrowing(resolved)
     for rule in policy.path_rules:
         uses = [found.used.get(Entry("path_beneath", rule.number, at), Use()) for at in range(len(rule.parents))]
         own = list(_steps_of(rule, uses, found.unseen))
         if rule.number in kept:
-            steps += [step for step in own if step.kind == "rule"]
+            steps += _whole(own)
             continue
         steps += own
         gone = {at for step in own for at in step.entries}
@@ -98,7 +96,8 @@ def tighten(document: PolicyDocument, resolved: ResolvedPolicy, recorded: Sequen
                 steps.append(step)
     for port_rule in policy.port_rules:
         uses = [found.used.get(Entry("net_port", port_rule.number, at), Use()) for at in range(len(port_rule.ports))]
-        steps += _steps_of(port_rule, uses, found.unseen)
+        own = list(_steps_of(port_rule, uses, found.unseen))
+        steps += _whole(own) if port_rule.number in kept_ports else own
     free = rights_of("scope", policy.abi or 0) - policy.scoped - found.reached
     place = RuleRef(document.file, policy.rulesets[0].location.line if policy.rulesets else 0, "ruleset")
     for name in in_order(free):
@@ -158,8 +157,21 @@ def _merged(rules: Sequence[Narrower]) -> list[Narrower]:
     return [Narrower(tuple(paths), rights, purpose) for (rights, purpose), paths in merged.items()]
 
 
-def _is_kept_together(comment: str) -> bool:
-    return any(line.startswith(_KEPT_TOGETHER) for line in comment.splitlines())
+def _kept_together(document: PolicyDocument, section: Section) -> frozenset[int]:
+    """Return the numbers of the rules that are lists which Paddock keeps: parts of them would be back after a refresh.
+
+    They are found by the comment above.
+    """
+    return frozenset(
+        number
+        for number, comment in comments_above(document, section).items()
+        if any(line.startswith("promise: ") or line.endswith(REFRESHED) for line in comment.splitlines())
+    )
+
+
+def _whole(steps: Sequence[Step]) -> list[Step]:
+    """Return those of ``steps`` that remove a whole rule."""
+    return [step for step in steps if step.kind == "rule"]
 
 
 def _entries(rule: PathRule | PortRule) -> tuple[object, ...]:
@@ -171,8 +183,8 @@ def _steps_of(rule: PathRule | PortRule, uses: Sequence[Use], unseen: RightSet) 
     section: Section = "path_beneath" if isinstance(rule, PathRule) else "net_port"
     names = _names(rule)
     place = RuleRef(rule.location.file, rule.location.line, f"{section} {rule.number + 1}")
-    idle = tuple(at for at, use in enumerate(uses) if not use.rights)
-    if not rule.rights or rule.rights <= unseen:
+    idle = tuple(at for at, use in enumerate(uses) if not (use.rights or rule.rights & unseen))
+    if not rule.rights:
         return
     if len(idle) == len(uses):
         yield Step("rule", section, rule.number, idle, NO_RIGHTS, f"Remove the rule: {_listed(names)} unused.", place)

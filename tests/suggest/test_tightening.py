@@ -293,6 +293,12 @@ def test_rights_that_older_kernels_do_not_trace_stay(tree: str) -> None:
     assert found(before, used, abi=4).steps == ()
     assert found(before, used, abi=None).steps == ()
     assert [step.rights for step in found(before, used, abi=5).steps] == [{"ioctl_dev"}]
+    # Nor can a path go of which they are all that could have been used.
+    before = document(before.text.replace(f'"{tree}"', f'"{tree}", "/dev"'))
+    assert rules_of(tightened(before, found(before, used, abi=4).steps)) == [
+        ([tree], {"read_file", "ioctl_dev"}), (["/dev"], {"ioctl_dev"}),
+    ]  # fmt: skip
+    assert rules_of(tightened(before, found(before, used, abi=5).steps)) == [([tree], {"read_file"})]
 
 
 def test_lists_that_paddock_keeps_go_as_a_whole_or_not_at_all(tree: str) -> None:
@@ -307,9 +313,14 @@ parent = ["{tree}/lib", "{tree}/data"]
 [[path_beneath]]
 allowed_access = ["write_file"]
 parent = ["{tree}/lib", "{tree}/data"]
+
+# promise: something
+[[net_port]]
+allowed_access = ["connect_tcp"]
+port = [53, 853]
 """
     )
-    assert steps(before, access("read_file", f"{tree}/lib/libc.so")) == [
+    assert steps(before, access("read_file", f"{tree}/lib/libc.so"), access("connect_tcp", port=53)) == [
         ("rule", f"Remove the rule: {tree}/lib, {tree}/data unused."),
     ]
 
