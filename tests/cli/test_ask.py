@@ -289,3 +289,22 @@ def test_terminal_is_given_back(place: Path) -> None:
         assert terminal.end() == 0
         assert "same" in terminal.shown
         assert "Permission denied" not in terminal.shown
+
+
+def test_interactive_shell_keeps_its_jobs(place: Path) -> None:
+    """The shell's jobs are in the foreground, and Paddock is not, until a question takes the terminal."""
+    rules = '\n[[path_beneath]]\nallowed_access = ["abi.all"]\nparent = ["/etc", "/run", "/var", "/dev"]\n'
+    write(place / "policy.toml", POLICY + rules)
+    with in_terminal(place, "--", "bash", "--norc", "--noprofile", "-i") as terminal:
+        terminal.wait_for("bash-")
+        terminal.press("cat one\n")
+        terminal.wait_for("(Ctrl-C ends the run)")
+        terminal.press("a")
+        terminal.wait_for("content of one")
+        terminal.wait_for("bash-", times=2)
+        terminal.press("cat two | cat; exit 7\n")
+        terminal.wait_for("(Ctrl-C ends the run)", times=2)
+        terminal.press("d")
+        assert terminal.end() == 7
+        assert "two: Permission denied" in terminal.shown
+        assert "Stopped" not in terminal.shown

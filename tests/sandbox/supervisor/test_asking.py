@@ -120,6 +120,21 @@ def test_nothing_is_asked_about_what_fails_anyway(place: Path) -> None:
     assert asked.outcome.out.split() == expected.split()
 
 
+@pytest.mark.skipif(os.geteuid() == 0, reason="root passes file permissions")
+def test_nothing_is_asked_about_what_permissions_refuse(place: Path) -> None:
+    (place / "one").chmod(0)
+    (place / "closed").mkdir()
+    (place / "closed" / "file").write_text("")
+    (place / "closed").chmod(0)
+    script = "cat one closed/file; ls closed; echo >closed/new; rm closed/file; mv closed/file new; kill -0 1"
+    try:
+        asked = ask(policy(reading(), scoped=ALL_SCOPES), lambda _: "deny", "sh", "-c", script, cwd=str(place))
+    finally:
+        (place / "closed").chmod(0o700)
+    assert asked.questions == []
+    assert {access.verdict for access in asked.outcome.rows(path=f"{place}/one")} == {"failed"}
+
+
 def calls_on(place: Path, port: int) -> list[list[object]]:
     """Return calls that Landlock has a say in, and some that fail before."""
     at, read = -100, os.O_RDONLY
