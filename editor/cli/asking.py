@@ -117,7 +117,7 @@ class Asker:
             try:
                 answer = self._made(question, choice)
             except CannotAnswer as error:
-                terminal.write(f"  {error}\n")
+                terminal.write_lines((f"  {error}",))
             else:
                 self._leave(_DONE[choice])  # first, since the program goes on at once
                 self._send(question, answer)
@@ -214,7 +214,7 @@ class Asker:
             *(f"  g: {proposal.sentence}" for _, proposal in self._proposals(question) if proposal.edits),
             f"  {_CHOICES}",
         ]
-        self._terminal.write("\n" + "\n".join(lines) + "\n")
+        self._terminal.write_lines(("", *lines))
 
     def _leave(self, how: str) -> None:
         """Give the terminal back to the command; say how the question ended."""

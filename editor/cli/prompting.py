@@ -4,7 +4,9 @@ import contextlib
 import os
 import signal
 import termios
+import textwrap
 import tty
+from collections.abc import Iterable
 
 _ESCAPE = b"\x1b"
 # Of a process in the background, which this one is while a shell's job has the terminal.
@@ -64,6 +66,21 @@ class Terminal:
         """Show ``text``."""
         with contextlib.suppress(OSError):
             os.write(self._descriptor, text.encode("utf-8", "replace"))
+
+    def write_lines(self, lines: Iterable[str]) -> None:
+        """Show ``lines``, breaking those that are wider than the terminal between words."""
+        try:
+            width = os.get_terminal_size(self._descriptor).columns
+        except OSError:
+            width = 0
+        for line in lines:
+            shown = [line]
+            if 0 < width < len(line):
+                indent = " " * (len(line) - len(line.lstrip()) + 4)
+                shown = textwrap.wrap(
+                    line, max(width, 40), subsequent_indent=indent, replace_whitespace=False, break_on_hyphens=False
+                )
+            self.write("\n".join(shown) + "\n")
 
     def read_key(self) -> bytes:
         """Return the character of a key, empty if the terminal is gone. A key that sends more is an escape."""
