@@ -26,6 +26,10 @@ _WORKED_WITH = Standing(GAVE_UP, "A run to which this was not denied ended with 
 
 _READING: RightSet = frozenset({"read_file", "read_dir"})
 
+# isatty(3) asks devices that have no answer to give, and takes any error for a no.
+_CONTROLLING: RightSet = frozenset({"ioctl_dev"})
+_NO_TERMINALS = frozenset({"/dev/null", "/dev/zero", "/dev/full", "/dev/random", "/dev/urandom"})
+
 # What runtimes and libraries read to adapt themselves to the machine, and replace by a guess if they cannot. A program
 # whose very purpose is one of these says so when it fails, or fails with nothing else denied.
 _PROBES = (
@@ -169,6 +173,8 @@ def _standing_of_probe(access: Access) -> Standing:
 def probed(access: Access) -> str:
     """Return what programs look for here and can do without, empty if this is no such probe."""
     path = access.object_path
+    if path in _NO_TERMINALS and access.missing == _CONTROLLING:
+        return "a terminal"
     if path is None or not path.startswith(_PROBED) or not access.missing <= _READING:
         return ""
     process = _OF_PROCESS.match(path)

@@ -178,6 +178,9 @@ def access(path: str, *rights: str, asked: str | None = None, of_command: bool =
         (access("/proc/sys/vm/overcommit_memory", "write_file"), ""),
         (access("/proc/sys/vmx"), ""),
         (access("/etc/locale.alias", asked="/usr/share/locale/locale.alias"), ""),
+        (access("/dev/null", "ioctl_dev"), "a terminal"),
+        (access("/dev/null", "ioctl_dev", "write_file"), ""),
+        (access("/dev/tty", "ioctl_dev"), ""),
         (access("/etc/hosts"), ""),
     ],
 )
