@@ -60,7 +60,7 @@ PROGRAMS: tuple[Program, ...] = (
     Program(
         "java",
         ("java", "javac"),
-        "javac -d out in/Work.java && java -cp out Work",
+        "javac -J-XX:TieredStopAtLevel=1 -d out in/Work.java && java -XX:TieredStopAtLevel=1 -cp out Work",
         files=(("in/Work.java", "Work.java"),),
     ),
     Program(

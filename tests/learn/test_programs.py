@@ -2,7 +2,6 @@
 
 import itertools
 import os
-import statistics
 from collections.abc import Iterator
 
 import pytest
@@ -16,8 +15,10 @@ from tests.learn.programs import PROGRAMS, Program
 from tests.proof.stage import ORDINARY, Stage
 from tests.sandbox.harness import require_abi
 
-_MOST_RUNS, _MOST_RULES, _MEDIAN_RULES = 3, 25, 12
-_COUNTS: dict[str, int] = {}
+_MOST_RUNS = 3
+_MOST_RULES = 12
+# These do more kinds of things.
+_MORE_RULES = {"java": 15, "pip": 15}
 
 
 @pytest.fixture(scope="module")
@@ -45,23 +46,17 @@ def test_a_policy_from_nothing(
     assert outcome.bare == 0, "the job itself"
     assert outcome.tried.exit_code == 0, (outcome.tried, outcome.said)
     assert outcome.runs <= _MOST_RUNS
-    _COUNTS[program.name] = outcome.rules
-    assert outcome.rules <= _MOST_RULES, outcome.text
+    assert outcome.rules <= _MORE_RULES.get(program.name, _MOST_RULES), outcome.text
     assert _uncommented(outcome.text) == []
     monkeypatch.setenv("HOME", home(stage))
-    # All that it is still denied is known to be tolerated, or was left out because it is protected.
+    # All that it is still denied is known to be tolerated, was left out because it is protected, or fails in any case:
+    # programs ask with an ioctl(2) if something is a terminal.
     places = ProtectedPlaces()
-    assert [
-        each for each in outcome.tried.denied if not probed(each) and not _opened(places, lasting_place(each))
-    ] == []
+    tolerated = [each for each in outcome.tried.denied if probed(each) or each.missing == {"ioctl_dev"}]
+    left_out = [each for each in outcome.tried.denied if _opened(places, lasting_place(each))]
+    assert [each for each in outcome.tried.denied if each not in (*tolerated, *left_out)] == []
     needed = {os.path.join(home(stage), name) for name in program.protected}
     assert _protected(places, outcome.policy) <= needed, outcome.text
-
-
-def test_the_median_of_the_rules_is_small() -> None:
-    if len(_COUNTS) < len(PROGRAMS):
-        pytest.skip("this kernel's ABI or the programs to be had leave some out")
-    assert statistics.median(_COUNTS.values()) <= _MEDIAN_RULES
 
 
 def _uncommented(text: str) -> list[str]:
