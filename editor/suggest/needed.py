@@ -35,6 +35,7 @@ _NO_TERMINALS = frozenset({"/dev/null", "/dev/zero", "/dev/full", "/dev/random",
 _PROBES = (
     ("/sys/fs/cgroup", "limits of memory and processors"),
     ("/proc/self/cgroup", "limits of memory and processors"),
+    ("/proc/cgroups", "limits of memory and processors"),
     ("/proc/self/mountinfo", "limits of memory and processors"),
     ("/sys/kernel/mm", "huge pages"),
     ("/dev/hugepages", "huge pages"),

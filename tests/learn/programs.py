@@ -83,7 +83,7 @@ PROGRAMS: tuple[Program, ...] = (
         "nginx",
         ("nginx", "curl"),
         f"nginx -c $PWD/in/nginx.conf & {_WAIT}; curl -sf --noproxy '*' http://127.0.0.1:$PORT0/in/text;"
-        " kill -QUIT $!; wait",
+        " status=$?; kill -QUIT $!; wait; exit $status",
         files=(("in/nginx.conf", "nginx.conf"),),
     ),
     Program(
@@ -138,7 +138,7 @@ PROGRAMS: tuple[Program, ...] = (
         "http.server",
         ("curl", "/usr/bin/python3"),
         f"/usr/bin/python3 -m http.server --bind 127.0.0.1 -d in $PORT0 & {_WAIT};"
-        " curl -sf --noproxy '*' http://127.0.0.1:$PORT0/text; kill $!; wait; true",
+        " curl -sf --noproxy '*' http://127.0.0.1:$PORT0/text; status=$?; kill $!; wait; exit $status",
     ),
     Program("find", ("find",), "find in -name '*.c' -exec grep -l main {} +"),
     Program("man", ("man",), "man -l in/work.1 | tail -n 3", files=(("in/work.1", "work.1"),)),
