@@ -7,9 +7,9 @@ from typing import Literal, NamedTuple
 from editor.editing.document import PolicyDocument, new_policy_text
 from editor.editing.edits import AddPathRule, AddPortRule, Edit, EditError, GrantPath, GrantPort
 from editor.escape import printable
+from editor.evaluation.resolve import resolve
 from editor.landlock.rights import RightSet, in_order
 from editor.policy.locate import Format
-from editor.policy.model import Policy
 from editor.suggest.plan import Proposal
 
 Topic = Literal[
@@ -102,7 +102,7 @@ def extend_policy(document: PolicyDocument, proposals: Sequence[Proposal]) -> Le
     """Return ``document`` with ``proposals``: its own rules grow where they name the path, new ones get a comment."""
     edits: list[Edit] = []
     rules: list[_Rule] = []
-    known = _named(document.policy)
+    known = {each.path for each in resolve(document.policy).paths}
     for proposal in proposals:
         for edit in proposal.edits:
             if isinstance(edit, GrantPath) and edit.path not in known:
@@ -185,10 +185,6 @@ def _port_comment(rights: RightSet) -> str:
     served = any(right.startswith("bind") for right in rights)
     called = any(right.startswith("connect") for right in rights)
     return "Ports, " + ("served and called" if served and called else "served" if served else "called")
-
-
-def _named(policy: Policy) -> frozenset[str]:
-    return frozenset(parent.template for rule in policy.path_rules for parent in rule.parents)
 
 
 def _apply(document: PolicyDocument, edits: Iterable[Edit]) -> Learned:

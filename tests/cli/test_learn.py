@@ -7,6 +7,8 @@ import subprocess
 import time
 from pathlib import Path
 
+import pytest
+
 from tests.cli.harness import PADDOCK, POLICY, environment, paddock, write
 
 LOOK = ("sh", "-c", "cat /etc/hostname")
@@ -189,6 +191,17 @@ def test_a_log_goes_before_the_runs_of_a_command(tmp_path: Path) -> None:
     assert done.returncode == 0
     assert "/etc/passwd" in done.stdout
     assert "/etc/hostname" in done.stdout
+
+
+@pytest.mark.program("strace")
+def test_a_log_of_strace_gives_a_policy_that_works(tmp_path: Path) -> None:
+    traced = subprocess.run(
+        ["strace", "-f", "-o", "log", *LOOK], cwd=tmp_path, env=environment(), capture_output=True, check=True
+    )
+    assert traced.stdout == Path("/etc/hostname").read_bytes()
+    assert paddock("learn", "--from", "log", "-o", "made.toml", cwd=tmp_path).returncode == 0
+    tried = paddock("test", "made.toml", "--", *LOOK, cwd=tmp_path)
+    assert (tried.returncode, tried.stdout) == (0, traced.stdout.decode())
 
 
 def test_a_log_that_is_none_is_refused(tmp_path: Path) -> None:

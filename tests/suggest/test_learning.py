@@ -128,6 +128,22 @@ def test_extending_grows_the_rule_that_names_the_path_and_leaves_the_rest_alone(
     )
 
 
+def test_a_rule_that_names_the_path_with_a_variable_grows_as_well() -> None:
+    text = f"""{HEADER}
+[[variable]]
+name = "conf"
+literal = ["/etc/x"]
+
+[[path_beneath]]
+allowed_access = ["read_dir"]
+parent = ["${{conf}}"]
+"""
+    before = PolicyDocument.parse(text, "tool.toml", "toml")
+    learned = extend_policy(before, (on_path("/etc/x", READ, "tool"),))
+    assert (learned.problems, len(learned.document.policy.path_rules)) == ((), 1)
+    assert learned.document.policy.path_rules[0].rights == {"read_file", "read_dir"}
+
+
 def test_a_protected_place_has_a_rule_of_its_own_that_says_so() -> None:
     keys = on_path("/etc/ssl/private", READ, "tool")._replace(confirm="/etc/ssl/private (private keys)")
     text = write_policy(empty(), (on_path("/etc/x", READ, "tool"), keys)).document.text
