@@ -99,15 +99,15 @@ def learn(stage: Stage, program: Program, uid: int | None = None) -> Outcome:
     return Outcome(bare.returncode, done.returncode, text, done.stdout, attempt(stage, program, text, uid))
 
 
-def attempt(stage: Stage, program: Program, text: str, uid: int | None = None) -> Tried:
-    """Run ``program`` under the policy ``text`` on a fresh stage."""
+def attempt(stage: Stage, program: Program, text: str, uid: int | None = None, limit: float = _LIMIT_S) -> Tried:
+    """Run ``program`` under the policy ``text`` on a fresh stage; subprocess.TimeoutExpired after ``limit`` seconds."""
     uid = user_of(program, uid)
     prepare(stage, program, uid)
     path, report = f"{stage.top}/made/learned.toml", f"{stage.top}/made/report.json"
     with open(path, "w", encoding="utf-8") as file:
         file.write(text)
     words = stage.paddock("test", path, "--format", "json", "-o", report, "--", *command(program))
-    done = stage.run(job(stage, program), uid, *words)
+    done = stage.run(job(stage, program), uid, *words, limit=limit)
     with open(report, encoding="utf-8") as file:
         written = file.read()
     assert written, done.stdout

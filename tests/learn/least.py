@@ -5,6 +5,7 @@ as needed if the program then ends otherwise, or is denied what it was not denie
 """
 
 import re
+import subprocess
 import sys
 
 from editor.editing.document import PolicyDocument
@@ -15,6 +16,7 @@ from tests.learn.learning import Tried, attempt, learn, tighten
 from tests.learn.programs import PROGRAMS
 from tests.proof.stage import Stage
 
+_LIMIT_S = 45
 _PROCESS = re.compile(r"/proc/[0-9]+(?=/|$)")  # has another number in each run
 
 
@@ -33,8 +35,12 @@ def main(words: list[str]) -> None:
             kept = "as before" if whole.exit_code == outcome.tried.exit_code else f"BROKEN by tightening:\n{said}"
             print(f"{program.name}: {outcome.rules} rules, {len(parts)} after tightening, {kept}", flush=True)
             for name, edit in parts:
-                tried = attempt(stage, program, document.apply(edit).text)
                 rules += 1
+                try:
+                    tried = attempt(stage, program, document.apply(edit).text, limit=_LIMIT_S)
+                except subprocess.TimeoutExpired:  # it waits for what was denied
+                    ends += 1
+                    continue
                 if tried.exit_code != whole.exit_code:
                     ends += 1
                 elif _more_denied(whole, tried):
