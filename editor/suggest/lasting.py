@@ -27,8 +27,7 @@ _SHARD = re.compile(r"[0-9a-f]{2}\Z")
 _IDENTIFIER = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}(?:\.\w+)*\Z")
 _TIME = re.compile(r"(?:.*\D)?20\d\d-?[01]\d-?[0-3]\d[T_ -]?[0-2]\d[:_-]?[0-5]\d.*\Z")
 _PASSING = (_CONTENT, _SHARD, _IDENTIFIER, _TIME)
-# No other names than a shard are shorter than a time, 202512312359.
-_SHARD_LENGTH, _SHORTEST_PASSING = 2, 12
+_SHARD_LENGTH, _SHORTEST_CONTENT = 2, 30
 _ENOUGH_ALIKE = 3
 
 # What mkstemp in Python, gcc, mktemp(1) and others like them make, and the kernel for O_TMPFILE.
@@ -77,7 +76,7 @@ class LastingPlaces:
             return self._at_or_above(access.made_in)
         if not access.missing.isdisjoint(DIRECTORY_RIGHTS):
             return self._at_or_above(path)
-        directory = os.path.dirname(path)
+        directory = path[: path.rfind("/")] or "/"
         # A whole directory with such a name may be where a person works.
         if directory in self._temporary and is_temporary_name(os.path.basename(path)):
             return self._at_or_above(directory)
@@ -101,7 +100,7 @@ class LastingPlaces:
     def _lasts(self, directory: str, name: str) -> bool:
         """Whether ``name`` in ``directory``, which lasts, is there and will be there in the next run."""
         path = f"{directory.rstrip('/')}/{name}"
-        if not self._is_there(directory, name) or not _is_text(name):
+        if not self._is_there(directory, name) or not (name.isascii() or _is_text(name)):
             return False
         if path.startswith(_OF_DEVICES):
             return not _PASSING_GROUP.match(path)
@@ -122,7 +121,7 @@ class LastingPlaces:
 
     def _is_one_of_many(self, directory: str, name: str) -> bool:
         """Whether ``name`` is made up by a program, as most others in ``directory`` are."""
-        if _SHARD_LENGTH < len(name) < _SHORTEST_PASSING:
+        if _SHARD_LENGTH < len(name) < _SHORTEST_CONTENT and "20" not in name:  # the pattern of a time has a year
             return False
         pattern = next((pattern for pattern in _PASSING if pattern.match(name)), None)
         if pattern is None:

@@ -52,9 +52,9 @@ def make_plan(
     status and ``output`` what the command printed, where they are known: they tell what the program needed. First come
     the denials for which it gave up, then all others in order, then what no edit can allow, last what it tolerated.
     """
-    denied = [access for access in accesses if access.verdict == "denied" and access.layer == layer]
-    judged = [*zip(denied, standings(denied, exit_code, output), strict=True)]
     with _without_collecting_garbage():
+        denied = [access for access in accesses if access.verdict == "denied" and access.layer == layer]
+        judged = [*zip(denied, standings(denied, exit_code, output), strict=True)]
         return _Planner(resolved, judged).plan(fold, promises=promises)
 
 
@@ -309,7 +309,7 @@ def _described(group: Group, paths: Sequence[str]) -> str:
     passing = [need for need in group.needs if need.temporary]
     if not passing:
         return sentence
-    names = dict.fromkeys(printable(access.object_path or "") for need in passing for access in need.accesses)
+    names = dict.fromkeys(access.object_path for need in passing for access in need.accesses)
     itself = "itself" if len(names) == 1 else "themselves"
     sentence += f" A rule for {_some_of(names)} {itself} would not last"
     if paths[0] == COMMANDS_OWN:
@@ -333,17 +333,17 @@ def _uses(accesses: Sequence[Access]) -> str:
     sentence = f"Used by {_processes(accesses)}"
     if len(accesses) == 1:
         return f"{sentence}."
-    by_rights: dict[RightSet, dict[str, None]] = {}
+    by_rights: dict[RightSet, dict[str | None, None]] = {}
     for access in accesses:
-        by_rights.setdefault(access.missing, {})[printable(access.object_path or "")] = None
-    if len({name for names in by_rights.values() for name in names}) == 1:
+        by_rights.setdefault(access.missing, {})[access.object_path] = None
+    if len(set().union(*by_rights.values())) == 1:
         return f"{sentence}."
     used = "; ".join(f"{_listed(rights)} on {_some_of(names)}" for rights, names in by_rights.items())
     return f"{sentence}: {used}."
 
 
 def _processes(accesses: Iterable[Access]) -> str:
-    return _some_of(dict.fromkeys([printable(access.process or "a program") for access in accesses]))
+    return _some_of(dict.fromkeys([access.process or "a program" for access in accesses]))
 
 
 def _shown(access: Access) -> str:
@@ -352,12 +352,13 @@ def _shown(access: Access) -> str:
     return printable(access.object_path or access.path or access.syscall)
 
 
-def _some_of(names: Iterable[str]) -> str:
-    """Return the first ``names`` in words, and the number of all others."""
+def _some_of(names: Iterable[str | None]) -> str:
+    """Return the first ``names``, made printable, in words, and the number of all others."""
     known = list(names)
+    shown = [printable(name or "") for name in known[:_MAX_EXAMPLES]]
     if len(known) > _MAX_EXAMPLES:
-        return f"{', '.join(known[:_MAX_EXAMPLES])} and {len(known) - _MAX_EXAMPLES} others"
-    return _all_of(known)
+        return f"{', '.join(shown)} and {len(known) - _MAX_EXAMPLES} others"
+    return _all_of(shown)
 
 
 def _all_of(names: Sequence[str]) -> str:

@@ -114,7 +114,7 @@ class _Index:
 
     def rights_at(self, path: str) -> dict[int, RightSet]:
         """Return the rights on ``path`` by the number of the promise."""
-        directory = os.path.dirname(path)
+        directory = path[: path.rfind("/")] or "/"
         above: dict[int, RightSet] = {}
         if directory != path:
             if directory not in self._directories:
