@@ -134,7 +134,8 @@ def _settled(accesses: Iterable[Access], made: dict[str, str]) -> tuple[Access, 
     A later run finds it, but on another machine it has to be made first.
     """
     return tuple(
-        access if access.made_in else access._replace(made_in=_home(access.object_path, made)) for access in accesses
+        access._replace(made_in=_home(access.made_in or access.object_path, made) or access.made_in)
+        for access in accesses
     )
 
 

@@ -18,7 +18,7 @@ from tests.sandbox.harness import require_abi
 _MOST_RUNS = 3
 _MOST_RULES = 12
 # These do more kinds of things.
-_MORE_RULES = {"java": 15, "pip": 15}
+_MORE_RULES = {"java": 15, "npm": 15, "pip": 15}
 
 
 @pytest.fixture(scope="module")

@@ -53,6 +53,14 @@ def test_a_command_that_left_a_file_is_observed_again(tmp_path: Path) -> None:
     assert after(fresh(most_runs=2), report("observe", 0, made)).next_mode == "enforce"
 
 
+def test_what_is_made_in_a_directory_that_an_earlier_run_made_is_granted_where_that_is_made(tmp_path: Path) -> None:
+    (tmp_path / "logs").mkdir()
+    made = denial(str(tmp_path), "make_dir", asked=f"{tmp_path}/logs")
+    lesson = after(fresh(), report("observe", 0, made))
+    new = denial(f"{tmp_path}/logs/2", "write_file")._replace(made_in=f"{tmp_path}/logs")
+    assert granted(after(lesson, report("observe", 0, new))) == {str(tmp_path): ["make_dir", "write_file"]}
+
+
 def test_a_file_that_is_gone_again_is_no_reason_to_observe_again(tmp_path: Path) -> None:
     made = denial(str(tmp_path), "make_reg", asked=f"{tmp_path}/gone")
     removed = denial(str(tmp_path), "remove_file", asked=f"{tmp_path}/gone")
