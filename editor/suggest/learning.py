@@ -102,7 +102,7 @@ def extend_policy(document: PolicyDocument, proposals: Sequence[Proposal]) -> Le
     """Return ``document`` with ``proposals``: its own rules grow where they name the path, new ones get a comment."""
     edits: list[Edit] = []
     rules: list[_Rule] = []
-    known = {each.path for each in resolve(document.policy).paths}
+    known = {each.path for each in resolve(document.bound).paths}
     for proposal in proposals:
         for edit in proposal.edits:
             if isinstance(edit, GrantPath) and edit.path not in known:
