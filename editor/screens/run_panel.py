@@ -179,6 +179,11 @@ class RunPanel(Vertical):
         return tuple(self._accesses.values())
 
     @property
+    def output(self) -> str:
+        """What the last run wrote so far, as shown."""
+        return self.query_one("#output", OutputPane).text
+
+    @property
     def command_has_focus(self) -> bool:
         """Whether keys are typed into the command bar."""
         return self.query_one(CommandBar).has_focus

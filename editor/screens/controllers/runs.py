@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from editor.evaluation.resolve import ResolvedPolicy
     from editor.sandbox.events import Answer
     from editor.sandbox.verdicts.report import Access, Mode, Report
+    from editor.suggest.plan import Fold, Plan
     from editor.workspace.state import Applied
     from editor.workspace.workspace import Workspace
 
@@ -39,6 +40,10 @@ class Runner(Protocol):
     @property
     def accesses(self) -> "tuple[Access, ...]":
         """What the last run accessed so far."""
+
+    @property
+    def output(self) -> str:
+        """What the last run wrote so far."""
 
     def start(
         self, command: tuple[str, ...], resolved: "ResolvedPolicy", abi: int | None, mode: "Mode" = "enforce"
@@ -173,18 +178,21 @@ class Runs:
     async def grant_plan(self) -> None:
         """Show the plan for all that the last run was denied, and grant what is ticked there."""
         from editor.screens.plan import PlanScreen
-        from editor.suggest.planning import make_plan
+        from editor.suggest.extent import with_extents
+        from editor.suggest.planning import make_plan, plan_of
 
-        accesses, report = self._view.run_panel.accesses, self._files.current.report
+        panel, report, resolved = self._view.run_panel, self._files.current.report, self._files.current.resolved
+        accesses, output = panel.accesses, panel.output
         if not any(access.verdict == "denied" for access in accesses):
             self._view.show_message("Nothing was denied: run a command first.", timeout=4)
             return
-        ended = report is not None and report.mode == "enforce" and not self._view.run_panel.running
-        exit_code = report.exit_code if report is not None and ended else None
-        resolved = self._files.current.resolved
-        chosen = await self._view.ask_on(
-            PlanScreen(lambda fold: make_plan(accesses, resolved, fold=fold, exit_code=exit_code))
-        )
+
+        def make(fold: "Fold") -> "Plan":
+            if report is None or panel.running:
+                return with_extents(make_plan(accesses, resolved, fold=fold))
+            return with_extents(plan_of([report], resolved, fold=fold, output=output))
+
+        chosen = await self._view.ask_on(PlanScreen(make))
         edits = tuple(edit for proposal in chosen or () for edit in proposal.edits)
         if edits:
             await self._edits.apply_job(

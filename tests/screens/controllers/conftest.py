@@ -27,6 +27,7 @@ class Runner:
 
     def __init__(self) -> None:
         self.command = "true"
+        self.output = ""
         self.running = False
         self.notes: list[str] = []
         self.accesses: tuple[Access, ...] = ()
