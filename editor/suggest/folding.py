@@ -17,6 +17,7 @@ from editor.escape import printable
 from editor.landlock.rights import DIRECTORY_RIGHTS, NO_RIGHTS, RightSet
 from editor.sandbox.verdicts.report import Access
 from editor.suggest.lasting import temporary_directories
+from editor.suggest.listings import Listings
 from editor.suggest.plan import Fold, Kind
 from editor.suggest.protected import ProtectedPlaces
 from editor.suggest.purposes import READ, purpose_of
@@ -90,12 +91,15 @@ class _Item(NamedTuple):
     kind: Kind
 
 
-def fold(needs: Sequence[Need], level: Fold, *, policy_directory: str | None = None) -> tuple[Group, ...]:
+def fold(
+    needs: Sequence[Need], level: Fold, *, policy_directory: str | None = None, listings: Listings | None = None
+) -> tuple[Group, ...]:
     """Return the rules that allow ``needs``, folded as far as ``level`` says; in the order of the needs.
 
     ``policy_directory`` is that of the policy for which they are made, if it has a file: it is a protected place.
+    ``listings`` are shared with those who look at the same directories.
     """
-    places, trees = ProtectedPlaces(policy_directory), Trees()
+    places, trees = ProtectedPlaces(policy_directory), Trees(listings)
     items = _by_path(needs)
     if level == "exact":
         return tuple(_group((item,), _purpose(item, trees), _confirm(item, places)) for item in items)

@@ -8,6 +8,7 @@ from functools import cache
 from editor.escape import printable
 from editor.landlock.rights import DIRECTORY_RIGHTS
 from editor.sandbox.verdicts.report import Access
+from editor.suggest.listings import Listings
 
 # A process has its directory in /proc only while it runs, so a rule on it would not help the next run. Only that of the
 # command has a name that means the same in each run.
@@ -54,10 +55,10 @@ def _and_known_ones(directory: str) -> frozenset[str]:
 
 
 class LastingPlaces:
-    """Finds lasting places on the filesystem as it is; each directory is looked at once."""
+    """Finds lasting places on the filesystem as it is, as ``listings`` know it."""
 
-    def __init__(self) -> None:
-        self._names: dict[str, frozenset[str] | None] = {}
+    def __init__(self, listings: Listings | None = None) -> None:
+        self._listings = listings or Listings()
         self._known: dict[str, str] = {}
         self._temporary = temporary_directories()
 
@@ -116,7 +117,7 @@ class LastingPlaces:
     def _is_there(self, directory: str, name: str) -> bool:
         if directory == "/proc" or directory.startswith("/proc/"):
             return _exists(f"{directory}/{name}")
-        names = self._list(directory)
+        names = self._listings.names(directory)
         return _exists(os.path.join(directory, name)) if names is None else name in names
 
     def _is_one_of_many(self, directory: str, name: str) -> bool:
@@ -128,18 +129,9 @@ class LastingPlaces:
             return False
         if pattern is _CONTENT and _SHARD.match(os.path.basename(directory)):
             return True
-        others = self._list(directory) or ()
+        others = self._listings.names(directory) or ()
         alike = sum(pattern.match(each) is not None for each in others)
         return alike >= _ENOUGH_ALIKE and 2 * alike > len(others)
-
-    def _list(self, directory: str) -> frozenset[str] | None:
-        """Return the names in ``directory``; None if they cannot be listed."""
-        if directory not in self._names:
-            try:
-                self._names[directory] = frozenset(os.listdir(directory))
-            except (OSError, ValueError):
-                self._names[directory] = None
-        return self._names[directory]
 
 
 def lasting_place(access: Access) -> str:

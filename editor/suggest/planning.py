@@ -15,6 +15,7 @@ from editor.suggest.folding import Group, Need
 from editor.suggest.folding import fold as fold_needs
 from editor.suggest.grant import port_of, refuse_hopeless, spellings
 from editor.suggest.lasting import ALL_PROCESSES, COMMANDS_OWN, CannotGrant, LastingPlaces
+from editor.suggest.listings import Listings
 from editor.suggest.needed import TOLERATED, Standing, standings, standings_in_runs
 from editor.suggest.plan import Fold, Plan, Proposal
 from editor.suggest.promises.offering import Offer, offers
@@ -96,7 +97,8 @@ class _Planner:
         # A policy without rules is still to be learned, perhaps in place of that file.
         in_use = bool(resolved.paths or resolved.ports) and os.path.isfile(own)
         self._policy_directory = os.path.dirname(own) if in_use else None
-        self._lasting = LastingPlaces()
+        self._listings = Listings()
+        self._lasting = LastingPlaces(self._listings)
         self._resolved = resolved
         # By identity: to hash an access takes longer than all else that is done with it.
         self._judged = {id(access): (standing, number) for number, (access, standing) in enumerate(judged)}
@@ -171,7 +173,9 @@ class _Planner:
 
     def _folded(self, needs: Sequence[Need], fold: Fold) -> tuple[Group, ...]:
         """Return the rules for ``needs``; without any, nothing is looked up."""
-        return fold_needs(needs, fold, policy_directory=self._policy_directory) if needs else ()
+        if not needs:
+            return ()
+        return fold_needs(needs, fold, policy_directory=self._policy_directory, listings=self._listings)
 
     def _importance(self, proposal: Proposal) -> tuple[int, bool, int]:
         judged = [self._judged[id(access)] for access in proposal.accesses]

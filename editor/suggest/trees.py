@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from typing import NamedTuple
 
 from editor.escape import printable
+from editor.suggest.listings import Listings
 
 _Names = frozenset[str]
 
@@ -25,16 +26,30 @@ _TOO_WIDE = re.compile(r"/[^/]*\Z|/usr/local\Z")
 _OF_A_PACKAGE = "files of "
 
 
-def _has(*names: str) -> Callable[[str, _Names], bool]:
-    """Return a test whether a directory has all ``names``; one with a slash is looked for beneath it."""
-    here = frozenset(name for name in names if "/" not in name)
+class _Sign(NamedTuple):
+    """One way to know a tree: ``test`` gets the directory and the names in it.
+
+    A directory that is not called one of ``titles`` and does not have the entry ``marker`` fails it.
+    """
+
+    test: Callable[[str, _Names], bool]
+    titles: frozenset[str] = frozenset()
+    marker: str = ""
+
+
+def _has(*names: str) -> _Sign:
+    """Return the sign that a directory has all ``names``; one with a slash is looked for beneath it."""
+    here = frozenset(name.partition("/")[0] for name in names)
     beneath = [name for name in names if "/" in name]
-    return lambda root, found: here <= found and all(os.path.lexists(f"{root}/{name}") for name in beneath)
+    return _Sign(
+        lambda root, found: here <= found and all(os.path.lexists(f"{root}/{name}") for name in beneath),
+        marker=names[0].partition("/")[0],
+    )
 
 
-def _named(*titles: str, having: Callable[[str, _Names], bool]) -> Callable[[str, _Names], bool]:
-    """Return a test whether a directory has one of the names ``titles``, and passes the test ``having``."""
-    return lambda root, found: os.path.basename(root) in titles and having(root, found)
+def _named(*titles: str, having: Callable[[str, _Names], bool]) -> _Sign:
+    """Return the sign that a directory has one of the names ``titles``, and passes the test ``having``."""
+    return _Sign(lambda root, found: os.path.basename(root) in titles and having(root, found), frozenset(titles))
 
 
 def _any(pattern: str) -> Callable[[str, _Names], bool]:
@@ -54,7 +69,7 @@ def _has_package(root: str, found: _Names) -> bool:
 
 
 # Purposes and how to know a tree, the more particular ones first.
-_KNOWN: Mapping[str, tuple[Callable[[str, _Names], bool], ...]] = {
+_KNOWN: Mapping[str, tuple[_Sign, ...]] = {
     "Python's modules": (
         _has("os.py", "encodings"),
         _has("pyvenv.cfg"),
@@ -62,10 +77,10 @@ _KNOWN: Mapping[str, tuple[Callable[[str, _Names], bool], ...]] = {
     ),
     "Node's modules": (_named("node_modules", having=_has_package),),
     "Cargo's packages": (
-        _named("registry", having=_has("index", "cache")),
-        _named("git", having=_has("db", "checkouts")),
+        _named("registry", having=_has("index", "cache").test),
+        _named("git", having=_has("db", "checkouts").test),
     ),
-    "the Rust toolchain": (_has("bin", "lib/rustlib"), _named("rustlib", having=_has("components"))),
+    "the Rust toolchain": (_has("bin", "lib/rustlib"), _named("rustlib", having=_has("components").test)),
     "the Java runtime": (_has("release", "lib/modules"), _has("lib/rt.jar")),
     "locale and time zones": (
         _has("tzdata.zi"),
@@ -93,10 +108,15 @@ _KNOWN: Mapping[str, tuple[Callable[[str, _Names], bool], ...]] = {
 }
 
 
+_MARKERS = frozenset(sign.marker for signs in _KNOWN.values() for sign in signs) - {""}
+_TITLES = frozenset[str]().union(*(sign.titles for signs in _KNOWN.values() for sign in signs))
+
+
 class Trees:
     """Finds the trees on the filesystem as it is; each directory is looked at once."""
 
-    def __init__(self) -> None:
+    def __init__(self, listings: Listings | None = None) -> None:
+        self._listings = listings or Listings()
         self._found: dict[str, Tree | None] = {"/": None}
 
     def around(self, directory: str) -> Tree | None:
@@ -108,25 +128,25 @@ class Trees:
             above = os.path.dirname(directory)
             outer = self.around(above)
             if outer is None or outer.purpose.startswith(_OF_A_PACKAGE):
-                outer = _recognised(directory, above) or outer
+                outer = self._recognised(directory, above) or outer
             self._found[directory] = outer
         return self._found[directory]
 
-
-def _recognised(root: str, above: str) -> Tree | None:
-    """Return the tree whose top is ``root``. Files of other users than root and this one are not taken for one."""
-    if _TOO_WIDE.match(root):
+    def _recognised(self, root: str, above: str) -> Tree | None:
+        """Return the tree whose top is ``root``. Files of other users than root and this one are not taken for one."""
+        if _TOO_WIDE.match(root):
+            return None
+        names = self._listings.names(root)
+        try:
+            owner = os.lstat(root).st_uid
+        except (OSError, ValueError):
+            return None
+        if names is None or owner not in (0, os.getuid()):
+            return None
+        if os.path.basename(root) in _TITLES or not names.isdisjoint(_MARKERS):
+            for purpose, signs in _KNOWN.items():
+                if any(sign.test(root, names) for sign in signs):
+                    return Tree(root, purpose)
+        if owner == 0 and _HOLDERS.match(above) and not _TRIPLET.match(os.path.basename(root)):
+            return Tree(root, _OF_A_PACKAGE + printable(os.path.basename(root)))
         return None
-    try:
-        names = frozenset(os.listdir(root))
-        owner = os.lstat(root).st_uid
-    except (OSError, ValueError):
-        return None
-    if owner not in (0, os.getuid()):
-        return None
-    for purpose, tests in _KNOWN.items():
-        if any(test(root, names) for test in tests):
-            return Tree(root, purpose)
-    if owner == 0 and _HOLDERS.match(above) and not _TRIPLET.match(os.path.basename(root)):
-        return Tree(root, _OF_A_PACKAGE + printable(os.path.basename(root)))
-    return None
