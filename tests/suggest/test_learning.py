@@ -46,7 +46,7 @@ def test_an_empty_policy_handles_everything_and_says_whose_it_is() -> None:
 
 def test_rules_are_in_the_order_of_a_person_each_under_a_comment() -> None:
     proposals = (
-        on_path("/work/out", WRITE, "tool", purpose="build output"),
+        on_path("/srv/app/out", WRITE, "tool", purpose="build output"),
         Proposal((GrantPort(443, frozenset({"connect_tcp"})),), (), "exact", "sentence"),
         on_path("/etc/b.conf", READ, "tool"),
         on_path("/etc/a.conf", READ, "sh", "tool"),
@@ -82,7 +82,7 @@ parent = ["/dev/null"]
 # Build output (for tool)
 [[path_beneath]]
 allowed_access = ["write_file", "make_reg"]
-parent = ["/work/out"]
+parent = ["/srv/app/out"]
 
 # Ports, called
 [[net_port]]
@@ -185,7 +185,7 @@ def test_scopes_are_opened_by_proposals_alone() -> None:
         ("/dev/null", WRITE, "devices"),
         ("/dev/shm", WRITE, "temporary"),
         ("/proc/self", READ, "processes"),
-        ("/work/out", WRITE, "written"),
+        ("/srv/app/out", WRITE, "written"),
         ("/tmp", WRITE, "temporary"),
         ("/tmpfiles", READ, "data"),
     ],
