@@ -66,6 +66,8 @@ class Prediction:
         """Return the error of opening or executing a file: Landlock comes after its permissions."""
         if request.error > 0:
             return request.error
+        if request.is_new and "make_reg" in request.rights:  # on the directory, which has to be searched first
+            return errno.EACCES if self._permissions.refuses_lookup(caller.tid, request.tracer_path) else 0
         if request.unchecked_reason or request.is_new or not any(RIGHTS[name].kind == "fs" for name in request.rights):
             return 0
         if request.entry is None:
