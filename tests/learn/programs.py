@@ -19,7 +19,8 @@ _WAIT = f"{_TURNS} curl -s --noproxy '*' -o /dev/null http://127.0.0.1:$PORT0/ &
 class Program(NamedTuple):
     """A program's work. ``command`` is run by sh(1), after ``first`` has prepared for it, without a policy.
 
-    ``protected`` are the protected places in the home directory that it needs.
+    ``protected`` are the protected places in the home directory that it needs. One that ``hides`` its memory, as
+    gpg-agent does by prctl(2) PR_SET_DUMPABLE, can be learned by root only: nobody else sees its calls.
     """
 
     name: str
@@ -30,6 +31,7 @@ class Program(NamedTuple):
     env: tuple[tuple[str, str], ...] = ()
     unprivileged: bool = False
     protected: tuple[str, ...] = ()
+    hides: bool = False
 
 
 PROGRAMS: tuple[Program, ...] = (
@@ -118,6 +120,7 @@ PROGRAMS: tuple[Program, ...] = (
         "mkdir -m 700 $HOME/.gnupg; gpg --batch -q --passphrase '' --quick-gen-key a@b ed25519 sign never;"
         " gpgconf --kill all",
         protected=(".gnupg",),
+        hides=True,
     ),
     Program(
         "openssl",

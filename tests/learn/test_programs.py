@@ -32,7 +32,12 @@ def _parameters() -> list[object]:
     """Each program once: by root or an ordinary user in turn, where the tests are run by root."""
     users = [None, ORDINARY] if os.geteuid() == 0 else [None]
     return [
-        pytest.param(program, users[number % len(users)], id=program.name, marks=pytest.mark.program(*program.needs))
+        pytest.param(
+            program,
+            None if program.hides else users[number % len(users)],
+            id=program.name,
+            marks=[pytest.mark.program(*program.needs), *([pytest.mark.root] if program.hides else [])],
+        )
         for number, program in enumerate(PROGRAMS)
     ]
 
