@@ -8,9 +8,9 @@ from typing import NamedTuple, get_args
 from editor.cli.console import prepare_streams
 from editor.cli.options import UsageError, check_layers, new_parser, parse, shown, split_command, variables_of
 from editor.cli.running import RunOptions, add_run_options, count, follow, request_of, run_options_of
+from editor.cli.text import access_text, say
 from editor.editing.document import PolicyDocument
 from editor.editing.edits import AddPathRule, GrantPath, SetScope
-from editor.escape import printable
 from editor.evaluation.resolve import resolve
 from editor.landlock.abi import probe
 from editor.landlock.rights import LATEST_ABI, listed
@@ -18,7 +18,7 @@ from editor.policy.compose import Variables, load
 from editor.policy.files import decode, format_of
 from editor.policy.reference import REFERENCE_MAX_ABI
 from editor.sandbox.runner import start
-from editor.sandbox.verdicts.report import Access, Report
+from editor.sandbox.verdicts.report import Report
 from editor.suggest.learning import empty_policy
 from editor.suggest.lesson import Lesson, after, begin, recorded
 from editor.suggest.logs.reading import LogError, read_log
@@ -212,7 +212,7 @@ def _rules(lesson: Lesson) -> str:
 
 def _remarks(lesson: Lesson) -> Iterator[str]:
     """Say what a person should look at: what was denied all the same, what is left out, and what the policy opens."""
-    yield from _listed("denied, and tolerated", map(_access, lesson.tolerated))
+    yield from _listed("denied, and tolerated", map(access_text, lesson.tolerated))
     for each in lesson.granted:
         if each.confirm:
             yield f"look at this: the command needs {_granted(each)}; protected: {each.confirm}"
@@ -245,16 +245,8 @@ def _granted(proposal: Proposal) -> str:
     return "; ".join(words)
 
 
-def _access(access: Access) -> str:
-    where = f"port {access.port}" if access.port is not None else access.object_path or access.path or access.syscall
-    return f"{listed(access.missing or access.rights)} on {where} ({access.process})"
-
-
 def _say(lines: Iterable[str]) -> None:
-    if sys.stderr is not None:
-        for line in lines:
-            sys.stderr.write(f"paddock learn: {printable(line)}\n")
-        sys.stderr.flush()
+    say("learn", lines)
 
 
 def _check_output(request: LearnRequest) -> None:

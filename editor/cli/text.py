@@ -1,15 +1,21 @@
 """Text that several verbs show: where a rule is, a faulty line, the command that opens a policy."""
 
 import os
-from typing import Protocol
+import sys
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, Protocol
 
 from editor.cli.console import Console, width
 from editor.cli.options import policy_file_word, shell_word
 from editor.escape import printable
+from editor.landlock.rights import listed
 from editor.policy.compose import VAR_OPTION
 from editor.policy.errors import PolicyError
 from editor.policy.files import read_text
 from editor.policy.model import Policy, RuleRef
+
+if TYPE_CHECKING:  # which starting a program under a policy does not need
+    from editor.sandbox.verdicts.report import Access
 
 _EXCERPT = 100  # characters shown of a long line
 
@@ -59,3 +65,17 @@ def excerpt(problem: Placed, texts: dict[str, list[str]], console: Console) -> l
     number = f"{problem.line:>6} | "
     mark = " " * (len(number) - 2) + "| " + " " * width(before) + console.paint("^", "error")
     return [number + text, mark] if text.strip() else []
+
+
+def access_text(access: "Access") -> str:
+    """Return what ``access`` lacked or wanted, on what, and who made it; not printable yet."""
+    where = f"port {access.port}" if access.port is not None else access.object_path or access.path or access.syscall
+    return f"{listed(access.missing or access.rights)} on {where} ({access.process})"
+
+
+def say(verb: str, lines: Iterable[str]) -> None:
+    """Write ``lines`` to standard error, each made printable and led by the name of the verb."""
+    if sys.stderr is not None:
+        for line in lines:
+            sys.stderr.write(f"paddock {verb}: {printable(line)}\n")
+        sys.stderr.flush()

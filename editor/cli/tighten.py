@@ -19,6 +19,7 @@ from editor.cli.options import (
 )
 from editor.cli.rewriting import difference_lines, read_document, write_document
 from editor.cli.running import RunOptions, add_run_options, count, follow, request_of, run_options_of
+from editor.cli.text import access_text, say
 from editor.editing.document import PolicyDocument
 from editor.editing.edits import EditError
 from editor.escape import printable
@@ -203,7 +204,7 @@ class _Trials:
         brought = brought_about(denied, self.decider)
         as_before = report.exit_code == self.report.exit_code
         problem = "" if as_before else f"exit status {report.exit_code} instead of {self.report.exit_code}"
-        return Trial(as_before and not brought, brought, problem or "denied " + ", ".join(map(_described, brought)))
+        return Trial(as_before and not brought, brought, problem or "denied " + ", ".join(map(access_text, brought)))
 
     def _run(self, resolved: ResolvedPolicy, how: str) -> Report:
         self.runs += 1
@@ -219,16 +220,8 @@ class _Trials:
         return report
 
 
-def _described(access: Access) -> str:
-    where = f"port {access.port}" if access.port is not None else access.object_path or access.path or access.syscall
-    return f"{listed(access.missing or access.rights)} on {where} ({access.process})"
-
-
 def _say(lines: Iterable[str]) -> None:
-    if sys.stderr is not None:
-        for line in lines:
-            sys.stderr.write(f"paddock tighten: {printable(line)}\n")
-        sys.stderr.flush()
+    say("tighten", lines)
 
 
 def tightening_lines(found: Tightened, console: Console, *, applied: bool) -> list[str]:
@@ -245,7 +238,7 @@ def tightening_lines(found: Tightened, console: Console, *, applied: bool) -> li
         lines += columns([_row(file, step) for step in found.steps])
     if found.proof is not None and found.proof.needed:
         lines += ["", console.paint("Granted still, because a run was denied it:", "bold")]
-        lines += [f"  {printable(each)}" for each in dict.fromkeys(map(_described, found.proof.needed))]
+        lines += [f"  {printable(each)}" for each in dict.fromkeys(map(access_text, found.proof.needed))]
     if found.proof is not None and found.proof.taken_back:
         lines += ["", console.paint("Taken back:", "bold")]
         for step, why in found.proof.taken_back:
